@@ -1,0 +1,27 @@
+# make install     .venv with this package and the tools of development
+# make quickstart  the whole loop on the embedded data, about ten minutes on two CPU cores
+# make test        the fast tests; test-all: the slow ones too; lint: ruff and mypy
+STAMP := .venv/.installed
+PYTEST := .venv/bin/python -m pytest -q -n 2 --dist loadfile
+
+.PHONY: install quickstart test test-all lint
+install: $(STAMP)
+
+$(STAMP): setup.py tools/make_venv
+	@echo "making .venv (once, about a minute)"
+	@tools/make_venv dev
+	@touch $@
+
+quickstart: $(STAMP)
+	.venv/bin/rft run --output runs/quickstart
+
+test: $(STAMP)
+	$(PYTEST) -m "not slow"
+
+test-all: $(STAMP)
+	$(PYTEST)
+
+lint: $(STAMP)
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy

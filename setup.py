@@ -1,0 +1,85 @@
+"""Package metadata. The gin files of `configs/` are installed as the data package `rft_jax.configs`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "rft_jax/__init__.py").read_text())
+CONFIG_PACKAGES = [
+    "rft_jax.configs",
+    *(f"rft_jax.configs.{p.name}" for p in sorted((HERE / "configs").iterdir()) if p.is_dir()),
+]
+EXTRAS = {
+    "data": [
+        "seqio>=0.0.20",
+        "tensorflow>=2.20",
+        "tensorflow-text>=2.20",
+        "tensorflow-datasets>=4.9.8",
+        "importlib_resources",  # which tensorflow-datasets 4.9.10 forgets to ask for
+    ],
+    "beam": ["apache-beam>=2.70", "google-crc32c"],
+    "hf": ["torch>=2.6", "transformers>=5.0,<6", "gguf>=0.10"],
+    "cuda": ["jax[cuda13]>=0.10,<0.12"],
+    "tpu": ["jax[tpu]>=0.10,<0.12"],
+    "notebooks": ["jupyterlab>=4", "nbconvert>=7", "ipykernel"],
+    "dev": [
+        "pytest>=8",
+        "pytest-xdist>=3.6",
+        "hypothesis>=6.100",
+        "ruff>=0.15,<0.18",
+        "mypy>=1.18,<3",
+        "build",
+    ],
+}
+
+setup(
+    name="rft-jax",
+    version=VERSION.group(1) if VERSION else "0",
+    description="Rejection-sampling fine-tuning of LLaMA-style language models on math problems, in JAX",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=[*find_packages(include=["rft_jax", "rft_jax.*"]), *CONFIG_PACKAGES],
+    package_dir={"rft_jax.configs": "configs"},
+    package_data={
+        "rft_jax": [
+            "py.typed",
+            "report/*.json",
+            "wordproblems/model/*",
+            "wordproblems/tokenizer/*",
+        ],
+        **{package: ["*.gin"] for package in CONFIG_PACKAGES},
+    },
+    install_requires=[
+        "jax>=0.10,<0.12",
+        "flax>=0.12.6,<0.14",
+        "optax>=0.2.6,<0.3",
+        "orbax-checkpoint>=0.12,<0.13",
+        "numpy>=2.0,<3",
+        "jaxtyping>=0.3",
+        "gin-config>=0.5,<0.6",
+        "tokenizers>=0.22,<0.24",
+        "sentencepiece>=0.2,<0.2.3",  # 0.2.3 breaks with the protobuf of apache-beam
+        "safetensors>=0.6,<0.9",
+        "sympy>=1.13",
+        "math-verify>=0.9,<0.10",
+        "rapidfuzz>=3.10,<4",
+        "tensorboardX>=2.6,<3",
+        "matplotlib>=3.9,<4",
+        "rich>=13",
+    ],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["rft = rft_jax.cli:main"]},
+    classifiers=[
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
