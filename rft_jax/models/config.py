@@ -1,0 +1,107 @@
+"""The shape of a LLaMA model, and how it is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rft_jax.errors import UserError
+
+REMAT_POLICIES = ("none", "save_attention", "full")
+DTYPES = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class RopeScaling:
+    """How rotary frequencies are stretched for contexts longer than pretraining's.
+
+    `linear` divides every frequency by `factor`; `llama3` divides the low ones, keeps the high
+    ones and blends between, as Llama 3.1 does.
+    """
+
+    kind: Literal["linear", "llama3"]
+    factor: float
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    original_max_position_embeddings: int = 8192
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("linear", "llama3"):
+            raise UserError(f"rope scaling {self.kind!r}: only 'linear' and 'llama3' are known")
+
+
+@dataclass(frozen=True)
+class LlamaConfig:
+    """A LLaMA model's shape; the defaults are LLaMA 7B's.
+
+    Attributes:
+      vocab_size: rows of the embedding.
+      hidden_size: width of the residual stream.
+      intermediate_size: width of the gated feed-forward layer.
+      num_layers: blocks.
+      num_heads: query heads.
+      num_kv_heads: key and value heads; each serves num_heads / num_kv_heads query heads.
+      head_dim: width of a head; None for hidden_size / num_heads.
+      max_position_embeddings: the longest sequence the model was made for, in tokens.
+      rope_theta: base of the rotary frequencies.
+      rope_scaling: how the rotary frequencies are stretched, or None.
+      rms_norm_eps: added to the mean square in every norm.
+      tie_word_embeddings: whether the embedding also makes the logits.
+      dtype: of activations and matrix products; norms, softmax and logits are float32 always.
+      param_dtype: of freshly initialised parameters.
+      scan_layers: one compiled block looped over stacked parameters, or every block in a row.
+      remat: what the backward pass computes again: 'none', 'full' (everything but each block's
+        input) or 'save_attention' (everything but that and attention's output).
+    """
+
+    vocab_size: int = 32000
+    hidden_size: int = 4096
+    intermediate_size: int = 11008
+    num_layers: int = 32
+    num_heads: int = 32
+    num_kv_heads: int = 32
+    head_dim: int | None = None
+    max_position_embeddings: int = 2048
+    rope_theta: float = 10000.0
+    rope_scaling: RopeScaling | None = None
+    rms_norm_eps: float = 1e-6
+    tie_word_embeddings: bool = False
+    dtype: str = "float32"
+    param_dtype: str = "float32"
+    scan_layers: bool = True
+    remat: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.num_heads % self.num_kv_heads:
+            raise UserError(
+                f"num_heads {self.num_heads} is not divisible by num_kv_heads {self.num_kv_heads}"
+            )
+        if self.head_dim is None:
+            if self.hidden_size % self.num_heads:
+                raise UserError(
+                    f"hidden_size {self.hidden_size} is not divisible by num_heads "
+                    f"{self.num_heads}; set head_dim"
+                )
+            object.__setattr__(self, "head_dim", self.hidden_size // self.num_heads)
+        if self.head_size % 2:
+            raise UserError(f"head_dim {self.head_dim} is odd; rotary positions need it even")
+        if self.remat not in REMAT_POLICIES:
+            raise UserError(f"remat {self.remat!r}: one of {', '.join(REMAT_POLICIES)} is needed")
+        for name in ("dtype", "param_dtype"):
+            if getattr(self, name) not in DTYPES:
+                raise UserError(f"{name} {getattr(self, name)!r}: 'float32' or 'bfloat16'")
+
+    @property
+    def head_size(self) -> int:
+        """`head_dim` as the number it always is after construction."""
+        assert self.head_dim is not None
+        return self.head_dim
+
+    @property
+    def num_params(self) -> int:
+        """Parameters in all, tied ones counted once."""
+        embedding = self.vocab_size * self.hidden_size
+        attention = self.hidden_size * self.head_size * 2 * (self.num_heads + self.num_kv_heads)
+        block = attention + 3 * self.hidden_size * self.intermediate_size + 2 * self.hidden_size
+        tables = embedding if self.tie_word_embeddings else 2 * embedding
+        return tables + self.num_layers * block + self.hidden_size

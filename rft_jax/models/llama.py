@@ -1,0 +1,210 @@
+"""LLaMA (Touvron et al., arXiv 2302.13971) in Flax linen, as a thin functional layer.
+
+    hidden, cache = Llama(config).apply({"params": params}, tokens, positions, segment_ids, cache)
+    logits = unembed(params, hidden)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
+from jaxtyping import Array, Float, Int
+
+from rft_jax.models import kv_cache
+from rft_jax.models.attention import cached_attention, causal_attention
+from rft_jax.models.config import LlamaConfig
+from rft_jax.models.kv_cache import KeyValues, KVCache
+from rft_jax.models.rope import rotary_angles, rotate
+from rft_jax.partitioning import constrain_activations
+
+Params = dict[str, Any]
+
+
+class RMSNorm(nn.Module):
+    """Divides by the root mean square, in float32, then scales (Zhang, Sennrich 1910.07467)."""
+
+    config: LlamaConfig
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*batch D"]) -> Float[Array, "*batch D"]:
+        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],), self.config.param_dtype)
+        wide = x.astype(jnp.float32)
+        mean_square = jnp.mean(wide * wide, axis=-1, keepdims=True)
+        normed = wide * jax.lax.rsqrt(mean_square + self.config.rms_norm_eps)
+        return (normed * scale.astype(jnp.float32)).astype(self.config.dtype)
+
+
+def _dense(config: LlamaConfig, features: Any, name: str, axis: Any = -1) -> nn.DenseGeneral:
+    return nn.DenseGeneral(
+        features,
+        axis=axis,
+        use_bias=False,
+        dtype=config.dtype,
+        param_dtype=config.param_dtype,
+        name=name,
+    )
+
+
+class Attention(nn.Module):
+    """Grouped-query self-attention with rotary positions."""
+
+    config: LlamaConfig
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T D"], context: dict[str, Any], layer_cache: Any
+    ) -> tuple[Float[Array, "B T D"], KeyValues | None]:
+        config = self.config
+        query = _dense(config, (config.num_heads, config.head_size), "q")(x)
+        keys = _dense(config, (config.num_kv_heads, config.head_size), "k")(x)
+        values = _dense(config, (config.num_kv_heads, config.head_size), "v")(x)
+        query = rotate(query, context["angles"])
+        fresh = KeyValues(rotate(keys, context["angles"]), values)
+        if layer_cache is None:
+            mixed = causal_attention(query, fresh, context["segment_ids"])
+        else:
+            mixed = cached_attention(query, fresh, *layer_cache, *context["cache_lengths"])
+        mixed = checkpoint_name(mixed, "attention")
+        out = _dense(config, config.hidden_size, "o", axis=(-2, -1))(mixed)
+        return out, None if layer_cache is None else fresh
+
+
+class FeedForward(nn.Module):
+    """SwiGLU (Shazeer, arXiv 2002.05202)."""
+
+    config: LlamaConfig
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+        gate = _dense(self.config, self.config.intermediate_size, "gate")(x)
+        up = _dense(self.config, self.config.intermediate_size, "up")(x)
+        return _dense(self.config, self.config.hidden_size, "down")(nn.silu(gate) * up)
+
+
+class Block(nn.Module):
+    """Attention, then the feed-forward layer, each normed before and added to the residual."""
+
+    config: LlamaConfig
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T D"], layer_cache: Any, context: dict[str, Any]
+    ) -> tuple[Float[Array, "B T D"], KeyValues | None]:
+        normed = RMSNorm(self.config, name="attention_norm")(x)
+        attended, fresh = Attention(self.config, name="attention")(normed, context, layer_cache)
+        x = constrain_activations(x + attended)
+        normed = RMSNorm(self.config, name="mlp_norm")(x)
+        return constrain_activations(x + FeedForward(self.config, name="mlp")(normed)), fresh
+
+
+class Llama(nn.Module):
+    """The model up to the final norm; `unembed` makes logits of its output."""
+
+    config: LlamaConfig
+
+    @nn.compact
+    def __call__(
+        self,
+        tokens: Int[Array, "B T"],
+        positions: Int[Array, "B T"],
+        segment_ids: Int[Array, "B T"] | None = None,
+        cache: KVCache | None = None,
+    ) -> tuple[Float[Array, "B T D"], KVCache | None]:
+        """Runs the blocks.
+
+        Args:
+          tokens: token ids; with a cache, the tokens that follow what it holds.
+          positions: each token's position within its sequence.
+          segment_ids: packed examples' numbers from 1, 0 for padding; None for one a row. With a
+            cache every row is one sequence.
+          cache: what came before, or None.
+
+        Returns:
+          The hidden states after the final norm, and the cache with the new tokens in it.
+        """
+        config = self.config
+        embedding = self.param(
+            "embed", _init_embedding, (config.vocab_size, config.hidden_size), config.param_dtype
+        )["embedding"]
+        x = constrain_activations(embedding[tokens].astype(config.dtype))
+        context: dict[str, Any] = {
+            "angles": rotary_angles(config, positions),
+            "segment_ids": segment_ids,
+            "cache_lengths": None if cache is None else (cache.prefix_lengths, cache.lengths),
+        }
+        layer_caches = None if cache is None else (cache.prefix, cache.suffix)
+        x, fresh = _run_blocks(config, x, layer_caches, context)
+        if config.tie_word_embeddings is False:
+            self.param("unembed", _init_unembed, config)
+        hidden = RMSNorm(config, name="final_norm")(x)
+        return hidden, None if cache is None else kv_cache.append(cache, fresh)
+
+
+def _init_embedding(key: Array, shape: tuple[int, int], dtype: str) -> Params:
+    normal = nn.initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
+    return {"embedding": normal(key, shape, jnp.dtype(dtype))}
+
+
+def _init_unembed(key: Array, config: LlamaConfig) -> Params:
+    shape = (config.hidden_size, config.vocab_size)
+    kernel = nn.initializers.lecun_normal()(key, shape, jnp.dtype(config.param_dtype))
+    return {"kernel": kernel}
+
+
+def _run_blocks(
+    config: LlamaConfig, x: Array, layer_caches: Any, context: dict[str, Any]
+) -> tuple[Array, Any]:
+    """All blocks in turn; fresh keys and values come out in the caches' structure."""
+    block = _rematerialised(config)
+    if config.scan_layers:
+        scanned = nn.scan(
+            block,
+            variable_axes={"params": 0},
+            split_rngs={"params": True},
+            in_axes=(0, nn.broadcast),
+            length=config.num_layers,
+        )
+        return scanned(config, name="layers")(x, layer_caches, context)
+    fresh = []
+    for index in range(config.num_layers):
+        one = None if layer_caches is None else tuple(part[index] for part in layer_caches)
+        x, new = block(config, name=f"layers_{index}")(x, one, context)
+        fresh.append(new)
+    return x, tuple(fresh)
+
+
+def _rematerialised(config: LlamaConfig) -> type[nn.Module]:
+    if config.remat == "none":
+        return Block
+    policies = jax.checkpoint_policies
+    keep = policies.save_only_these_names("attention") if config.remat == "save_attention" else None
+    return nn.remat(Block, policy=keep, prevent_cse=not config.scan_layers)
+
+
+def unembed(params: Params, hidden: Float[Array, "*batch D"]) -> Float[Array, "*batch V"]:
+    """Logits in float32, by the embedding itself where the model has no table of its own."""
+    if "unembed" in params:
+        kernel = params["unembed"]["kernel"].astype(hidden.dtype)
+        return jnp.einsum("...d,dv->...v", hidden, kernel, preferred_element_type=jnp.float32)
+    table = params["embed"]["embedding"].astype(hidden.dtype)
+    return jnp.einsum("...d,vd->...v", hidden, table, preferred_element_type=jnp.float32)
+
+
+def init_params(config: LlamaConfig, key: Array) -> Params:
+    """Random parameters: normal, variance 1 / fan-in; norms one."""
+    tokens = jnp.zeros((1, 1), jnp.int32)
+    return Llama(config).init(key, tokens, tokens)["params"]
+
+
+def unstack_layers(params: Params, num_layers: int) -> Params:
+    """Parameters for `scan_layers=False`: `layers` of axis L becomes `layers_0`, `layers_1`, …"""
+    rest = {name: value for name, value in params.items() if name != "layers"}
+    layers = {
+        f"layers_{i}": jax.tree.map(lambda stacked, i=i: stacked[i], params["layers"])
+        for i in range(num_layers)
+    }
+    return rest | layers

@@ -1,0 +1,46 @@
+"""Rotary position embeddings (Su et al., arXiv 2104.09864), halves rotated as Hugging Face does."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from rft_jax.models.config import LlamaConfig, RopeScaling
+
+
+def rotary_angles(
+    config: LlamaConfig, positions: Int[Array, "*batch T"]
+) -> tuple[Float[Array, "*batch T half"], Float[Array, "*batch T half"]]:
+    """Cosine and sine of each position's angles, float32, half a head wide."""
+    half = config.head_size // 2
+    exponents = jnp.arange(half, dtype=jnp.float32) / half
+    frequencies = 1.0 / config.rope_theta**exponents
+    if config.rope_scaling is not None:
+        frequencies = _scale(frequencies, config.rope_scaling)
+    angles = positions[..., None].astype(jnp.float32) * frequencies
+    return jnp.cos(angles), jnp.sin(angles)
+
+
+def _scale(frequencies: Float[Array, " half"], scaling: RopeScaling) -> Float[Array, " half"]:
+    """Stretches the frequencies; `llama3` as in the code published with Llama 3.1."""
+    if scaling.kind == "linear":
+        return frequencies / scaling.factor
+    wavelengths = 2 * math.pi / frequencies
+    low, high = scaling.low_freq_factor, scaling.high_freq_factor
+    turns = scaling.original_max_position_embeddings / wavelengths
+    blend = jnp.clip((turns - low) / (high - low), 0.0, 1.0)
+    return (1 - blend) * frequencies / scaling.factor + blend * frequencies
+
+
+def rotate(
+    x: Float[Array, "*batch T heads K"],
+    angles: tuple[Float[Array, "*batch T half"], Float[Array, "*batch T half"]],
+) -> Float[Array, "*batch T heads K"]:
+    """Turns every head's two halves against each other; computed in float32."""
+    cos, sin = (a[..., None, :] for a in angles)
+    first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+    turned = jnp.concatenate((first * cos - second * sin, second * cos + first * sin), axis=-1)
+    return jax.lax.convert_element_type(turned, x.dtype)

@@ -1,0 +1,110 @@
+"""The device mesh, and which axis of which parameter lies on which axis of it.
+
+Mesh axes: `data` (the batch is split, parameters are copied), `fsdp` (batch and parameters are
+split) and `tensor` (heads, feed-forward width and vocabulary are split).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+from jaxtyping import Array
+
+from rft_jax.errors import UserError
+from rft_jax.mesh_settings import MeshSettings
+
+BATCH_AXES = ("data", "fsdp")
+
+# Parameter path → spec; stacked parameters have the axis of layers in front. First match wins.
+RULES: tuple[tuple[str, P], ...] = (
+    (r"embed/embedding", P("tensor", "fsdp")),
+    (r"unembed/kernel", P("fsdp", "tensor")),
+    (r"attention/[qkv]/kernel", P("fsdp", "tensor", None)),
+    (r"attention/o/kernel", P("tensor", None, "fsdp")),
+    (r"mlp/(gate|up)/kernel", P("fsdp", "tensor")),
+    (r"mlp/down/kernel", P("tensor", "fsdp")),
+    (r"norm/scale", P(None)),
+)
+
+
+def make_mesh(settings: MeshSettings, devices: list[Any] | None = None) -> Mesh:
+    """A mesh of `data` × `fsdp` × `tensor` devices; one size may be -1, for all that are left.
+
+    Raises:
+      UserError: the sizes don't make up the number of devices.
+    """
+    devices = jax.devices() if devices is None else devices
+    sizes = [settings.data, settings.fsdp, settings.tensor]
+    known = math.prod(size for size in sizes if size != -1)
+    if -1 in sizes and len(devices) % known == 0:
+        sizes[sizes.index(-1)] = len(devices) // known
+    if math.prod(sizes) != len(devices):
+        raise UserError(
+            f"mesh data {settings.data} × fsdp {settings.fsdp} × tensor {settings.tensor} does not "
+            f"make up {len(devices)} devices; set one of them to -1"
+        )
+    grid = np.asarray(devices).reshape(sizes)
+    return Mesh(grid, ("data", "fsdp", "tensor"), axis_types=(AxisType.Auto,) * 3)
+
+
+def param_spec(path: str, ndim: int) -> P:
+    """The PartitionSpec of a parameter by its path, e.g. `layers/attention/q/kernel`.
+
+    Raises:
+      UserError: no rule matches.
+    """
+    for pattern, spec in RULES:
+        if re.search(pattern, path):
+            return P(*(None,) * (ndim - len(spec)), *spec)
+    raise UserError(f"parameter {path!r} matches no sharding rule; add one to partitioning.RULES")
+
+
+def param_shardings(params: Any, mesh: Mesh) -> Any:
+    """A NamedSharding for every leaf of a parameter tree (arrays or shapes).
+
+    An axis that the mesh does not divide evenly (heads over too many devices, say) is left whole.
+    """
+
+    def sharding(path: tuple[Any, ...], leaf: Any) -> NamedSharding:
+        spec = param_spec(path_name(path), len(leaf.shape))
+        fitting = (
+            axis if axis is None or size % mesh.shape[axis] == 0 else None
+            for axis, size in zip(spec, leaf.shape, strict=True)
+        )
+        return NamedSharding(mesh, P(*fitting))
+
+    return jax.tree_util.tree_map_with_path(sharding, params)
+
+
+def path_name(path: tuple[Any, ...]) -> str:
+    """A key path as `a/b/c`."""
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """Rows of a batch over `data` and `fsdp`."""
+    return NamedSharding(mesh, P(BATCH_AXES))
+
+
+def constrain_activations(x: Array) -> Array:
+    """Keeps activations split by row over `data` and `fsdp`, inside a mesh; nothing without one."""
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty or "fsdp" not in mesh.axis_names:
+        return x
+    if x.shape[0] % (mesh.shape["data"] * mesh.shape["fsdp"]):
+        return x
+    return jax.lax.with_sharding_constraint(x, P(BATCH_AXES))
+
+
+def global_batch(batch: Any, mesh: Mesh) -> Any:
+    """Global arrays of which this process contributes its own rows."""
+    sharding = batch_sharding(mesh)
+    return jax.tree.map(
+        lambda rows: jax.make_array_from_process_local_data(sharding, rows), batch
+    )
