@@ -1,0 +1,149 @@
+"""pass@k and maj@k of one problem from its votes, without the luck of which k samples were drawn.
+
+Both are means over all subsets of k of the n samples at hand. pass@k is the unbiased estimator of
+Chen et al. 2021 (arXiv 2107.03374, section 2.1). maj@k shares a tie: when t wrong answers have as
+many votes as the right one, the right one gets 1 / (1 + t).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+# Up to here maj@k is exact (n = 100, k = 50 takes milliseconds); beyond it subsets are drawn.
+MAX_EXACT_SAMPLES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """How one problem's samples voted.
+
+    Attributes:
+      correct: votes for the right answer.
+      wrong: votes of every other answer, largest first.
+      abstained: samples without an answer; they win nothing but count among the n.
+    """
+
+    correct: int
+    wrong: tuple[int, ...]
+    abstained: int
+
+    @property
+    def n(self) -> int:
+        """Samples in all."""
+        return self.correct + sum(self.wrong) + self.abstained
+
+
+def count_votes(labels: Sequence[Hashable | None], right: Sequence[bool]) -> Votes:
+    """Votes of a problem's samples.
+
+    Args:
+      labels: what each sample voted for; None abstains.
+      right: whether that answer is right; all right answers count as one.
+    """
+    wrong = Counter(
+        label for label, ok in zip(labels, right, strict=True) if label is not None and not ok
+    )
+    abstained = sum(label is None for label in labels)
+    counts = tuple(sorted(wrong.values(), reverse=True))
+    return Votes(len(labels) - abstained - sum(counts), counts, abstained)
+
+
+def pass_at_k(correct: int, n: int, k: int) -> float:
+    """The share of k-subsets of n samples that hold one of the `correct` right ones."""
+    _check_k(k, n)
+    return 1.0 - math.comb(n - correct, k) / math.comb(n, k)
+
+
+def majority_at_k(votes: Votes, k: int, resamples: int = 10_000, seed: int = 0) -> float:
+    """The share of k-subsets whose majority is right, ties shared.
+
+    Exact up to 256 samples; beyond that the mean over `resamples` subsets drawn by `seed`.
+    """
+    _check_k(k, votes.n)
+    if k == votes.n:
+        return _share(votes.correct, votes.wrong)
+    if votes.n <= MAX_EXACT_SAMPLES:
+        return _majority_exact(votes, k)
+    return majority_by_resampling(votes, k, resamples, seed)
+
+
+def majority_by_resampling(votes: Votes, k: int, resamples: int, seed: int) -> float:
+    """maj@k over random k-subsets instead of all of them."""
+    classes = [votes.correct, *votes.wrong, votes.abstained]
+    rng = np.random.default_rng(seed)
+    drawn = rng.multivariate_hypergeometric(classes, k, size=resamples, method="marginals")
+    right, wrong = drawn[:, :1], drawn[:, 1:-1]
+    beaten = (wrong > right).any(axis=1) | (right[:, 0] == 0)
+    shares = np.where(beaten, 0.0, 1.0 / (1 + (wrong == right).sum(axis=1)))
+    return float(shares.mean())
+
+
+def first_majority(labels: Sequence[Hashable | None]) -> Hashable | None:
+    """The label with most votes; of equals the one seen first (the paper's convention)."""
+    counts = Counter(label for label in labels if label is not None)
+    return max(counts, key=counts.__getitem__) if counts else None
+
+
+def _check_k(k: int, n: int) -> None:
+    if not 1 <= k <= n:
+        raise ValueError(f"k = {k} is not between 1 and the number of samples {n}")
+
+
+def _share(correct: int, wrong: Sequence[int]) -> float:
+    if correct == 0 or any(votes > correct for votes in wrong):
+        return 0.0
+    return 1.0 / (1 + sum(votes == correct for votes in wrong))
+
+
+@lru_cache(maxsize=65_536)
+def _majority_exact(votes: Votes, k: int) -> float:
+    """Sums P(the right answer gets m votes) * E[share | m] over m.
+
+    A random k-subset is n coins with P(heads) = k / n, given that k came up: so the classes are
+    independent binomials until the condition, and every number stays between 0 and 1.
+    """
+    n, heads = votes.n, k / votes.n
+    right = _binomial(votes.correct, heads)
+    total = 0.0
+    for m in range(1, min(votes.correct, k) + 1):
+        rivals = [count for count in votes.wrong if count >= m]
+        free = n - votes.correct - sum(rivals)  # these can neither beat m votes nor tie with them
+        ties = _ties_given(m, rivals, free, k - m, heads)
+        total += right[m] * float(ties @ (1.0 / np.arange(1, len(ties) + 1)))
+    return min(1.0, total / float(_binomial(n, heads)[k]))
+
+
+def _ties_given(
+    m: int, rivals: Sequence[int], free: int, room: int, heads: float
+) -> np.ndarray:
+    """P(t rivals draw m, none draws more, and `room` are drawn in all), for t = 0, 1, …"""
+    table = np.zeros((1 + min(len(rivals), room // m), room + 1))  # [ties, drawn]
+    table[0, 0] = 1.0
+    for count in rivals:
+        weights = _binomial(count, heads)
+        after = np.zeros_like(table)
+        for drawn in range(min(m, room + 1)):
+            after[:, drawn:] += weights[drawn] * table[:, : room + 1 - drawn]
+        if m <= room:
+            after[1:, m:] += weights[m] * table[:-1, : room + 1 - m]
+        table = after
+    rest = np.zeros(room + 1)
+    weights = _binomial(free, heads)[: room + 1]
+    rest[: len(weights)] = weights
+    return table @ rest[::-1]
+
+
+@lru_cache(maxsize=4096)
+def _binomial(n: int, p: float) -> np.ndarray:
+    """P(i of n coins) for i = 0 … n, with 0 < p < 1."""
+    i = np.arange(n + 1)
+    log_choose = math.lgamma(n + 1) - np.array(
+        [math.lgamma(j + 1) + math.lgamma(n - j + 1) for j in range(n + 1)]
+    )
+    return np.exp(log_choose + i * math.log(p) + (n - i) * math.log1p(-p))

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rft_jax.evaluation.metrics import (
+    Votes,
+    count_votes,
+    first_majority,
+    majority_at_k,
+    majority_by_resampling,
+    pass_at_k,
+)
+
+
+def _credit(drawn: tuple[str | None, ...]) -> float:
+    """Share of a majority vote that goes to `right`, ties shared, counted the slow way."""
+    counts = {label: drawn.count(label) for label in drawn if label is not None}
+    winners = [label for label, n in counts.items() if n == max(counts.values())]
+    return 1 / len(winners) if "right" in winners else 0.0
+
+
+_votes = st.builds(
+    lambda correct, wrong, abstained: Votes(correct, tuple(sorted(wrong, reverse=True)), abstained),
+    st.integers(0, 5),
+    st.lists(st.integers(1, 4), max_size=3),
+    st.integers(0, 2),
+).filter(lambda votes: votes.n > 0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_votes, st.data())
+def test_majority_at_k_is_the_mean_over_all_subsets(votes: Votes, data: st.DataObject) -> None:
+    k = data.draw(st.integers(1, votes.n))
+    labels = ["right"] * votes.correct + [None] * votes.abstained
+    for number, count in enumerate(votes.wrong):
+        labels += [f"wrong {number}"] * count
+    subsets = [_credit(drawn) for drawn in combinations(labels, k)]
+    assert majority_at_k(votes, k) == pytest.approx(sum(subsets) / len(subsets), abs=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 9), st.data())
+def test_pass_at_k_is_the_mean_over_all_subsets(n: int, data: st.DataObject) -> None:
+    correct, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
+    subsets = [any(drawn) for drawn in combinations([True] * correct + [False] * (n - correct), k)]
+    assert pass_at_k(correct, n, k) == pytest.approx(sum(subsets) / len(subsets), abs=1e-12)
+
+
+@given(_votes)
+def test_at_one_sample_both_are_the_share_of_right_samples(votes: Votes) -> None:
+    share = votes.correct / votes.n
+    assert majority_at_k(votes, 1) == pytest.approx(share)
+    assert pass_at_k(votes.correct, votes.n, 1) == pytest.approx(share)
+
+
+def test_a_large_case_stays_exact() -> None:
+    votes = Votes(30, (25, 10, 10, 5) + (1,) * 15, 5)
+    exact = majority_at_k(votes, 50)
+    drawn = majority_by_resampling(votes, 50, resamples=200_000, seed=0)
+    assert exact == pytest.approx(drawn, abs=0.005)
+    assert 0.5 < exact < 1
+
+
+def test_beyond_the_exact_limit_subsets_are_drawn_by_seed() -> None:
+    votes = Votes(150, (140, 60), 50)
+    first = majority_at_k(votes, 20, seed=1)
+    assert first == majority_at_k(votes, 20, seed=1) != majority_at_k(votes, 20, seed=2)
+    assert first == pytest.approx(majority_at_k(Votes(75, (70, 30), 25), 20), abs=0.03)
+
+
+def test_a_tie_is_shared_and_the_paper_gives_it_to_the_first() -> None:
+    assert majority_at_k(Votes(2, (2,), 0), 4) == 0.5
+    assert majority_at_k(Votes(2, (2, 2), 1), 7) == pytest.approx(1 / 3)
+    assert first_majority(["7", "9", "9", "7"]) == "7"
+    assert first_majority([None, "9", "7"]) == "9"
+    assert first_majority([None, None]) is None
+
+
+def test_votes_are_counted_by_label_and_right_answers_are_one() -> None:
+    labels = ["18", "18.0", None, "5", "5", "7"]
+    right = [True, True, False, False, False, False]
+    assert count_votes(labels, right) == Votes(2, (2, 1), 1)
+
+
+def test_nobody_wins_without_a_right_vote() -> None:
+    assert majority_at_k(Votes(0, (), 4), 4) == 0.0
+    assert majority_at_k(Votes(0, (2,), 4), 3) == 0.0
+
+
+@pytest.mark.parametrize("k", [0, 5, -1])
+def test_k_outside_the_samples_is_refused(k: int) -> None:
+    with pytest.raises(ValueError, match="between 1 and the number of samples 4"):
+        majority_at_k(Votes(2, (2,), 0), k)
+    with pytest.raises(ValueError, match="between 1"):
+        pass_at_k(1, 4, k)
