@@ -1,4 +1,4 @@
-"""JSON Lines, UTF-8, an object a row, gzip by suffix; written aside and renamed, never appended to."""
+"""JSON Lines, UTF-8, an object a row, gzip by suffix; written aside and renamed, never appended."""
 
 from __future__ import annotations
 

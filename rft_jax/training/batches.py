@@ -1,0 +1,113 @@
+"""Batches: batch n is a pure function of (token arrays, settings, n), so resuming needs no state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from rft_jax.training.packing import pack
+from rft_jax.training.token_arrays import TokenArrays
+
+Batch = dict[str, np.ndarray]
+
+
+def shuffled(count: int, *key: int) -> np.ndarray:
+    """A permutation of range(count) that depends on the key alone, on every NumPy version.
+
+    Generator.permutation may change between NumPy releases; Philox's raw bits may not.
+    """
+    sequence = np.random.SeedSequence(key)
+    raw = np.random.Philox(sequence).random_raw(count)
+    return np.argsort(raw, kind="stable")
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The batches of a training run.
+
+    Attributes:
+      arrays: the examples.
+      batch_size: rows of a batch, over all processes.
+      max_length: columns of a row.
+      seed: of the order of examples in every epoch.
+      packed: whether examples share rows.
+      pad_id: fills what is left.
+    """
+
+    arrays: TokenArrays
+    batch_size: int
+    max_length: int
+    seed: int
+    packed: bool = True
+    pad_id: int = 0
+
+    @cached_property
+    def _columns(self) -> np.ndarray:
+        return self.arrays.lengths - 1  # the last token of an example is only a target
+
+    @lru_cache(maxsize=2)  # noqa: B019: batches live as long as the run
+    def epoch_rows(self, epoch: int) -> list[list[int]]:
+        """The rows of an epoch in the order they are trained, as example indices."""
+        order = shuffled(len(self.arrays), self.seed, epoch, 0)
+        if not self.packed:
+            return [[int(example)] for example in order]
+        rows = pack(self._columns[order], self.max_length)
+        return [order[rows[i]].tolist() for i in shuffled(len(rows), self.seed, epoch, 1)]
+
+    @lru_cache(maxsize=None)  # noqa: B019
+    def epoch_steps(self, epoch: int) -> int:
+        """Batches in an epoch; the last one may have empty rows."""
+        return -(-len(self.epoch_rows(epoch)) // self.batch_size)
+
+    def num_steps(self, epochs: int) -> int:
+        """Batches in the first `epochs` epochs."""
+        return sum(self.epoch_steps(epoch) for epoch in range(epochs))
+
+    def rows_of(self, step: int) -> list[list[int]]:
+        """The rows of batch `step`, as example indices."""
+        epoch = 0
+        while step >= self.epoch_steps(epoch):
+            step -= self.epoch_steps(epoch)
+            epoch += 1
+        rows = self.epoch_rows(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+        return rows + [[]] * (self.batch_size - len(rows))
+
+    def batch(self, step: int, process_index: int = 0, process_count: int = 1) -> Batch:
+        """One process's rows of batch `step`.
+
+        Returns:
+          `tokens`, `targets`, `positions`, `segment_ids` (int32) and `loss_weights` (float32), each
+          rows × max_length. `targets` are the tokens that follow; `loss_weights` is 1 where the
+          target is a response token (the first and EOS included), 0 elsewhere; positions restart
+          with every example; segments count from 1, 0 is padding.
+        """
+        share = self.batch_size // process_count
+        rows = self.rows_of(step)[process_index * share : (process_index + 1) * share]
+        shape = (share, self.max_length)
+        batch = {
+            "tokens": np.full(shape, self.pad_id, np.int32),
+            "targets": np.full(shape, self.pad_id, np.int32),
+            "positions": np.zeros(shape, np.int32),
+            "segment_ids": np.zeros(shape, np.int32),
+            "loss_weights": np.zeros(shape, np.float32),
+        }
+        for index, examples in enumerate(rows):
+            self._fill({name: array[index] for name, array in batch.items()}, examples)
+        return batch
+
+    def _fill(self, row: Batch, examples: list[int]) -> None:
+        start = 0
+        for segment, example in enumerate(examples, start=1):
+            begin, end = self.arrays.offsets[example : example + 2]
+            tokens = self.arrays.tokens[begin:end]
+            columns = len(tokens) - 1
+            here = slice(start, start + columns)
+            row["tokens"][here] = tokens[:-1]
+            row["targets"][here] = tokens[1:]
+            row["positions"][here] = np.arange(columns)
+            row["segment_ids"][here] = segment
+            first = max(int(self.arrays.prompt_lengths[example]) - 1, 0)
+            row["loss_weights"][start + first : start + columns] = 1.0
+            start += columns

@@ -1,0 +1,68 @@
+"""From what `--data` names to token arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+
+from rft_jax.errors import UserError
+from rft_jax.prompts import Template
+from rft_jax.tokenizers import Tokenizer
+from rft_jax.training.settings import TrainSettings
+from rft_jax.training.token_arrays import (
+    TokenArrays,
+    is_token_arrays,
+    load_token_arrays,
+    tokenize,
+)
+
+
+def load_training_data(
+    data: list[str], tokenizer: Tokenizer, template: Template, settings: TrainSettings
+) -> TokenArrays:
+    """Token arrays of everything named: one folder of them, or problems, paths and tasks by name.
+
+    Raises:
+      UserError: token arrays were made with another tokenizer, or stand beside other data.
+    """
+    folders = [spec for spec in data if is_token_arrays(spec)]
+    if not folders:
+        examples: Iterator[tuple[str, str]] = chain.from_iterable(map(read_examples, data))
+        if settings.limit:
+            examples = islice(examples, settings.limit)
+        return tokenize(examples, tokenizer, template, settings.max_length, settings.over_long)
+    if len(data) > 1:
+        raise UserError(f"{folders[0]}: token arrays can't be joined with other --data")
+    arrays = load_token_arrays(folders[0])
+    if arrays.manifest.get("tokenizer") != tokenizer.fingerprint:
+        raise UserError(
+            f"{folders[0]}: made with tokenizer {arrays.manifest.get('tokenizer')!r:.20}, the "
+            f"model's is {tokenizer.fingerprint!r:.20}; make the token arrays again"
+        )
+    longest = int(arrays.lengths.max())
+    if longest > settings.max_length + 1:
+        raise UserError(
+            f"{folders[0]}: an example has {longest} tokens, a row of train.max_length "
+            f"{settings.max_length} holds {settings.max_length + 1}"
+        )
+    return _first(arrays, settings.limit) if settings.limit else arrays
+
+
+def _first(arrays: TokenArrays, limit: int) -> TokenArrays:
+    offsets = arrays.offsets[: limit + 1]
+    tokens = np.asarray(arrays.tokens[: offsets[-1]])
+    return TokenArrays(tokens, offsets, arrays.prompt_lengths[:limit], arrays.manifest)
+
+
+def read_examples(spec: str) -> Iterator[tuple[str, str]]:
+    """(question, response) pairs of a problems or paths file, a named set, or a seqio task."""
+    from rft_jax.data.preprocess import training_examples
+
+    if not Path(spec).exists() and ":" not in spec and "." not in spec and "/" not in spec:
+        from rft_jax.data.tasks import task_examples
+
+        return task_examples(spec)
+    return training_examples(spec)

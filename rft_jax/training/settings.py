@@ -1,0 +1,99 @@
+"""Settings of `rft train`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rft_jax.errors import UserError
+
+SCHEDULES = ("cosine", "linear", "constant")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a model is fine-tuned; the defaults are the paper's recipe (arXiv 2308.01825, § 3).
+
+    Attributes:
+      learning_rate: the peak.
+      schedule: 'cosine', 'linear' (both fall to final_learning_rate_ratio) or 'constant'.
+      final_learning_rate_ratio: the last step's learning rate over the peak.
+      warmup_ratio: share of all steps over which the learning rate rises linearly.
+      num_epochs: passes over the data.
+      num_steps: optimizer steps; 0 for as many as num_epochs gives.
+      batch_size: rows of max_length tokens in a step, over all devices; rows hold several examples.
+      gradient_accumulation: parts that a batch is computed in, one after the other.
+      max_length: tokens in a row.
+      over_long: what becomes of an example longer than a row: 'drop' or 'cut'; counted either way.
+      pack: whether several examples share a row; off, each has its own.
+      weight_decay: decoupled (AdamW).
+      beta1: AdamW's first decay.
+      beta2: AdamW's second decay.
+      epsilon: AdamW's.
+      max_grad_norm: gradients are scaled down to this global norm; 0 for never.
+      seed: of the order of examples, and of the weights with --model init:CONFIG.
+      limit: only the first this many examples; 0 for all.
+      template: prompt template ('plain', 'alpaca', 'chatml', 'none'); '' for the model's own.
+      tokenizer: folder of the tokenizer with --model init:CONFIG.
+      dtype: of activations: 'float32' or 'bfloat16'; the optimizer's weights are float32.
+      moment_dtype: of AdamW's moments.
+      export_dtype: of the finished model's safetensors.
+      remat: 'none', 'save_attention' or 'full'.
+      scan_layers: one compiled block, looped; off, every block is compiled by itself.
+      loss_chunk: positions whose logits exist at a time; 0 for all of them.
+      save_every_steps: steps between checkpoints.
+      keep_checkpoints: how many checkpoints are kept.
+    """
+
+    learning_rate: float = 2e-5
+    schedule: str = "cosine"
+    final_learning_rate_ratio: float = 0.0
+    warmup_ratio: float = 0.03
+    num_epochs: int = 3
+    num_steps: int = 0
+    batch_size: int = 128
+    gradient_accumulation: int = 1
+    max_length: int = 512
+    over_long: str = "drop"
+    pack: bool = True
+    weight_decay: float = 0.0
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    max_grad_norm: float = 1.0
+    seed: int = 0
+    limit: int = 0
+    template: str = ""
+    tokenizer: str = ""
+    dtype: str = "float32"
+    moment_dtype: str = "float32"
+    export_dtype: str = "float32"
+    remat: str = "none"
+    scan_layers: bool = True
+    loss_chunk: int = 0
+    save_every_steps: int = 100
+    keep_checkpoints: int = 1
+
+    def __post_init__(self) -> None:
+        if self.schedule not in SCHEDULES:
+            raise UserError(f"train.schedule {self.schedule!r}: one of {', '.join(SCHEDULES)}")
+        if self.over_long not in ("drop", "cut"):
+            raise UserError(f"train.over_long {self.over_long!r}: 'drop' or 'cut' is needed")
+        for name in ("batch_size", "gradient_accumulation", "save_every_steps", "keep_checkpoints"):
+            if getattr(self, name) < 1:
+                raise UserError(f"train.{name} is {getattr(self, name)}; at least 1 is needed")
+        if self.max_length < 2:
+            raise UserError(f"train.max_length is {self.max_length}; at least 2 is needed")
+        if self.num_steps < 0 or (self.num_steps == 0 and self.num_epochs < 1):
+            raise UserError(
+                f"train.num_steps {self.num_steps} with num_epochs {self.num_epochs}: no work"
+            )
+        if self.batch_size % self.gradient_accumulation:
+            raise UserError(
+                f"train.batch_size {self.batch_size} is not divisible by "
+                f"gradient_accumulation {self.gradient_accumulation}"
+            )
+        if self.loss_chunk and self.max_length % self.loss_chunk:
+            raise UserError(
+                f"train.max_length {self.max_length} is not divisible by loss_chunk "
+                f"{self.loss_chunk}"
+            )

@@ -1,0 +1,137 @@
+"""Tokenized examples as flat arrays with a manifest: what training reads.
+
+A folder holds `tokens.npy` (all examples' ids, end to end), `offsets.npy` (where each begins, and
+the end), `prompt_lengths.npy` and `manifest.json`, which says what they were made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rft_jax.errors import UserError
+from rft_jax.jsonl import atomic_write, read_json, write_json
+from rft_jax.prompts import Template
+from rft_jax.tokenizers import Tokenizer
+
+MANIFEST = "manifest.json"
+_ARRAYS = ("tokens", "offsets", "prompt_lengths")
+_BATCH = 4096
+
+
+@dataclass(frozen=True)
+class TokenArrays:
+    """Examples as token ids; example i is `tokens[offsets[i]:offsets[i + 1]]`.
+
+    Attributes:
+      tokens: int32[total].
+      offsets: int64[n + 1].
+      prompt_lengths: int32[n], leading tokens of each example that carry no loss.
+      manifest: what they were made from, and how many were dropped or cut.
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    prompt_lengths: np.ndarray
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64[n], tokens of each example."""
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.prompt_lengths)
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the folder; the manifest last, so that a torn one is seen to be torn."""
+        for name in _ARRAYS:
+            with atomic_write(Path(folder) / f"{name}.npy", "wb") as file:
+                np.save(file, getattr(self, name))
+        write_json(Path(folder) / MANIFEST, dict(self.manifest))
+
+
+def is_token_arrays(folder: str | Path) -> bool:
+    """Whether the folder holds token arrays."""
+    return (Path(folder) / MANIFEST).exists() and (Path(folder) / "tokens.npy").exists()
+
+
+def load_token_arrays(folder: str | Path) -> TokenArrays:
+    """Reads a folder of token arrays; tokens are mapped into memory, not read.
+
+    Raises:
+      UserError: a file is missing.
+    """
+    manifest = read_json(Path(folder) / MANIFEST)
+    arrays = {}
+    for name in _ARRAYS:
+        path = Path(folder) / f"{name}.npy"
+        if not path.exists():
+            raise UserError(f"{path}: no such file; make the token arrays again")
+        arrays[name] = np.load(path, mmap_mode="r" if name == "tokens" else None)
+    return TokenArrays(**arrays, manifest=manifest)
+
+
+def tokenize(
+    examples: Iterable[tuple[str, str]],
+    tokenizer: Tokenizer,
+    template: Template,
+    max_length: int,
+    over_long: str = "drop",
+) -> TokenArrays:
+    """Token arrays of (question, response) pairs.
+
+    An example is BOS (if the tokenizer has one), the rendered prompt, the response and EOS. A row of
+    `max_length` columns holds `max_length + 1` tokens, since the last is only a target.
+
+    Args:
+      over_long: 'drop' leaves an example out that is longer; 'cut' cuts its prompt on the left, as
+        the paper's code does, and where the response alone is too long drops it.
+    """
+    pieces: list[list[int]] = []
+    prompt_lengths: list[int] = []
+    counts = {"examples": 0, "dropped": 0, "cut": 0}
+    digest = hashlib.sha256()
+    begin = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
+    iterator = iter(examples)
+    while batch := list(islice(iterator, _BATCH)):
+        prompts = tokenizer.encode_batch([template.render(query) for query, _ in batch])
+        responses = tokenizer.encode_batch([response for _, response in batch])
+        for example, prompt, response in zip(batch, prompts, responses, strict=True):
+            digest.update(repr(example).encode("utf-8", "surrogatepass"))
+            counts["examples"] += 1
+            response = [*response, tokenizer.eos_id]
+            prompt = begin + prompt
+            excess = len(prompt) + len(response) - (max_length + 1)
+            if excess > 0:
+                kept = len(prompt) - len(begin) - excess
+                if over_long == "drop" or kept < 0:
+                    counts["dropped"] += 1
+                    continue
+                prompt = begin + prompt[len(begin) + excess :]
+                counts["cut"] += 1
+            pieces.append(prompt + response)
+            prompt_lengths.append(len(prompt))
+    if not pieces:
+        raise UserError(
+            f"no example fits: {counts['examples']} read, {counts['dropped']} longer than "
+            f"train.max_length {max_length}"
+        )
+    offsets = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
+    tokens = np.fromiter((t for piece in pieces for t in piece), np.int32, int(offsets[-1]))
+    manifest = counts | {
+        "tokens": int(offsets[-1]),
+        "response_tokens": int(offsets[-1]) - sum(prompt_lengths),
+        "source_sha256": digest.hexdigest(),
+        "tokenizer": tokenizer.fingerprint,
+        "template": {"name": template.name, "prompt": template.prompt},
+        "max_length": max_length,
+        "over_long": over_long,
+    }
+    return TokenArrays(tokens, offsets, np.asarray(prompt_lengths, np.int32), manifest)

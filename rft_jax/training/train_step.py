@@ -1,0 +1,117 @@
+"""One optimizer step: jitted, donated, its shardings those of the state it was given."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+from jaxtyping import Array, Float, Int
+
+from rft_jax.models.config import LlamaConfig
+from rft_jax.models.llama import Llama, Params
+from rft_jax.partitioning import param_shardings, path_name
+from rft_jax.training.losses import summed_loss
+from rft_jax.training.optimizers import make_optimizer
+from rft_jax.training.settings import TrainSettings
+
+
+@flax.struct.dataclass
+class TrainState:
+    """What training carries from step to step.
+
+    Attributes:
+      step: steps done.
+      params: float32 parameters.
+      opt_state: the optimizer's moments, shaped like the parameters.
+    """
+
+    step: Int[Array, ""]
+    params: Params
+    opt_state: Any
+
+
+def init_state(params: Params, settings: TrainSettings) -> TrainState:
+    """The state before the first step."""
+    return TrainState(jnp.int32(0), params, make_optimizer(settings).init(params))
+
+
+def state_shardings(state: TrainState, mesh: Mesh) -> TrainState:
+    """Shardings of a state (or of its shapes): moments lie as their parameters do."""
+    by_param = {
+        path_name(path): sharding
+        for path, sharding in jax.tree_util.tree_leaves_with_path(
+            param_shardings(state.params, mesh)
+        )
+    }
+
+    def sharding(path: tuple[Any, ...], leaf: Any) -> NamedSharding:
+        name = path_name(path)
+        for param, found in by_param.items():
+            if name.endswith(param) and leaf.ndim:
+                return found
+        return NamedSharding(mesh, P())
+
+    return jax.tree_util.tree_map_with_path(sharding, state)
+
+
+def gradients(
+    params: Params, batch: dict[str, Array], config: LlamaConfig, chunk: int, parts: int
+) -> tuple[Float[Array, ""], Float[Array, ""], Params]:
+    """Summed loss, summed weights and the summed loss's gradient, over `parts` parts of a batch.
+
+    Part i takes every `parts`-th row from the i-th, so that rows stay on the device they are on.
+    """
+
+    def loss(params: Params, part: dict[str, Array]) -> Array:
+        hidden, _ = Llama(config).apply(
+            {"params": params}, part["tokens"], part["positions"], part["segment_ids"]
+        )
+        return summed_loss(params, hidden, part["targets"], part["loss_weights"], chunk)
+
+    weight = jnp.sum(batch["loss_weights"])
+    if parts == 1:
+        total, grads = jax.value_and_grad(loss)(params, batch)
+        return total, weight, grads
+
+    split = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(-1, parts, *x.shape[1:]), 1, 0), batch)
+
+    def add(total: Any, part: dict[str, Array]) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, jax.value_and_grad(loss)(params, part)), None
+
+    zero = (jnp.float32(0), jax.tree.map(jnp.zeros_like, params))
+    (total, grads), _ = jax.lax.scan(add, zero, split)
+    return total, weight, grads
+
+
+@partial(jax.jit, static_argnames=("config", "settings", "mesh"), donate_argnames="state")
+def train_step(
+    state: TrainState,
+    batch: dict[str, Array],
+    learning_rate: Float[Array, ""],
+    config: LlamaConfig,
+    settings: TrainSettings,
+    mesh: Mesh,
+) -> tuple[TrainState, dict[str, Float[Array, ""]]]:
+    """One step of AdamW on the mean loss of the batch's response tokens.
+
+    Returns:
+      The next state, and `loss`, `grad_norm` (before clipping) and `tokens` (those with loss).
+    """
+    loss, weight, grads = gradients(
+        state.params, batch, config, settings.loss_chunk, settings.gradient_accumulation
+    )
+    scale = 1 / jnp.maximum(weight, 1.0)
+    shardings = state_shardings(state, mesh)
+    grads = jax.tree.map(lambda g: g * scale, grads)
+    grads = jax.lax.with_sharding_constraint(grads, shardings.params)
+    updates, opt_state = make_optimizer(settings).update(grads, state.opt_state, state.params)
+    updates = jax.tree.map(lambda u: -learning_rate * u, updates)
+    new = TrainState(state.step + 1, optax.apply_updates(state.params, updates), opt_state)
+    new = jax.lax.with_sharding_constraint(new, shardings)
+    return new, {"loss": loss * scale, "grad_norm": optax.global_norm(grads), "tokens": weight}
