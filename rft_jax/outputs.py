@@ -1,7 +1,8 @@
 """Output folders: made with one set of settings, used by one process, finished by a marker.
 
-A folder holds `settings.json` (what it was made with), `.lock` (held while in use; the system
-lets go of it even after `kill -9`) and, once all work is done, `COMPLETE`.
+A folder holds `settings.json` (what it was made with), `config.gin` (the same as the command line
+resolved it), `.lock` (held while in use; the system lets go of it even after `kill -9`) and, once
+all work is done, `COMPLETE`.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import read_json, write_json
+from rft_jax.jsonl import atomic_write, read_json, write_json
 
 SETTINGS = "settings.json"
 COMPLETE = "COMPLETE"
 LOCK = ".lock"
+CONFIG = "config.gin"
+# The command line's resolved settings, left in every folder it opens; "" writes none.
+config_text: ContextVar[str] = ContextVar("config_text", default="")
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ def open_output(path: str | Path, settings: Mapping[str, Any]) -> Iterator[Outpu
                 f"{path}: in use by another process; wait for it or name another --output"
             ) from error
         _check_settings(path, json.loads(json.dumps(settings)))
+        _write_config(path)
         yield OutputFolder(path)
 
 
@@ -67,7 +73,8 @@ def _check_ours(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise UserError(f"{path}: is a file; --output names a folder")
     if path.is_dir() and not (path / SETTINGS).exists():
-        others = sorted(p.name for p in path.iterdir() if p.name != LOCK)
+        # A name with a dot is the lock, or what a writer that was killed left aside.
+        others = sorted(p.name for p in path.iterdir() if not p.name.startswith("."))
         if others:
             raise UserError(
                 f"{path}: holds {others[0]!r} and no {SETTINGS}, so it is no output folder of this "
@@ -86,3 +93,10 @@ def _check_settings(path: Path, settings: dict[str, Any]) -> None:
                 f"{path}: was made with {name} = {found.get(name)!r}, now it is "
                 f"{settings.get(name)!r}; name another --output, or go back to that setting"
             )
+
+
+def _write_config(path: Path) -> None:
+    text = config_text.get()
+    if text and not (path / CONFIG).exists():
+        with atomic_write(path / CONFIG) as file:
+            file.write(text)
