@@ -10,10 +10,19 @@ from rft_jax.models.kv_cache import KeyValues
 
 _MASKED = -1e30  # finite, so that a row with nothing to see gives no NaN
 
+# A softmax's pieces over some columns: the largest score, the sum of exponentials relative to it,
+# and the values weighted by those.
+Partial = tuple[
+    Float[Array, "B N Q 1"],
+    Float[Array, "B N Q 1"],
+    Float[Array, "B N Q K"],
+]
+
 
 def causal_attention(
     query: Float[Array, "B T H K"],
-    fresh: KeyValues,
+    keys: Float[Array, "B T N K"],
+    values: Float[Array, "B T N K"],
     segment_ids: Int[Array, "B T"] | None,
 ) -> Float[Array, "B T H K"]:
     """Every token sees itself and the earlier tokens of its segment; softmax in float32."""
@@ -21,84 +30,104 @@ def causal_attention(
     mask = jnp.tril(jnp.ones((length, length), bool))[None]
     if segment_ids is not None:
         mask = mask & (segment_ids[:, :, None] == segment_ids[:, None, :])
-    grouped = _group_heads(query, fresh.keys.shape[-2])
-    scores = _scores(grouped, fresh.keys, mask)
+    grouped = query.reshape(*query.shape[:2], keys.shape[-2], -1, query.shape[-1])
+    scores = jnp.einsum("btngk,bsnk->bngts", grouped, keys, preferred_element_type=jnp.float32)
+    scores = jnp.where(mask[:, None, None], scores * query.shape[-1] ** -0.5, _MASKED)
     weights = jax.nn.softmax(scores, axis=-1)
-    return _mix(weights, fresh.values).reshape(query.shape)
+    mixed = jnp.einsum("bngts,bsnk->btngk", weights.astype(values.dtype), values)
+    return mixed.reshape(query.shape)
 
 
 def cached_attention(
     query: Float[Array, "B T H K"],
     fresh: KeyValues,
     prefix: KeyValues,
-    suffix: KeyValues,
+    suffix: tuple[KeyValues, ...],
     prefix_lengths: Int[Array, " groups"],
     lengths: Int[Array, " B"],
 ) -> Float[Array, "B T H K"]:
     """Every token sees its group's prefix, its slot's suffix, itself and earlier fresh tokens.
 
-    The three sets of scores share one softmax, which is what merging three attentions by their
-    log-sum-exp gives. The prefix is read once for all slots of a group.
+    Each part gives a partial softmax; they are merged by their log-sum-exp. A part with nothing to
+    see has weight 0 exactly, so a row's result does not depend on how far other rows have come.
+    The prefix is read once for all slots of a group.
     """
-    slots, length = query.shape[:2]
+    slots, length, heads, width = query.shape
+    rows = query.reshape(slots, length, -1, heads // fresh.keys.shape[-3], width)
+    rows = jnp.moveaxis(rows, 1, 2).reshape(slots, fresh.keys.shape[-3], -1, width)
+    seen = jnp.tril(jnp.ones((length, length), bool))
+    seen = jnp.repeat(seen, rows.shape[2] // length, axis=0)[None]
+    parts = [_attend(rows, fresh, seen)]
+    if prefix.num_columns:
+        parts.append(_attend_prefix(rows, prefix, prefix_lengths))
+    start = 0
+    for block in suffix:
+        parts.append(_attend_block(rows, block, lengths - start, always=start == 0))
+        start += block.num_columns
+    mixed = _merge(parts).astype(query.dtype)
+    mixed = mixed.reshape(slots, -1, length, heads // mixed.shape[1], width)
+    return jnp.moveaxis(mixed, 2, 1).reshape(query.shape)
+
+
+def _attend(
+    rows: Float[Array, "B N Q K"], stored: KeyValues, mask: Bool[Array, "#B #Q S"]
+) -> Partial:
+    """A partial softmax of every query row over one part of the cache."""
+    scores = jnp.einsum("bnqk,bnks->bnqs", rows, stored.keys, preferred_element_type=jnp.float32)
+    scores = jnp.where(mask[:, None], scores * rows.shape[-1] ** -0.5, _MASKED)
+    largest = jnp.max(scores, axis=-1, keepdims=True)
+    weights = jnp.exp(scores - largest)
+    total = jnp.sum(weights, axis=-1, keepdims=True)
+    values = stored.values
+    mixed = jnp.einsum(
+        "bnqs,bnsk->bnqk", weights.astype(values.dtype), values, preferred_element_type=jnp.float32
+    )
+    return largest, total, mixed
+
+
+def _attend_prefix(
+    rows: Float[Array, "B N Q K"], prefix: KeyValues, prefix_lengths: Int[Array, " groups"]
+) -> Partial:
+    """All slots of a group against their one prefix, in one matrix product a head."""
     groups = prefix_lengths.shape[0]
-    grouped = _group_heads(query, fresh.keys.shape[-2])
-    by_group = grouped.reshape(groups, -1, *grouped.shape[2:])
-    blocks = [
-        _prefix_scores(by_group, prefix.keys, prefix_lengths, slots),
-        _scores(grouped, suffix.keys, _filled(suffix, lengths)[:, None]),
-        _scores(grouped, fresh.keys, jnp.tril(jnp.ones((length, length), bool))[None]),
-    ]
-    weights = jax.nn.softmax(jnp.concatenate(blocks, axis=-1), axis=-1)
-    ends = (blocks[0].shape[-1], blocks[0].shape[-1] + blocks[1].shape[-1])
-    on_prefix, on_suffix, on_fresh = jnp.split(weights, ends, axis=-1)
-    mixed = _mix(on_suffix, suffix.values) + _mix(on_fresh, fresh.values)
-    mixed += _prefix_mix(on_prefix, prefix.values, groups).reshape(mixed.shape)
-    return mixed.reshape(query.shape)
+    slots, kv_heads, queries, width = rows.shape
+    by_group = rows.reshape(groups, -1, kv_heads, queries, width)
+    by_group = jnp.moveaxis(by_group, 1, 2).reshape(groups, kv_heads, -1, width)
+    filled = jnp.arange(prefix.num_columns) < prefix_lengths[:, None]
+
+    def by_slot(part: Array) -> Array:
+        part = part.reshape(groups, kv_heads, -1, queries, part.shape[-1])
+        return jnp.moveaxis(part, 2, 1).reshape(slots, kv_heads, queries, -1)
+
+    largest, total, mixed = _attend(by_group, prefix, filled[:, None])
+    return by_slot(largest), by_slot(total), by_slot(mixed)
 
 
-def _group_heads(query: Float[Array, "B T H K"], num_kv_heads: int) -> Float[Array, "B T N G K"]:
-    return query.reshape(*query.shape[:2], num_kv_heads, -1, query.shape[-1])
+def _attend_block(
+    rows: Float[Array, "B N Q K"], block: KeyValues, lengths: Int[Array, " B"], *, always: bool
+) -> Partial:
+    """The slots against one block of their suffixes, of which `lengths` columns are filled.
+
+    Unless `always`, a block that no slot has reached is not read at all.
+    """
+    filled = jnp.arange(block.num_columns) < lengths[:, None]
+    if always:
+        return _attend(rows, block, filled[:, None])
+
+    def nothing() -> Partial:
+        lowest = jnp.full((*rows.shape[:-1], 1), _MASKED, jnp.float32)
+        return lowest, jnp.zeros_like(lowest), jnp.zeros(rows.shape, jnp.float32)
+
+    return jax.lax.cond(
+        jnp.any(lengths > 0), lambda: _attend(rows, block, filled[:, None]), nothing
+    )
 
 
-def _filled(block: KeyValues, lengths: Int[Array, " rows"]) -> Bool[Array, "rows columns"]:
-    return jnp.arange(block.keys.shape[-3]) < lengths[:, None]
-
-
-def _scores(
-    query: Float[Array, "B T N G K"], keys: Float[Array, "B S N K"], mask: Bool[Array, "B T S"]
-) -> Float[Array, "B N G T S"]:
-    scores = jnp.einsum("btngk,bsnk->bngts", query, keys, preferred_element_type=jnp.float32)
-    return jnp.where(mask[:, None, None], scores * query.shape[-1] ** -0.5, _MASKED)
-
-
-def _mix(
-    weights: Float[Array, "B N G T S"], values: Float[Array, "B S N K"]
-) -> Float[Array, "B T N G K"]:
-    return jnp.einsum("bngts,bsnk->btngk", weights.astype(values.dtype), values)
-
-
-def _prefix_scores(
-    query: Float[Array, "groups JT N G K"],
-    keys: Float[Array, "groups P N K"],
-    prefix_lengths: Int[Array, " groups"],
-    slots: int,
-) -> Float[Array, "B N G T P"]:
-    """Scores of all slots' queries against their group's prefix (J slots a group)."""
-    mask = (jnp.arange(keys.shape[1]) < prefix_lengths[:, None])[:, None]
-    scores = _scores(query, keys, mask)
-    groups, kv_heads, per_kv_head, rows, columns = scores.shape
-    per_group = slots // groups
-    shape = (groups, kv_heads, per_kv_head, per_group, rows // per_group, columns)
-    scores = jnp.moveaxis(scores.reshape(shape), 3, 1)
-    return scores.reshape(slots, *scores.shape[2:])
-
-
-def _prefix_mix(
-    weights: Float[Array, "B N G T P"], values: Float[Array, "groups P N K"], groups: int
-) -> Float[Array, "groups JT N G K"]:
-    slots, kv_heads, per_kv_head, length, columns = weights.shape
-    per_group = slots // groups
-    weights = weights.reshape(groups, per_group, *weights.shape[1:])
-    shape = (groups, kv_heads, per_kv_head, per_group * length, columns)
-    return _mix(jnp.moveaxis(weights, 1, 3).reshape(shape), values)
+def _merge(parts: list[Partial]) -> Float[Array, "B N Q K"]:
+    largest = parts[0][0]
+    for part in parts[1:]:
+        largest = jnp.maximum(largest, part[0])
+    scales = [jnp.exp(part[0] - largest) for part in parts]
+    total = sum(scale * part[1] for scale, part in zip(scales, parts, strict=True))
+    mixed = sum(scale * part[2] for scale, part in zip(scales, parts, strict=True))
+    return mixed / total

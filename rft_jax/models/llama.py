@@ -63,14 +63,15 @@ class Attention(nn.Module):
         keys = _dense(config, (config.num_kv_heads, config.head_size), "k")(x)
         values = _dense(config, (config.num_kv_heads, config.head_size), "v")(x)
         query = rotate(query, context["angles"])
-        fresh = KeyValues(rotate(keys, context["angles"]), values)
+        keys = rotate(keys, context["angles"])
         if layer_cache is None:
-            mixed = causal_attention(query, fresh, context["segment_ids"])
+            fresh = None
+            mixed = causal_attention(query, keys, values, context["segment_ids"])
         else:
+            fresh = kv_cache.stored(keys, values)
             mixed = cached_attention(query, fresh, *layer_cache, *context["cache_lengths"])
         mixed = checkpoint_name(mixed, "attention")
-        out = _dense(config, config.hidden_size, "o", axis=(-2, -1))(mixed)
-        return out, None if layer_cache is None else fresh
+        return _dense(config, config.hidden_size, "o", axis=(-2, -1))(mixed), fresh
 
 
 class FeedForward(nn.Module):
