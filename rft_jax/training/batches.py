@@ -1,9 +1,9 @@
-"""Batches: batch n is a pure function of (token arrays, settings, n), so resuming needs no state."""
+"""Batches: batch n is a pure function of (arrays, settings, n), so resuming needs no state."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 
@@ -23,7 +23,7 @@ def shuffled(count: int, *key: int) -> np.ndarray:
     return np.argsort(raw, kind="stable")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batches:
     """The batches of a training run.
 
@@ -47,7 +47,7 @@ class Batches:
     def _columns(self) -> np.ndarray:
         return self.arrays.lengths - 1  # the last token of an example is only a target
 
-    @lru_cache(maxsize=2)  # noqa: B019: batches live as long as the run
+    @lru_cache(maxsize=2)  # noqa: B019 (batches live as long as the run)
     def epoch_rows(self, epoch: int) -> list[list[int]]:
         """The rows of an epoch in the order they are trained, as example indices."""
         order = shuffled(len(self.arrays), self.seed, epoch, 0)
@@ -56,7 +56,7 @@ class Batches:
         rows = pack(self._columns[order], self.max_length)
         return [order[rows[i]].tolist() for i in shuffled(len(rows), self.seed, epoch, 1)]
 
-    @lru_cache(maxsize=None)  # noqa: B019
+    @cache  # noqa: B019
     def epoch_steps(self, epoch: int) -> int:
         """Batches in an epoch; the last one may have empty rows."""
         return -(-len(self.epoch_rows(epoch)) // self.batch_size)

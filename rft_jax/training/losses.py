@@ -1,4 +1,4 @@
-"""Cross-entropy over response tokens, with the vocabulary's logits made a few positions at a time."""
+"""Cross-entropy over response tokens, a few positions' logits at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AdamW without its learning rate, which is an argument of the step: no compilation for a new one."""
+"""AdamW; its learning rate is an argument of the step, so that a new one compiles nothing."""
 
 from __future__ import annotations
 

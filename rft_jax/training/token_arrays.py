@@ -25,7 +25,7 @@ _ARRAYS = ("tokens", "offsets", "prompt_lengths")
 _BATCH = 4096
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TokenArrays:
     """Examples as token ids; example i is `tokens[offsets[i]:offsets[i + 1]]`.
 
@@ -87,8 +87,8 @@ def tokenize(
 ) -> TokenArrays:
     """Token arrays of (question, response) pairs.
 
-    An example is BOS (if the tokenizer has one), the rendered prompt, the response and EOS. A row of
-    `max_length` columns holds `max_length + 1` tokens, since the last is only a target.
+    An example is BOS (if the tokenizer has one), the rendered prompt, the response and EOS. A row
+    of `max_length` columns holds `max_length + 1` tokens, since the last is only a target.
 
     Args:
       over_long: 'drop' leaves an example out that is longer; 'cut' cuts its prompt on the left, as
