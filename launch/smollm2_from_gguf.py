@@ -52,7 +52,7 @@ def convert(gguf: Path, output: Path) -> None:
 
     source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
     model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
-    # The weights are plain numbers now, but the model still says that it is quantised and then refuses to be saved.
+    # The weights are plain numbers by now; a model that says it is quantised can't be saved.
     model.hf_quantizer = None
     for holder, name in (
         (model, "is_quantized"),

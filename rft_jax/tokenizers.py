@@ -139,7 +139,7 @@ class _Loaded:
 
 @dataclass(frozen=True)
 class HuggingFaceTokenizer(_Loaded):
-    """A `tokenizer.json`, by the `tokenizers` library; special tokens in a text are read as such."""
+    """A `tokenizer.json`, by the `tokenizers` library; a special token in a text is read as one."""
 
     backend: Any
 
@@ -184,7 +184,7 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
     """The tokenizer of a model folder.
 
     Raises:
-      UserError: there is no tokenizer in it, or it can't be read, or it does not say how a text ends.
+      UserError: there is no tokenizer in it, or it can't be read, or no token ends a text.
     """
     folder = Path(folder)
     names = (TOKENIZER_JSON, SENTENCEPIECE_MODEL, *SIDE_FILES)
@@ -285,7 +285,7 @@ def _listed_eos_ids(folder: Path, files: Mapping[str, bytes]) -> list[int]:
         config["config.json"] = (folder / "config.json").read_bytes()
     for name in (GENERATION_CONFIG, "config.json"):
         value = _read_config(folder, config, name).get("eos_token_id")
-        numbers = value if isinstance(value, list) else [value]
+        numbers: list[Any] = value if isinstance(value, list) else [value]
         if value is not None and numbers:
             if not all(isinstance(number, int) for number in numbers):
                 raise UserError(f"{folder / name}: eos_token_id {value!r} is no token id")

@@ -43,6 +43,8 @@ class LlamaConfig:
       num_kv_heads: key and value heads; each serves num_heads / num_kv_heads query heads.
       head_dim: width of a head; None for hidden_size / num_heads.
       max_position_embeddings: the longest sequence the model was made for, in tokens.
+      sliding_window: tokens that each token sees at most, or None (Mistral); longer sequences are
+        refused, up to that length it changes nothing.
       rope_theta: base of the rotary frequencies.
       rope_scaling: how the rotary frequencies are stretched, or None.
       rms_norm_eps: added to the mean square in every norm.
@@ -62,6 +64,7 @@ class LlamaConfig:
     num_kv_heads: int = 32
     head_dim: int | None = None
     max_position_embeddings: int = 2048
+    sliding_window: int | None = None
     rope_theta: float = 10000.0
     rope_scaling: RopeScaling | None = None
     rms_norm_eps: float = 1e-6
@@ -96,6 +99,20 @@ class LlamaConfig:
         """`head_dim` as the number it always is after construction."""
         assert self.head_dim is not None
         return self.head_dim
+
+    def check_length(self, length: int) -> None:
+        """Refuses sequences of more tokens than the model can take.
+
+        Raises:
+          UserError: names the field that forbids it.
+        """
+        for name in ("max_position_embeddings", "sliding_window"):
+            limit = getattr(self, name)
+            if limit is not None and length > limit:
+                raise UserError(
+                    f"a length of {length} tokens is over the model's {name} of {limit}; use a "
+                    "shorter length"
+                )
 
     @property
     def num_params(self) -> int:

@@ -1,0 +1,227 @@
+"""LLaMA parameters out of and into Hugging Face model folders (safetensors), without loss.
+
+Import goes tensor by tensor, straight into sharded arrays; export one file (≤ 5 GB) at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
+from jaxtyping import Array
+
+from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, config_to_json
+from rft_jax.checkpoints.safetensors_files import TensorReader, write_tensors
+from rft_jax.jsonl import write_json
+from rft_jax.models.config import LlamaConfig
+from rft_jax.models.llama import Params, init_params
+from rft_jax.partitioning import param_shardings
+from rft_jax.prompts import Template, save_template
+from rft_jax.tokenizers import Tokenizer
+
+MAX_SHARD_BYTES = 5 * 10**9
+
+
+@dataclass(frozen=True)
+class Weight:
+    """Where a parameter of ours lies in a Hugging Face file.
+
+    Attributes:
+      name: the tensor's name, `{}` for the number of the layer.
+      inputs: axes of our kernel that its first axes, which are contracted, make up; Hugging Face
+        stores the outputs first and everything in two axes. None for what is the same in both.
+    """
+
+    name: str
+    inputs: int | None = None
+
+    def to_ours(self, tensor: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """A view of a Hugging Face tensor as our parameter (of one layer)."""
+        return tensor if self.inputs is None else tensor.T.reshape(shape)
+
+    def to_theirs(self, tensor: np.ndarray) -> np.ndarray:
+        """The inverse of `to_ours`."""
+        return (
+            tensor
+            if self.inputs is None
+            else tensor.reshape(self.their_shape(tensor.shape)[::-1]).T
+        )
+
+    def their_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape in the file of a parameter with our shape (of one layer)."""
+        if self.inputs is None:
+            return shape
+        return math.prod(shape[self.inputs :]), math.prod(shape[: self.inputs])
+
+
+_LAYER = "model.layers.{}."
+WEIGHTS = {
+    "embed/embedding": Weight("model.embed_tokens.weight"),
+    "layers/attention_norm/scale": Weight(_LAYER + "input_layernorm.weight"),
+    "layers/attention/q/kernel": Weight(_LAYER + "self_attn.q_proj.weight", inputs=1),
+    "layers/attention/k/kernel": Weight(_LAYER + "self_attn.k_proj.weight", inputs=1),
+    "layers/attention/v/kernel": Weight(_LAYER + "self_attn.v_proj.weight", inputs=1),
+    "layers/attention/o/kernel": Weight(_LAYER + "self_attn.o_proj.weight", inputs=2),
+    "layers/mlp_norm/scale": Weight(_LAYER + "post_attention_layernorm.weight"),
+    "layers/mlp/gate/kernel": Weight(_LAYER + "mlp.gate_proj.weight", inputs=1),
+    "layers/mlp/up/kernel": Weight(_LAYER + "mlp.up_proj.weight", inputs=1),
+    "layers/mlp/down/kernel": Weight(_LAYER + "mlp.down_proj.weight", inputs=1),
+    "final_norm/scale": Weight("model.norm.weight"),
+    "unembed/kernel": Weight("lm_head.weight", inputs=1),
+}
+
+
+def import_params(folder: str | Path, config: LlamaConfig, mesh: Mesh | None = None) -> Params:
+    """The parameters in a Hugging Face folder, as arrays of `config.param_dtype`.
+
+    Host memory holds the arrays that live there and one tensor of the file. With several
+    processes each reads the files and keeps its shards.
+
+    Args:
+      mesh: where the parameters go, by the rules of `partitioning`; None for the first device.
+
+    Raises:
+      UserError: a tensor is missing or has another shape than `config` asks for.
+    """
+    shapes = param_shapes(config)
+    paths = dict(_flatten(shapes))
+    shardings: dict[str, Sharding] = dict.fromkeys(paths, SingleDeviceSharding(jax.devices()[0]))
+    if mesh is not None:
+        shardings = dict(_flatten(param_shardings(shapes, mesh)))
+    with TensorReader(folder) as reader:
+        loaded = {
+            path: _import_leaf(reader, path, leaf, shardings[path]) for path, leaf in paths.items()
+        }
+    return _unflatten(loaded)
+
+
+def param_shapes(config: LlamaConfig) -> Params:
+    """The parameter tree with a ShapeDtypeStruct for every array; nothing is computed."""
+    return jax.eval_shape(partial(init_params, config), jax.random.key(0))
+
+
+def _import_leaf(
+    reader: TensorReader, path: str, leaf: jax.ShapeDtypeStruct, sharding: Sharding
+) -> Array:
+    weight = WEIGHTS[path]
+
+    def read(name: str, shape: tuple[int, ...], place: Sharding) -> Array:
+        ours = weight.to_ours(reader.read(name, weight.their_shape(shape)), shape)
+        return jax.make_array_from_callback(
+            shape, place, lambda index: ours[index].astype(leaf.dtype)
+        )
+
+    if not path.startswith("layers/"):
+        return read(weight.name, leaf.shape, sharding)
+    stacked = jnp.zeros(leaf.shape, leaf.dtype, device=sharding)
+    for layer in range(leaf.shape[0]):
+        one = read(weight.name.format(layer), leaf.shape[1:], _without_layers(sharding))
+        stacked = _put_layer(stacked, one, layer)
+    return stacked
+
+
+def _without_layers(sharding: Sharding) -> Sharding:
+    """The sharding of one layer of a stacked parameter; the axis of layers is never split."""
+    if isinstance(sharding, NamedSharding):
+        return NamedSharding(sharding.mesh, PartitionSpec(*sharding.spec[1:]))
+    return sharding
+
+
+@partial(jax.jit, donate_argnums=0)
+def _put_layer(stacked: Array, one: Array, layer: int) -> Array:
+    """Writes one layer in place: `stacked` is given up, so no second copy of it exists."""
+    return jax.lax.dynamic_update_index_in_dim(stacked, one, layer, 0)
+
+
+def export_model(
+    folder: str | Path,
+    config: LlamaConfig,
+    params: Params,
+    tokenizer: Tokenizer,
+    template: Template,
+    dtype: str = "float32",
+    shard_bytes: int = MAX_SHARD_BYTES,
+) -> None:
+    """Writes a folder that transformers, vLLM and `load_model` read.
+
+    `config.json` comes last, so a folder that has one is whole. With several processes all must
+    call this; the first one writes.
+
+    Args:
+      dtype: of the stored parameters, 'float32' or 'bfloat16'.
+      shard_bytes: no safetensors file is larger, unless one tensor is.
+    """
+    leaves = dict(_flatten(params))
+    sources = dict(_file_order(config))
+    shapes = {
+        name: WEIGHTS[path].their_shape(leaves[path].shape[layer is not None :])
+        for name, (path, layer) in sources.items()
+    }
+
+    def fetch(name: str) -> np.ndarray:
+        path, layer = sources[name]
+        leaf = leaves[path] if layer is None else leaves[path][layer]
+        return WEIGHTS[path].to_theirs(_to_host(leaf))
+
+    is_writer = jax.process_index() == 0
+    write_tensors(folder, shapes, dtype, fetch, shard_bytes, write=is_writer)
+    if is_writer:
+        tokenizer.save(folder)
+        save_template(template, folder)
+        write_json(
+            Path(folder) / CONFIG_JSON, config_to_json(config, dtype) | _special_ids(tokenizer)
+        )
+
+
+def _file_order(config: LlamaConfig) -> Iterator[tuple[str, tuple[str, int | None]]]:
+    """Every tensor's name in the file with our path and layer, embedding first, layer by layer."""
+    layered = [path for path in WEIGHTS if path.startswith("layers/")]
+    yield WEIGHTS["embed/embedding"].name, ("embed/embedding", None)
+    for layer in range(config.num_layers):
+        for path in layered:
+            yield WEIGHTS[path].name.format(layer), (path, layer)
+    yield WEIGHTS["final_norm/scale"].name, ("final_norm/scale", None)
+    if not config.tie_word_embeddings:
+        yield WEIGHTS["unembed/kernel"].name, ("unembed/kernel", None)
+
+
+def _special_ids(tokenizer: Tokenizer) -> dict[str, Any]:
+    eos = sorted(tokenizer.eos_ids)
+    return {
+        "bos_token_id": tokenizer.bos_id,
+        "eos_token_id": eos[0] if len(eos) == 1 else eos,
+        "pad_token_id": tokenizer.pad_id,
+    }
+
+
+def _to_host(array: Array) -> np.ndarray:
+    """A whole array on this host, wherever its shards lie."""
+    if isinstance(array, jax.Array) and not array.is_fully_addressable:
+        from jax.experimental import multihost_utils
+
+        return np.asarray(multihost_utils.process_allgather(array, tiled=True))
+    return np.asarray(array)
+
+
+def _flatten(tree: Any) -> Iterator[tuple[str, Any]]:
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        yield jax.tree_util.keystr(path, simple=True, separator="/"), leaf
+
+
+def _unflatten(leaves: dict[str, Any]) -> Params:
+    tree: Params = {}
+    for path, leaf in leaves.items():
+        *parents, name = path.split("/")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[name] = leaf
+    return tree

@@ -1,0 +1,192 @@
+"""`config.json` of Hugging Face LLaMA and Mistral folders, to `LlamaConfig` and back.
+
+What the file asks for and the model lacks is an error that names the field, never passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rft_jax.errors import UserError
+from rft_jax.jsonl import read_json
+from rft_jax.models.config import LlamaConfig, RopeScaling
+
+CONFIG_JSON = "config.json"
+
+# Fields that must have one of these values, for the model knows no other.
+_ONLY: Mapping[str, tuple[Any, ...]] = {
+    "model_type": ("llama", "mistral"),
+    "hidden_act": ("silu", "swish"),
+    "attention_bias": (False,),
+    "mlp_bias": (False,),
+    "attention_dropout": (0.0,),
+    "partial_rotary_factor": (1.0,),
+    "quantization_config": (None,),
+}
+_REQUIRED = (
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+)
+
+
+def read_config(folder: str | Path, **overrides: Any) -> LlamaConfig:
+    """The model's shape as a folder's `config.json` tells it.
+
+    Args:
+      overrides: fields of LlamaConfig that the file does not decide (`dtype`, `remat`, …).
+
+    Raises:
+      UserError: the file is missing, or a field is, or asks for something the model lacks.
+    """
+    path = Path(folder) / CONFIG_JSON
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: a JSON object is needed, found {type(content).__name__}")
+    return config_from_json(content, str(path), **overrides)
+
+
+def config_from_json(content: Mapping[str, Any], where: str, **overrides: Any) -> LlamaConfig:
+    """`read_config` of a file's content; `where` names it in errors."""
+    for field, allowed in _ONLY.items():
+        if field in content and content[field] not in allowed:
+            raise UserError(
+                f"{where}: {field} {_short(content[field])} is not supported, only "
+                f"{' or '.join(repr(value) for value in allowed)}; use a model without it"
+            )
+    sizes = {field: _whole_number(content, field, where) for field in _REQUIRED}
+    is_mistral = content.get("model_type") == "mistral"
+    heads = sizes["num_attention_heads"]
+    rope_theta, rope_scaling = _rope(content, where)
+    return LlamaConfig(
+        vocab_size=sizes["vocab_size"],
+        hidden_size=sizes["hidden_size"],
+        intermediate_size=sizes["intermediate_size"],
+        num_layers=sizes["num_hidden_layers"],
+        num_heads=heads,
+        num_kv_heads=_whole_number(
+            content, "num_key_value_heads", where, 8 if is_mistral else heads
+        ),
+        head_dim=_whole_number(content, "head_dim", where, None),
+        max_position_embeddings=_whole_number(content, "max_position_embeddings", where, 2048),
+        sliding_window=_whole_number(content, "sliding_window", where, None),
+        rope_theta=rope_theta,
+        rope_scaling=rope_scaling,
+        rms_norm_eps=_positive(content, "rms_norm_eps", where, 1e-6),
+        tie_word_embeddings=bool(content.get("tie_word_embeddings", False)),
+        **overrides,
+    )
+
+
+def config_to_json(config: LlamaConfig, dtype: str) -> dict[str, Any]:
+    """The `config.json` of a model, without its special tokens.
+
+    Rotary settings stand there twice, as transformers 5 (`rope_parameters`) and as older readers
+    (`rope_theta`, `rope_scaling`) look for them.
+    """
+    is_mistral = config.sliding_window is not None
+    scaling = _scaling_to_json(config.rope_scaling)
+    return {
+        "architectures": ["MistralForCausalLM" if is_mistral else "LlamaForCausalLM"],
+        "model_type": "mistral" if is_mistral else "llama",
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.hidden_size,
+        "intermediate_size": config.intermediate_size,
+        "num_hidden_layers": config.num_layers,
+        "num_attention_heads": config.num_heads,
+        "num_key_value_heads": config.num_kv_heads,
+        "head_dim": config.head_dim,
+        "max_position_embeddings": config.max_position_embeddings,
+        "rope_theta": config.rope_theta,
+        "rope_scaling": scaling,
+        "rope_parameters": {
+            "rope_theta": config.rope_theta,
+            **(scaling or {"rope_type": "default"}),
+        },
+        "rms_norm_eps": config.rms_norm_eps,
+        "tie_word_embeddings": config.tie_word_embeddings,
+        "hidden_act": "silu",
+        "attention_dropout": 0.0,
+        "initializer_range": 0.02,
+        "use_cache": True,
+        "torch_dtype": dtype,
+        **(
+            {"sliding_window": config.sliding_window}
+            if is_mistral
+            else {"attention_bias": False, "mlp_bias": False}
+        ),
+    }
+
+
+def _scaling_to_json(scaling: RopeScaling | None) -> dict[str, Any] | None:
+    if scaling is None:
+        return None
+    content: dict[str, Any] = {"rope_type": scaling.kind, "factor": scaling.factor}
+    if scaling.kind == "llama3":
+        for field in ("low_freq_factor", "high_freq_factor", "original_max_position_embeddings"):
+            content[field] = getattr(scaling, field)
+    return content
+
+
+def _rope(content: Mapping[str, Any], where: str) -> tuple[float, RopeScaling | None]:
+    """`rope_theta` and scaling from `rope_parameters`, or from the older `rope_scaling`."""
+    field = "rope_parameters" if content.get("rope_parameters") else "rope_scaling"
+    rope = content.get(field) or {}
+    if not isinstance(rope, dict):
+        raise UserError(f"{where}: {field} {_short(rope)} is not an object")
+    theta_holder = rope if "rope_theta" in rope else content
+    theta = _positive(theta_holder, "rope_theta", where, 10000.0)
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if _positive(rope, "partial_rotary_factor", where, 1.0) != 1.0:
+        raise UserError(f"{where}: {field}.partial_rotary_factor is not supported, only 1.0")
+    if kind == "default":
+        return theta, None
+    if kind not in ("linear", "llama3"):
+        raise UserError(
+            f"{where}: {field}.rope_type {_short(kind)} is not supported, only 'default', 'linear' "
+            "or 'llama3'; use a model without it"
+        )
+    if kind == "linear":
+        return theta, RopeScaling("linear", factor=_positive(rope, "factor", where))
+    return theta, RopeScaling(
+        "llama3",
+        factor=_positive(rope, "factor", where),
+        low_freq_factor=_positive(rope, "low_freq_factor", where),
+        high_freq_factor=_positive(rope, "high_freq_factor", where),
+        original_max_position_embeddings=_whole_number(
+            rope, "original_max_position_embeddings", where
+        ),
+    )
+
+
+def _whole_number(content: Mapping[str, Any], field: str, where: str, *default: Any) -> Any:
+    """A field that is a positive whole number; null counts as absent."""
+    value = content.get(field)
+    if value is None and default:
+        return default[0]
+    if value is None:
+        raise UserError(f"{where}: {field} is missing")
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise UserError(f"{where}: {field} {_short(value)} is not a positive whole number")
+    return value
+
+
+def _positive(content: Mapping[str, Any], field: str, where: str, *default: float) -> float:
+    """A field that is a positive number; null counts as absent."""
+    value = content.get(field)
+    if value is None and default:
+        return default[0]
+    if value is None:
+        raise UserError(f"{where}: {field} is missing")
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+        raise UserError(f"{where}: {field} {_short(value)} is not a positive number")
+    return value
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
