@@ -1,0 +1,85 @@
+"""Arithmetic drill for pretraining: equations as the solutions write them, 1 to 3 operations."""
+
+from __future__ import annotations
+
+from random import Random
+
+from rft_jax.wordproblems.cast import between
+from rft_jax.wordproblems.expressions import LARGEST, SMALLEST
+from rft_jax.wordproblems.walks import Operand, Operation, OutOfBounds, expression
+
+OPERATION_COUNTS = (1, 1, 1, 1, 1, 1, 1, 2, 2, 3)
+SYMBOLS = ("+", "+", "+", "-", "-", "-", "*", "*", "*", "/", "/")
+
+
+def drill(rng: Random) -> tuple[str, str]:
+    """One equation up to its `=`, and its result with the closing sign: `<<12+7=`, `19>>`."""
+    while True:
+        try:
+            operation = _draw(rng, rng.choice(OPERATION_COUNTS))
+        except OutOfBounds:
+            continue
+        return f"<<{expression(operation)}=", f"{operation.value}>>"
+
+
+def _draw(rng: Random, operations: int) -> Operation:
+    """An operation over so many; all but the outermost are inline.
+
+    Raises:
+      OutOfBounds: a value came out too small, too large or not whole.
+    """
+    symbol = rng.choice(SYMBOLS)
+    if operations == 1:
+        return Operation(symbol, *_operands(rng, symbol))
+    inner = _inline(rng, operations - 1)
+    if operations == 3 and rng.random() < 0.4:
+        one, two = _inline(rng, 1), _inline(rng, 1)
+        return Operation(symbol, one, two)
+    if rng.random() < 0.6:
+        return Operation(symbol, inner, _partner(rng, symbol, inner.value))
+    return Operation(symbol, _before(rng, symbol, inner.value), inner)
+
+
+def _inline(rng: Random, operations: int) -> Operation:
+    operation = _draw(rng, operations)
+    operation.is_inline = True
+    return operation
+
+
+def _operands(rng: Random, symbol: str) -> tuple[Operand, Operand]:
+    """Two numbers whose result is in bounds."""
+    if symbol == "+":
+        total = between(rng, 2 * SMALLEST, LARGEST)
+        left = between(rng, SMALLEST, total - SMALLEST)
+        return left, total - left
+    if symbol == "-":
+        left = between(rng, 2 * SMALLEST, LARGEST)
+        return left, between(rng, SMALLEST, left - SMALLEST)
+    small = between(rng, SMALLEST, 9)
+    large = between(rng, SMALLEST, LARGEST // small)
+    if symbol == "/":
+        return small * large, small if rng.random() < 0.8 else large
+    return (small, large) if rng.random() < 0.5 else (large, small)
+
+
+def _partner(rng: Random, symbol: str, left: int) -> int:
+    """A right operand for a left one that is given."""
+    if symbol == "+":
+        return between(rng, SMALLEST, LARGEST - left)
+    if symbol == "-":
+        return between(rng, SMALLEST, left - SMALLEST)
+    if symbol == "*":
+        return between(rng, SMALLEST, min(9, LARGEST // left))
+    divisors = [n for n in range(SMALLEST, 10) if left % n == 0 and left // n >= SMALLEST]
+    if not divisors:
+        raise OutOfBounds
+    return rng.choice(divisors)
+
+
+def _before(rng: Random, symbol: str, right: int) -> int:
+    """A left operand for a right one that is given."""
+    if symbol == "-":
+        return between(rng, right + SMALLEST, LARGEST)
+    if symbol == "/":
+        return right * between(rng, SMALLEST, LARGEST // right)
+    return _partner(rng, symbol, right)

@@ -1,0 +1,68 @@
+"""The embedded data as JSONL files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rft_jax.errors import UserError
+from rft_jax.jsonl import write_rows
+from rft_jax.records import to_row
+from rft_jax.wordproblems.generator import generate_stories
+from rft_jax.wordproblems.pretraining import pretraining_rows
+
+DEFAULT_SIZES = {"train": 1000, "dev": 500, "test": 2000}
+
+
+def write_split(
+    split: str,
+    output: str | Path,
+    size: int | None = None,
+    seed: int = 0,
+    tokens: int | None = None,
+) -> int:
+    """Writes a split to `output` (gzip by suffix), whole or not at all. Returns the rows written.
+
+    Args:
+      split: train, dev, test (`{id, question, answer}` rows) or pretrain (`{query, response}`).
+      output: the file.
+      size: the number of rows; for problems 1,000, 500 or 2,000 unless given.
+      seed: determines the rows; a smaller size gives the first of them.
+      tokens: for pretrain only: ends once the rows hold this many tokens.
+
+    Raises:
+      UserError: an unknown split, a bound that is missing, not positive or not for this split.
+    """
+    for name, bound in (("size", size), ("tokens", tokens)):
+        if bound is not None and bound < 1:
+            raise UserError(f"{name} is {bound}; it must be at least 1")
+    written = _Count()
+    write_rows(output, written.through(_rows(split, size, seed, tokens)))
+    return written.total
+
+
+def _rows(split: str, size: int | None, seed: int, tokens: int | None) -> Iterator[dict[str, Any]]:
+    if split == "pretrain":
+        if size is None and tokens is None:
+            raise UserError("split pretrain has no end: say how many tokens, or a size in rows")
+        return iter(pretraining_rows(seed, tokens, size))
+    if tokens is not None:
+        raise UserError(
+            f"tokens is {tokens}, which bounds pretrain only; give split {split} a size"
+        )
+    if split not in DEFAULT_SIZES:
+        raise UserError(f"unknown split {split!r}: choose pretrain, {', '.join(DEFAULT_SIZES)}")
+    stories = generate_stories(split, size or DEFAULT_SIZES[split], seed)
+    return (to_row(story.problem()) for story in stories)
+
+
+class _Count:
+    """Counts what passes through."""
+
+    total = 0
+
+    def through(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for row in rows:
+            self.total += 1
+            yield row

@@ -1,0 +1,157 @@
+"""Story problems with their expression trees, by split, size and seed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from random import Random
+
+from rft_jax.errors import UserError
+from rft_jax.records import Problem, question_digest
+from rft_jax.wordproblems.expressions import Node, count_operations, is_sound
+from rft_jax.wordproblems.families import buying, collecting, comparing, fractions, rates
+from rft_jax.wordproblems.splits import SPLITS, split_of
+from rft_jax.wordproblems.vocabulary import count_tokens
+from rft_jax.wordproblems.walks import equation, sample_steps
+
+FAMILIES = {
+    "collecting": collecting.draw,
+    "comparing": comparing.draw,
+    "buying": buying.draw,
+    "rates": rates.draw,
+    "fractions": fractions.draw,
+}
+OPERATIONS = (2, 3, 4)
+"""Numbers of operations of the experiment's problems, equally frequent."""
+ROW_TOKENS = 144
+"""The most tokens that a question with a solution takes; the few longer ones are not drawn."""
+PATIENCE = 100
+"""Draws for a further path that bring nothing new before `extra_paths` gives up."""
+
+_ANNOTATION = re.compile(r"<<([^<>]*)>>")
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A question, the tree that answers it, and the one solution that is given with it."""
+
+    question: str
+    family: str
+    tree: Node
+    reference: str
+
+    @property
+    def split(self) -> str:
+        """The split that the question's text puts it in."""
+        return split_of(self.question)
+
+    @property
+    def num_operations(self) -> int:
+        """How many binary operations the tree takes."""
+        return count_operations(self.tree)
+
+    def sample_path(self, rng: Random) -> str:
+        """One random solution, as GSM8K writes it."""
+        return render_path(self.tree, rng)
+
+    def problem(self) -> Problem:
+        """The question with its reference solution, as the experiment reads it."""
+        name = f"wordproblems-{self.split}/{question_digest(self.question)}"
+        return Problem(name, self.question, self.reference)
+
+
+def render_path(tree: Node, rng: Random) -> str:
+    """One random walk over the tree, told in sentences and closed by `#### n`."""
+    sentences = [
+        rng.choice(step.words).replace("@", equation(step)) for step in sample_steps(tree, rng)
+    ]
+    return f"{' '.join(sentences)}\n#### {tree.value}"
+
+
+def equations(path: str) -> tuple[str, ...]:
+    """The path's annotations, in order."""
+    return tuple(_ANNOTATION.findall(path))
+
+
+def draw_stories(
+    split: str, seed: int, operations: Sequence[int] = OPERATIONS, stream: str = "stories"
+) -> Iterator[Story]:
+    """Stories of a split without end; one may come again.
+
+    Args:
+      split: one of `SPLITS`.
+      seed: with `split` and `stream`, determines the stories.
+      operations: the numbers of operations to choose from, repeats making one more frequent.
+      stream: a name that separates several sequences of one split and seed.
+
+    Raises:
+      UserError: for an unknown split.
+    """
+    if split not in SPLITS:
+        raise UserError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
+    rng = Random(f"wordproblems/{stream}/{split}/{seed}")
+    names = tuple(FAMILIES)
+    while True:
+        family, count = rng.choice(names), rng.choice(operations)
+        question, tree = _draw_one(rng, family, count)
+        if split_of(question) != split:
+            continue
+        reference = render_path(tree, rng)
+        if _fits(question, reference):
+            yield Story(question, family, tree, reference)
+
+
+def _fits(question: str, path: str) -> bool:
+    return count_tokens(f"{question}\n", path) <= ROW_TOKENS
+
+
+def _draw_one(rng: Random, family: str, operations: int) -> tuple[str, Node]:
+    """A story of the family with so many operations, drawn until its numbers fit."""
+    while True:
+        drawn = FAMILIES[family](rng, operations)
+        if drawn is not None and is_sound(drawn[1]):
+            return drawn
+
+
+def generate_stories(
+    split: str, size: int, seed: int, operations: Sequence[int] = OPERATIONS
+) -> Iterator[Story]:
+    """`size` stories of a split, all different; a smaller size gives the first of them."""
+    seen: set[str] = set()
+    for story in draw_stories(split, seed, operations):
+        if len(seen) >= size:
+            return
+        if story.question not in seen:
+            seen.add(story.question)
+            yield story
+
+
+def generate_problems(split: str, size: int, seed: int = 0) -> list[Problem]:
+    """The embedded experiment's problems: `size` of a split, with one reference path each."""
+    return [story.problem() for story in generate_stories(split, size, seed)]
+
+
+def extra_paths(story: Story, count: int, seed: int) -> list[str]:
+    """Up to `count` further solutions, whose equation lists differ from each other's and the
+    reference's: what a model could find by sampling, from the generator itself.
+
+    Fewer come back when the story hasn't got as many (`PATIENCE` draws in a row bring none).
+    """
+    rng = Random(f"wordproblems/extra/{seed}/{story.question}")
+    seen = {equations(story.reference)}
+    return list(islice(_new_paths(story, rng, seen), count))
+
+
+def _new_paths(story: Story, rng: Random, seen: set[tuple[str, ...]]) -> Iterator[str]:
+    misses = 0
+    while misses < PATIENCE:
+        path = story.sample_path(rng)
+        key = equations(path)
+        if key in seen or not _fits(story.question, path):
+            misses += 1
+        else:
+            misses = 0
+            seen.add(key)
+            yield path

@@ -1,0 +1,79 @@
+"""The word-level vocabulary of the embedded data and the tokenizer that is built from it.
+
+A token is a word with the space before it, a digit, or a sign. Every digit is a token of its own,
+with or without a space before the number, so that numbers look the same in a question and in an
+equation. A text is the plain concatenation of its tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from rft_jax.wordproblems.cast import COLOURS, FRACTIONS, NAMES, NOUNS
+
+TOKENIZER_FOLDER = Path(__file__).parent / "tokenizer"
+PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
+SPECIAL = (PAD, EOS, UNKNOWN)
+PATTERN = r"\n#### | ?<<|>>| \$| ?[A-Za-z]+|\n|[^\n]"
+"""What a token is, as a regular expression; leftmost alternative first."""
+SIGNS = tuple("0123456789+-*/()=.,?") + (" ", "\n", " $", "\n#### ", "<<", " <<", ">>")
+
+_TEXT_WORDS = """
+A Each Half He How In Monday Now One She So Sunday That The Then There These Together a add all
+and are as away bag bags before box boxes but buys by cheaper collect collects comes cost costs
+day days difference do does each earns evening evenly fewer fifth finds for friend friends from
+get gets gift gifts give gives had half has have he hold in into is it leaves left loses makes
+many miles money more morning much new now of on one ones or pack packs pages part pay pays
+price quarter read reads rest run runs sell sells shared she spend splits starts take takes than
+that the them then these they things third this times to today together total twice walk walks
+wants with
+""".split()
+_FIRST_WORDS = "Each In Now One So That The There These Together".split()
+
+_TOKEN = re.compile(PATTERN)
+
+
+def vocabulary() -> tuple[str, ...]:
+    """All tokens; a token's place is its id. 0 fills, 1 ends a text."""
+    inside = sorted({*_TEXT_WORDS, *NAMES, *NOUNS, *COLOURS})
+    first = sorted({*_FIRST_WORDS, *NAMES})
+    return (*SPECIAL, *SIGNS, *(f" {word}" for word in inside), *first)
+
+
+def split_tokens(text: str) -> list[str]:
+    """The text's tokens, as the tokenizer cuts it."""
+    return _TOKEN.findall(text)
+
+
+def count_tokens(query: str, response: str) -> int:
+    """How many tokens a training row takes, its EOS included."""
+    return len(_TOKEN.findall(query)) + len(_TOKEN.findall(response)) + 1
+
+
+def build_tokenizer(folder: str | Path) -> None:
+    """Writes `tokenizer.json` and `tokenizer_config.json`, as Hugging Face reads them."""
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+
+    ids = {token: number for number, token in enumerate(vocabulary())}
+    tokenizer = Tokenizer(models.WordLevel(ids, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(PATTERN), behavior="isolated")
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL])
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "pad_token": PAD,
+        "eos_token": EOS,
+        "unk_token": UNKNOWN,
+        "bos_token": None,
+        "add_bos_token": False,
+        "add_eos_token": False,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": 256,
+    }
+    text = json.dumps(config, indent=2) + "\n"
+    (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")

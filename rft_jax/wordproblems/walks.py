@@ -1,0 +1,238 @@
+"""A solution of a story problem: one random walk over its expression tree.
+
+A walk chooses how terms and factors are grouped, whether a product or quotient of a sum is
+distributed, the order of operands and of independent steps, and which operations share one
+equation. Every value on the way stays within the allowed bounds; a walk that leaves them is
+drawn again.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from rft_jax.wordproblems.expressions import (
+    LARGEST,
+    SMALLEST,
+    Node,
+    Number,
+    Partials,
+    Product,
+    Quotient,
+    Sum,
+)
+
+FLATTEN = 0.5
+"""Chance that a sum inside a sum loses its brackets."""
+DISTRIBUTE = 0.15
+"""Chance that a product or quotient of a sum is taken term by term."""
+REGROUP = 0.3
+"""Chance that two operands other than the first two are combined."""
+SWAP = 0.2
+"""Chance that the operands of an addition or a multiplication trade places."""
+REORDER = 0.25
+"""Chance that the right side of an operation is worked out before its left side."""
+INLINE = 0.15
+"""Chance that an operation is written inside the equation that uses it."""
+OPERATIONS_PER_EQUATION = 3
+ATTEMPTS = 10_000
+
+PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
+
+
+class OutOfBounds(Exception):
+    """A walk came to a value that is too small, too large or not whole."""
+
+
+class Operation:
+    """A binary operation of a solution: what it combines, its value, the sentences that fit."""
+
+    __slots__ = ("symbol", "left", "right", "words", "value", "is_inline")
+
+    def __init__(self, symbol: str, left: Operand, right: Operand, words: tuple[str, ...] = ()):
+        self.symbol, self.left, self.right, self.words = symbol, left, right, words
+        self.value = _apply(symbol, value_of(left), value_of(right))
+        self.is_inline = False
+
+
+Operand = int | Operation
+
+
+def value_of(operand: Operand) -> int:
+    """The operand's number."""
+    return operand if isinstance(operand, int) else operand.value
+
+
+def _apply(symbol: str, left: int, right: int) -> int:
+    if symbol == "+":
+        value = left + right
+    elif symbol == "-":
+        value = left - right
+    elif symbol == "*":
+        value = left * right
+    else:
+        value, rest = divmod(left, right)
+        if rest:
+            raise OutOfBounds
+    if not SMALLEST <= value <= LARGEST:
+        raise OutOfBounds
+    return value
+
+
+def sample_steps(tree: Node, rng: Random) -> list[Operation]:
+    """One random solution: the operations that get an equation of their own, in order."""
+    for _ in range(ATTEMPTS):
+        try:
+            root = _plan(tree, rng)
+        except OutOfBounds:
+            continue
+        steps: list[Operation] = []
+        _order(root, rng, OPERATIONS_PER_EQUATION - 1, steps)
+        return steps
+    raise AssertionError("no solution stays within the bounds: the tree is not sound")
+
+
+def equation(step: Operation) -> str:
+    """The step as an annotation, with the result repeated after it: `<<3*4=12>>12`."""
+    return f"<<{expression(step)}={step.value}>>{step.value}"
+
+
+def expression(step: Operation) -> str:
+    """The left side of the step's equation; inline operations are spelled out."""
+    precedence = PRECEDENCE[step.symbol]
+    left = _side(step.left, precedence)
+    right = _side(step.right, precedence + 1)
+    return f"{left}{step.symbol}{right}"
+
+
+def _side(operand: Operand, bare_from: int) -> str:
+    if isinstance(operand, int):
+        return str(operand)
+    if not operand.is_inline:
+        return str(operand.value)
+    text = expression(operand)
+    return text if PRECEDENCE[operand.symbol] >= bare_from else f"({text})"
+
+
+def _order(operation: Operand, rng: Random, room: int, steps: list[Operation]) -> int:
+    """Appends the operations below and then `operation`, unless inline. Returns the room left.
+
+    `room` is the number of further operations that the current equation may take in.
+    """
+    sides = [s for s in (operation.left, operation.right) if isinstance(s, Operation)]
+    if len(sides) == 2 and rng.random() < REORDER:
+        sides.reverse()
+    for side in sides:
+        side.is_inline = room > 0 and rng.random() < INLINE
+        if side.is_inline:
+            room = _order(side, rng, room - 1, steps)
+        else:
+            _order(side, rng, OPERATIONS_PER_EQUATION - 1, steps)
+    if not operation.is_inline:
+        steps.append(operation)
+    return room
+
+
+def _plan(node: Node, rng: Random) -> Operand:
+    """Turns the tree into binary operations."""
+    if isinstance(node, Number):
+        return node.value
+    if isinstance(node, Sum):
+        return _plan_sum(node, rng)
+    if isinstance(node, Product):
+        spread = rng.random() < DISTRIBUTE and _distribute_product(node)
+        return _plan_sum(spread, rng) if spread else _plan_product(node, rng)
+    spread = rng.random() < DISTRIBUTE and _distribute_quotient(node)
+    if spread:
+        return _plan_sum(spread, rng)
+    return Operation("/", _plan(node.top, rng), _plan(node.bottom, rng), node.words)
+
+
+def _plan_sum(node: Sum, rng: Random) -> Operand:
+    pending = [(sign, _plan(term, rng)) for sign, term in _flat_terms(node, rng)]
+    while len(pending) > 1:
+        first, second = _choose_pair(len(pending), rng)
+        other = pending.pop(second)
+        words = node.words if len(pending) == 1 else None
+        pending[first] = _add(pending[first], other, node.partials, words, rng)
+    return pending[0][1]
+
+
+def _flat_terms(node: Sum, rng: Random) -> list[tuple[int, Node]]:
+    terms: list[tuple[int, Node]] = []
+    for sign, term in node.terms:
+        if isinstance(term, Sum) and rng.random() < FLATTEN:
+            terms += [(sign * inner, deeper) for inner, deeper in _flat_terms(term, rng)]
+        else:
+            terms.append((sign, term))
+    return terms
+
+
+def _choose_pair(count: int, rng: Random) -> tuple[int, int]:
+    if count == 2 or rng.random() >= REGROUP:
+        return 0, 1
+    first, second = rng.sample(range(count), 2)
+    return min(first, second), max(first, second)
+
+
+def _add(
+    one: tuple[int, Operand],
+    two: tuple[int, Operand],
+    partial: Partials,
+    words: tuple[str, ...] | None,
+    rng: Random,
+) -> tuple[int, Operand]:
+    """Combines two signed terms into one; `words` are given when it is the whole sum."""
+    (sign, left), (other_sign, right) = one, two
+    if sign == other_sign:
+        words = words or (partial.plus if sign > 0 else partial.out)
+        return sign, _commutative("+", left, right, words, rng)
+    if sign < 0:
+        left, right = right, left
+    if value_of(left) >= value_of(right):
+        return 1, Operation("-", left, right, words or partial.left)
+    return -1, Operation("-", right, left, words or partial.out)
+
+
+def _commutative(
+    symbol: str, left: Operand, right: Operand, words: tuple[str, ...], rng: Random
+) -> Operation:
+    if rng.random() < SWAP:
+        left, right = right, left
+    return Operation(symbol, left, right, words)
+
+
+def _plan_product(node: Product, rng: Random) -> Operand:
+    pending = [_plan(factor, rng) for factor in node.factors]
+    while len(pending) > 1:
+        first, second = _choose_pair(len(pending), rng)
+        other = pending.pop(second)
+        words = node.words if len(pending) == 1 else node.partials.part
+        pending[first] = _commutative("*", pending[first], other, words, rng)
+    return pending[0]
+
+
+def _distribute_product(node: Product) -> Sum | None:
+    """a * (b + c) as a * b + a * c, where one of two factors is a sum."""
+    if len(node.factors) != 2:
+        return None
+    one, two = node.factors
+    if not isinstance(two, Sum):
+        one, two = two, one
+    if not isinstance(two, Sum):
+        return None
+    terms = tuple(
+        (sign, Product((one, term), node.partials.part, node.partials)) for sign, term in two.terms
+    )
+    return Sum(terms, node.words, node.partials)
+
+
+def _distribute_quotient(node: Quotient) -> Sum | None:
+    """(a + b) / c as a / c + b / c, where the top is a sum and each division is exact."""
+    top, bottom = node.top, node.bottom
+    if not isinstance(top, Sum) or any(t.value % bottom.value for _, t in top.terms):
+        return None
+    terms = tuple(
+        (sign, Quotient(term, bottom, node.partials.part, node.partials))
+        for sign, term in top.terms
+    )
+    return Sum(terms, node.words, node.partials)
