@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from math import prod
 
 SMALLEST, LARGEST = 2, 99
@@ -32,7 +32,7 @@ class Partials:
     part: tuple[str, ...]
 
 
-@lru_cache(maxsize=None)
+@cache
 def partials(unit: str) -> Partials:
     """The sentences for amounts written as `unit`, e.g. `@ shells` or `$@`."""
     return Partials(
@@ -78,7 +78,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quotient:
-    """`top` divided by `bottom`. The value is rounded down; `is_sound` tells whether it is exact."""
+    """`top` divided by `bottom`, rounded down; `is_sound` tells whether it is exact."""
 
     top: Node
     bottom: Node

@@ -48,9 +48,7 @@ def _rows(split: str, size: int | None, seed: int, tokens: int | None) -> Iterat
             raise UserError("split pretrain has no end: say how many tokens, or a size in rows")
         return iter(pretraining_rows(seed, tokens, size))
     if tokens is not None:
-        raise UserError(
-            f"tokens is {tokens}, which bounds pretrain only; give split {split} a size"
-        )
+        raise UserError(f"tokens is {tokens}: that bounds pretrain only; give split {split} a size")
     if split not in DEFAULT_SIZES:
         raise UserError(f"unknown split {split!r}: choose pretrain, {', '.join(DEFAULT_SIZES)}")
     stories = generate_stories(split, size or DEFAULT_SIZES[split], seed)

@@ -11,26 +11,30 @@ import json
 import re
 from pathlib import Path
 
-from rft_jax.wordproblems.cast import COLOURS, FRACTIONS, NAMES, NOUNS
+from rft_jax.wordproblems.cast import COLOURS, NAMES, NOUNS
 
 TOKENIZER_FOLDER = Path(__file__).parent / "tokenizer"
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
 SPECIAL = (PAD, EOS, UNKNOWN)
 PATTERN = r"\n#### | ?<<|>>| \$| ?[A-Za-z]+|\n|[^\n]"
 """What a token is, as a regular expression; leftmost alternative first."""
-SIGNS = tuple("0123456789+-*/()=.,?") + (" ", "\n", " $", "\n#### ", "<<", " <<", ">>")
+SIGNS = (*"0123456789+-*/()=.,?", " ", "\n", " $", "\n#### ", "<<", " <<", ">>")
 
-_TEXT_WORDS = """
-A Each Half He How In Monday Now One She So Sunday That The Then There These Together a add all
-and are as away bag bags before box boxes but buys by cheaper collect collects comes cost costs
-day days difference do does each earns evening evenly fewer fifth finds for friend friends from
-get gets gift gifts give gives had half has have he hold in into is it leaves left loses makes
-many miles money more morning much new now of on one ones or pack packs pages part pay pays
-price quarter read reads rest run runs sell sells shared she spend splits starts take takes than
-that the them then these they things third this times to today together total twice walk walks
-wants with
-""".split()
-_FIRST_WORDS = "Each In Now One So That The There These Together".split()
+_TEXT_WORDS = (
+    "A", "Each", "Half", "He", "How", "In", "Monday", "Now", "One", "She", "So", "Sunday", "That",
+    "The", "Then", "There", "These", "Together", "a", "add", "all", "and", "are", "as", "away",
+    "bag", "bags", "before", "box", "boxes", "but", "buys", "by", "cheaper", "collect",
+    "collects", "comes", "cost", "costs", "day", "days", "difference", "do", "does", "each",
+    "earns", "evening", "evenly", "fewer", "fifth", "finds", "for", "friend", "friends", "from",
+    "get", "gets", "gift", "gifts", "give", "gives", "had", "half", "has", "have", "he", "hold",
+    "in", "into", "is", "it", "leaves", "left", "loses", "makes", "many", "miles", "money",
+    "more", "morning", "much", "new", "now", "of", "on", "one", "ones", "or", "pack", "packs",
+    "pages", "part", "pay", "pays", "price", "quarter", "read", "reads", "rest", "run", "runs",
+    "sell", "sells", "shared", "she", "spend", "splits", "starts", "take", "takes", "than",
+    "that", "the", "them", "then", "these", "they", "things", "third", "this", "times", "to",
+    "today", "together", "total", "twice", "walk", "walks", "wants", "with",
+)  # fmt: skip
+_FIRST_WORDS = ("Each", "In", "Now", "One", "So", "That", "The", "There", "These", "Together")
 
 _TOKEN = re.compile(PATTERN)
 

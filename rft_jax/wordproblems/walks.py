@@ -46,7 +46,7 @@ class OutOfBounds(Exception):
 class Operation:
     """A binary operation of a solution: what it combines, its value, the sentences that fit."""
 
-    __slots__ = ("symbol", "left", "right", "words", "value", "is_inline")
+    __slots__ = ("is_inline", "left", "right", "symbol", "value", "words")
 
     def __init__(self, symbol: str, left: Operand, right: Operand, words: tuple[str, ...] = ()):
         self.symbol, self.left, self.right, self.words = symbol, left, right, words

@@ -93,7 +93,7 @@ def _change(
         words = (f"{name} has $@ to spend.", f"{name} has $@ in all.")
         purse = Sum(((1, Number(money - earned)), (1, Number(earned))), words, MONEY)
         opening = f"{name} has ${money - earned} and earns ${earned}."
-    words = (f"{name} has $@ left.", f"So $@ is left.", f"So {name} has $@.")
+    words = (f"{name} has $@ left.", "So $@ is left.", f"So {name} has $@.")
     story = f"{opening} {purchase.replace(name, pronoun(name))}"
     node = Sum(((1, purse), (-1, cost)), words, MONEY)
     return f"{story} How much money does {name} have left?", node

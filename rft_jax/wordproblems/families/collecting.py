@@ -88,5 +88,5 @@ def _share(rng: Random, story: str, total: Node, name: str, noun: str) -> tuple[
     he = pronoun(name).lower()
     words = (f"Each box gets @ {noun}.", f"So each box has @ {noun}.")
     node = Quotient(total, Number(count), words, partials(f"@ {noun}"))
-    ending = f"Then {he} splits them evenly into {count} boxes. How many {noun} are in each box?"
-    return f"{story} {ending}", node
+    split = f"Then {he} splits all the {noun} evenly into {count} boxes."
+    return f"{story} {split} How many {noun} are in each box?", node

@@ -31,7 +31,9 @@ def _coloured(rng: Random, noun: str, unit: Partials, operations: int) -> tuple[
     whole = Number(between(rng, 4, 33) * rng.choice((2, 3)))
     opening = f"There are {whole.value} {noun} in a box."
     fractions = rng.sample(sorted(FRACTIONS), 2)
-    parts = [_colour_part(whole, f, c, noun, unit) for f, c in zip(fractions, colours)]
+    parts = [
+        _colour_part(whole, f, c, noun, unit) for f, c in zip(fractions, colours[:2], strict=True)
+    ]
     one, two = FRACTIONS[fractions[0]].capitalize(), FRACTIONS[fractions[1]]
     first, second, third = colours
     if operations == 1:
@@ -83,6 +85,7 @@ def _given(rng: Random, noun: str, unit: Partials, operations: int) -> tuple[str
     if left:
         return None
     words = (f"{name} has @ {noun} left.", f"So @ {noun} are left.")
+    gifts.sort(key=lambda gift: isinstance(gift[1], Number))  # fractions first: they are of all
     terms = ((1, start), *((-1, gift) for _, gift in gifts))
     rest: Node = Sum(terms, words, unit) if gifts else start
     story = opening

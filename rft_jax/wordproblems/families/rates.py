@@ -44,6 +44,7 @@ def draw(rng: Random, operations: int) -> tuple[str, Node] | None:
     words = (*work.say("So # are left."), *work.say("That leaves #."))
     node = Sum(((1, Number(goal)), (-1, total)), words, work.unit)
     opening = f"{work.name} wants to {work.do} {goal} {work.noun}."
+    story = story.replace(f"Each morning {work.name}", f"Each morning {work.he.lower()}")
     story = story.replace(work.name, work.he)
     return f"{opening} {story} How many {work.noun} are left to {work.do}?", node
 
@@ -70,9 +71,9 @@ def _amount(rng: Random, work: _Work, operations: int) -> tuple[str, Node]:
         return _and_more(rng, w, story[:-1], node)
     one, first = _span(rng, w, 40)
     two, second = _span(rng, w, 35)
-    more = between(rng, 2, 20)
-    story = f"{w.name} {w.does} {one} and then {two}. Then {w.he.lower()} {w.does} {more} more {w.noun}."
-    return story, Sum(((1, first), (1, second), (1, Number(more))), w.total, w.unit)
+    story = f"{w.name} {w.does} {one} and then {two}."
+    both = Sum(((1, first), (1, second)), w.unit.plus, w.unit)
+    return _and_more(rng, w, story[:-1], both)
 
 
 def _span(rng: Random, work: _Work, most: int) -> tuple[str, Product]:
@@ -138,6 +139,6 @@ def _done(rng: Random, work: _Work, operations: int) -> list[tuple[str, Node]]:
         else:
             amount = between(rng, 2, 30)
             when = " on Monday" if not done else " on Sunday"
-            done.append((f"{work.does} {amount}{when}", Number(amount)))
+            done.append((f"{work.does} {amount} {work.noun}{when}", Number(amount)))
             left -= 1
     return done
