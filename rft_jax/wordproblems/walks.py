@@ -113,7 +113,7 @@ def _side(operand: Operand, bare_from: int) -> str:
     return text if PRECEDENCE[operand.symbol] >= bare_from else f"({text})"
 
 
-def _order(operation: Operand, rng: Random, room: int, steps: list[Operation]) -> int:
+def _order(operation: Operation, rng: Random, room: int, steps: list[Operation]) -> int:
     """Appends the operations below and then `operation`, unless inline. Returns the room left.
 
     `room` is the number of further operations that the current equation may take in.
@@ -212,13 +212,13 @@ def _plan_product(node: Product, rng: Random) -> Operand:
 
 
 def _distribute_product(node: Product) -> Sum | None:
-    """a * (b + c) as a * b + a * c, where one of two factors is a sum."""
+    """a * (b + c) as a * b + a * c, where one of two factors is a sum and the other a number."""
     if len(node.factors) != 2:
         return None
     one, two = node.factors
-    if not isinstance(two, Sum):
+    if isinstance(one, Sum):
         one, two = two, one
-    if not isinstance(two, Sum):
+    if not (isinstance(one, Number) and isinstance(two, Sum)):
         return None
     terms = tuple(
         (sign, Product((one, term), node.partials.part, node.partials)) for sign, term in two.terms
@@ -227,9 +227,11 @@ def _distribute_product(node: Product) -> Sum | None:
 
 
 def _distribute_quotient(node: Quotient) -> Sum | None:
-    """(a + b) / c as a / c + b / c, where the top is a sum and each division is exact."""
+    """(a + b) / c as a / c + b / c, where c is a number and each division is exact."""
     top, bottom = node.top, node.bottom
-    if not isinstance(top, Sum) or any(t.value % bottom.value for _, t in top.terms):
+    if not (isinstance(top, Sum) and isinstance(bottom, Number)):
+        return None
+    if any(term.value % bottom.value for _, term in top.terms):
         return None
     terms = tuple(
         (sign, Quotient(term, bottom, node.partials.part, node.partials))

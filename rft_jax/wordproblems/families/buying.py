@@ -93,9 +93,9 @@ def _change(
         words = (f"{name} has $@ to spend.", f"{name} has $@ in all.")
         purse = Sum(((1, Number(money - earned)), (1, Number(earned))), words, MONEY)
         opening = f"{name} has ${money - earned} and earns ${earned}."
-    words = (f"{name} has $@ left.", "So $@ is left.", f"So {name} has $@.")
+    left = (f"{name} has $@ left.", "So $@ is left.", f"So {name} has $@.")
     story = f"{opening} {purchase.replace(name, pronoun(name))}"
-    node = Sum(((1, purse), (-1, cost)), words, MONEY)
+    node = Sum(((1, purse), (-1, cost)), left, MONEY)
     return f"{story} How much money does {name} have left?", node
 
 
