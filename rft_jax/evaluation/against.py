@@ -1,0 +1,60 @@
+"""`rft evaluate --against DIR`: two evaluations of the same problems, compared in pairs."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from rft_jax.evaluation.compare import compare
+from rft_jax.evaluation.settings import EvaluateSettings
+from rft_jax.jsonl import read_json, read_rows, write_json
+
+
+def read_scores(folder: Path) -> dict[str, Fraction]:
+    """Each problem's share of right samples, from `predictions.jsonl`."""
+    return {
+        row["id"]: Fraction(sum(row["correct"]), len(row["correct"]))
+        for _, row in read_rows(folder / "predictions.jsonl")
+    }
+
+
+def _read_majorities(folder: Path) -> dict[str, Fraction]:
+    """Each problem's maj@k, from `predictions.jsonl`; thirds and the like come back exactly."""
+    return {
+        row["id"]: Fraction(row["maj@k"]).limit_denominator(1_000_000)
+        for _, row in read_rows(folder / "predictions.jsonl")
+    }
+
+
+def write_comparison(output: Path, against: Path, settings: EvaluateSettings) -> str:
+    """Writes `comparison.json` (a = this evaluation, b = the other) and returns it as a table.
+
+    maj@k is compared too where both have several samples and the same k.
+
+    Raises:
+      UserError: the two are not on the same problems.
+    """
+    resampling = (settings.bootstrap_resamples, settings.bootstrap_seed)
+    a, b = read_json(output / "metrics.json"), read_json(against / "metrics.json")
+    result = {
+        "a": str(output),
+        "b": str(against),
+        **compare([read_scores(output)], [read_scores(against)], *resampling),
+    }
+    lines = [f"{output} against {against}", _line("right", result)]
+    if a["k"] == b["k"] > 1:
+        majorities = [_read_majorities(output)], [_read_majorities(against)]
+        result["maj@k"] = compare(*majorities, *resampling)
+        lines.append(_line(f"maj@{a['k']}", result["maj@k"]))
+    write_json(output / "comparison.json", result)
+    return "\n".join(lines)
+
+
+def _line(name: str, result: dict[str, Any]) -> str:
+    low, high = (100 * bound for bound in result["ci95"])
+    return (
+        f"  {name:<9}{100 * result['difference']:+6.1f} points   95 % interval {low:+.1f} to "
+        f"{high:+.1f}   p = {result['p_value']:.2g} ({result['test']}), better on "
+        f"{result['only_a']}, worse on {result['only_b']} of {result['n']}"
+    )

@@ -1,0 +1,74 @@
+"""Small pieces of HTML. Everything that comes from a run passes through `escape`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+
+# Nothing is fetched, whatever a model wrote: neither scripts nor images nor connections.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page; one without a body is left out."""
+
+    key: str
+    title: str
+    body: str
+
+
+def card(content: str, title: str = "", caption: str = "") -> str:
+    """A framed box."""
+    head = f"<h3>{escape(title)}</h3>" if title else ""
+    foot = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure class="card">{head}{content}{foot}</figure>'
+
+
+def charts(cards: Sequence[str]) -> str:
+    """Boxes side by side where there is room."""
+    return f'<div class="charts">{"".join(cards)}</div>' if cards else ""
+
+
+def paragraph(text: str, css: str = "") -> str:
+    """A paragraph of plain text."""
+    return f'<p class="{css}">{escape(text)}</p>' if css else f"<p>{escape(text)}</p>"
+
+
+def definitions(values: Mapping[str, object]) -> str:
+    """A table of names and values."""
+    rows = "".join(
+        f"<tr><td>{escape(str(name))}</td><td>{escape(str(value))}</td></tr>"
+        for name, value in values.items()
+    )
+    return f'<div class="scroll"><table><tbody>{rows}</tbody></table></div>'
+
+
+def folded(summary: str, content: str) -> str:
+    """Content that opens on a click."""
+    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+
+
+def asset(name: str) -> str:
+    """A file of this package as text."""
+    return files("rft_jax.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def page(title: str, lead: str, sections: Sequence[Section], footer: str) -> str:
+    """The whole page, self-contained."""
+    shown = [section for section in sections if section.body]
+    links = "".join(f'<a href="#{s.key}">{escape(s.title)}</a>' for s in shown)
+    body = "".join(
+        f'<section id="{s.key}"><h2>{escape(s.title)}</h2>{s.body}</section>' for s in shown
+    )
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,">'
+        f"<title>{escape(title)}</title><style>{asset('page.css')}</style></head>"
+        f"<body><header><h1>{escape(title)}</h1>{lead}<nav>{links}</nav></header>"
+        f"<main>{body}</main><footer>{paragraph(footer, 'soft')}</footer></body></html>\n"
+    )

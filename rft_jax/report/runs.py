@@ -1,0 +1,160 @@
+"""What runs left on disk, found and read: the pages and notebooks see nothing else.
+
+A folder is a whole run (`run.json` with its stages, `results.json`) or a single stage, told apart
+by its files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rft_jax.errors import UserError
+from rft_jax.jsonl import read_json, read_rows
+
+# The file by which a stage is known, in the order of asking: evaluations hold samples too.
+STAGE_FILES = {
+    "evaluate": "metrics.json",
+    "collect": "ledger.jsonl",
+    "train": "metrics.jsonl",
+    "sample": "samples-",
+}
+ARM_NAMES = {
+    "rho": "Pretrained (ρ)",
+    "sft": "SFT",
+    "sft_steps": "SFT, as many steps as RFT",
+    "rft": "RFT",
+    "rft_no_dedup": "RFT without dedup",
+    "rft_oracle": "Oracle paths",
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage's folder.
+
+    Attributes:
+      name: as the run calls it.
+      command: `train`, `sample`, `collect` or `evaluate`.
+      arm: which model of the experiment it made or measured, e.g. `sft`.
+      seed: of the repetition; None where it serves all.
+    """
+
+    name: str
+    folder: Path
+    command: str
+    arm: str
+    seed: int | None
+
+    @property
+    def label(self) -> str:
+        """The arm in words, with the seed."""
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        return f"{arm_name(self.arm)}{seed}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its stages and its results.
+
+    Attributes:
+      rows: of `results.json`, a model and seed each.
+      comparisons: of `results.json`.
+      notes: sentences to show where the figures stand (what the pretrained model has seen).
+    """
+
+    name: str
+    folder: Path
+    stages: tuple[Stage, ...]
+    rows: tuple[Mapping[str, Any], ...] = ()
+    comparisons: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, command: str) -> Iterator[Stage]:
+        """The stages of one command whose folders are there, each folder once."""
+        seen: set[Path] = set()
+        for stage in self.stages:
+            if stage.command == command and stage.folder not in seen and stage.folder.is_dir():
+                seen.add(stage.folder)
+                yield stage
+
+
+def arm_name(arm: str) -> str:
+    """An arm in words; arms that are not of the embedded experiment keep their own name."""
+    return ARM_NAMES.get(arm, arm)
+
+
+def read_run(path: str) -> Run:
+    """A run or a single stage.
+
+    Raises:
+      UserError: the folder is missing or holds neither.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UserError(f"{path}: no such folder; name what rft run or a single stage wrote")
+    described = read_json(folder / "run.json") if (folder / "run.json").exists() else {}
+    if isinstance(described, dict) and isinstance(described.get("stages"), dict):
+        return _whole_run(folder, described)
+    return _single_stage(folder)
+
+
+def _whole_run(folder: Path, described: Mapping[str, Any]) -> Run:
+    results = read_json(folder / "results.json") if (folder / "results.json").exists() else {}
+    notes = described.get("notes", [])
+    return Run(
+        name=folder.resolve().name,
+        folder=folder,
+        stages=tuple(_stage(folder, name, at) for name, at in described["stages"].items()),
+        rows=tuple(results.get("rows", ())),
+        comparisons=tuple(results.get("comparisons", ())),
+        notes=(notes,) if isinstance(notes, str) else tuple(map(str, notes)),
+        settings=described.get("settings", {}),
+        versions=described.get("versions", {}),
+    )
+
+
+def _stage(folder: Path, name: str, described: Mapping[str, Any]) -> Stage:
+    try:
+        at, command = folder / described["folder"], described["command"]
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder / 'run.json'}: stage {name!r} needs 'folder' and 'command'"
+        ) from error
+    return Stage(name, at, command, str(described.get("arm") or name), described.get("seed"))
+
+
+def _single_stage(folder: Path) -> Run:
+    for command, name in STAGE_FILES.items():
+        if (folder / name).exists() or any(folder.glob(f"{name}*")):
+            break
+    else:
+        raise UserError(
+            f"{folder}: nothing to report; a folder that rft run, train, sample, collect or "
+            "evaluate wrote is needed"
+        )
+    label = folder.resolve().name
+    rows = [_measured(folder)] if command == "evaluate" else []
+    made_with = read_json(folder / "settings.json") if (folder / "settings.json").exists() else {}
+    stage = Stage(label, folder, command, label, None)
+    return Run(label, folder, (stage,), tuple(rows), settings=made_with)
+
+
+def _measured(folder: Path) -> dict[str, Any]:
+    """A results row from an evaluation by itself."""
+    metrics = read_json(folder / "metrics.json")
+    figures = ("accuracy", "mean@1", "maj@k", "pass@k", "k")
+    row = {"model": folder.resolve().name} | {n: metrics[n] for n in figures if n in metrics}
+    if metrics.get("k") == 1:  # of one sample they say what accuracy says
+        row = {name: value for name, value in row.items() if name not in ("maj@k", "pass@k", "k")}
+    return row
+
+
+def read_predictions(stage: Stage) -> list[dict[str, Any]]:
+    """The rows of an evaluation's `predictions.jsonl`; none where it is missing."""
+    path = stage.folder / "predictions.jsonl"
+    return [row for _, row in read_rows(path)] if path.exists() else []

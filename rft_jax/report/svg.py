@@ -1,0 +1,279 @@
+"""Charts as inline SVG, coloured by the page's CSS variables, so they follow light and dark.
+
+A chart is drawn on 460 units of width and scales with its card; labels stay readable on a phone.
+Hovering over a mark shows its figures (SVG titles; no script).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+WIDTH = 460.0
+COLOURS = 8
+
+Format = Callable[[float], str]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A mark at (x, y) with an optional interval in the measured direction."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of one colour, in order of x; `dashed` for what is not ours (published figures)."""
+
+    label: str
+    points: Sequence[Point]
+    colour: int
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A scale from data to the drawing: `first` is drawn at `start`, `last` at `end`."""
+
+    first: float
+    last: float
+    start: float
+    end: float
+    log: bool = False
+    ticks: Sequence[float] = field(default=())
+
+    def __call__(self, value: float) -> float:
+        transform = math.log if self.log else float
+        low, high = transform(self.first), transform(self.last)
+        share = (transform(value) - low) / (high - low)
+        return self.start + share * (self.end - self.start)
+
+
+def percent(value: float) -> str:
+    """A fraction as a short percentage."""
+    return f"{100 * value:.0f} %" if abs(value * 100 % 1) < 1e-6 else f"{100 * value:.1f} %"
+
+
+def plain(value: float) -> str:
+    """A number without needless digits."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Round numbers that cover [low, high], about `count` of them."""
+    if high <= low:
+        high = low + (abs(low) or 1.0)
+    raw = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def _linear(values: Iterable[float], start: float, end: float, zero: bool = False) -> Axis:
+    known = list(values) + ([0.0] if zero else [])
+    ticks = nice_ticks(min(known), max(known))
+    return Axis(ticks[0], ticks[-1], start, end, ticks=ticks)
+
+
+def _logarithmic(values: Sequence[float], start: float, end: float) -> Axis:
+    """A logarithmic axis with its ticks at the values themselves."""
+    first, last = min(values), max(values)
+    return Axis(first, last if last > first else first * 2, start, end, True, sorted(set(values)))
+
+
+def line_chart(
+    series: Sequence[Series],
+    x_label: str,
+    y_label: str,
+    y_format: Format = plain,
+    log_x: bool = False,
+    marks: bool = True,
+    zero: bool = False,
+    height: float = 270.0,
+) -> str:
+    """Lines through points, each with its interval where it has one; a legend beneath."""
+    points = [point for one in series for point in one.points]
+    left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - 42
+    xs = [point.x for point in points]
+    x = _logarithmic(xs, left + 8, right - 8) if log_x else _linear(xs, left + 8, right - 8)
+    bounds = [b for p in points for b in (p.y, p.low, p.high) if b is not None]
+    y = _linear(bounds, bottom, top, zero)
+    parts = [_grid(x, y, left, right, bottom, y_format), _axis_labels(x_label, y_label, height)]
+    parts += [_line(one, x, y, y_format, marks) for one in series]
+    return _svg(height, f"{y_label} by {x_label}", parts) + legend(
+        {one.label: one.colour for one in series}, {one.label for one in series if one.dashed}
+    )
+
+
+def _grid(
+    x: Axis, y: Axis, left: float, right: float, bottom: float, y_format: Format
+) -> str:
+    lines = [
+        f'<line class="grid" x1="{left}" x2="{right}" y1="{y(t):.1f}" y2="{y(t):.1f}"/>'
+        f'<text x="{left - 7}" y="{y(t) + 4:.1f}" text-anchor="end">{escape(y_format(t))}</text>'
+        for t in y.ticks
+    ]
+    lines += [
+        f'<text x="{x(t):.1f}" y="{bottom + 17}" text-anchor="middle">{escape(plain(t))}</text>'
+        for t in _spread(x)
+    ]
+    return "".join(lines)
+
+
+def _spread(axis: Axis, apart: float = 30.0) -> list[float]:
+    """The ticks that leave room between their labels; the last one always stays."""
+    kept: list[float] = []
+    for tick in reversed(axis.ticks):
+        if not kept or abs(axis(kept[-1]) - axis(tick)) >= apart:
+            kept.append(tick)
+    return kept
+
+
+def _axis_labels(x_label: str, y_label: str, height: float) -> str:
+    return (
+        f'<text class="label" x="{WIDTH - 14}" y="{height - 6}" text-anchor="end">'
+        f"{escape(x_label)}</text>"
+        f'<text class="label" x="4" y="12">{escape(y_label)}</text>'
+    )
+
+
+def _line(series: Series, x: Axis, y: Axis, y_format: Format, marks: bool) -> str:
+    path = " ".join(f"{x(p.x):.1f},{y(p.y):.1f}" for p in series.points)
+    dashed = ' stroke-dasharray="5 4"' if series.dashed else ""
+    parts = [f'<polyline class="line" points="{path}"{dashed}/>']
+    for p in series.points if marks else ():
+        note, interval = f"{series.label}, {plain(p.x)}: {y_format(p.y)}", ""
+        if p.low is not None and p.high is not None:
+            note += f" ({y_format(p.low)} to {y_format(p.high)})"
+            interval = (
+                f'<line class="interval" x1="{x(p.x):.1f}" x2="{x(p.x):.1f}" '
+                f'y1="{y(p.low):.1f}" y2="{y(p.high):.1f}"/>'
+            )
+        circle = f'<circle cx="{x(p.x):.1f}" cy="{y(p.y):.1f}" r="4"/>'
+        parts.append(f"<g><title>{escape(note)}</title>{interval}{circle}</g>")
+    return f'<g class="c{series.colour % COLOURS}">{"".join(parts)}</g>'
+
+
+def interval_chart(
+    rows: Sequence[tuple[str, Sequence[Point], int]], x_label: str, x_format: Format = percent
+) -> str:
+    """A row a label, in it a dot with its interval for each point's x (one a seed).
+
+    Args:
+      rows: label, points (x is the value, y is ignored), colour.
+    """
+    if not rows:
+        return ""
+    gap, head, top = 13.0, 26.0, 8.0
+    heights = [head + gap * len(points) for _, points, _ in rows]
+    height = top + sum(heights) + 40
+    bounds = [b for _, points, _ in rows for p in points for b in (p.x, p.low, p.high)]
+    x = _linear([b for b in bounds if b is not None], 14.0, WIDTH - 22)
+    parts = [
+        f'<line class="grid" x1="{x(t):.1f}" x2="{x(t):.1f}" y1="{top}" y2="{height - 38}"/>'
+        f'<text x="{x(t):.1f}" y="{height - 22}" text-anchor="middle">{escape(x_format(t))}</text>'
+        for t in _spread(x, 40)
+    ]
+    y = top
+    for (label, points, colour), tall in zip(rows, heights, strict=True):
+        parts.append(f'<text class="name" x="2" y="{y + 13}">{escape(label)}</text>')
+        dots = [
+            _interval_dot(label, p, x, y + head + gap * i, x_format) for i, p in enumerate(points)
+        ]
+        parts.append(f'<g class="c{colour % COLOURS}">{"".join(dots)}</g>')
+        y += tall
+    parts.append(
+        f'<text class="label" x="{WIDTH - 14}" y="{height - 4}" text-anchor="end">'
+        f"{escape(x_label)}</text>"
+    )
+    return _svg(height, f"{x_label} with 95 % intervals", parts)
+
+
+def _interval_dot(label: str, p: Point, x: Axis, y: float, x_format: Format) -> str:
+    note, interval = f"{label}: {x_format(p.x)}", ""
+    if p.low is not None and p.high is not None:
+        note += f", 95 % interval {x_format(p.low)} to {x_format(p.high)}"
+        interval = (
+            f'<line class="interval" x1="{x(p.low):.1f}" x2="{x(p.high):.1f}" y1="{y}" y2="{y}"/>'
+        )
+    circle = f'<circle cx="{x(p.x):.1f}" cy="{y}" r="4.5"/>'
+    return f"<g><title>{escape(note)}</title>{interval}{circle}</g>"
+
+
+def histogram(
+    groups: Mapping[str, Mapping[int, int]], x_label: str, y_label: str, height: float = 250.0
+) -> str:
+    """Bars side by side: for each group (a colour), how many problems have each number."""
+    numbers = sorted({number for counts in groups.values() for number in counts})
+    if not numbers:
+        return ""
+    numbers = list(range(numbers[0], numbers[-1] + 1))
+    left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - 42
+    y = _linear([n for counts in groups.values() for n in counts.values()], bottom, top, zero=True)
+    slot = (right - left) / len(numbers)
+    x = Axis(numbers[0], numbers[-1] + 1, left, right, ticks=numbers)
+    width = 0.82 * slot / len(groups)
+    bars = []
+    for colour, (label, counts) in enumerate(groups.items()):
+        rects = [
+            f'<rect x="{x(n) + 0.09 * slot + colour * width:.1f}" y="{y(counts[n]):.1f}" '
+            f'width="{max(width - 1, 0.5):.1f}" height="{bottom - y(counts[n]):.1f}">'
+            f"<title>{escape(f'{label}: {counts[n]:,} with {n}')}</title></rect>"
+            for n in sorted(counts)
+        ]
+        bars.append(f'<g class="c{colour % COLOURS}">{"".join(rects)}</g>')
+    labels = [
+        f'<text x="{x(n) + slot / 2:.1f}" y="{bottom + 17}" text-anchor="middle">{n}</text>'
+        for n in _spread(x, 26)
+    ]
+    grid = _grid(Axis(0, 1, 0, 1), y, left, right, bottom, plain)
+    parts = [grid, *bars, *labels, _axis_labels(x_label, y_label, height)]
+    shown = {label: colour for colour, label in enumerate(groups)} if len(groups) > 1 else {}
+    return _svg(height, f"{y_label} by {x_label}", parts) + legend(shown)
+
+
+def stacked_bars(rows: Mapping[str, Mapping[str, int]], classes: Mapping[str, str]) -> str:
+    """A bar a row, split by share.
+
+    Args:
+      rows: row label -> part -> count.
+      classes: part -> CSS class of its colour, in drawing order.
+    """
+    height, parts = 42.0 * len(rows), []
+    for i, (label, counts) in enumerate(rows.items()):
+        total, x, y = sum(counts.values()) or 1, 2.0, 42.0 * i
+        parts.append(f'<text class="name" x="2" y="{y + 13}">{escape(label)}</text>')
+        for part, css in classes.items():
+            width = (WIDTH - 4) * counts.get(part, 0) / total
+            note = f"{part}: {counts.get(part, 0):,} of {total:,} ({percent(width / (WIDTH - 4))})"
+            parts.append(
+                f'<rect class="{css}" x="{x:.2f}" y="{y + 19}" width="{width:.2f}" height="16">'
+                f"<title>{escape(note)}</title></rect>"
+            )
+            x += width
+    return _svg(height, "shares of " + ", ".join(classes), parts)
+
+
+def legend(colours: Mapping[str, int], dashed: Iterable[str] = ()) -> str:
+    """The colours' names under a chart, wrapping on a narrow screen."""
+    broken = set(dashed)
+    items = "".join(
+        f'<span class="key c{colour % COLOURS}{" dashed" if label in broken else ""}">'
+        f"{escape(label)}</span>"
+        for label, colour in colours.items()
+    )
+    return f'<p class="legend">{items}</p>' if items else ""
+
+
+def _svg(height: float, title: str, parts: Sequence[str]) -> str:
+    return (
+        f'<svg viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">'
+        f"{''.join(parts)}</svg>"
+    )
