@@ -1,0 +1,164 @@
+"""Train state on disk, by Orbax: saved in the background, sharded, restored onto any mesh.
+
+A step is a folder that gets its name (`100`) only once everything in it is written, so a process
+killed at any moment leaves whole steps, and scraps that the next start clears away.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import shutil
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import orbax.checkpoint as ocp
+
+from rft_jax.errors import UserError
+from rft_jax.partitioning import path_name
+
+State = TypeVar("State")
+logger = logging.getLogger(__name__)
+
+
+class TrainStateCheckpoints:
+    """Saves and restores train states: dataclasses of arrays with a field `params`.
+
+    Parameters lie apart from the rest of the state, so that they can be restored alone. With
+    several processes each writes its own shards; all must make the same calls.
+    """
+
+    def __init__(self, folder: str | Path, keep: int = 1) -> None:
+        """Opens the folder, made when it isn't there; scraps of interrupted saves are removed.
+
+        Args:
+          keep: newest steps to keep; older ones are removed once a newer one is whole.
+        """
+        self._folder = Path(folder).absolute()
+        self._manager = _open(self._folder, keep)
+
+    def save(self, step: int, state: Any) -> None:
+        """Starts to save and returns when the state may change again; waits for an earlier save."""
+        fields = _fields(state)
+        params = ocp.args.StandardSave(fields.pop("params"))
+        rest = ocp.args.StandardSave(fields)
+        self._manager.save(step, args=ocp.args.Composite(params=params, rest=rest))
+
+    def restore_latest(self, target: State) -> State | None:
+        """The newest good state, or None if there is none.
+
+        Damaged steps are passed over with a warning, and renamed so that they can be saved again.
+
+        Args:
+          target: a state of arrays or ShapeDtypeStructs, whose shardings the result gets.
+
+        Raises:
+          UserError: a parameter was saved with another shape.
+        """
+        wanted = jax.tree.map(_abstract, _fields(target))
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            fields = _restore(self._manager, self._folder, step, wanted)
+            if fields is not None:
+                return dataclasses.replace(target, **fields)  # type: ignore[type-var]
+            self._set_aside(step)
+        return None
+
+    def wait(self) -> None:
+        """Returns once everything saved so far is on disk."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits, then lets go of the folder."""
+        self._manager.close()
+
+    def _set_aside(self, step: int) -> None:
+        damaged = self._folder / f"damaged-{step}"
+        if jax.process_index() == 0:
+            shutil.rmtree(damaged, ignore_errors=True)
+            (self._folder / str(step)).rename(damaged)
+        self._manager.reload()
+
+
+def restore_params(folder: str | Path, target: Any) -> Any:
+    """The parameters alone of the newest good step of a folder; changes nothing there.
+
+    Args:
+      folder: where a TrainStateCheckpoints saved.
+      target: the parameter tree as arrays or ShapeDtypeStructs with shardings.
+
+    Raises:
+      UserError: there is no good step, or a parameter was saved with another shape.
+    """
+    folder = Path(folder).absolute()
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder of checkpoints")
+    with _open(folder, keep=None) as manager:
+        wanted = {"params": jax.tree.map(_abstract, target)}
+        for step in sorted(manager.all_steps(), reverse=True):
+            fields = _restore(manager, folder, step, wanted)
+            if fields is not None:
+                return fields["params"]
+    raise UserError(f"{folder}: no whole checkpoint in it; train again")
+
+
+def _open(folder: Path, keep: int | None) -> ocp.CheckpointManager:
+    """A manager; without `keep` one that only reads."""
+    options = ocp.CheckpointManagerOptions(
+        max_to_keep=keep,
+        read_only=keep is None,
+        create=keep is not None,
+        cleanup_tmp_directories=keep is not None,
+    )
+    handlers = {name: ocp.StandardCheckpointHandler() for name in ("params", "rest")}
+    return ocp.CheckpointManager(folder, options=options, item_handlers=handlers)
+
+
+def _fields(state: Any) -> dict[str, Any]:
+    return {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+
+
+def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None))
+
+
+def _restore(
+    manager: ocp.CheckpointManager, folder: Path, step: int, wanted: dict[str, Any]
+) -> dict[str, Any] | None:
+    """The wanted fields of a step; None, with a warning, if it is damaged."""
+    rest = {name: value for name, value in wanted.items() if name != "params"}
+    items = {"params": wanted["params"]} | ({"rest": rest} if rest else {})
+    try:
+        _check_shapes(manager, folder / str(step), step, items)
+        arguments = {name: ocp.args.StandardRestore(tree) for name, tree in items.items()}
+        restored = manager.restore(step, args=ocp.args.Composite(**arguments))
+    except UserError:
+        raise
+    except Exception as error:  # Orbax raises bare Exceptions too, when a chunk can't be read
+        reason = (str(error) or repr(error)).splitlines()[0][:200]
+        logger.warning("%s: damaged checkpoint ignored (%s)", folder / str(step), reason)
+        return None
+    return {"params": restored["params"], **(restored["rest"] if rest else {})}
+
+
+def _check_shapes(
+    manager: ocp.CheckpointManager, where: Path, step: int, items: dict[str, Any]
+) -> None:
+    """Tells a checkpoint of another model from a damaged one."""
+    metadata = manager.item_metadata(step)
+    for name, tree in items.items():
+        saved = _shapes(metadata[name])
+        if not saved:
+            raise FileNotFoundError(f"no readable metadata of {name}")
+        asked = _shapes(tree)
+        for path in [*asked, *saved]:
+            if asked.get(path) != saved.get(path):
+                raise UserError(
+                    f"{where}: {path} has shape {saved.get(path, 'none')}, this model's is "
+                    f"{asked.get(path, 'none')}; name another --output, or the same model again"
+                )
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {path_name(path): tuple(leaf.shape) for path, leaf in leaves}
