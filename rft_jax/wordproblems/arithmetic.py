@@ -1,4 +1,4 @@
-"""Arithmetic drill for pretraining: equations as the solutions write them, 1 to 3 operations."""
+"""Arithmetic drill for pretraining: equations as the solutions write them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from rft_jax.wordproblems.cast import between
 from rft_jax.wordproblems.expressions import LARGEST, SMALLEST
 from rft_jax.wordproblems.walks import Operand, Operation, OutOfBounds, expression
 
-OPERATION_COUNTS = (1, 1, 1, 1, 1, 1, 1, 2, 2, 3)
+OPERATION_COUNTS = (*(1,) * 15, *(2,) * 4, 3)
+"""Operations in one equation: mostly one, somewhat more often several than in the solutions."""
 SYMBOLS = ("+", "+", "+", "-", "-", "-", "*", "*", "*", "/", "/")
 
 

@@ -85,6 +85,8 @@ def sample_steps(tree: Node, rng: Random) -> list[Operation]:
             root = _plan(tree, rng)
         except OutOfBounds:
             continue
+        if isinstance(root, int):
+            raise ValueError(f"the tree is the plain number {root}: there is nothing to solve")
         steps: list[Operation] = []
         _order(root, rng, OPERATIONS_PER_EQUATION - 1, steps)
         return steps
