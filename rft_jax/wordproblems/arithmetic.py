@@ -32,10 +32,9 @@ def _draw(rng: Random, operations: int) -> Operation:
     symbol = rng.choice(SYMBOLS)
     if operations == 1:
         return Operation(symbol, *_operands(rng, symbol))
-    inner = _inline(rng, operations - 1)
     if operations == 3 and rng.random() < 0.4:
-        one, two = _inline(rng, 1), _inline(rng, 1)
-        return Operation(symbol, one, two)
+        return Operation(symbol, _inline(rng, 1), _inline(rng, 1))
+    inner = _inline(rng, operations - 1)
     if rng.random() < 0.6:
         return Operation(symbol, inner, _partner(rng, symbol, inner.value))
     return Operation(symbol, _before(rng, symbol, inner.value), inner)
