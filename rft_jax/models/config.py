@@ -51,7 +51,9 @@ class LlamaConfig:
       tie_word_embeddings: whether the embedding also makes the logits.
       dtype: of activations and matrix products; norms, softmax and logits are float32 always.
       param_dtype: of freshly initialised parameters.
-      scan_layers: one compiled block looped over stacked parameters, or every block in a row.
+      scan_layers: parameters stacked over layers and one compiled block looped over them; off,
+        every block has its own (see `unstack_layers`).
+      scan_unroll: blocks in a row within the loop: more to compile, less to loop.
       remat: what the backward pass computes again: 'none', 'full' (everything but each block's
         input) or 'save_attention' (everything but that and attention's output).
     """
@@ -72,6 +74,7 @@ class LlamaConfig:
     dtype: str = "float32"
     param_dtype: str = "float32"
     scan_layers: bool = True
+    scan_unroll: int = 1
     remat: str = "none"
 
     def __post_init__(self) -> None:

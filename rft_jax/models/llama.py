@@ -168,6 +168,7 @@ def _run_blocks(
             split_rngs={"params": True},
             in_axes=(0, nn.broadcast),
             length=config.num_layers,
+            unroll=min(config.scan_unroll, config.num_layers),
         )
         return scanned(config, name="layers")(x, layer_caches, context)
     fresh = []

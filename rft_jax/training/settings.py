@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from rft_jax.errors import UserError
 
 SCHEDULES = ("cosine", "linear", "constant")
+_AT_LEAST_ONE = (
+    "batch_size",
+    "gradient_accumulation",
+    "save_every_steps",
+    "keep_checkpoints",
+    "scan_unroll",
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class TrainSettings:
       moment_dtype: of AdamW's moments.
       export_dtype: of the finished model's safetensors.
       remat: 'none', 'save_attention' or 'full'.
-      scan_layers: one compiled block, looped; off, every block is compiled by itself.
+      scan_unroll: blocks in a row within the loop over layers: more to compile, faster on CPU.
       loss_chunk: positions whose logits exist at a time; 0 for all of them.
       save_every_steps: steps between checkpoints.
       keep_checkpoints: how many checkpoints are kept.
@@ -68,7 +75,7 @@ class TrainSettings:
     moment_dtype: str = "float32"
     export_dtype: str = "float32"
     remat: str = "none"
-    scan_layers: bool = True
+    scan_unroll: int = 1
     loss_chunk: int = 0
     save_every_steps: int = 100
     keep_checkpoints: int = 1
@@ -78,7 +85,7 @@ class TrainSettings:
             raise UserError(f"train.schedule {self.schedule!r}: one of {', '.join(SCHEDULES)}")
         if self.over_long not in ("drop", "cut"):
             raise UserError(f"train.over_long {self.over_long!r}: 'drop' or 'cut' is needed")
-        for name in ("batch_size", "gradient_accumulation", "save_every_steps", "keep_checkpoints"):
+        for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise UserError(f"train.{name} is {getattr(self, name)}; at least 1 is needed")
         if self.max_length < 2:

@@ -25,13 +25,13 @@ from rft_jax.models.llama import Params, init_params
 from rft_jax.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
 from rft_jax.prompts import Template, get_template
+from rft_jax.signals import sigterm_flag
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
 from rft_jax.training.batches import Batches
 from rft_jax.training.data import load_training_data
 from rft_jax.training.metrics import MetricsLog
 from rft_jax.training.optimizers import learning_rate
 from rft_jax.training.settings import TrainSettings
-from rft_jax.training.signals import sigterm_flag
 from rft_jax.training.train_step import TrainState, init_state, state_shardings, train_step
 
 
@@ -111,7 +111,7 @@ def _start(
     model: str | LlamaConfig, settings: TrainSettings, mesh: Mesh
 ) -> tuple[LlamaConfig, Params, Tokenizer, Template]:
     """The model that training starts from, float32 parameters laid over the mesh."""
-    computed = {name: getattr(settings, name) for name in ("dtype", "remat", "scan_layers")}
+    computed = {name: getattr(settings, name) for name in ("dtype", "remat", "scan_unroll")}
     if isinstance(model, LlamaConfig):
         config = replace(model, **computed)
         tokenizer = load_tokenizer(settings.tokenizer)

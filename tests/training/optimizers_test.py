@@ -1,0 +1,55 @@
+"""Learning-rate schedules, and AdamW's step against its formula."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.training.optimizers import learning_rate, make_optimizer
+from rft_jax.training.settings import TrainSettings
+
+
+def rates(**changes: object) -> list[float]:
+    settings = TrainSettings(learning_rate=1.0, **changes)  # type: ignore[arg-type]
+    return [learning_rate(settings, step, 100) for step in range(100)]
+
+
+def test_warm_up_rises_linearly_to_the_peak() -> None:
+    assert rates(warmup_ratio=0.1)[:11] == pytest.approx([*np.arange(1, 11) / 10, 1.0])
+
+
+def test_cosine_falls_from_the_peak_towards_the_final_ratio() -> None:
+    found = rates(warmup_ratio=0.0, final_learning_rate_ratio=0.1)
+    assert found[0] == 1.0 and found[50] == pytest.approx(0.55)
+    assert found == sorted(found, reverse=True) and found[-1] == pytest.approx(0.1, abs=1e-3)
+
+
+def test_linear_is_halfway_at_half_time_and_constant_never_falls() -> None:
+    assert rates(schedule="linear", warmup_ratio=0.0)[50] == pytest.approx(0.5)
+    assert set(rates(schedule="constant", warmup_ratio=0.0)) == {1.0}
+
+
+def test_a_step_equals_optax_adamw_at_the_same_rate() -> None:
+    settings = TrainSettings(weight_decay=0.1, max_grad_norm=0.0, beta2=0.99)
+    params = {"w": jnp.asarray([1.0, -2.0, 3.0])}
+    ours, theirs = params, params
+    optimizer = make_optimizer(settings)
+    reference = optax.adamw(0.01, b2=0.99, weight_decay=0.1)
+    state, reference_state = optimizer.init(params), reference.init(params)
+    for scale in (1.0, -0.5, 3.0):
+        grads = {"w": scale * jnp.asarray([0.3, 0.1, -0.7])}
+        updates, state = optimizer.update(grads, state, ours)
+        ours = {"w": ours["w"] - 0.01 * updates["w"]}
+        step, reference_state = reference.update(grads, reference_state, theirs)
+        theirs = optax.apply_updates(theirs, step)
+    np.testing.assert_allclose(ours["w"], theirs["w"], rtol=1e-6)
+
+
+def test_a_bad_setting_is_named_with_its_value() -> None:
+    with pytest.raises(UserError, match="'cubic'"):
+        TrainSettings(schedule="cubic")
+    with pytest.raises(UserError, match="batch_size 10 .* gradient_accumulation 4"):
+        TrainSettings(batch_size=10, gradient_accumulation=4)

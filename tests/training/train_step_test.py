@@ -1,0 +1,129 @@
+"""One step: sharded equals single, parts equal the whole, packed equals unpacked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rft_jax import partitioning
+from rft_jax.mesh_settings import MeshSettings
+from rft_jax.models.config import LlamaConfig
+from rft_jax.models.llama import init_params
+from rft_jax.training.batches import Batches
+from rft_jax.training.settings import TrainSettings
+from rft_jax.training.token_arrays import TokenArrays
+from rft_jax.training.train_step import gradients, init_state, state_shardings, train_step
+
+CONFIG = LlamaConfig(
+    vocab_size=48,
+    hidden_size=16,
+    intermediate_size=32,
+    num_layers=2,
+    num_heads=4,
+    num_kv_heads=2,
+)
+SETTINGS = TrainSettings(batch_size=8, max_length=16)
+
+
+def arrays() -> TokenArrays:
+    rng = np.random.default_rng(3)
+    lengths = rng.integers(4, 12, 24)
+    tokens = rng.integers(1, 48, lengths.sum()).astype(np.int32)
+    return TokenArrays(tokens, np.cumsum([0, *lengths]), (lengths // 3).astype(np.int32))
+
+
+def batch(packed: bool = True, rows: int = 8) -> dict[str, np.ndarray]:
+    return Batches(arrays(), rows, 16, seed=0, packed=packed).batch(0)
+
+
+def three_steps(mesh_settings: MeshSettings, count: int, settings: TrainSettings) -> Any:
+    mesh = partitioning.make_mesh(mesh_settings, jax.devices()[:count])
+    with jax.set_mesh(mesh):
+        state = init_state(init_params(CONFIG, jax.random.key(0)), settings)
+        state = jax.device_put(state, state_shardings(state, mesh))
+        losses = []
+        for step in range(3):
+            rows = Batches(arrays(), 8, 16, seed=0).batch(step)
+            state, figures = train_step(
+                state,
+                partitioning.global_batch(rows, mesh),
+                jnp.float32(1e-2),
+                config=CONFIG,
+                settings=settings,
+                mesh=mesh,
+            )
+            losses.append(float(figures["loss"]))
+    return losses, jax.device_get(state.params), state
+
+
+MESHES = [(8, 1, 1), (1, 8, 1), (1, 4, 2), (2, 2, 2)]
+
+
+@pytest.mark.parametrize(("data", "fsdp", "tensor"), MESHES)
+def test_losses_and_parameters_do_not_depend_on_the_mesh(
+    data: int, fsdp: int, tensor: int
+) -> None:
+    losses, params, _ = three_steps(MeshSettings(1, 1, 1), 1, SETTINGS)
+    sharded_losses, sharded_params, _ = three_steps(MeshSettings(data, fsdp, tensor), 8, SETTINGS)
+    np.testing.assert_allclose(losses, sharded_losses, rtol=1e-5)
+    for one, other in zip(
+        jax.tree.leaves(params), jax.tree.leaves(sharded_params), strict=True
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_parameters_and_moments_stay_split_over_the_mesh() -> None:
+    _, _, state = three_steps(MeshSettings(1, 4, 2), 8, SETTINGS)
+    kernel = state.params["layers"]["mlp"]["gate"]["kernel"]
+    moment = state.opt_state[1].mu["layers"]["mlp"]["gate"]["kernel"]
+    assert kernel.sharding.shard_shape(kernel.shape) == (2, 4, 16)
+    assert moment.sharding.shard_shape(moment.shape) == (2, 4, 16)
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_a_batch_in_parts_has_the_gradients_of_the_whole(parts: int) -> None:
+    params = init_params(CONFIG, jax.random.key(0))
+    whole = gradients(params, batch(), CONFIG, 0, 1)  # type: ignore[arg-type]
+    split = gradients(params, batch(), CONFIG, 0, parts)  # type: ignore[arg-type]
+    assert whole[1] == split[1]
+    for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(split), strict=True):
+        np.testing.assert_allclose(one / whole[1], other / whole[1], atol=1e-6)
+
+
+def test_packed_rows_give_the_loss_and_gradients_of_unpacked_ones() -> None:
+    params = init_params(CONFIG, jax.random.key(0))
+    packed = gradients(params, batch(True, 24), CONFIG, 0, 1)  # type: ignore[arg-type]
+    single = gradients(params, batch(False, 24), CONFIG, 0, 1)  # type: ignore[arg-type]
+    assert (batch(True, 24)["segment_ids"].max(1) > 1).any()
+    for one, other in zip(jax.tree.leaves(packed), jax.tree.leaves(single), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("remat", ["full", "save_attention"])
+@pytest.mark.parametrize("scan_layers", [True, False])
+def test_remat_changes_no_gradient(remat: str, scan_layers: bool) -> None:
+    from rft_jax.models.llama import unstack_layers
+
+    plain = replace(CONFIG, scan_layers=scan_layers)
+    params = init_params(CONFIG, jax.random.key(0))
+    if not scan_layers:
+        params = unstack_layers(params, CONFIG.num_layers)
+    one = gradients(params, batch(), plain, 0, 1)  # type: ignore[arg-type]
+    other = gradients(params, batch(), replace(plain, remat=remat), 0, 1)  # type: ignore[arg-type]
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_a_parameter_without_a_rule_is_an_error() -> None:
+    with pytest.raises(ValueError, match="'mlp/bias' matches no sharding rule"):
+        partitioning.param_spec("mlp/bias", 1)
+
+
+def test_a_mesh_that_does_not_make_up_the_devices_names_both_numbers() -> None:
+    with pytest.raises(ValueError, match="tensor 3 does not make up 8 devices"):
+        partitioning.make_mesh(MeshSettings(1, 1, 3))
