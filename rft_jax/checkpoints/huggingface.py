@@ -156,7 +156,7 @@ def export_model(
     call this; the first one writes.
 
     Args:
-      dtype: of the stored parameters, 'float32' or 'bfloat16'.
+      dtype: of the stored parameters: 'float32', 'bfloat16' or 'float16'.
       shard_bytes: no safetensors file is larger, unless one tensor is.
     """
     leaves = dict(_flatten(params))

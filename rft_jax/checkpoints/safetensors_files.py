@@ -17,8 +17,12 @@ from rft_jax.jsonl import atomic_write, read_json, write_json
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-_DTYPES = {"float32": np.dtype(np.float32), "bfloat16": np.dtype(ml_dtypes.bfloat16)}
-_FORMAT_NAMES = {"float32": "F32", "bfloat16": "BF16"}
+_DTYPES = {
+    "float32": np.dtype(np.float32),
+    "bfloat16": np.dtype(ml_dtypes.bfloat16),
+    "float16": np.dtype(np.float16),
+}
+_FORMAT_NAMES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 
 
 class TensorReader:
@@ -114,7 +118,7 @@ def write_tensors(
 
     Args:
       shapes: names and shapes, in the order of writing.
-      dtype: 'float32' or 'bfloat16', of all.
+      dtype: 'float32', 'bfloat16' or 'float16', of all.
       fetch: gives one tensor by name; called once for each, in order.
       shard_bytes: no file holds more, unless one tensor does.
       write: False on processes that only take part in fetching.
