@@ -1,0 +1,173 @@
+"""How the next token is drawn: greedily, or at a temperature from the likeliest tokens.
+
+Probabilities become whole numbers (masses, in units of 2^-30) before anything is decided by them.
+Sums of whole numbers are exact in any order, so the kept set is exactly a full sort's, and the
+drawn token exactly the one its random number stands for, whatever the shape of the batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, UInt
+
+from rft_jax.sampling.settings import SampleSettings
+
+ONE = 1 << 30  # the mass of probability 1
+_COLUMNS = 256  # of a block of the vocabulary when the drawn token is looked for
+
+Keys = Key[Array, " B"]
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """The likeliest token; of equals, the one with the lowest id."""
+
+    def __call__(self, keys: Keys, logits: Float[Array, "B V"]) -> Int[Array, " B"]:
+        """The chosen token of every row; the keys are not looked at."""
+        del keys
+        return jnp.argmax(logits, axis=-1).astype(jnp.int32)
+
+
+@dataclass(frozen=True)
+class Random:
+    """A draw at a temperature from the `top_k` likeliest tokens, then from the `top_p` of those.
+
+    Attributes:
+      temperature: above 0; logits are divided by it.
+      top_k: 0 for all.
+      top_p: of the probability that top_k has left; 1 for all.
+    """
+
+    temperature: float
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def __call__(self, keys: Keys, logits: Float[Array, "B V"]) -> Int[Array, " B"]:
+        """A token for every row, by the row's own key."""
+        scaled = logits / self.temperature
+        masses = probability_masses(scaled)
+        if 0 < self.top_k < logits.shape[-1]:
+            masses = jnp.where(top_k_mask(scaled, self.top_k), masses, 0)
+        if self.top_p < 1:
+            masses = jnp.where(top_p_mask(scaled, masses, self.top_p), masses, 0)
+        return draw(keys, masses)
+
+
+Method = Greedy | Random
+
+
+def method_of(settings: SampleSettings) -> Method:
+    """The method that the settings ask for."""
+    if settings.temperature == 0:
+        return Greedy()
+    return Random(settings.temperature, settings.top_k, settings.top_p)
+
+
+def probability_masses(logits: Float[Array, "*B V"]) -> Int[Array, "*B V"]:
+    """Softmax in units of 2^-30, rounded; a token rounded to 0 is never drawn."""
+    return jnp.round(jax.nn.softmax(logits, axis=-1) * ONE).astype(jnp.int32)
+
+
+def top_k_mask(logits: Float[Array, "B V"], k: int) -> Bool[Array, "B V"]:
+    """The k likeliest tokens; of equals, those with the lowest ids."""
+    ones = jnp.ones(logits.shape, jnp.int32)
+    return smallest_top(logits, ones, jnp.full(logits.shape[:1], k, jnp.int32))
+
+
+def top_p_mask(
+    logits: Float[Array, "B V"], masses: Int[Array, "B V"], p: float
+) -> Bool[Array, "B V"]:
+    """The fewest likeliest tokens with p of the masses' sum (Holtzman et al. 1904.09751)."""
+    total = jnp.sum(masses, axis=-1).astype(jnp.float32)
+    return smallest_top(logits, masses, jnp.ceil(total * p).astype(jnp.int32))
+
+
+def smallest_top(
+    logits: Float[Array, "B V"], weights: Int[Array, "B V"], need: Int[Array, " B"]
+) -> Bool[Array, "B V"]:
+    """The fewest tokens, by falling logit and then rising id, whose weights sum to `need`.
+
+    What a full sort would keep, found by bisection: first the logit of the last token kept, then,
+    among those with exactly that logit, the last id. All tokens where the weights sum to less.
+    """
+    order = _sortable(logits)
+
+    def enough_from(threshold: Array) -> Array:
+        kept = jnp.where(order >= threshold[:, None], weights, 0)
+        return jnp.sum(kept, axis=-1) >= need
+
+    threshold = _largest(enough_from, 32, need.shape)[:, None]
+    above = order > threshold
+    tied = order == threshold
+    missing = need - jnp.sum(jnp.where(above, weights, 0), axis=-1)
+    backwards = jnp.arange(logits.shape[-1], 0, -1, dtype=jnp.uint32)
+
+    def enough_to(bound: Array) -> Array:
+        kept = jnp.where(tied & (backwards >= bound[:, None]), weights, 0)
+        return jnp.sum(kept, axis=-1) >= missing
+
+    last = _largest(enough_to, logits.shape[-1].bit_length(), need.shape)
+    return above | (tied & (backwards >= last[:, None]))
+
+
+def _sortable(values: Float[Array, "*B"]) -> UInt[Array, "*B"]:
+    """Unsigned numbers in the order of the floats (−0 as 0)."""
+    values = jnp.where(values == 0, 0.0, values.astype(jnp.float32))
+    bits = jax.lax.bitcast_convert_type(values, jnp.uint32)
+    sign = jnp.uint32(1 << 31)
+    return jnp.where(bits >= sign, ~bits, bits | sign)
+
+
+def _largest(holds, num_bits: int, shape: tuple[int, ...]) -> UInt[Array, " B"]:  # type: ignore[no-untyped-def]
+    """The largest number of `num_bits` bits for which a falling predicate holds; 0 if for none."""
+
+    def try_bit(i: Array, found: Array) -> Array:
+        tried = found | (jnp.uint32(1 << (num_bits - 1)) >> i.astype(jnp.uint32))
+        return jnp.where(holds(tried), tried, found)
+
+    return jax.lax.fori_loop(0, num_bits, try_bit, jnp.zeros(shape, jnp.uint32))
+
+
+def draw(keys: Keys, masses: Int[Array, "B V"]) -> Int[Array, " B"]:
+    """A token for every row with probability mass / sum of masses, by the row's own key.
+
+    The inverse of the cumulative sum, exact: a random whole number below the sum is looked for,
+    first among blocks of the vocabulary and then inside one.
+    """
+    rows, vocab_size = masses.shape
+    padding = -vocab_size % _COLUMNS
+    blocks = jnp.pad(masses, ((0, 0), (0, padding))).reshape(rows, -1, _COLUMNS)
+    ends = jnp.cumsum(jnp.sum(blocks, axis=-1), axis=-1)
+    point = jax.vmap(lambda key, total: jax.random.randint(key, (), 0, total))(keys, ends[:, -1])
+    block = jnp.sum(ends <= point[:, None], axis=-1)
+    inside = jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
+    end = jnp.take_along_axis(ends, block[:, None], axis=1)
+    inner = end - jnp.sum(inside, axis=-1, keepdims=True) + jnp.cumsum(inside, axis=-1)
+    return (block * _COLUMNS + jnp.sum(inner <= point[:, None], axis=-1)).astype(jnp.int32)
+
+
+def log_probability(logits: Float[Array, "B V"], tokens: Int[Array, " B"]) -> Float[Array, " B"]:
+    """Of the tokens, under the model at temperature 1."""
+    chosen = jnp.take_along_axis(logits, tokens[:, None], axis=-1)[:, 0]
+    return chosen - jax.nn.logsumexp(logits, axis=-1)
+
+
+def problem_key(seed: int, problem_id: str) -> np.ndarray:
+    """The key (two 32-bit words) that all draws for a problem come from: a hash of seed and id."""
+    text = json.dumps([seed, problem_id]).encode()
+    return np.frombuffer(hashlib.sha256(text).digest()[:8], dtype="<u4").astype(np.uint32)
+
+
+def draw_keys(
+    problem_keys: UInt[Array, "B 2"], samples: Int[Array, " B"], positions: Int[Array, " B"]
+) -> Keys:
+    """The key of one draw each: the problem's, with sample index and position folded in."""
+    fold = jax.vmap(jax.random.fold_in)
+    keys = jax.random.wrap_key_data(problem_keys, impl="threefry2x32")
+    return fold(fold(keys, samples), positions)

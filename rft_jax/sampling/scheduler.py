@@ -1,0 +1,230 @@
+"""The host's part: which problem goes into which group when, and putting samples together again."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import jax
+import numpy as np
+
+from rft_jax.models.llama import Params
+from rft_jax.sampling.decode import (
+    Program,
+    Report,
+    State,
+    Tasks,
+    decode_chunk,
+    exchange,
+    init_state,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """Samples to draw for one prompt.
+
+    Attributes:
+      index: the caller's number for it.
+      prompt: token ids, at least one.
+      key: that all its draws come from, see `methods.problem_key`.
+      num_samples: how many, with indices from `first` on.
+      first: the first sample's index.
+    """
+
+    index: int
+    prompt: Sequence[int]
+    key: np.ndarray
+    num_samples: int
+    first: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """One sample: its tokens and their log-probabilities at temperature 1."""
+
+    tokens: np.ndarray
+    logprobs: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A part of a request that one group works at without a break."""
+
+    request: Request
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """What an exchange brought back; a row without a task has nothing in it."""
+
+    tasks: list[_Task | None]
+    tokens: jax.Array
+    logprobs: jax.Array
+
+
+Finished = tuple[Request, list[Drawn]]
+
+
+@dataclass
+class Counters:
+    """What was done so far; seconds are of the whole `run`, steps and slots of the decoding."""
+
+    requests: int = 0
+    samples: int = 0
+    tokens: int = 0
+    prefills: int = 0
+    steps: int = 0
+    slot_steps: int = 0
+    busy_slot_steps: int = 0
+    seconds: float = 0.0
+
+    @property
+    def utilisation(self) -> float:
+        """Share of all slots' steps in which a token was drawn that counts."""
+        return self.busy_slot_steps / max(self.slot_steps, 1)
+
+
+@dataclass
+class Decoder:
+    """Draws the samples of requests, in whatever order is quickest."""
+
+    params: Params
+    program: Program
+    counters: Counters = field(default_factory=Counters)
+
+    def run(self, requests: Iterable[Request]) -> Iterator[list[Finished]]:
+        """Yields the finished requests with their samples in order, after every chunk.
+
+        Empty lists are yielded too, so that the caller can stop between chunks.
+        """
+        buckets: dict[int, list[Request]] = {}
+        for request in requests:
+            bucket = self.program.geometry.bucket_of(len(request.prompt))
+            buckets.setdefault(bucket, []).append(request)
+        for bucket in sorted(buckets):
+            began = time.monotonic()
+            before = self.counters.seconds
+            for finished in _BucketRun(self, bucket, buckets[bucket]).results():
+                self.counters.seconds = before + time.monotonic() - began
+                yield finished
+
+
+class _BucketRun:
+    """All requests whose prompts fall into one bucket."""
+
+    def __init__(self, decoder: Decoder, bucket: int, requests: list[Request]) -> None:
+        self._params, self._program = decoder.params, decoder.program
+        self._counters = decoder.counters
+        self._bucket = bucket
+        self._pending = deque(_tasks(requests, self._program.geometry.task))
+        self._free = list(range(self._program.geometry.groups))
+        self._waiting: list[int] = []  # groups that are complete and not yet collected
+        self._active: dict[int, _Task] = {}  # every group with a task, waiting or not
+        self._parts: dict[int, list[tuple[int, list[Drawn]]]] = {}
+
+    def results(self) -> Iterator[list[Finished]]:
+        """Works until all is drawn; see `Decoder.run`."""
+        state = init_state(self._program, self._bucket)
+        while self._active or self._pending:
+            collected = []
+            while self._exchange_is_due():
+                state, batch = self._exchange(state)
+                collected.append(batch)
+            report = None
+            if self._active:
+                state, report = decode_chunk(self._params, state, program=self._program)
+            # The device works at the chunk while the samples collected before are put together.
+            yield [finished for batch in collected for finished in self._assemble(batch)]
+            if report is not None:
+                self._read(report)
+
+    def _exchange_is_due(self) -> bool:
+        """Whether a full batch waits, a group lies idle for no reason, or nothing else runs."""
+        return (
+            len(self._waiting) >= self._program.geometry.refill
+            or bool(self._pending and self._free)
+            or bool(self._waiting and len(self._waiting) == len(self._active))
+        )
+
+    def _exchange(self, state: State) -> tuple[State, _Batch]:
+        refill = self._program.geometry.refill
+        groups = (self._waiting + self._free)[:refill]
+        done = [self._active.pop(group, None) for group in groups]
+        self._waiting = self._waiting[refill:]
+        self._free = [group for group in self._free if group not in groups]
+        new = [self._pending.popleft() for _ in groups[: len(self._pending)]]
+        self._active.update(zip(groups, new, strict=False))
+        self._free += groups[len(new) :]
+        self._counters.prefills += len(new)
+        rows = np.full(refill, self._program.geometry.groups, np.int32)
+        rows[: len(groups)] = groups
+        state, tokens, logprobs = exchange(
+            self._params, state, rows, _pack(new, refill, self._bucket), program=self._program
+        )
+        return state, _Batch(done, tokens, logprobs)
+
+    def _read(self, report: Report) -> None:
+        complete = np.asarray(report.complete)
+        self._waiting = [group for group in self._active if complete[group]]
+        steps = int(report.steps)
+        self._counters.steps += steps
+        self._counters.slot_steps += steps * self._program.geometry.slots
+        self._counters.busy_slot_steps += int(report.busy)
+
+    def _assemble(self, batch: _Batch) -> Iterator[Finished]:
+        """Requests that are whole with this batch."""
+        tokens, logprobs = np.asarray(batch.tokens), np.asarray(batch.logprobs)
+        for row, task in enumerate(batch.tasks):
+            if task is None:
+                continue
+            lengths = np.sum(tokens[row] >= 0, axis=-1)
+            drawn = [
+                Drawn(tokens[row, i, : lengths[i]], logprobs[row, i, : lengths[i]])
+                for i in range(task.count)
+            ]
+            parts = self._parts.setdefault(id(task.request), [])
+            parts.append((task.first, drawn))
+            if sum(len(part) for _, part in parts) == task.request.num_samples:
+                del self._parts[id(task.request)]
+                parts.sort(key=lambda part: part[0])
+                samples = [sample for _, part in parts for sample in part]
+                self._count(samples)
+                yield task.request, samples
+
+    def _count(self, samples: list[Drawn]) -> None:
+        self._counters.requests += 1
+        self._counters.samples += len(samples)
+        self._counters.tokens += sum(len(sample.tokens) for sample in samples)
+
+
+def _tasks(requests: list[Request], size: int) -> Iterator[_Task]:
+    for request in requests:
+        for start in range(0, request.num_samples, size):
+            count = min(size, request.num_samples - start)
+            yield _Task(request, request.first + start, count)
+
+
+def _pack(tasks: list[_Task], rows: int, bucket: int) -> Tasks:
+    """Arrays of fixed shape; rows without a task have count 0."""
+    packed = Tasks(
+        prompts=np.zeros((rows, bucket), np.int32),
+        prompt_lengths=np.zeros(rows, np.int32),
+        last_tokens=np.zeros(rows, np.int32),
+        keys=np.zeros((rows, 2), np.uint32),
+        first=np.zeros(rows, np.int32),
+        count=np.zeros(rows, np.int32),
+    )
+    for row, task in enumerate(tasks):
+        prompt = task.request.prompt
+        packed.prompts[row, : len(prompt) - 1] = prompt[:-1]
+        packed.prompt_lengths[row] = len(prompt) - 1
+        packed.last_tokens[row] = prompt[-1]
+        packed.keys[row] = task.request.key
+        packed.first[row] = task.first
+        packed.count[row] = task.count
+    return packed

@@ -1,0 +1,71 @@
+"""Settings of `rft sample`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rft_jax.errors import UserError
+
+OVER_LONG = ("skip", "cut")
+DTYPES = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """What is drawn, and how the device's memory is divided; the defaults are the paper's.
+
+    Attributes:
+      num_samples: samples a problem.
+      temperature: logits are divided by it before a draw; 0 takes the likeliest token (greedy).
+      top_p: draw from the smallest set of tokens with this much probability; 1 keeps all.
+      top_k: draw from this many likeliest tokens; 0 keeps all.
+      max_new_tokens: longest response, in tokens, the end token included.
+      seed: of the draws.
+      stop: a response ends before the first of these strings, besides at the model's end token.
+      max_prompt_length: longest prompt, in tokens.
+      over_long: what becomes of a longer prompt: 'skip' leaves the problem out, 'cut' keeps the
+        last tokens; counted and reported either way.
+      slots: samples drawn at a time; 0 for a number that fits model and device.
+      group: slots that draw for one problem together and share its prompt; 0 for a good number.
+      chunk: most decoding steps between two looks at the results.
+      limit: only the first this many problems; 0 for all.
+      template: prompt template ('plain', 'alpaca', 'chatml', 'none'); '' for the model's own.
+      dtype: of weights, activations and cache: 'float32' or 'bfloat16'; logits are float32.
+    """
+
+    num_samples: int = 100
+    temperature: float = 0.7
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 256
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    max_prompt_length: int = 512
+    over_long: str = "skip"
+    slots: int = 0
+    group: int = 0
+    chunk: int = 64
+    limit: int = 0
+    template: str = ""
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stop", tuple(self.stop))  # gin gives lists
+        for name in ("num_samples", "max_new_tokens", "max_prompt_length", "chunk"):
+            if getattr(self, name) < 1:
+                raise UserError(f"sample.{name} = {getattr(self, name)}: at least 1 is needed")
+        for name in ("temperature", "top_k", "slots", "group", "limit"):
+            if getattr(self, name) < 0:
+                raise UserError(f"sample.{name} = {getattr(self, name)} is negative")
+        if not 0 < self.top_p <= 1:
+            raise UserError(f"sample.top_p = {self.top_p}: above 0 and at most 1 is needed")
+        if not all(self.stop):
+            raise UserError("sample.stop holds an empty string, which would end every response")
+        if self.over_long not in OVER_LONG:
+            raise UserError(f"sample.over_long = {self.over_long!r}: 'skip' or 'cut' is needed")
+        if self.dtype not in DTYPES:
+            raise UserError(f"sample.dtype = {self.dtype!r}: 'float32' or 'bfloat16' is needed")
+        if self.slots and self.group and self.slots % self.group:
+            raise UserError(
+                f"sample.slots = {self.slots} is not divisible by sample.group = {self.group}"
+            )
