@@ -78,8 +78,12 @@ def _partner(rng: Random, symbol: str, left: int) -> int:
 
 def _before(rng: Random, symbol: str, right: int) -> int:
     """A left operand for a right one that is given."""
+    if symbol in "+*":
+        return _partner(rng, symbol, right)
     if symbol == "-":
-        return between(rng, right + SMALLEST, LARGEST)
-    if symbol == "/":
-        return right * between(rng, SMALLEST, LARGEST // right)
-    return _partner(rng, symbol, right)
+        left = between(rng, right + SMALLEST, LARGEST)
+    else:
+        left = right * between(rng, SMALLEST, LARGEST // right)
+    if left > LARGEST:
+        raise OutOfBounds
+    return left

@@ -90,7 +90,7 @@ def sample_steps(tree: Node, rng: Random) -> list[Operation]:
         steps: list[Operation] = []
         _order(root, rng, OPERATIONS_PER_EQUATION - 1, steps)
         return steps
-    raise AssertionError("no solution stays within the bounds: the tree is not sound")
+    raise ValueError(f"no solution stays within {SMALLEST}..{LARGEST}: the tree is not sound")
 
 
 def equation(step: Operation) -> str:

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from itertools import islice
+from random import Random
+
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.records import question_digest
+from rft_jax.wordproblems.generator import (
+    FAMILIES,
+    ROW_TOKENS,
+    Story,
+    draw_stories,
+    equations,
+    extra_paths,
+    generate_problems,
+    generate_stories,
+)
+from rft_jax.wordproblems.splits import SPLITS, split_of
+from rft_jax.wordproblems.vocabulary import count_tokens
+
+Check = Callable[[str, str], list[str]]
+
+
+def test_every_reference_is_right_by_an_independent_reading(
+    stories: list[Story], check_path: Check
+):
+    for story in stories:
+        checked = check_path(story.question, story.reference)
+        assert tuple(checked) == equations(story.reference)
+        assert story.reference.endswith(f"\n#### {story.tree.value}")
+
+
+def test_every_other_path_is_right_and_has_the_same_answer(stories: list[Story], check_path: Check):
+    rng = Random(5)
+    for story in stories:
+        answer = story.reference.rpartition("#### ")[2]
+        for _ in range(6):
+            path = story.sample_path(rng)
+            check_path(story.question, path)
+            assert path.rpartition("#### ")[2] == answer
+
+
+def test_the_shortest_paths_take_as_many_operations_as_the_story_says(stories: list[Story]):
+    rng = Random(6)
+    for story in stories[:300]:
+        paths = [story.reference, *(story.sample_path(rng) for _ in range(20))]
+        counts = [len(re.findall(r"[-+*/]", " ".join(equations(path)))) for path in paths]
+        assert min(counts) == story.num_operations
+
+
+def test_stories_read_as_questions_and_name_whom_they_ask_about(stories: list[Story]):
+    for story in stories:
+        assert re.fullmatch(r"[A-Z][^?]*\?", story.question), story.question
+        assert not re.search(r"[@#{}]|  |\. [a-z]|[a-z,] [HS]he\b", story.question), story.question
+        assert not re.search(r"@|  |\. [a-z]", story.reference), story.reference
+        assert not re.search(r"\b[01]\b", story.question), story.question
+
+
+def test_families_and_numbers_of_operations_are_equally_frequent():
+    drawn = list(islice(draw_stories("train", seed=3), 3000))
+    families = Counter(story.family for story in drawn)
+    operations = Counter(story.num_operations for story in drawn)
+    assert set(families) == set(FAMILIES)
+    assert all(abs(n - 600) < 90 for n in families.values()), families
+    assert set(operations) == {2, 3, 4}
+    assert all(abs(n - 1000) < 110 for n in operations.values()), operations
+
+
+def test_each_family_tells_stories_of_each_number_of_operations(stories: list[Story]):
+    kinds = {(story.family, story.num_operations) for story in stories}
+    assert kinds == {(family, n) for family in FAMILIES for n in (1, 2, 3, 4)}
+
+
+def test_a_problem_has_many_right_paths():
+    rng = Random(0)
+    sizes = []
+    for story in generate_stories("dev", 100, seed=4):
+        sizes.append(len({equations(story.sample_path(rng)) for _ in range(100)}))
+    assert 16 <= sum(sizes) / len(sizes) <= 28
+
+
+def test_questions_and_answers_are_short_enough_for_a_row():
+    drawn = list(generate_stories("train", 1000, seed=0))
+    prompts = [count_tokens(story.question, "") for story in drawn]
+    answers = [count_tokens("", story.reference) for story in drawn]
+    assert 32 <= sum(prompts) / 1000 <= 42
+    assert 43 <= sum(answers) / 1000 <= 51
+    assert max(map(sum, zip(prompts, answers, strict=True))) <= ROW_TOKENS
+
+
+def test_problems_are_named_by_split_and_question():
+    for split in SPLITS:
+        for problem in generate_problems(split, 20, seed=1):
+            digest = question_digest(problem.question)
+            assert problem.id == f"wordproblems-{split}/{digest}"
+            assert "\n#### " in problem.answer
+
+
+def test_a_split_is_a_function_of_the_question_alone():
+    assert [split_of(text) for text in ("", "a", "How many?", "Tom has 3.")] == [
+        split_of(text) for text in ("", "a", "How many?", "Tom has 3.")
+    ]
+    counts = Counter(split_of(f"question {n}") for n in range(20000))
+    assert abs(counts["pretrain"] - 14000) < 300
+    assert all(abs(counts[split] - 2000) < 200 for split in ("train", "dev", "test"))
+
+
+def test_splits_share_no_question_at_any_seed():
+    questions = {
+        split: {p.question for seed in (0, 1) for p in generate_problems(split, 1000, seed)}
+        for split in ("train", "dev", "test")
+    }
+    assert all(len(found) > 1990 for found in questions.values())
+    for one, found in questions.items():
+        assert all(split_of(question) == one for question in found)
+        for other, others in questions.items():
+            assert one == other or not found & others
+
+
+def test_no_question_comes_twice_and_a_smaller_size_gives_the_first_ones():
+    many = generate_problems("test", 3000, seed=2)
+    assert len({problem.question for problem in many}) == 3000
+    assert generate_problems("test", 100, seed=2) == many[:100]
+
+
+def test_another_seed_gives_other_problems():
+    one, two = generate_problems("dev", 200, seed=0), generate_problems("dev", 200, seed=1)
+    assert not {p.question for p in one} & {p.question for p in two}
+
+
+def test_an_unknown_split_is_named_with_those_there_are():
+    with pytest.raises(UserError, match="'tests'.*pretrain, train, dev, test"):
+        generate_problems("tests", 5)
+
+
+def test_extra_paths_are_right_and_differ_from_each_other_and_the_reference(
+    stories: list[Story], check_path: Check
+):
+    for story in stories[:200]:
+        extra = extra_paths(story, 8, seed=0)
+        keys = [tuple(check_path(story.question, path)) for path in extra]
+        assert len({*keys, equations(story.reference)}) == len(keys) + 1
+        assert len(extra) == 8 or story.num_operations < 4
+        assert extra_paths(story, 3, seed=0) == extra[:3]
+
+
+def test_extra_paths_are_fewer_where_the_story_has_no_more(stories: list[Story]):
+    single = [story for story in stories if story.num_operations == 1]
+    assert all(len(extra_paths(story, 50, seed=0)) <= 1 for story in single[:50])
+    assert extra_paths(single[0], 0, seed=0) == []
+
+
+PROGRAM = """
+import hashlib, sys
+from rft_jax.wordproblems.generator import generate_problems
+print(hashlib.sha256(repr(generate_problems("train", 200, 7)).encode()).hexdigest())
+print(sorted({"jax", "numpy", "tensorflow", "tokenizers"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1234"])
+def test_another_process_generates_the_same_problems_with_the_standard_library_alone(hash_seed):
+    output = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={"PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\n")
+    here = hashlib.sha256(repr(generate_problems("train", 200, 7)).encode()).hexdigest()
+    assert output[:2] == [here, "[]"]
