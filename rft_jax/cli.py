@@ -1,0 +1,189 @@
+"""`rft`: a subcommand a stage, whose code is imported when it runs; paths are flags, the rest gin.
+
+Exit codes: 0 done; 2 a mistake of the user's, said in one line; 75 stopped by SIGTERM or Ctrl-C
+with all state saved; 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import rft_jax
+from rft_jax.commands.base import Command, HelpFormatter, HelpParser, wrapped
+from rft_jax.commands.loop import RUN
+from rft_jax.commands.stages import COLLECT, EVALUATE, REPORT, SAMPLE, TRAIN
+from rft_jax.commands.tools import DOCTOR, EXPORT_HF, GENERATE_WORDPROBLEMS, IMPORT_HF, ORACLE
+from rft_jax.errors import Preempted, UserError
+from rft_jax.gin_settings import load_config
+from rft_jax.outputs import config_text
+from rft_jax.pipeline.child import end_with_parent
+from rft_jax.pipeline.execute import StageFailed
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        RUN,
+        TRAIN,
+        SAMPLE,
+        COLLECT,
+        EVALUATE,
+        REPORT,
+        IMPORT_HF,
+        EXPORT_HF,
+        GENERATE_WORDPROBLEMS,
+        ORACLE,
+        DOCTOR,
+    )
+}
+EXIT_ERROR, EXIT_USER, EXIT_PREEMPTED = 1, 2, 75
+# What an extra of setup.py brings, by the module whose absence shows that it is not installed.
+_EXTRAS = {
+    "seqio": "data",
+    "tensorflow": "data",
+    "tensorflow_datasets": "data",
+    "apache_beam": "beam",
+    "torch": "hf",
+    "transformers": "hf",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line and returns its exit code."""
+    end_with_parent()
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        _dispatch(sys.argv[1:] if argv is None else list(argv))
+    except UserError as error:
+        return _fail(EXIT_USER, " ".join(str(error).split()))
+    except (Preempted, KeyboardInterrupt) as error:
+        return _fail(EXIT_PREEMPTED, f"{error or 'stopped'}; run the same command again to go on")
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        hint = f"pip install 'rft-jax[{extra}]'"
+        return _fail(EXIT_USER, f"this needs {error.name}, which is not installed: {hint}")
+    except BrokenPipeError:  # whoever read our output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_ERROR
+    except StageFailed as error:
+        return _fail(error.code, str(error))
+    except Exception as error:
+        traceback.print_exc()
+        return _fail(EXIT_ERROR, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+    return 0
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    del frame
+    raise Preempted(f"stopped by {signal.Signals(number).name}")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C asks to save and stop, as SIGTERM does; the second time it stops at once."""
+    del number, frame
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _fail(code: int, message: str) -> int:
+    print(f"rft: {message}", file=sys.stderr, flush=True)
+    return code
+
+
+def _dispatch(argv: list[str]) -> None:
+    parser = build_parser()
+    flags, rest = parser.parse_known_args(argv)
+    command: Command = flags.command
+    config = load_config(
+        command.settings_classes(flags),
+        command.gin_files(flags),
+        _gin_flags(rest, command),
+        command.scoped,
+    )
+    text = f"# rft {command.name}\n{config.text()}"
+    if flags.dry_run:
+        print(text, end="")
+        if command.dry_run:
+            command.dry_run(flags, config)
+        return
+    config_text.set(text)
+    command.run(flags, config)
+
+
+def _gin_flags(rest: Sequence[str], command: Command) -> list[str]:
+    """The bindings of `--gin.NAME=VALUE` flags.
+
+    Raises:
+      UserError: another flag is among what the parser did not know.
+    """
+    for flag in rest:
+        if not flag.startswith("--gin."):
+            raise UserError(f"{flag}: no flag of rft {command.name}; see rft {command.name} --help")
+    return [flag.removeprefix("--gin.") for flag in rest]
+
+
+class _RootParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+class _CommandParser(HelpParser, _RootParser):
+    pass
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; `--help` of one imports that one's settings and nothing else."""
+    parser = _RootParser(
+        prog="rft",
+        description=rft_jax.__doc__,
+        epilog=(
+            "Start with `rft run --output runs/quickstart`: the whole loop on the embedded data.\n"
+            "`rft COMMAND --help` explains each command and every one of its settings."
+        ),
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"rft_jax {rft_jax.__version__}")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=_CommandParser
+    )
+    for command in COMMANDS.values():
+        _add_command(commands, command)
+    return parser
+
+
+def _add_command(commands: argparse._SubParsersAction[_CommandParser], command: Command) -> None:
+    parser = commands.add_parser(
+        command.name,
+        help=command.summary,
+        description=wrapped(command.description),
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.command = command
+    parser.set_defaults(command=command, gin_file=[], dry_run=False)
+    command.add_flags(parser)
+    if command.settings:
+        parser.add_argument(
+            "--gin_file",
+            action="append",
+            default=[],
+            metavar="F",
+            help="a gin file, here or among those installed; repeatable, later bindings win",
+        )
+        parser.add_argument(
+            "--dry_run", action="store_true", help="print the resolved settings and stop"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The subcommands of `rft`: what each is called, takes and explains."""

@@ -1,0 +1,126 @@
+"""What a subcommand is: flags, gin settings, the words of its help, and the call it makes."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rft_jax.gin_settings import Config, has_default, literal
+from rft_jax.typed_values import field_types
+
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Command:
+    """One subcommand.
+
+    Attributes:
+      name: as it is typed.
+      summary: one line for `rft --help`.
+      description: what it does and leaves behind, for `rft NAME --help`.
+      examples: whole command lines.
+      add_flags: adds the path flags.
+      run: does the work, given the parsed flags and the settings.
+      settings: gin name to `module:Class` of the settings it takes; imported when asked for.
+      takes: whether a command line with these flags takes the settings of that gin name.
+      gin_files: the gin files of a command line, where they are not just those of --gin_file.
+      scoped: whether bindings may be limited to one arm (`sft/train.num_epochs = 3`).
+      dry_run: prints what would be done beyond the settings.
+    """
+
+    name: str
+    summary: str
+    description: str
+    examples: tuple[str, ...]
+    add_flags: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Config], None]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    takes: Callable[[argparse.Namespace, str], bool] = lambda _flags, _name: True
+    gin_files: Callable[[argparse.Namespace], list[str]] = lambda flags: flags.gin_file
+    scoped: bool = False
+    dry_run: Callable[[argparse.Namespace, Config], None] | None = None
+
+    def settings_classes(self, flags: argparse.Namespace | None = None) -> dict[str, type]:
+        """The settings classes by gin name: all, or those that a command line takes."""
+        return {
+            name: import_object(where)
+            for name, where in self.settings.items()
+            if flags is None or self.takes(flags, name)
+        }
+
+
+def wrapped(text: str) -> str:
+    """Paragraphs, filled to the help's width."""
+    return "\n\n".join(textwrap.fill(paragraph, WIDTH) for paragraph in text.split("\n\n"))
+
+
+def import_object(where: str) -> Any:
+    """The object at `module:name`."""
+    module, _, name = where.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """argparse's, at our width."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=WIDTH, max_help_position=24)
+
+
+class HelpParser(argparse.ArgumentParser):
+    """A subcommand's parser, whose help ends with examples and every gin setting."""
+
+    command: Command
+
+    def format_help(self) -> str:
+        parts = [super().format_help().rstrip()]
+        if self.command.examples:
+            parts.append("examples:\n" + "\n".join(f"  {line}" for line in self.command.examples))
+        classes = self.command.settings_classes()
+        if classes:
+            parts.append("settings (--gin.NAME=VALUE, or NAME = VALUE in a gin file):")
+            parts += [_describe_class(name, kind) for name, kind in classes.items()]
+        return "\n\n".join(parts) + "\n"
+
+
+def _describe_class(name: str, kind: type) -> str:
+    documents = field_documents(kind)
+    defaults = {f.name: _default(f) for f in dataclasses.fields(kind)}
+    rows = []
+    for field_name in field_types(kind):
+        rows.append(f"  {name}.{field_name} = {defaults[field_name]}")
+        rows += textwrap.wrap(
+            documents.get(field_name, ""), WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
+    return "\n".join(rows)
+
+
+def _default(setting: dataclasses.Field[Any]) -> str:
+    if not has_default(setting):
+        return "(must be given)"
+    factory = setting.default_factory
+    return literal(setting.default if factory is dataclasses.MISSING else factory())
+
+
+def field_documents(kind: type) -> dict[str, str]:
+    """What a settings class's docstring says of each field (`name: text`, continued deeper)."""
+    found: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for line in inspect.cleandoc(kind.__doc__ or "").splitlines():
+        match = re.match(r" {2}(\w+(?:, \w+)*): (.*)", line)
+        if match:
+            current = [match[2]]
+            found.update(dict.fromkeys(match[1].split(", "), current))
+        elif current is not None and line.startswith("    "):
+            current.append(line.strip())
+        else:
+            current = None
+    return {name: " ".join(lines) for name, lines in found.items()}

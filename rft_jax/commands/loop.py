@@ -1,0 +1,68 @@
+"""run: the whole loop."""
+
+from __future__ import annotations
+
+import argparse
+
+from rft_jax.commands.base import Command
+from rft_jax.commands.stages import COLLECT, EVALUATE, SAMPLE, TRAIN
+from rft_jax.gin_settings import Config
+
+DEFAULT_GIN_FILE = "runs/quickstart.gin"
+
+
+def _flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="folder of the run; run the same command again to go on after an interruption",
+    )
+
+
+def _run(flags: argparse.Namespace, config: Config) -> None:
+    from rft_jax.pipeline.run import run
+
+    run(flags.output, config)
+
+
+def _dry_run(flags: argparse.Namespace, config: Config) -> None:
+    from rft_jax.pipeline.run import commands
+
+    print(f"\n# commands, in {flags.output}:")
+    print("\n".join(commands(flags.output, config)))
+
+
+RUN = Command(
+    name="run",
+    summary="the whole loop, from data to the table of results",
+    description=(
+        "Fine-tunes (SFT), samples, collects, fine-tunes the pretrained model again (RFT), "
+        "evaluates, and does the same for controls. Each stage is a command of its own, run in DIR "
+        "as a child process; --dry_run prints them. Stages are named by the hash of their inputs, "
+        "so a run goes on where it stopped, and a changed setting runs again only what depends on "
+        "it. Leaves results.json and report/index.html.\n\n"
+        f"Without --gin_file it is the embedded experiment ({DEFAULT_GIN_FILE}), about ten minutes "
+        "on two cores. A scope binds a setting for one arm only: sft/train.num_epochs = 3."
+    ),
+    examples=(
+        "rft run --output runs/quickstart",
+        "rft run --output runs/seeds --gin_file experiments/quickstart_seeds.gin",
+        "rft run --output runs/gsm8k --gin_file experiments/gsm8k_smollm2_135m.gin "
+        "--gin.run.model=models/smollm2-135m",
+        "rft run --output runs/quickstart --gin.sample.num_samples=32 --dry_run",
+    ),
+    add_flags=_flags,
+    run=_run,
+    settings={
+        "run": "rft_jax.pipeline.settings:RunSettings",
+        **TRAIN.settings,
+        **SAMPLE.settings,
+        **COLLECT.settings,
+        **EVALUATE.settings,
+    },
+    takes=lambda _flags, name: name != "llama",
+    gin_files=lambda flags: flags.gin_file or [DEFAULT_GIN_FILE],
+    scoped=True,
+    dry_run=_dry_run,
+)

@@ -1,0 +1,232 @@
+"""train, sample, collect, evaluate, report: the stages of the loop, each on its own."""
+
+from __future__ import annotations
+
+import argparse
+
+from rft_jax.commands.base import Command
+from rft_jax.gin_settings import Config
+from rft_jax.model_names import model_folder
+
+MODEL_HELP = (
+    "a Hugging Face LLaMA folder or one that rft train wrote, found out by looking; or "
+    "wordproblems:model, the small pretrained one of this package"
+)
+PROBLEMS_HELP = "a JSONL file, or gsm8k:train|test, wordproblems:train|dev|test"
+OUTPUT_HELP = "folder to write; run the same command again to go on after an interruption"
+INIT = "init:"
+_MESH = {"mesh": "rft_jax.mesh_settings:MeshSettings"}
+
+
+def _train_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="M",
+        help=f"{MODEL_HELP}; or init:CONFIG for random weights, CONFIG as in configs/models",
+    )
+    parser.add_argument(
+        "--data",
+        required=True,
+        action="append",
+        metavar="D",
+        help="a problems or paths JSONL, a seqio task, or a folder of token arrays; repeatable",
+    )
+    parser.add_argument("--output", required=True, metavar="DIR", help=OUTPUT_HELP)
+
+
+def _train(flags: argparse.Namespace, config: Config) -> None:
+    from rft_jax.mesh_settings import MeshSettings
+    from rft_jax.models.config import LlamaConfig
+    from rft_jax.training.settings import TrainSettings
+    from rft_jax.training.trainer import train
+
+    fresh = flags.model.startswith(INIT)
+    model = config.get(LlamaConfig) if fresh else model_folder(flags.model)
+    train(model, flags.data, flags.output, config.get(TrainSettings), config.get(MeshSettings))
+
+
+def _train_takes(flags: argparse.Namespace, name: str) -> bool:
+    return name != "llama" or flags.model.startswith(INIT)
+
+
+def _train_gin_files(flags: argparse.Namespace) -> list[str]:
+    if not flags.model.startswith(INIT):
+        return flags.gin_file
+    return [f"models/{flags.model.removeprefix(INIT)}", *flags.gin_file]
+
+
+TRAIN = Command(
+    name="train",
+    summary="fine-tune (or pretrain) a model",
+    description=(
+        "Trains on questions and their reasoning paths, the loss on the response alone. The output "
+        "is a model folder in Hugging Face's layout (with tokenizer and prompt template) that "
+        "--model takes, beside its checkpoints and metrics.jsonl."
+    ),
+    examples=(
+        "rft train --model models/7b --data gsm8k:train --output runs/sft --gin_file runs/sft.gin",
+        "rft train --model wordproblems:model --data runs/collected/paths.jsonl --output runs/rft",
+        "rft train --model init:wordproblems --data pretrain.jsonl --output runs/pretrained",
+    ),
+    add_flags=_train_flags,
+    run=_train,
+    settings={
+        "train": "rft_jax.training.settings:TrainSettings",
+        "llama": "rft_jax.models.config:LlamaConfig",
+        **_MESH,
+    },
+    takes=_train_takes,
+    gin_files=_train_gin_files,
+)
+
+
+def _sample_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, metavar="M", help=MODEL_HELP)
+    parser.add_argument("--problems", required=True, metavar="P", help=PROBLEMS_HELP)
+    parser.add_argument("--output", required=True, metavar="DIR", help=OUTPUT_HELP)
+    parser.add_argument(
+        "--name",
+        metavar="N",
+        help="what the samples' `model` field says (default: the model folder's name)",
+    )
+
+
+def _sample(flags: argparse.Namespace, config: Config) -> None:
+    from rft_jax.mesh_settings import MeshSettings
+    from rft_jax.sampling.sampler import sample
+    from rft_jax.sampling.settings import SampleSettings
+
+    settings, mesh = config.get(SampleSettings), config.get(MeshSettings)
+    model = model_folder(flags.model)
+    sample(model, flags.problems, flags.output, flags.name, settings, mesh)
+
+
+SAMPLE = Command(
+    name="sample",
+    summary="draw k responses for every problem",
+    description=(
+        "Every draw depends on the seed, the problem's id, the sample's index and the position "
+        "alone: not on the batch, the number of hosts or an interruption. Writes samples-*.jsonl, "
+        "a shard per host."
+    ),
+    examples=(
+        "rft sample --model runs/sft --problems gsm8k:train --output runs/samples "
+        "--gin.sample.num_samples=16",
+        "rft sample --model runs/sft --problems mine.jsonl --output runs/greedy "
+        "--gin.sample.temperature=0 --gin.sample.num_samples=1",
+    ),
+    add_flags=_sample_flags,
+    run=_sample,
+    settings={"sample": "rft_jax.sampling.settings:SampleSettings", **_MESH},
+)
+
+
+def _collect_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--problems", required=True, metavar="P", help=PROBLEMS_HELP)
+    parser.add_argument(
+        "--samples",
+        required=True,
+        action="append",
+        metavar="S",
+        help="a folder that rft sample wrote, or a samples JSONL; repeatable: models are united",
+    )
+    parser.add_argument("--output", required=True, metavar="DIR", help=OUTPUT_HELP)
+
+
+def _collect(flags: argparse.Namespace, config: Config) -> None:
+    from rft_jax.rft.collect import collect
+    from rft_jax.rft.settings import CollectSettings
+
+    collect(flags.problems, flags.samples, flags.output, config.get(CollectSettings))
+
+
+COLLECT = Command(
+    name="collect",
+    summary="verify samples, keep the distinct right ones",
+    description=(
+        "A sample is kept when its answer and all of its calculator annotations are right and no "
+        "kept one has the same equations. Writes paths.jsonl (the training data of RFT), "
+        "ledger.jsonl (what became of every sample, and why) and stats.json. Needs neither JAX nor "
+        "TensorFlow."
+    ),
+    examples=(
+        "rft collect --problems gsm8k:train --samples runs/samples --output runs/collected",
+        "rft collect --problems p.jsonl --samples runs/s7b --samples runs/s13b --output runs/union",
+    ),
+    add_flags=_collect_flags,
+    run=_collect,
+    settings={"collect": "rft_jax.rft.settings:CollectSettings"},
+)
+
+
+def _evaluate_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--problems", required=True, metavar="P", help=PROBLEMS_HELP)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--model", metavar="M", help=MODEL_HELP)
+    source.add_argument("--samples", metavar="S", help="samples that are there already")
+    parser.add_argument(
+        "--against",
+        metavar="DIR",
+        help="output of another rft evaluate on the same problems: a paired test of the two",
+    )
+    parser.add_argument("--output", required=True, metavar="DIR", help=OUTPUT_HELP)
+
+
+def _evaluate(flags: argparse.Namespace, config: Config) -> None:
+    from rft_jax.evaluation.evaluate import evaluate
+    from rft_jax.evaluation.settings import EvaluateSettings
+    from rft_jax.mesh_settings import MeshSettings
+
+    evaluate(
+        flags.problems,
+        flags.output,
+        config.get(EvaluateSettings),
+        model=flags.model and model_folder(flags.model),
+        samples=flags.samples,
+        against=flags.against,
+        mesh=config.get(MeshSettings),
+    )
+
+
+EVALUATE = Command(
+    name="evaluate",
+    summary="accuracy, maj@k and pass@k with intervals",
+    description=(
+        "Greedy accuracy of a model, or mean@1, maj@k and pass@k of several samples a problem. "
+        "Writes metrics.json (figures with 95 % intervals) and predictions.jsonl (a row per "
+        "problem)."
+    ),
+    examples=(
+        "rft evaluate --model runs/rft --problems gsm8k:test --output runs/e2 --against runs/e1",
+        "rft evaluate --samples runs/samples --problems gsm8k:test --output runs/e3",
+    ),
+    add_flags=_evaluate_flags,
+    run=_evaluate,
+    settings={"evaluate": "rft_jax.evaluation.settings:EvaluateSettings", **_MESH},
+)
+
+
+def _report_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "inputs", nargs="+", metavar="DIR", help="outputs of rft run or of single stages"
+    )
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
+
+
+def _report(flags: argparse.Namespace, config: Config) -> None:
+    from rft_jax.report.report import report
+    from rft_jax.report.settings import ReportSettings
+
+    report(flags.inputs, flags.output, config.get(ReportSettings))
+
+
+REPORT = Command(
+    name="report",
+    summary="tables, plots and one HTML page from what runs left",
+    description="Writes a self-contained index.html and its tables, from files alone.",
+    examples=("rft report runs/quickstart --output runs/quickstart-report",),
+    add_flags=_report_flags,
+    run=_report,
+    settings={"report": "rft_jax.report.settings:ReportSettings"},
+)

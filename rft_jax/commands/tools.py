@@ -1,0 +1,138 @@
+"""import-hf, export-hf, generate-wordproblems, oracle, doctor: what stands around the loop."""
+
+from __future__ import annotations
+
+import argparse
+
+from rft_jax.commands.base import Command
+from rft_jax.commands.stages import MODEL_HELP
+from rft_jax.gin_settings import Config
+from rft_jax.model_names import model_folder
+
+
+def _copy_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SRC", help=MODEL_HELP)
+    parser.add_argument("target", metavar="DST", help="new folder to write")
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16", "float16"),
+        default="float32",
+        help="of the written weights",
+    )
+    parser.add_argument(
+        "--template", metavar="T", help="name of the prompt template to carry along"
+    )
+
+
+def _copy_model(flags: argparse.Namespace, config: Config) -> None:
+    del config
+    from rft_jax.checkpoints.load import copy_model
+
+    copy_model(model_folder(flags.source), flags.target, flags.dtype, flags.template)
+
+
+IMPORT_HF = Command(
+    name="import-hf",
+    summary="a Hugging Face LLaMA folder, as one of ours",
+    description=(
+        "Checks that the folder is a LLaMA this package computes exactly, and writes it with a "
+        "prompt template, so that no later command has to name one. --model takes Hugging Face "
+        "folders directly too."
+    ),
+    examples=("rft import-hf models/SmolLM2-135M-Instruct models/smollm2 --template chatml",),
+    add_flags=_copy_flags,
+    run=_copy_model,
+)
+
+EXPORT_HF = Command(
+    name="export-hf",
+    summary="one of our model folders, for transformers and others",
+    description="Writes config.json, safetensors and tokenizer as transformers reads them.",
+    examples=("rft export-hf runs/rft exported/rft --dtype bfloat16",),
+    add_flags=_copy_flags,
+    run=_copy_model,
+)
+
+
+def _generate_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--split", required=True, metavar="S", help="train, dev, test, or pretrain (its text)"
+    )
+    parser.add_argument("--output", required=True, metavar="FILE", help="JSONL; gzip by suffix")
+    parser.add_argument("--size", type=int, metavar="N", help="rows (default 1000, 500, 2000)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the stories")
+    parser.add_argument("--tokens", type=int, metavar="N", help="for pretrain: how many tokens")
+
+
+def _generate(flags: argparse.Namespace, config: Config) -> None:
+    del config
+    from rft_jax.wordproblems.files import write_split
+
+    rows = write_split(flags.split, flags.output, flags.size, flags.seed, flags.tokens)
+    print(f"{flags.output}: {rows:,} rows")
+
+
+GENERATE_WORDPROBLEMS = Command(
+    name="generate-wordproblems",
+    summary="the embedded data as JSONL, by split, size and seed",
+    description=(
+        "Writes story problems in GSM8K's format, or the text that the embedded model has read."
+    ),
+    examples=(
+        "rft generate-wordproblems --split train --output train.jsonl --size 500",
+        "rft generate-wordproblems --split pretrain --output pretrain.jsonl.gz --tokens 1000000",
+    ),
+    add_flags=_generate_flags,
+    run=_generate,
+)
+
+
+def _oracle_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--problems", required=True, metavar="P", help="wordproblems:… or a JSONL copy of them"
+    )
+    parser.add_argument(
+        "--paths", required=True, metavar="FILE", help="paths.jsonl that says how many each needs"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the generator's paths")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
+
+
+def _oracle(flags: argparse.Namespace, config: Config) -> None:
+    del config
+    from rft_jax.pipeline.oracle import write_oracle_paths
+
+    write_oracle_paths(flags.problems, flags.paths, flags.output, flags.seed)
+
+
+ORACLE = Command(
+    name="oracle",
+    summary="the generator's own extra paths, as many as RFT kept (a control)",
+    description=(
+        "For each embedded problem, as many further right paths from the generator itself as a "
+        "paths file has sampled ones; where a problem has not got as many, others fill up. Writes "
+        "paths.jsonl."
+    ),
+    examples=(
+        "rft oracle --problems wordproblems:train --paths runs/c/paths.jsonl --output runs/oracle",
+    ),
+    add_flags=_oracle_flags,
+    run=_oracle,
+)
+
+
+def _doctor(flags: argparse.Namespace, config: Config) -> None:
+    del flags, config
+    from rft_jax.doctor import examine
+
+    print(examine())
+
+
+DOCTOR = Command(
+    name="doctor",
+    summary="versions, devices, free memory, what is missing and how to get it",
+    description="Looks at this machine and says which commands can run on it.",
+    examples=("rft doctor",),
+    add_flags=lambda _parser: None,
+    run=_doctor,
+)

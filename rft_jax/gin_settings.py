@@ -1,0 +1,267 @@
+"""Settings by gin: files and `NAME.FIELD = VALUE` bindings become the settings dataclasses.
+
+The syntax is gin's, read by gin's own parser: literals, `include`, macros (`K = 16`, `%K`), blocks
+and scopes (`sft/train.num_epochs = 3`). Nothing global is changed and a config file calls nothing:
+`@references` and `import` are refused. Every binding's name and type is checked before any work.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tokenize
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gin import config_parser
+
+from rft_jax.errors import UserError
+from rft_jax.typed_values import TypeMismatch, convert, field_types
+
+T = TypeVar("T")
+_PACKAGE = Path(__file__).resolve().parent
+# Installed, the gin files lie in the package; in a checkout, beside it.
+CONFIG_FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
+_MAX_INCLUDES = 100
+
+
+@dataclass(frozen=True)
+class _Macro:
+    name: str
+
+
+@dataclass(frozen=True)
+class Binding:
+    """`scope/name.field = value`, and where it stands; a macro has no field."""
+
+    scope: str
+    name: str
+    field: str
+    value: Any
+    where: str
+
+    @property
+    def key(self) -> str:
+        """The left side as it is written in a file."""
+        return (
+            f"{self.scope}/{self.name}.{self.field}" if self.scope else f"{self.name}.{self.field}"
+        )
+
+
+class Config:
+    """Settings classes by their gin names, and what a command's files and flags bind in them."""
+
+    def __init__(self, classes: Mapping[str, type], bindings: Sequence[Binding]) -> None:
+        self._classes = dict(classes)
+        self._bindings = list(bindings)
+
+    @property
+    def scopes(self) -> dict[str, str]:
+        """Every scope that is bound, with the place of its first binding."""
+        return {b.scope: b.where for b in reversed(self._bindings) if b.scope}
+
+    def place_of(self, key: str) -> str:
+        """Where `name.field` is bound first, in whatever scope; '' when it is not."""
+        places = [b.where for b in self._bindings if f"{b.name}.{b.field}" == key]
+        return places[0] if places else ""
+
+    def get(self, kind: type[T], scope: str = "", **defaults: Any) -> T:
+        """An instance of one of the classes with what is bound; what is bound in `scope` on top.
+
+        Args:
+          defaults: values for fields that nothing binds, in place of the class's own.
+        """
+        name = next(name for name, known in self._classes.items() if known is kind)
+        values = dict(defaults)
+        for wanted in dict.fromkeys(("", scope)):
+            found = [b for b in self._bindings if (b.scope, b.name) == (wanted, name)]
+            values.update({b.field: b.value for b in found})
+        return kind(**values)
+
+    def text(self) -> str:
+        """All settings, resolved, as a gin file that gives the same settings again."""
+        lines: list[str] = []
+        for name, kind in self._classes.items():
+            settings: Any = self.get(kind)
+            lines += [f"{name}.{f} = {literal(getattr(settings, f))}" for f in field_types(kind)]
+        scoped = {b.key: b.value for b in self._bindings if b.scope}
+        lines += [f"{key} = {literal(value)}" for key, value in scoped.items()]
+        return "\n".join(lines) + "\n"
+
+
+def has_default(field: dataclasses.Field[Any]) -> bool:
+    """Whether a dataclass's field may be left out."""
+    missing = dataclasses.MISSING
+    return not (field.default is missing and field.default_factory is missing)
+
+
+def literal(value: Any) -> str:
+    """A setting's value as gin reads it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return repr(dataclasses.asdict(value))
+    return repr(value)
+
+
+def flag_value(value: Any) -> str:
+    """A setting's value as it stands in a `--gin.NAME=VALUE` flag: text without needless quotes."""
+    if isinstance(value, str):
+        try:
+            next(_parse(f"x = {value}", ""))
+        except (UserError, StopIteration):
+            return value
+    return literal(value)
+
+
+def load_config(
+    classes: Mapping[str, type],
+    files: Sequence[str] = (),
+    flags: Sequence[str] = (),
+    scoped: bool = False,
+) -> Config:
+    """Reads gin files, in order, then `NAME.FIELD=VALUE` flags; later bindings win.
+
+    Args:
+      classes: the settings dataclasses by their gin names; nothing else can be bound.
+      scoped: whether bindings may have a scope.
+
+    Raises:
+      UserError: a file is not found or no gin, a binding names no setting or has the wrong type;
+        names the place and the closest right name.
+    """
+    statements = [binding for file in files for binding in _read_file(file, None, _MAX_INCLUDES)]
+    for flag in flags:
+        statements += _read_flag(flag)
+    bindings = _resolve_macros(statements)
+    return Config(classes, [_checked(binding, classes, scoped) for binding in bindings])
+
+
+def find_gin_file(name: str, beside: Path | None = None) -> Path:
+    """The gin file of that name: as a path, beside the including file, or among the installed ones.
+
+    Raises:
+      UserError: there is none; lists the installed ones with the closest names.
+    """
+    short = name.removeprefix("configs/")
+    candidates = [Path(name), *([beside / name] if beside else [])]
+    candidates += [folder / (short + end) for folder in CONFIG_FOLDERS for end in ("", ".gin")]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    known = installed_gin_files()
+    close = difflib.get_close_matches(short, known, 3, 0.4) or known
+    raise UserError(f"{name}: no such gin file, here or installed; installed: {', '.join(close)}")
+
+
+def installed_gin_files() -> list[str]:
+    """Names of the gin files that come with the package, e.g. `runs/quickstart.gin`."""
+    return sorted(
+        {str(p.relative_to(folder)) for folder in CONFIG_FOLDERS for p in folder.rglob("*.gin")}
+    )
+
+
+class _Delegate(config_parser.ParserDelegate):
+    """Macros stay names until all bindings are read; references to code are refused."""
+
+    def macro(self, macro_name: str) -> _Macro:
+        return _Macro(macro_name)
+
+    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> None:
+        del evaluate
+        raise UserError(f"@{scoped_configurable_name}: a setting is a plain value here")
+
+
+def _read_file(name: str, beside: Path | None, depth: int) -> Iterator[Binding]:
+    path = find_gin_file(name, beside)
+    if depth == 0:
+        raise UserError(f"{path}: gin files include one another in a circle")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    for statement in _parse(text, str(path)):
+        where = f"{path}:{statement.location.line_num}"
+        if isinstance(statement, config_parser.IncludeStatement):
+            yield from _read_file(statement.filename, path.parent, depth - 1)
+        elif isinstance(statement, config_parser.BindingStatement):
+            yield _binding(statement, where)
+        elif isinstance(statement, config_parser.ImportStatement):
+            raise UserError(f"{where}: import: a config file binds values and loads no code")
+
+
+def _read_flag(flag: str) -> Iterator[Binding]:
+    key, equals, value = flag.partition("=")
+    where = f"--gin.{flag}"
+    if not equals:
+        raise UserError(f"{where}: write --gin.NAME.FIELD=VALUE")
+    try:
+        statements = list(_parse(f"{key} = {value}", where))
+    except UserError:  # the shell took the quotes, or there were none: it is meant as text
+        statements = list(_parse(f"{key} = {value!r}", where))
+    for statement in statements:
+        yield _binding(statement, where)
+
+
+def _binding(statement: config_parser.BindingStatement, where: str) -> Binding:
+    return Binding(statement.scope, statement.selector, statement.arg_name, statement.value, where)
+
+
+def _parse(text: str, where: str) -> Iterator[Any]:
+    try:
+        yield from config_parser.ConfigParser(text, _Delegate())
+    except SyntaxError as error:
+        line = getattr(error.args[1], "line_num", None) if len(error.args) > 1 else error.lineno
+        message = str(error.args[0]).splitlines()[-1].strip()
+        raise UserError(f"{where}{f':{line}' if line else ''}: not gin: {message}") from error
+    except tokenize.TokenError as error:
+        raise UserError(f"{where}:{error.args[1][0]}: not gin: {error.args[0]}") from error
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+
+
+def _resolve_macros(statements: Iterable[Binding]) -> list[Binding]:
+    statements = list(statements)
+    macros = {s.name: s for s in statements if not s.field}
+    used: set[str] = set()
+
+    def value_of(value: Any, where: str, depth: int = 0) -> Any:
+        if isinstance(value, _Macro):
+            if value.name not in macros or depth > len(macros):
+                raise UserError(f"{where}: %{value.name} is not defined; add {value.name} = VALUE")
+            used.add(value.name)
+            return value_of(macros[value.name].value, where, depth + 1)
+        if isinstance(value, list | tuple):
+            return type(value)(value_of(v, where, depth) for v in value)
+        if isinstance(value, dict):
+            return {k: value_of(v, where, depth) for k, v in value.items()}
+        return value
+
+    bound = [
+        dataclasses.replace(s, value=value_of(s.value, s.where)) for s in statements if s.field
+    ]
+    for name in macros.keys() - used:
+        raise UserError(f"{macros[name].where}: {name} is no setting: write NAME.FIELD = VALUE")
+    return bound
+
+
+def _checked(binding: Binding, classes: Mapping[str, type], scoped: bool) -> Binding:
+    where, name = binding.where, binding.name
+    if binding.scope and not scoped:
+        raise UserError(f"{where}: only `rft run` has scopes such as {binding.scope!r}")
+    if name not in classes:
+        raise UserError(f"{where}: no settings {name!r} here; {_closest(binding, classes)}")
+    types = field_types(classes[name])
+    if binding.field not in types:
+        raise UserError(f"{where}: {name} has no {binding.field!r}; {_closest(binding, classes)}")
+    try:
+        value = convert(binding.value, types[binding.field])
+    except TypeMismatch as error:
+        raise UserError(f"{where}: {name}.{binding.field} is {binding.value!r}; {error}") from error
+    return dataclasses.replace(binding, value=value)
+
+
+def _closest(binding: Binding, classes: Mapping[str, type]) -> str:
+    names = [f"{name}.{field}" for name, kind in classes.items() for field in field_types(kind)]
+    close = difflib.get_close_matches(f"{binding.name}.{binding.field}", names, 3, 0.5)
+    return f"closest: {', '.join(close)}" if close else f"there are {', '.join(classes)}"

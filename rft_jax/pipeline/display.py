@@ -1,0 +1,90 @@
+"""Progress of a run: lines with the stage's name; on a terminal the running ones live below."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from rft_jax.pipeline.stages import Stage
+
+# What `rft_jax.progress` prints where there is no terminal; all else stays in the stage's log.
+_PROGRESS = re.compile(r"[\w -]+: \d+/\d+ ")
+
+
+class RunDisplay:
+    """Shows which stage does what.
+
+    Args:
+      stages: how many the run has.
+      finished: how many were finished by earlier runs.
+      width: of the longest stage title.
+    """
+
+    def __init__(self, stages: int, finished: int, width: int) -> None:
+        self._stages, self._done, self._width = stages, finished, width
+        self._running: dict[Stage, tuple[float, str]] = {}
+        self._live: Any = None
+
+    def __enter__(self) -> RunDisplay:
+        if sys.stdout.isatty():
+            from rich.live import Live
+
+            self._live = Live(get_renderable=self._table, refresh_per_second=2)
+            self._live.start()
+        if self._done:
+            self._print(f"{self._done} of {self._stages} stages were finished by an earlier run")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def started(self, stage: Stage) -> None:
+        """A stage's command was started."""
+        self._running[stage] = (time.monotonic(), "starts")
+        if self._live is None:
+            self._print(self._line(stage, "starts"))
+
+    def said(self, stage: Stage, line: str) -> None:
+        """A stage's command printed a line."""
+        if _PROGRESS.match(line):
+            self._running[stage] = (self._running[stage][0], line)
+            if self._live is None:
+                self._print(self._line(stage, line))
+
+    def finished(self, stage: Stage, seconds: float) -> None:
+        """A stage's command ended well."""
+        del self._running[stage]
+        self._done += 1
+        self._print(self._line(stage, f"done in {_duration(seconds)}"))
+
+    def _line(self, stage: Stage, text: str) -> str:
+        count = f"{self._done:>{len(str(self._stages))}}/{self._stages}"
+        return f"[{count}] {stage.title:<{self._width}}  {text}"
+
+    def _print(self, line: str) -> None:
+        if self._live is None:
+            print(line, flush=True)
+        else:
+            self._live.console.print(line, highlight=False, markup=False)
+
+    def _table(self) -> Any:
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 2))
+        for stage, (begin, line) in self._running.items():
+            table.add_row(stage.title, _duration(time.monotonic() - begin), line)
+        return table
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
