@@ -105,9 +105,8 @@ def test_problems_are_named_by_split_and_question():
 
 
 def test_a_split_is_a_function_of_the_question_alone():
-    assert [split_of(text) for text in ("", "a", "How many?", "Tom has 3.")] == [
-        split_of(text) for text in ("", "a", "How many?", "Tom has 3.")
-    ]
+    texts = ("", "a", "How many?", "Tom has 3.")
+    assert [split_of(text) for text in texts] == ["test", "train", "test", "pretrain"]
     counts = Counter(split_of(f"question {n}") for n in range(20000))
     assert abs(counts["pretrain"] - 14000) < 300
     assert all(abs(counts[split] - 2000) < 200 for split in ("train", "dev", "test"))
@@ -137,7 +136,7 @@ def test_another_seed_gives_other_problems():
 
 
 def test_an_unknown_split_is_named_with_those_there_are():
-    with pytest.raises(UserError, match="'tests'.*pretrain, train, dev, test"):
+    with pytest.raises(UserError, match=r"'tests'.*pretrain, train, dev, test"):
         generate_problems("tests", 5)
 
 
