@@ -127,10 +127,15 @@ def read_samples(path: str | FilePath) -> Iterator[tuple[int, Sample]]:
       UserError: a row lacks a field or has one of another type; names file and line.
     """
     for number, row in read_rows(path):
-        yield number, _sample(row, f"{path}:{number}")
+        yield number, parse_sample(row, f"{path}:{number}")
 
 
-def _sample(row: Mapping[str, Any], where: str) -> Sample:
+def parse_sample(row: Mapping[str, Any], where: str) -> Sample:
+    """The sample of a row that stands at `where`.
+
+    Raises:
+      UserError: the row lacks a field or has one of another type.
+    """
     tokens = row.get("tokens")
     if tokens is not None and not (
         isinstance(tokens, list) and all(type(token) is int for token in tokens)

@@ -1,0 +1,71 @@
+"""Where problems come from: a JSONL file, or a data set by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from rft_jax.errors import UserError
+from rft_jax.records import Problem, question_digest, read_problems
+
+GSM8K_DIR = "GSM8K_DIR"
+_GSM8K_SPLITS = ("train", "test")
+
+
+def load_problems(spec: str) -> list[Problem]:
+    """The problems of a JSONL file or a named split.
+
+    Args:
+      spec: a path, `gsm8k:train|test` (the files in $GSM8K_DIR, else a prepared TFDS data set), or
+        `wordproblems:train|dev|test` (the embedded data in its default sizes).
+
+    Raises:
+      UserError: there is no such file or split, or a row is no problem.
+    """
+    name, colon, split = spec.partition(":")
+    if colon and name in _NAMED and not Path(spec).exists():
+        return _NAMED[name](split)
+    if not Path(spec).exists():
+        raise UserError(
+            f"{spec}: no such file, and no data set of that name; there are gsm8k:train|test and "
+            "wordproblems:train|dev|test"
+        )
+    return read_problems(spec)
+
+
+def _gsm8k(split: str) -> list[Problem]:
+    if split not in _GSM8K_SPLITS:
+        raise UserError(f"gsm8k:{split}: there are gsm8k:train and gsm8k:test")
+    folder = os.environ.get(GSM8K_DIR)
+    if folder:
+        return read_problems(Path(folder) / f"{split}.jsonl", prefix=f"gsm8k-{split}")
+    return _gsm8k_from_tfds(split)
+
+
+def _gsm8k_from_tfds(split: str) -> list[Problem]:
+    from rft_jax.data.tfds import read_gsm8k
+
+    problems: list[Problem] = []
+    seen: dict[str, int] = {}
+    for question, answer in read_gsm8k(split):
+        base = f"gsm8k-{split}/{question_digest(question)}"
+        seen[base] = seen.get(base, 0) + 1
+        identity = base if seen[base] == 1 else f"{base}-{seen[base]}"
+        problems.append(Problem(identity, question, answer))
+    return problems
+
+
+def _wordproblems(split: str) -> list[Problem]:
+    from rft_jax.wordproblems.files import DEFAULT_SIZES
+    from rft_jax.wordproblems.generator import generate_problems
+
+    if split not in DEFAULT_SIZES:
+        raise UserError(f"wordproblems:{split}: there are {', '.join(DEFAULT_SIZES)}")
+    return generate_problems(split, DEFAULT_SIZES[split], seed=0)
+
+
+_NAMED: dict[str, Callable[[str], list[Problem]]] = {
+    "gsm8k": _gsm8k,
+    "wordproblems": _wordproblems,
+}

@@ -1,0 +1,253 @@
+"""Sample files: finding them, and one merging pass over them, problem by problem.
+
+The lines of a file are handed on as they are; whoever judges them parses them, so that this pass
+costs next to nothing. Our own shards are sorted by the problem's place in the input. A foreign file
+that is not is cut into sorted runs on disk first.
+"""
+
+from __future__ import annotations
+
+import gzip
+import heapq
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import IO
+
+from rft_jax.errors import UserError
+from rft_jax.outputs import COMPLETE, SETTINGS
+
+RUN_BYTES = 64 << 20  # of one sorted run, the memory that sorting takes
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One samples file, or a sorted run of one.
+
+    Attributes:
+      path: where to read.
+      folder: index of its sample folder among those given.
+      origin: the file that messages name; a run's lines begin with their number in it.
+    """
+
+    path: str
+    folder: int
+    origin: str = ""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.origin or self.path
+
+
+@dataclass(slots=True)
+class Block:
+    """Consecutive lines about one problem, with their line numbers."""
+
+    shard: Shard
+    numbers: list[int] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
+
+
+class UnsortedError(Exception):
+    """A shard is not sorted by the problems' places."""
+
+
+def find_shards(folders: Sequence[str]) -> list[Shard]:
+    """The samples files of each folder; a file may be named too.
+
+    Raises:
+      UserError: a folder is missing, named twice, not finished, or holds no samples.
+    """
+    shards: list[Shard] = []
+    seen: dict[Path, str] = {}
+    for index, folder in enumerate(folders):
+        path = Path(folder)
+        if path.resolve() in seen:
+            raise UserError(f"{folder}: named twice (as {seen[path.resolve()]}); name it once")
+        seen[path.resolve()] = folder
+        shards += [Shard(str(file), index) for file in _files(path)]
+    return shards
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"{path}: no such folder; name what rft sample wrote, or a samples file")
+    if (path / SETTINGS).exists() and not (path / COMPLETE).exists():
+        raise UserError(f"{path}: sampling is not finished; run the same rft sample again")
+    files = sorted([*path.glob("samples*.jsonl"), *path.glob("samples*.jsonl.gz")])
+    if not files:
+        raise UserError(f"{path}: no samples-*.jsonl there; name what rft sample wrote")
+    return files
+
+
+def sorted_runs(
+    shards: Sequence[Shard], places: Mapping[str, int], folder: Path, run_bytes: int = RUN_BYTES
+) -> list[Shard]:
+    """The same samples in shards that are sorted: unsorted ones become runs in `folder`.
+
+    Raises:
+      UserError: as `merge_by_problem`.
+    """
+    result: list[Shard] = []
+    names = count()
+    for shard in shards:
+        if _is_sorted(shard, places):
+            result.append(shard)
+            continue
+        for run in _runs(shard, places, run_bytes):
+            path = folder / f"run-{next(names):05d}"
+            path.write_bytes(b"".join(run))
+            result.append(Shard(str(path), shard.folder, shard.path))
+    return result
+
+
+def _is_sorted(shard: Shard, places: Mapping[str, int]) -> bool:
+    try:
+        for _ in _blocks(shard, places):
+            pass
+    except UnsortedError:
+        return False
+    return True
+
+
+def _runs(shard: Shard, places: Mapping[str, int], run_bytes: int) -> Iterator[list[bytes]]:
+    """Lines with their numbers in front, sorted by place (stable), `run_bytes` at a time."""
+    rows: list[tuple[int, bytes]] = []
+    size = 0
+    for number, line in _numbered_lines(shard):
+        place = _place(line, places, shard, number)
+        rows.append((place, b"%d\t%s\n" % (number, line.rstrip(b"\r\n"))))
+        size += len(line)
+        if size >= run_bytes:
+            yield [row for _, row in sorted(rows, key=lambda row: row[0])]
+            rows, size = [], 0
+    yield [row for _, row in sorted(rows, key=lambda row: row[0])]
+
+
+def merge_by_problem(
+    shards: Sequence[Shard], places: Mapping[str, int]
+) -> Iterator[tuple[int, list[Block]]]:
+    """Yields (place, blocks) for each problem that has samples, in the problems' order.
+
+    Args:
+      places: problem id -> place in the input.
+
+    Raises:
+      UnsortedError: a shard is not sorted.
+      UserError: a line has no id or one that no problem has, or a file is cut short.
+    """
+    readers = [_blocks(shard, places) for shard in shards]
+    heads = [
+        (head[0], index, head[1]) for index, r in enumerate(readers) if (head := next(r, None))
+    ]
+    heapq.heapify(heads)
+    while heads:
+        place = heads[0][0]
+        blocks: list[Block] = []
+        while heads and heads[0][0] == place:
+            _, index, block = heads[0]
+            blocks.append(block)
+            following = next(readers[index], None)
+            if following is None:
+                heapq.heappop(heads)
+            else:
+                heapq.heapreplace(heads, (following[0], index, following[1]))
+        yield place, blocks
+
+
+def _blocks(shard: Shard, places: Mapping[str, int]) -> Iterator[tuple[int, Block]]:
+    """Consecutive lines with one id, as long as the places ascend."""
+    last = -1
+    block = Block(shard)
+    prefix: bytes | None = None
+    for number, line in _numbered_lines(shard):
+        if prefix is not None and line.startswith(prefix):
+            block.numbers.append(number)
+            block.lines.append(line)
+            continue
+        place = _place(line, places, shard, number)
+        if place < last:
+            raise UnsortedError(shard.name)
+        if place > last:
+            if block.lines:
+                yield last, block
+            block, last = Block(shard), place
+        block.numbers.append(number)
+        block.lines.append(line)
+        prefix = _id_prefix(line)
+    if block.lines:
+        yield last, block
+
+
+def _numbered_lines(shard: Shard) -> Iterator[tuple[int, bytes]]:
+    number = 0
+    try:
+        with _open(shard.path) as file:
+            if shard.origin:
+                for line in file:
+                    digits, _, rest = line.partition(b"\t")
+                    yield int(digits), rest
+                return
+            for number, line in enumerate(file, start=1):
+                if line[0] > 32 or line.strip():
+                    yield number, line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UserError(
+            f"{shard.name}:{number + 1}: the gzip stream is damaged ({error}); write the file again"
+        ) from error
+
+
+def _open(path: str) -> IO[bytes]:
+    if path.endswith(".gz"):
+        return gzip.open(path, "rb")  # type: ignore[return-value]
+    return open(path, "rb", buffering=1 << 20)
+
+
+_START = b'{"id": "'
+
+
+def _id_prefix(line: bytes) -> bytes | None:
+    """The line up to the end of its id, where it begins as our own files do."""
+    if not line.startswith(_START):
+        return None
+    end = line.find(b'"', len(_START)) + 1
+    prefix = line[:end]
+    return prefix if end and b"\\" not in prefix else None
+
+
+def _place(line: bytes, places: Mapping[str, int], shard: Shard, number: int) -> int:
+    prefix = _id_prefix(line)
+    try:
+        if prefix is not None:
+            identity = prefix[len(_START) : -1].decode()
+        else:
+            identity = json.loads(line.decode())["id"]
+        return places[identity]
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{shard.name}:{number}: not JSON ({error}); mend or remove the line"
+        ) from error
+    except (KeyError, TypeError) as error:
+        raise UserError(_explain_id(line, f"{shard.name}:{number}")) from error
+
+
+def _explain_id(line: bytes, where: str) -> str:
+    row = json.loads(line.decode()) if _id_prefix(line) is None else {"id": _id_of(line)}
+    if not isinstance(row, dict):
+        return f"{where}: a JSON object is needed, found {type(row).__name__}"
+    if "id" not in row:
+        return f"{where}: no 'id'; add the id of the problem"
+    return (
+        f"{where}: no problem has the id {row['id']!r:.80}; name the problems that were sampled, "
+        "or remove the line"
+    )
+
+
+def _id_of(line: bytes) -> str:
+    return line[len(_START) : line.find(b'"', len(_START))].decode()

@@ -1,0 +1,116 @@
+"""From counts to `stats.json`: exact expectations over subsets of the samples."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache
+from itertools import combinations
+from typing import Any
+
+from rft_jax.records import VERDICTS
+from rft_jax.rft.dedup import RUNGS
+from rft_jax.rft.tally import Tally
+
+PairCounts = Mapping[tuple[int, int], int]
+
+
+@cache
+def hit_probability(n: int, count: int, k: int) -> float:
+    """The share of k-subsets of n samples that hold at least one of `count`; 1 - C(n-c,k)/C(n,k).
+
+    A problem with fewer than k samples counts with all of them.
+    """
+    k = min(k, n)
+    return 1.0 - math.comb(n - count, k) / math.comb(n, k)
+
+
+def expected_at_k(counts: PairCounts, problems: int, k: int) -> float:
+    """The expected number of things found by k samples of a problem, over all k-subsets.
+
+    Args:
+      counts: (n, c) -> how many things (keys, or problems solved) c of n samples had.
+      problems: to average over.
+    """
+    if not problems:
+        return 0.0
+    return (
+        sum(things * hit_probability(n, count, k) for (n, count), things in sorted(counts.items()))
+        / problems
+    )
+
+
+def ks_up_to(n: int) -> list[int]:
+    """1, 2, 4, … below n, and n."""
+    return sorted({2**i for i in range(n.bit_length()) if 2**i <= n} | {n}) if n else []
+
+
+def statistics(tally: Tally) -> dict[str, Any]:
+    """The content of `stats.json`."""
+    models = sorted(model for model in tally.samples if model)
+    total = _model_statistics(tally, "")
+    kept = sum(paths * problems for paths, problems in tally.kept.items())
+    return {
+        "problems": tally.problems,
+        "paths": {
+            "human": tally.problems,
+            "sampled": kept,
+            "sampled_per_problem": kept / tally.problems if tally.problems else 0.0,
+            "problems_by_sampled": _histogram(tally.kept),
+        },
+        **total,
+        "models": {
+            model: {**_model_statistics(tally, model), **_shares(tally.found_by, model)}
+            for model in models
+        },
+        "overlaps": [_overlap(tally.found_by, a, b) for a, b in combinations(models, 2)],
+        "suspicious_references": [row for _, row in sorted(tally.suspicious.items())],
+    }
+
+
+def _model_statistics(tally: Tally, model: str) -> dict[str, Any]:
+    correct = _pairs(tally.correct, model)
+    problems = sum(correct.values())
+    ks = ks_up_to(max((n for n, _ in correct), default=0))
+    by_count: Counter[int] = Counter()
+    for (_, count), number in correct.items():
+        by_count[count] += number
+    return {
+        "samples": tally.samples[model],
+        "verdicts": {verdict: tally.verdicts[model, verdict] for verdict in VERDICTS},
+        "solved": sum(number for count, number in by_count.items() if count),
+        "problems_by_correct": _histogram(by_count),
+        "pass@k": _curve(correct, problems, ks),
+        "distinct@k": {
+            rung: _curve(_pairs(tally.distinct, rung, model), problems, ks) for rung in RUNGS
+        },
+    }
+
+
+def _pairs(counts: Mapping[tuple, int], *front: str) -> dict[tuple[int, int], int]:
+    """The (n, c) counts whose keys begin with `front`."""
+    size = len(front)
+    return {key[size:]: value for key, value in counts.items() if key[:size] == front}
+
+
+def _curve(counts: PairCounts, problems: int, ks: Iterable[int]) -> list[dict[str, float]]:
+    return [{"k": k, "value": expected_at_k(counts, problems, k)} for k in ks]
+
+
+def _histogram(counts: Mapping[int, int]) -> dict[str, int]:
+    return {str(value): counts[value] for value in sorted(counts)}
+
+
+def _shares(found_by: Mapping[tuple[str, ...], int], model: str) -> dict[str, int]:
+    """How many keys a model found, and how many no other model did."""
+    return {
+        "distinct": sum(keys for finders, keys in found_by.items() if model in finders),
+        "distinct_alone": found_by.get((model,), 0),
+    }
+
+
+def _overlap(found_by: Mapping[tuple[str, ...], int], a: str, b: str) -> dict[str, Any]:
+    both = sum(keys for finders, keys in found_by.items() if a in finders and b in finders)
+    either = sum(keys for finders, keys in found_by.items() if a in finders or b in finders)
+    return {"models": [a, b], "both": both, "either": either}

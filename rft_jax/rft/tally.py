@@ -1,0 +1,49 @@
+"""Counts that workers make apart and that add up to the same in any order.
+
+Everything is a whole number, so neither the number of workers nor the order of problems can show in
+`stats.json`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Tally:
+    """What was counted over some problems.
+
+    `""` as a model name stands for all models together. A count of pairs (n, c) says how often c
+    of n samples had something: all that the exact expectations over subsets need.
+
+    Attributes:
+      problems: problems seen.
+      samples: model -> samples.
+      verdicts: (model, verdict) -> samples.
+      correct: (model, n, c) -> problems of whose n samples c were right.
+      distinct: (rung, model, n, c) -> keys of that rung which c of a problem's n samples had.
+      kept: kept paths of a problem -> problems.
+      found_by: tuple of models, sorted -> keys that exactly these models found.
+      suspicious: problems whose reference may be wrong, by place.
+      contaminated: place -> row about a problem that shares word sequences with another set.
+    """
+
+    problems: int = 0
+    samples: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    correct: Counter[tuple[str, int, int]] = field(default_factory=Counter)
+    distinct: Counter[tuple[str, str, int, int]] = field(default_factory=Counter)
+    kept: Counter[int] = field(default_factory=Counter)
+    found_by: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    suspicious: dict[int, dict[str, Any]] = field(default_factory=dict)
+    contaminated: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def add(self, other: Tally) -> None:
+        """Adds another tally into this one."""
+        self.problems += other.problems
+        for name in ("samples", "verdicts", "correct", "distinct", "kept", "found_by"):
+            getattr(self, name).update(getattr(other, name))
+        self.suspicious.update(other.suspicious)
+        self.contaminated.update(other.contaminated)
