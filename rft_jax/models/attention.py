@@ -40,32 +40,34 @@ def causal_attention(
 
 def cached_attention(
     query: Float[Array, "B T H K"],
-    fresh: KeyValues,
     prefix: KeyValues,
     suffix: tuple[KeyValues, ...],
     prefix_lengths: Int[Array, " groups"],
     lengths: Int[Array, " B"],
 ) -> Float[Array, "B T H K"]:
-    """Every token sees its group's prefix, its slot's suffix, itself and earlier fresh tokens.
+    """Every token sees its group's prefix, and its slot's suffix up to itself.
 
     Each part gives a partial softmax; they are merged by their log-sum-exp. A part with nothing to
     see has weight 0 exactly, so a row's result does not depend on how far other rows have come.
     The prefix is read once for all slots of a group.
+
+    Args:
+      suffix: with the T tokens in it.
+      lengths: filled columns of the suffix before the T tokens.
     """
     slots, length, heads, width = query.shape
-    rows = query.reshape(slots, length, -1, heads // fresh.keys.shape[-3], width)
-    rows = jnp.moveaxis(rows, 1, 2).reshape(slots, fresh.keys.shape[-3], -1, width)
-    seen = jnp.tril(jnp.ones((length, length), bool))
-    seen = jnp.repeat(seen, rows.shape[2] // length, axis=0)[None]
-    parts = [_attend(rows, fresh, seen)]
+    kv_heads = suffix[0].keys.shape[-3]
+    rows = query.reshape(slots, length, kv_heads, -1, width)
+    rows = jnp.moveaxis(rows, 1, 2).reshape(slots, kv_heads, -1, width)
+    ends = lengths[:, None] + jnp.repeat(jnp.arange(1, length + 1), heads // kv_heads)
+    parts, start = [], 0
+    for block in suffix:
+        parts.append(_attend_block(rows, block, ends - start, always=start == 0))
+        start += block.num_columns
     if prefix.num_columns:
         parts.append(_attend_prefix(rows, prefix, prefix_lengths))
-    start = 0
-    for block in suffix:
-        parts.append(_attend_block(rows, block, lengths - start, always=start == 0))
-        start += block.num_columns
     mixed = _merge(parts).astype(query.dtype)
-    mixed = mixed.reshape(slots, -1, length, heads // mixed.shape[1], width)
+    mixed = mixed.reshape(slots, kv_heads, length, -1, width)
     return jnp.moveaxis(mixed, 2, 1).reshape(query.shape)
 
 
@@ -104,23 +106,21 @@ def _attend_prefix(
 
 
 def _attend_block(
-    rows: Float[Array, "B N Q K"], block: KeyValues, lengths: Int[Array, " B"], *, always: bool
+    rows: Float[Array, "B N Q K"], block: KeyValues, ends: Int[Array, "B Q"], *, always: bool
 ) -> Partial:
-    """The slots against one block of their suffixes, of which `lengths` columns are filled.
+    """The slots against one block of their suffixes, of which a row sees the columns before `ends`.
 
     Unless `always`, a block that no slot has reached is not read at all.
     """
-    filled = jnp.arange(block.num_columns) < lengths[:, None]
+    seen = jnp.arange(block.num_columns) < ends[:, :, None]
     if always:
-        return _attend(rows, block, filled[:, None])
+        return _attend(rows, block, seen)
 
     def nothing() -> Partial:
         lowest = jnp.full((*rows.shape[:-1], 1), _MASKED, jnp.float32)
         return lowest, jnp.zeros_like(lowest), jnp.zeros(rows.shape, jnp.float32)
 
-    return jax.lax.cond(
-        jnp.any(lengths > 0), lambda: _attend(rows, block, filled[:, None]), nothing
-    )
+    return jax.lax.cond(jnp.any(ends > 0), lambda: _attend(rows, block, seen), nothing)
 
 
 def _merge(parts: list[Partial]) -> Float[Array, "B N Q K"]:

@@ -90,58 +90,30 @@ def _zeros(config: LlamaConfig, leading: tuple[int, ...], columns: int) -> KeyVa
     )
 
 
-def stored(
-    keys: Float[Array, "*L B T N K"], values: Float[Array, "*L B T N K"]
-) -> KeyValues:
-    """Keys and values as projections make them, in the layout of the cache."""
-    return KeyValues(jnp.moveaxis(keys, -3, -1), jnp.swapaxes(values, -3, -2))
-
-
-def append(cache: KVCache, fresh: Any) -> KVCache:
-    """Writes every slot's T new tokens behind its filled columns; beyond the last is dropped.
-
-    Args:
-      fresh: KeyValues of the new tokens (T columns), stacked over layers or one per layer.
-    """
-    if isinstance(fresh, KeyValues):
-        suffix: Any = _append_layer(cache.suffix, fresh, cache.lengths)
-    else:
-        suffix = tuple(
-            _append_layer(blocks, new, cache.lengths)
-            for blocks, new in zip(cache.suffix, fresh, strict=True)
-        )
-    num_new = jax.tree.leaves(fresh, is_leaf=_is_keyvalues)[0].num_columns
-    return cache.replace(suffix=suffix, lengths=cache.lengths + num_new)  # type: ignore[attr-defined]
-
-
-def _is_keyvalues(node: Any) -> bool:
-    return isinstance(node, KeyValues)
-
-
-def _append_layer(
-    blocks: tuple[KeyValues, ...], fresh: KeyValues, lengths: Int[Array, " slots"]
+def append(
+    blocks: tuple[KeyValues, ...],
+    keys: Float[Array, "slots T N K"],
+    values: Float[Array, "slots T N K"],
+    lengths: Int[Array, " slots"],
 ) -> tuple[KeyValues, ...]:
+    """One layer's suffix with every slot's T new tokens behind its filled columns.
+
+    What would lie beyond the last column is dropped. Without a block, the new tokens become one.
+    """
     if not blocks:
-        return (fresh,)
-    columns = lengths[:, None] + jnp.arange(fresh.num_columns)
+        return (KeyValues(jnp.moveaxis(keys, 1, -1), jnp.swapaxes(values, 1, 2)),)
+    columns = lengths[:, None] + jnp.arange(keys.shape[1])
     rows = jnp.arange(lengths.shape[0])[:, None]
     written, start = [], 0
     for block in blocks:
         inside = (columns >= start) & (columns < start + block.num_columns)
         places = jnp.where(inside, columns - start, block.num_columns)  # outside: dropped
-        written.append(_write(block, fresh, rows, places))
+        written.append(
+            # A column per slot: a scatter, which CPU and GPU do in place.
+            KeyValues(
+                keys=block.keys.at[rows, :, :, places].set(keys, mode="drop"),
+                values=block.values.at[rows, :, places].set(values, mode="drop"),
+            )
+        )
         start += block.num_columns
     return tuple(written)
-
-
-def _write(
-    block: KeyValues, fresh: KeyValues, rows: Int[Array, "slots 1"], places: Int[Array, "slots T"]
-) -> KeyValues:
-    """A column per slot: a scatter, which CPU and GPU do in place."""
-    # Indexing by two arrays with a slice between puts the indexed axes (slots, T) in front.
-    keys = jnp.moveaxis(fresh.keys, (-4, -1), (0, 1))
-    values = jnp.moveaxis(fresh.values, (-4, -2), (0, 1))
-    return KeyValues(
-        keys=block.keys.at[..., rows, :, :, places].set(keys, mode="drop"),
-        values=block.values.at[..., rows, :, places, :].set(values, mode="drop"),
-    )

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 from rft_jax.models import kv_cache
 from rft_jax.models.attention import cached_attention, causal_attention
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.kv_cache import KeyValues, KVCache
+from rft_jax.models.kv_cache import KVCache
 from rft_jax.models.rope import rotary_angles, rotate
 from rft_jax.partitioning import constrain_activations
 
@@ -57,7 +57,7 @@ class Attention(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, "B T D"], context: dict[str, Any], layer_cache: Any
-    ) -> tuple[Float[Array, "B T D"], KeyValues | None]:
+    ) -> tuple[Float[Array, "B T D"], Any]:
         config = self.config
         query = _dense(config, (config.num_heads, config.head_size), "q")(x)
         keys = _dense(config, (config.num_kv_heads, config.head_size), "k")(x)
@@ -65,13 +65,16 @@ class Attention(nn.Module):
         query = rotate(query, context["angles"])
         keys = rotate(keys, context["angles"])
         if layer_cache is None:
-            fresh = None
+            suffix = None
             mixed = causal_attention(query, keys, values, context["segment_ids"])
         else:
-            fresh = kv_cache.stored(keys, values)
-            mixed = cached_attention(query, fresh, *layer_cache, *context["cache_lengths"])
+            prefix, suffix = layer_cache
+            prefix_lengths, lengths = context["cache_lengths"]
+            # Written first and read then: the other way round XLA copies the whole cache.
+            suffix = kv_cache.append(suffix, keys, values, lengths)
+            mixed = cached_attention(query, prefix, suffix, prefix_lengths, lengths)
         mixed = checkpoint_name(mixed, "attention")
-        return _dense(config, config.hidden_size, "o", axis=(-2, -1))(mixed), fresh
+        return _dense(config, config.hidden_size, "o", axis=(-2, -1))(mixed), suffix
 
 
 class FeedForward(nn.Module):
@@ -94,12 +97,12 @@ class Block(nn.Module):
     @nn.compact
     def __call__(
         self, x: Float[Array, "B T D"], layer_cache: Any, context: dict[str, Any]
-    ) -> tuple[Float[Array, "B T D"], KeyValues | None]:
+    ) -> tuple[Float[Array, "B T D"], Any]:
         normed = RMSNorm(self.config, name="attention_norm")(x)
-        attended, fresh = Attention(self.config, name="attention")(normed, context, layer_cache)
+        attended, suffix = Attention(self.config, name="attention")(normed, context, layer_cache)
         x = constrain_activations(x + attended)
         normed = RMSNorm(self.config, name="mlp_norm")(x)
-        return constrain_activations(x + FeedForward(self.config, name="mlp")(normed)), fresh
+        return constrain_activations(x + FeedForward(self.config, name="mlp")(normed)), suffix
 
 
 class Llama(nn.Module):
@@ -138,11 +141,13 @@ class Llama(nn.Module):
             "cache_lengths": None if cache is None else (cache.prefix_lengths, cache.lengths),
         }
         layer_caches = None if cache is None else (cache.prefix, cache.suffix)
-        x, fresh = _run_blocks(config, x, layer_caches, context)
+        x, suffix = _run_blocks(config, x, layer_caches, context)
         if config.tie_word_embeddings is False:
             self.param("unembed", _init_unembed, config)
         hidden = RMSNorm(config, name="final_norm")(x)
-        return hidden, None if cache is None else kv_cache.append(cache, fresh)
+        if cache is None:
+            return hidden, None
+        return hidden, cache.replace(suffix=suffix, lengths=cache.lengths + tokens.shape[1])
 
 
 def _init_embedding(key: Array, shape: tuple[int, int], dtype: str) -> Params:
@@ -159,7 +164,7 @@ def _init_unembed(key: Array, config: LlamaConfig) -> Params:
 def _run_blocks(
     config: LlamaConfig, x: Array, layer_caches: Any, context: dict[str, Any]
 ) -> tuple[Array, Any]:
-    """All blocks in turn; fresh keys and values come out in the caches' structure."""
+    """All blocks in turn; the suffixes come out with the new tokens in them."""
     block = _rematerialised(config)
     if config.scan_layers:
         scanned = nn.scan(
@@ -171,12 +176,12 @@ def _run_blocks(
             unroll=min(config.scan_unroll, config.num_layers),
         )
         return scanned(config, name="layers")(x, layer_caches, context)
-    fresh = []
+    suffixes = []
     for index in range(config.num_layers):
         one = None if layer_caches is None else tuple(part[index] for part in layer_caches)
-        x, new = block(config, name=f"layers_{index}")(x, one, context)
-        fresh.append(new)
-    return x, tuple(fresh)
+        x, suffix = block(config, name=f"layers_{index}")(x, one, context)
+        suffixes.append(suffix)
+    return x, tuple(suffixes)
 
 
 def _rematerialised(config: LlamaConfig) -> type[nn.Module]:
