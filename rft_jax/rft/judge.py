@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.verify.answers import answer_reader, answers_equal
-from rft_jax.verify.equations import EquationChecker, annotations
+from rft_jax.verify.equations import EquationChecker, find_annotations
 from rft_jax.verify.numbers import parse_number
 from rft_jax.verify.running_text import text_equations
 
@@ -93,7 +93,7 @@ def _equal_floats(answer: str, reference: str) -> bool:
 
 def _equation_source(name: str) -> Callable[[str], list[str]]:
     if name == "annotations":
-        return annotations
+        return find_annotations
     if name == "text":
         return text_equations
-    return lambda response: annotations(response) or text_equations(response)
+    return lambda response: find_annotations(response) or text_equations(response)

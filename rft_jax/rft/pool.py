@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -20,7 +20,7 @@ def map_in_order(
     arguments: Sequence[Any],
     batches: Iterable[Any],
     workers: int,
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """Yields `factory(*arguments)(batch)` for each batch, in order.
 
     Args:

@@ -14,6 +14,7 @@ Ways to read an answer (`extract_answer`):
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Hashable
 
 from rft_jax.errors import UserError
@@ -102,9 +103,7 @@ def _balanced(text: str, start: int) -> str | None:
 
 
 def _read_phrase(text: str) -> str | None:
-    last = None
-    for last in _PHRASE.finditer(text):
-        pass
+    last = _last_match(_PHRASE, text)
     if last is None:
         return None
     end = _SENTENCE_END.search(text, last.end())
@@ -113,15 +112,17 @@ def _read_phrase(text: str) -> str | None:
     return (quantity[1] if quantity else answer) or None
 
 
+def _last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    return next(iter(deque(pattern.finditer(text), maxlen=1)), None)
+
+
 def _read_strict(text: str) -> str | None:
     match = _MARK.search(text)
     return None if match is None else _drop_ignored(match[1])
 
 
 def _read_flexible(text: str) -> str | None:
-    last = None
-    for last in _ANY_NUMBER.finditer(text):
-        pass
+    last = _last_match(_ANY_NUMBER, text)
     return None if last is None else _drop_ignored(last[0])
 
 
@@ -145,8 +146,8 @@ def reference_answer(answer: str, mode: str = "first") -> str | None:
     r"""The final answer of a problem's worked solution, or None when it says none.
 
     It is read as responses are. Where that finds nothing, or only the first part of a formula
-    (`#### 1/2`), it is what follows `####`, else the last `\boxed{…}`, else the whole text when that
-    is one short line.
+    (`#### 1/2`), it is what follows `####`, else the last `\boxed{…}`, else the whole text when
+    that is one short line.
     """
     marked = answer.rpartition("#### ")[2].split("\n")[0].strip() if "#### " in answer else ""
     read = extract_answer(answer, mode)

@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -109,10 +110,8 @@ class Child:
         self._process.kill()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                try:
+                with suppress(BrokenPipeError):  # what was buffered for a child that is gone
                     stream.close()
-                except BrokenPipeError:
-                    pass  # what was still buffered for a child that is gone
         return self._process.wait()
 
 

@@ -18,15 +18,15 @@ from rft_jax.verify.expressions import (
 
 Finding = Literal["right", "wrong", "malformed"]
 
-# The paper's pattern is <<([^>]*)>>. Taking what follows the text along, whatever it is, keeps the
-# search linear: a start whose next `>` stands alone can be no annotation, nor can a start before it.
+# The paper's pattern is <<([^>]*)>>. Taking what follows along, whatever it is, keeps the search
+# linear: a start whose next `>` stands alone can be no annotation, nor can a start before that `>`.
 _ANNOTATION = re.compile(r"<<([^>]*)(>?>?)")
 PAPER_TOLERANCE = 1e-3
 _MEMO_SIZE = 100_000
 _MEMO_CHARS = 200
 
 
-def annotations(text: str) -> list[str]:
+def find_annotations(text: str) -> list[str]:
     """What stands between each `<<` and `>>`, in order, as the paper's pattern finds it."""
     if "<<" not in text:
         return []

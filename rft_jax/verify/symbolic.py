@@ -121,7 +121,7 @@ def make_comparer(timeout: float) -> Callable[[tuple[str, str] | None], bool | N
     return compare
 
 
-def _raise_out_of_time(signum: int, frame: FrameType | None) -> None:
+def _raise_out_of_time(_signal: int, _frame: FrameType | None) -> None:
     raise _OutOfTimeError
 
 
