@@ -1,0 +1,146 @@
+"""Logits and gradients against Hugging Face transformers, on tiny random models in float32."""
+
+from __future__ import annotations
+
+import itertools
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rft_jax.checkpoints.huggingface import import_params
+from rft_jax.checkpoints.huggingface_config import read_config
+from rft_jax.models.config import LlamaConfig
+from rft_jax.models.llama import Llama, Params, unembed
+from tests.llama_twin import (
+    LINEAR_ROPE,
+    LLAMA3_ROPE,
+    plain_rope,
+    random_tensors,
+    random_tokens,
+    tiny_config,
+    write_folder,
+)
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+HEADS = [(4, 4), (8, 2), (9, 3), (6, 1)]
+ROPES = {
+    "1e4": plain_rope(1e4),
+    "1e5": plain_rope(1e5),
+    "5e5": plain_rope(5e5),
+    "llama3": LLAMA3_ROPE,
+    "linear": LINEAR_ROPE,
+}
+# Every head count, rotary kind and kind of embedding at least once; all 40 are a slow test.
+SOME = [
+    ((4, 4), "1e4", False, 61),
+    ((8, 2), "5e5", True, 64),
+    ((9, 3), "1e5", True, 97),
+    ((6, 1), "llama3", False, 33),
+    ((9, 3), "linear", False, 61),
+]
+ALL = [
+    (heads, rope, tied, 61)
+    for heads, rope, tied in itertools.product(HEADS, ROPES, (False, True))
+]
+
+
+def _theirs(config: dict[str, Any], tokens: np.ndarray) -> tuple[Any, dict[str, np.ndarray]]:
+    """Hugging Face's logits, and the gradients of the mean next-token loss by tensor name."""
+    model = _their_model(config)
+    ids = torch.tensor(tokens, dtype=torch.long)
+    logits = model(input_ids=ids).logits
+    loss = torch.nn.functional.cross_entropy(
+        logits[:, :-1].reshape(-1, logits.shape[-1]), ids[:, 1:].reshape(-1)
+    )
+    loss.backward()
+    gradients = {name: p.grad.numpy() for name, p in model.named_parameters()}
+    return logits.detach().numpy(), gradients
+
+
+def _their_model(config: dict[str, Any]) -> Any:
+    model_config = transformers.AutoConfig.for_model(**config)
+    model = transformers.AutoModelForCausalLM.from_config(model_config, dtype=torch.float32)
+    tensors = {name: torch.tensor(value) for name, value in random_tensors(config).items()}
+    missing, unexpected = model.load_state_dict(tensors, strict=False)
+    assert not unexpected
+    assert set(missing) <= {"lm_head.weight"}
+    model.tie_weights()
+    return model
+
+
+@partial(jax.jit, static_argnums=0)
+def _forward(config: LlamaConfig, params: Params, tokens: jax.Array) -> jax.Array:
+    positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
+    return unembed(params, Llama(config).apply({"params": params}, tokens, positions)[0])
+
+
+@partial(jax.jit, static_argnums=0)
+def _ours(config: LlamaConfig, params: Params, tokens: jax.Array) -> tuple[jax.Array, Params]:
+    def loss_and_logits(params: Params) -> tuple[jax.Array, jax.Array]:
+        logits = _forward(config, params, tokens)
+        log_probs = jax.nn.log_softmax(logits[:, :-1])
+        chosen = jnp.take_along_axis(log_probs, tokens[:, 1:, None], axis=-1)
+        return -chosen.mean(), logits
+
+    gradients, logits = jax.grad(loss_and_logits, has_aux=True)(params)
+    return logits, gradients
+
+
+def _compare(folder: Path, content: dict[str, Any]) -> None:
+    tokens = random_tokens(content)
+    their_logits, their_gradients = _theirs(content, tokens)
+    config = read_config(write_folder(folder / "weights", content, random_tensors(content)))
+    params = import_params(folder / "weights", config)
+    logits, gradients = _ours(config, params, jnp.asarray(tokens))
+    assert np.abs(their_logits).max() > 1
+    np.testing.assert_allclose(logits, their_logits, atol=1e-4, rtol=0)
+    expected = import_params(write_folder(folder / "gradients", content, their_gradients), config)
+    errors = jax.tree.map(
+        lambda ours, theirs: float(jnp.linalg.norm(ours - theirs) / jnp.linalg.norm(theirs)),
+        gradients,
+        expected,
+    )
+    worst = max(jax.tree_util.tree_leaves_with_path(errors), key=lambda pair: pair[1])
+    assert worst[1] < 1e-3, worst
+
+
+@pytest.mark.parametrize(("heads", "rope", "tied", "vocab_size"), SOME)
+def test_logits_and_gradients_equal_hugging_faces(
+    tmp_path: Path, heads: tuple[int, int], rope: str, tied: bool, vocab_size: int
+) -> None:
+    _compare(tmp_path, tiny_config(*heads, tied=tied, rope=ROPES[rope], vocab_size=vocab_size))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("heads", "rope", "tied", "vocab_size"), ALL)
+def test_logits_and_gradients_equal_hugging_faces_on_the_whole_grid(
+    tmp_path: Path, heads: tuple[int, int], rope: str, tied: bool, vocab_size: int
+) -> None:
+    _compare(tmp_path, tiny_config(*heads, tied=tied, rope=ROPES[rope], vocab_size=vocab_size))
+
+
+def test_a_mistral_equals_hugging_faces_up_to_its_window(tmp_path: Path) -> None:
+    content = tiny_config(8, 2, model_type="mistral", sliding_window=48)
+    content["architectures"] = ["MistralForCausalLM"]
+    _compare(tmp_path, content)
+
+
+def test_bfloat16_compute_stays_near_hugging_faces_float32(tmp_path: Path) -> None:
+    content = tiny_config(8, 2, rope=LLAMA3_ROPE)
+    tokens = random_tokens(content)
+    their_logits, _ = _theirs(content, tokens)
+    folder = write_folder(tmp_path, content, random_tensors(content))
+    for param_dtype in ("float32", "bfloat16"):
+        config = read_config(folder, dtype="bfloat16", param_dtype=param_dtype)
+        params = import_params(folder, config)
+        assert {str(leaf.dtype) for leaf in jax.tree.leaves(params)} == {param_dtype}
+        logits = _forward(config, params, jnp.asarray(tokens))
+        assert logits.dtype == jnp.float32
+        assert np.abs(np.asarray(logits) - their_logits).mean() < 0.03
