@@ -43,15 +43,6 @@ COMMANDS = {
     )
 }
 EXIT_ERROR, EXIT_USER, EXIT_PREEMPTED = 1, 2, 75
-# What an extra of setup.py brings, by the module whose absence shows that it is not installed.
-_EXTRAS = {
-    "seqio": "data",
-    "tensorflow": "data",
-    "tensorflow_datasets": "data",
-    "apache_beam": "beam",
-    "torch": "hf",
-    "transformers": "hf",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Preempted, KeyboardInterrupt) as error:
         return _fail(EXIT_PREEMPTED, f"{error or 'stopped'}; run the same command again to go on")
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        extra = _extra_with(error.name or "")
         if extra is None:
             raise
         hint = f"pip install 'rft-jax[{extra}]'"
@@ -80,6 +71,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         return _fail(EXIT_ERROR, f"{type(error).__name__}: {str(error).splitlines()[0]}")
     return 0
+
+
+def _extra_with(module: str) -> str | None:
+    """The optional part of the installation that brings a module."""
+    from rft_jax.doctor import EXTRAS
+
+    top = module.partition(".")[0]
+    return next((name for name, extra in EXTRAS.items() if top in extra.modules), None)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

@@ -30,7 +30,7 @@ def child_environment(environment: Mapping[str, str], one_thread: bool) -> dict[
     paths = [str(_PACKAGE_PARENT), *filter(None, [child.get("PYTHONPATH")])]
     child["PYTHONPATH"] = os.pathsep.join(paths)
     child["PYTHONUNBUFFERED"] = "1"
-    child.setdefault("JAX_COMPILATION_CACHE_DIR", str(_cache_folder(environment)))
+    child.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder(environment)))
     child.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
     if one_thread:
         flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -39,7 +39,7 @@ def child_environment(environment: Mapping[str, str], one_thread: bool) -> dict[
     return child
 
 
-def _cache_folder(environment: Mapping[str, str]) -> Path:
+def cache_folder(environment: Mapping[str, str]) -> Path:
     """Where compiled programs lie, apart for each kind of CPU: one's code may crash on another."""
     base = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     try:
@@ -49,6 +49,13 @@ def _cache_folder(environment: Mapping[str, str]) -> Path:
     features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     kind = hashlib.sha256(features.encode()).hexdigest()[:8]
     return Path(base) / "rft_jax" / f"jax-{kind}"
+
+
+def cpu_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def end_with_parent() -> None:

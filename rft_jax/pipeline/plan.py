@@ -56,7 +56,10 @@ class Plan:
     def collect(self, arm: str, seed: int, samples: Stage, **forced: Any) -> Stage:
         """The right and distinct ones of a stage's samples, after the human paths."""
         settings = replace(self.config.get(CollectSettings, arm), **forced)
-        arguments = {"--problems": self.train_problems, "--samples": OutputOf(samples)}
+        arguments: dict[str, Argument] = {
+            "--problems": self.train_problems,
+            "--samples": OutputOf(samples),
+        }
         return self._add("collect", arm, seed, arguments, {"collect": settings})
 
     def oracle(self, arm: str, seed: int, paths: Argument) -> Stage:
@@ -71,7 +74,7 @@ class Plan:
     def evaluate(self, arm: str, seed: int, model: Argument) -> Stage:
         """Greedy accuracy on the test problems."""
         settings = self.config.get(EvaluateSettings, arm)
-        return self._evaluate(arm, seed, model, settings, "evaluate")
+        return self._evaluate(arm, seed, model, settings)
 
     def vote(self, arm: str, seed: int, model: Argument) -> Stage:
         """maj@k and pass@k on the test problems, by the settings of scope `vote`."""
@@ -79,7 +82,7 @@ class Plan:
         return self._evaluate(arm, seed, model, settings, "vote")
 
     def _evaluate(
-        self, arm: str, seed: int, model: Argument, settings: EvaluateSettings, label: str
+        self, arm: str, seed: int, model: Argument, settings: EvaluateSettings, label: str = ""
     ) -> Stage:
         arguments = {"--model": model, "--problems": self.test_problems}
         all_settings = {"evaluate": settings, **self._mesh(arm)}

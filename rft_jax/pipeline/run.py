@@ -23,7 +23,7 @@ from rft_jax.gin_settings import Config
 from rft_jax.jsonl import atomic_write, read_json, write_json, write_rows
 from rft_jax.model_names import EMBEDDED, model_folder
 from rft_jax.outputs import CONFIG, open_output
-from rft_jax.pipeline.child import child_environment
+from rft_jax.pipeline.child import child_environment, cpu_cores
 from rft_jax.pipeline.display import RunDisplay
 from rft_jax.pipeline.execute import Executor, run_report
 from rft_jax.pipeline.experiments import compare_arms
@@ -188,4 +188,4 @@ def _jax_backend() -> str:
 def _default_parallel(backend: str) -> int:
     if backend != "cpu":
         return 1
-    return min(_MOST_PARALLEL, len(os.sched_getaffinity(0)))
+    return min(_MOST_PARALLEL, cpu_cores())
