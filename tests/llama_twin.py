@@ -98,7 +98,9 @@ def _draw(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 def random_tokens(config: dict[str, Any], rows: int = 2, length: int = 48) -> np.ndarray:
     """Token ids, rows × length."""
-    return np.random.RandomState(7).randint(0, config["vocab_size"], (rows, length)).astype(np.int32)
+    return (
+        np.random.RandomState(7).randint(0, config["vocab_size"], (rows, length)).astype(np.int32)
+    )
 
 
 def write_folder(folder: Path, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Path:

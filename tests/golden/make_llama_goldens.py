@@ -1,4 +1,4 @@
-"""Writes llama.npz: logits of tiny random models by Hugging Face transformers, for machines without torch.
+"""Writes llama.npz: logits of tiny random models by transformers, for machines without torch.
 
     python -m tests.golden.make_llama_goldens
 

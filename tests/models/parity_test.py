@@ -46,8 +46,7 @@ SOME = [
     ((9, 3), "linear", False, 61),
 ]
 ALL = [
-    (heads, rope, tied, 61)
-    for heads, rope, tied in itertools.product(HEADS, ROPES, (False, True))
+    (heads, rope, tied, 61) for heads, rope, tied in itertools.product(HEADS, ROPES, (False, True))
 ]
 
 
