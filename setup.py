@@ -51,6 +51,8 @@ setup(
         "rft_jax": [
             "py.typed",
             "report/*.json",
+            "report/*.css",
+            "report/*.js",
             "wordproblems/model/*",
             "wordproblems/tokenizer/*",
         ],

@@ -122,9 +122,7 @@ def _fair_coins(n: int) -> np.ndarray:
     return np.exp(np.array(log_choose) - n * math.log(2))
 
 
-def sign_flip_sampled(
-    differences: Sequence[float], seed: int, flips: int = _SIGN_FLIPS
-) -> float:
+def sign_flip_sampled(differences: Sequence[float], seed: int, flips: int = _SIGN_FLIPS) -> float:
     """The same test over `flips` random sign patterns; never below 1 / (flips + 1)."""
     values = np.array(differences)
     rng, seen, beyond = np.random.default_rng(seed), abs(values.sum()), 0

@@ -18,7 +18,6 @@ from rft_jax.jsonl import read_json, write_json, write_rows
 from rft_jax.outputs import open_output
 from rft_jax.progress import Progress
 from rft_jax.records import Problem
-from rft_jax.records import to_row as problem_row
 
 LENGTH_BINS = 4
 
@@ -51,8 +50,10 @@ def evaluate(
         if not folder.is_complete:
             asked = load_problems(problems)[: settings.limit or None]
             if model is not None:
-                source = _limited(problems, asked, folder.path, settings.limit)
-                samples = _sample(model, source, folder.path / "samples", settings, mesh)
+                from rft_jax.sampling.sampler import sample
+
+                samples = str(folder.path / "samples")
+                sample(model, problems, samples, None, settings.sampling(), mesh)
             answers = read_responses(str(samples), asked)
             _score_into(folder.path, asked, answers, settings)
             folder.commit()
@@ -61,25 +62,6 @@ def evaluate(
         if against is not None:
             print(write_comparison(folder.path, Path(against), settings), flush=True)
     return metrics
-
-
-def _limited(problems: str, asked: Sequence[Problem], output: Path, limit: int) -> str:
-    """The problems to sample: as named, or the first `limit` of them in a file of their own."""
-    if not limit:
-        return problems
-    write_rows(output / "problems.jsonl", map(problem_row, asked))
-    return str(output / "problems.jsonl")
-
-
-def _sample(model: str, problems: str, output: Path, settings: EvaluateSettings, mesh: Any) -> str:
-    """Draws the samples (or the rest of them) and returns their folder."""
-    from rft_jax.sampling.sampler import sample
-    from rft_jax.sampling.settings import SampleSettings
-
-    drawn = ("num_samples", "temperature", "top_p", "top_k", "max_new_tokens", "seed")
-    asked = SampleSettings(**{name: getattr(settings, name) for name in drawn})
-    sample(model, problems, str(output), Path(model).name, asked, mesh)
-    return str(output)
 
 
 def _score_into(
@@ -179,9 +161,7 @@ def _by_words(
     result = []
     for low, beyond in zip(bounds, [*bounds[1:], lengths[-1] + 1], strict=True):
         inside = [
-            share
-            for row, share in zip(rows, shares, strict=True)
-            if low <= row["words"] < beyond
+            share for row, share in zip(rows, shares, strict=True) if low <= row["words"] < beyond
         ]
         result.append({"from": low, "to": beyond - 1, **figure(inside, *resampling)})
     return result

@@ -51,13 +51,13 @@ def read_responses(path: str, problems: Sequence[Problem]) -> SampledAnswers:
             raise UserError(f"{where}: sample {sample.sample} of {sample.id!r} stands there twice")
         found[sample.id][sample.sample] = sample.response
         truncated += sample.finish_reason == "length"
-    missing = [id for id, drawn in found.items() if not drawn]
+    missing = [name for name, drawn in found.items() if not drawn]
     if missing:
         raise UserError(
             f"{path}: {len(missing)} of {len(found)} problems have no sample, the first is "
             f"{missing[0]!r}; sample the same problems, or go on with an interrupted sampling"
         )
-    responses = {id: [drawn[i] for i in sorted(drawn)] for id, drawn in found.items()}
+    responses = {name: [drawn[i] for i in sorted(drawn)] for name, drawn in found.items()}
     single = all(len(drawn) == 1 for drawn in responses.values())
     greedy = single and _temperature(Path(path)) in (None, 0)
     return SampledAnswers(next(iter(models), ""), responses, greedy, truncated)

@@ -119,9 +119,7 @@ def _majority_exact(votes: Votes, k: int) -> float:
     return min(1.0, total / float(_binomial(n, heads)[k]))
 
 
-def _ties_given(
-    m: int, rivals: Sequence[int], free: int, room: int, heads: float
-) -> np.ndarray:
+def _ties_given(m: int, rivals: Sequence[int], free: int, room: int, heads: float) -> np.ndarray:
     """P(t rivals draw m, none draws more, and `room` are drawn in all), for t = 0, 1, …"""
     table = np.zeros((1 + min(len(rivals), room // m), room + 1))  # [ties, drawn]
     table[0, 0] = 1.0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from rft_jax.errors import UserError
+from rft_jax.sampling.settings import SampleSettings
 from rft_jax.verify.answers import ANSWER_MODES
 
 VOTE_KINDS = ("value", "paper")
@@ -15,18 +16,25 @@ class EvaluateSettings:
     """How a model is asked (with --model) and how its answers are counted.
 
     Attributes:
-      num_samples: samples a problem; 1 at temperature 0 gives `accuracy`, more give `mean@1`.
-      temperature: of sampling; 0 is greedy.
-      top_p: keep the smallest set of tokens with this much probability; 1 keeps all.
-      top_k: keep this many likeliest tokens; 0 keeps all.
-      max_new_tokens: longest response, in tokens.
+      num_samples: samples a problem; 1 at temperature 0 gives `accuracy`, others `mean@1`.
+      temperature: logits are divided by it before a draw; 0 takes the likeliest token (greedy).
+      top_p: draw from the smallest set of tokens with this much probability; 1 keeps all.
+      top_k: draw from this many likeliest tokens; 0 keeps all.
+      max_new_tokens: longest response, in tokens, the end token included.
       seed: of the draws.
-      limit: ask the first so many problems only; 0 asks all.
+      stop: a response ends before the first of these strings, besides at the model's end token.
+      max_prompt_length: longest prompt, in tokens; of a longer one the last tokens are kept.
+      slots: samples drawn at a time; 0 for a number that fits model and device.
+      group: slots that draw for one problem together and share its prompt; 0 for a good number.
+      limit: only the first this many problems; 0 for all.
+      template: prompt template ('plain', 'alpaca', 'chatml', 'none'); '' for the model's own.
+      dtype: of weights, activations and cache: 'float32' or 'bfloat16'; logits are float32.
       k: of `maj@k` and `pass@k`; 0 takes all samples.
       curve: further values of k, written under `curve`, e.g. (1, 3, 10).
-      votes: `value` counts answers by value and shares ties, over all subsets of k samples;
-        `paper` counts answer strings of the first k samples, ties to the first seen.
-      answers: how an answer is read: first, last, boxed, the_answer_is, strict or flexible.
+      votes: 'value' counts answers by value and shares ties, over all subsets of k samples;
+        'paper' counts answer strings of the first k samples, ties to the first seen.
+      answers: how an answer is read: 'first', 'last' (`#### n`), 'boxed', 'the_answer_is',
+        'strict' or 'flexible' (lm-evaluation-harness).
       bootstrap_resamples: of the question-level bootstrap.
       bootstrap_seed: of the same.
     """
@@ -37,7 +45,13 @@ class EvaluateSettings:
     top_k: int = 0
     max_new_tokens: int = 256
     seed: int = 0
+    stop: tuple[str, ...] = ()
+    max_prompt_length: int = 512
+    slots: int = 0
+    group: int = 0
     limit: int = 0
+    template: str = ""
+    dtype: str = "float32"
     k: int = 0
     curve: tuple[int, ...] = ()
     votes: str = "value"
@@ -47,18 +61,27 @@ class EvaluateSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "curve", tuple(self.curve))  # gin gives lists
-        for name in ("num_samples", "max_new_tokens", "bootstrap_resamples"):
-            if getattr(self, name) < 1:
-                raise UserError(f"evaluate.{name} = {getattr(self, name)}: at least 1 is needed")
-        for name in ("limit", "k", "top_k", "temperature"):
-            if getattr(self, name) < 0:
-                raise UserError(f"evaluate.{name} = {getattr(self, name)} is negative")
+        object.__setattr__(self, "stop", tuple(self.stop))
+        try:
+            self.sampling()
+        except UserError as error:
+            raise UserError(str(error).replace("sample.", "evaluate.", 1)) from error
         for name, known in (("votes", VOTE_KINDS), ("answers", ANSWER_MODES)):
             if getattr(self, name) not in known:
                 raise UserError(
-                    f"evaluate.{name} = {getattr(self, name)!r}: one of {', '.join(known)} is needed"
+                    f"evaluate.{name} = {getattr(self, name)!r}; there are {', '.join(known)}"
                 )
-        if not 0 < self.top_p <= 1:
-            raise UserError(f"evaluate.top_p = {self.top_p}: above 0 and at most 1 is needed")
-        if any(k < 1 for k in self.curve):
-            raise UserError(f"evaluate.curve = {self.curve}: every k must be at least 1")
+        if self.k < 0 or any(k < 1 for k in self.curve):
+            raise UserError(
+                f"evaluate.k = {self.k}, evaluate.curve = {self.curve}: a k is at least 1 "
+                "(0 takes all samples)"
+            )
+        if self.bootstrap_resamples < 1:
+            raise UserError(
+                f"evaluate.bootstrap_resamples = {self.bootstrap_resamples}: at least 1 is needed"
+            )
+
+    def sampling(self) -> SampleSettings:
+        """The sampler's settings: prompts that are too long are cut, so that none is left out."""
+        shared = {f.name for f in fields(SampleSettings)} & {f.name for f in fields(self)}
+        return SampleSettings(over_long="cut", **{name: getattr(self, name) for name in shared})

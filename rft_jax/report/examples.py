@@ -9,12 +9,11 @@ from typing import Any
 
 from rft_jax.errors import UserError
 from rft_jax.evaluation.inputs import sample_files
-from rft_jax.jsonl import read_json
 from rft_jax.records import VERDICTS, LedgerRow, read_samples
-from rft_jax.report.ledgers import questions
-from rft_jax.report.runs import Run, Stage
+from rft_jax.report.ledgers import read_questions
+from rft_jax.report.runs import Run, Stage, read_settings
 from rft_jax.verify.answers import extract_answer, reference_answer
-from rft_jax.verify.equations import EquationChecker, annotations
+from rft_jax.verify.equations import EquationChecker, find_annotations
 from rft_jax.verify.expressions import exact_postfix, exact_value
 
 _LONGEST_SHOWN = 4000
@@ -47,9 +46,9 @@ def read_examples(
 
     Rows whose samples are not on disk any more are left out.
     """
-    made_with = _settings(stage.folder)
+    made_with = read_settings(stage.folder)
     rows = [row for verdict in VERDICTS for row in drawn.get(verdict, ())]
-    asked = questions(stage.folder, [row.id for row in rows])
+    asked = read_questions(stage.folder, [row.id for row in rows])
     responses = _responses(_sample_folders(run, made_with), rows)
     checker = EquationChecker(made_with.get("equations", "paper"))
     examples = []
@@ -63,11 +62,6 @@ def read_examples(
             pieces = cut_at_equations(response[:_LONGEST_SHOWN], checker)
             examples.append(Example(row, question, reference, _state(row), reason, pieces))
     return examples
-
-
-def _settings(folder: Path) -> dict[str, Any]:
-    path = folder / "settings.json"
-    return read_json(path) if path.exists() else {}
 
 
 def _sample_folders(run: Run, made_with: Mapping[str, Any]) -> Iterator[Path]:
@@ -126,7 +120,7 @@ def explain(
 
 
 def _equation_faults(response: str, checker: EquationChecker) -> Iterator[str]:
-    for equation in annotations(response):
+    for equation in find_annotations(response):
         finding = checker.worst([equation])
         if finding == "malformed":
             yield f"{equation!r:.80} is no equation of numbers"
@@ -147,7 +141,7 @@ def cut_at_equations(text: str, checker: EquationChecker) -> tuple[Piece, ...]:
     """A text in pieces: each annotation by itself, marked right or wrong."""
     pieces: list[Piece] = []
     start = 0
-    for equation in annotations(text):
+    for equation in find_annotations(text):
         at = text.index(f"<<{equation}>>", start)
         end = at + len(equation) + 4
         kind = "right" if checker.worst([equation]) == "right" else "wrong"

@@ -13,13 +13,14 @@ from typing import Any
 
 from rft_jax.errors import UserError
 from rft_jax.jsonl import read_json, read_rows
+from rft_jax.outputs import SETTINGS
 
 # The file by which a stage is known, in the order of asking: evaluations hold samples too.
 STAGE_FILES = {
     "evaluate": "metrics.json",
     "collect": "ledger.jsonl",
     "train": "metrics.jsonl",
-    "sample": "samples-",
+    "sample": "samples-*",
 }
 ARM_NAMES = {
     "rho": "Pretrained (ρ)",
@@ -129,19 +130,16 @@ def _stage(folder: Path, name: str, described: Mapping[str, Any]) -> Stage:
 
 
 def _single_stage(folder: Path) -> Run:
-    for command, name in STAGE_FILES.items():
-        if (folder / name).exists() or any(folder.glob(f"{name}*")):
-            break
-    else:
+    command = next((name for name, file in STAGE_FILES.items() if any(folder.glob(file))), None)
+    if command is None:
         raise UserError(
             f"{folder}: nothing to report; a folder that rft run, train, sample, collect or "
             "evaluate wrote is needed"
         )
     label = folder.resolve().name
     rows = [_measured(folder)] if command == "evaluate" else []
-    made_with = read_json(folder / "settings.json") if (folder / "settings.json").exists() else {}
     stage = Stage(label, folder, command, label, None)
-    return Run(label, folder, (stage,), tuple(rows), settings=made_with)
+    return Run(label, folder, (stage,), tuple(rows), settings=read_settings(folder))
 
 
 def _measured(folder: Path) -> dict[str, Any]:
@@ -152,6 +150,21 @@ def _measured(folder: Path) -> dict[str, Any]:
     if metrics.get("k") == 1:  # of one sample they say what accuracy says
         row = {name: value for name, value in row.items() if name not in ("maj@k", "pass@k", "k")}
     return row
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """What a stage's folder was made with; empty for a foreign one."""
+    path = folder / SETTINGS
+    return read_json(path) if path.exists() else {}
+
+
+def greedy_evaluations(run: Run) -> list[Stage]:
+    """The evaluations whose figure is accuracy (one greedy answer a problem)."""
+    return [
+        stage
+        for stage in run.of("evaluate")
+        if "accuracy" in read_json(stage.folder / "metrics.json")
+    ]
 
 
 def read_predictions(stage: Stage) -> list[dict[str, Any]]:

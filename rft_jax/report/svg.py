@@ -1,6 +1,6 @@
 """Charts as inline SVG, coloured by the page's CSS variables, so they follow light and dark.
 
-A chart is drawn on 460 units of width and scales with its card; labels stay readable on a phone.
+A chart is drawn on 400 units of width and scales with its card; labels stay readable on a phone.
 Hovering over a mark shows its figures (SVG titles; no script).
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-WIDTH = 460.0
+WIDTH = 400.0
 COLOURS = 8
 
 Format = Callable[[float], str]
@@ -82,12 +82,6 @@ def _linear(values: Iterable[float], start: float, end: float, zero: bool = Fals
     return Axis(ticks[0], ticks[-1], start, end, ticks=ticks)
 
 
-def _logarithmic(values: Sequence[float], start: float, end: float) -> Axis:
-    """A logarithmic axis with its ticks at the values themselves."""
-    first, last = min(values), max(values)
-    return Axis(first, last if last > first else first * 2, start, end, True, sorted(set(values)))
-
-
 def line_chart(
     series: Sequence[Series],
     x_label: str,
@@ -101,20 +95,27 @@ def line_chart(
     """Lines through points, each with its interval where it has one; a legend beneath."""
     points = [point for one in series for point in one.points]
     left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - 42
-    xs = [point.x for point in points]
-    x = _logarithmic(xs, left + 8, right - 8) if log_x else _linear(xs, left + 8, right - 8)
+    x = _x_axis([point.x for point in points], left + 8, right - 8, log_x)
     bounds = [b for p in points for b in (p.y, p.low, p.high) if b is not None]
     y = _linear(bounds, bottom, top, zero)
     parts = [_grid(x, y, left, right, bottom, y_format), _axis_labels(x_label, y_label, height)]
-    parts += [_line(one, x, y, y_format, marks) for one in series]
+    # Marks at the same x stand side by side, so that their intervals can be told apart.
+    aside = [4.0 * (i - (len(series) - 1) / 2) if marks else 0.0 for i in range(len(series))]
+    parts += [_line(*both, x, y, y_format, marks) for both in zip(series, aside, strict=True)]
     return _svg(height, f"{y_label} by {x_label}", parts) + legend(
         {one.label: one.colour for one in series}, {one.label for one in series if one.dashed}
     )
 
 
-def _grid(
-    x: Axis, y: Axis, left: float, right: float, bottom: float, y_format: Format
-) -> str:
+def _x_axis(values: Sequence[float], start: float, end: float, log: bool) -> Axis:
+    """Ticks at the values themselves where they are few, at round numbers elsewhere."""
+    distinct = sorted(set(values))
+    if len(distinct) > 12 or len(distinct) == 1:
+        return _linear(values, start, end)
+    return Axis(distinct[0], distinct[-1], start, end, log, distinct)
+
+
+def _grid(x: Axis, y: Axis, left: float, right: float, bottom: float, y_format: Format) -> str:
     lines = [
         f'<line class="grid" x1="{left}" x2="{right}" y1="{y(t):.1f}" y2="{y(t):.1f}"/>'
         f'<text x="{left - 7}" y="{y(t) + 4:.1f}" text-anchor="end">{escape(y_format(t))}</text>'
@@ -144,19 +145,19 @@ def _axis_labels(x_label: str, y_label: str, height: float) -> str:
     )
 
 
-def _line(series: Series, x: Axis, y: Axis, y_format: Format, marks: bool) -> str:
-    path = " ".join(f"{x(p.x):.1f},{y(p.y):.1f}" for p in series.points)
+def _line(series: Series, aside: float, x: Axis, y: Axis, y_format: Format, marks: bool) -> str:
+    path = " ".join(f"{x(p.x) + aside:.1f},{y(p.y):.1f}" for p in series.points)
     dashed = ' stroke-dasharray="5 4"' if series.dashed else ""
     parts = [f'<polyline class="line" points="{path}"{dashed}/>']
     for p in series.points if marks else ():
-        note, interval = f"{series.label}, {plain(p.x)}: {y_format(p.y)}", ""
+        at, note, interval = x(p.x) + aside, f"{series.label}, {plain(p.x)}: {y_format(p.y)}", ""
         if p.low is not None and p.high is not None:
             note += f" ({y_format(p.low)} to {y_format(p.high)})"
             interval = (
-                f'<line class="interval" x1="{x(p.x):.1f}" x2="{x(p.x):.1f}" '
+                f'<line class="interval" x1="{at:.1f}" x2="{at:.1f}" '
                 f'y1="{y(p.low):.1f}" y2="{y(p.high):.1f}"/>'
             )
-        circle = f'<circle cx="{x(p.x):.1f}" cy="{y(p.y):.1f}" r="4"/>'
+        circle = f'<circle cx="{at:.1f}" cy="{y(p.y):.1f}" r="4"/>'
         parts.append(f"<g><title>{escape(note)}</title>{interval}{circle}</g>")
     return f'<g class="c{series.colour % COLOURS}">{"".join(parts)}</g>'
 
@@ -208,35 +209,41 @@ def _interval_dot(label: str, p: Point, x: Axis, y: float, x_format: Format) -> 
 
 
 def histogram(
-    groups: Mapping[str, Mapping[int, int]], x_label: str, y_label: str, height: float = 250.0
+    groups: Sequence[tuple[str, Mapping[int, int], int]],
+    x_label: str,
+    y_label: str,
+    height: float = 270.0,
 ) -> str:
-    """Bars side by side: for each group (a colour), how many problems have each number."""
-    numbers = sorted({number for counts in groups.values() for number in counts})
-    if not numbers:
+    """Bars side by side: how often each whole number occurs.
+
+    Args:
+      groups: label, number -> how often, colour.
+    """
+    known = [number for _, counts, _ in groups for number in counts]
+    if not known:
         return ""
-    numbers = list(range(numbers[0], numbers[-1] + 1))
+    first, last = min(known), max(known)
     left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - 42
-    y = _linear([n for counts in groups.values() for n in counts.values()], bottom, top, zero=True)
-    slot = (right - left) / len(numbers)
-    x = Axis(numbers[0], numbers[-1] + 1, left, right, ticks=numbers)
-    width = 0.82 * slot / len(groups)
-    bars = []
-    for colour, (label, counts) in enumerate(groups.items()):
-        rects = [
-            f'<rect x="{x(n) + 0.09 * slot + colour * width:.1f}" y="{y(counts[n]):.1f}" '
-            f'width="{max(width - 1, 0.5):.1f}" height="{bottom - y(counts[n]):.1f}">'
+    y = _linear([n for _, counts, _ in groups for n in counts.values()], bottom, top, zero=True)
+    x = Axis(first, last + 1, left, right, ticks=range(first, last + 1))
+    slot = x(first + 1) - left
+    width = 0.84 * slot / len(groups)
+    parts = [_grid(Axis(0, 1, 0, 1), y, left, right, bottom, plain)]
+    for i, (label, counts, colour) in enumerate(groups):
+        bars = [
+            f'<rect x="{x(n) + 0.08 * slot + i * width:.1f}" y="{y(counts[n]):.1f}" '
+            f'width="{max(0.9 * width, 0.5):.1f}" height="{bottom - y(counts[n]):.1f}">'
             f"<title>{escape(f'{label}: {counts[n]:,} with {n}')}</title></rect>"
             for n in sorted(counts)
         ]
-        bars.append(f'<g class="c{colour % COLOURS}">{"".join(rects)}</g>')
-    labels = [
+        parts.append(f'<g class="c{colour % COLOURS}">{"".join(bars)}</g>')
+    parts += [
         f'<text x="{x(n) + slot / 2:.1f}" y="{bottom + 17}" text-anchor="middle">{n}</text>'
         for n in _spread(x, 26)
     ]
-    grid = _grid(Axis(0, 1, 0, 1), y, left, right, bottom, plain)
-    parts = [grid, *bars, *labels, _axis_labels(x_label, y_label, height)]
-    shown = {label: colour for colour, label in enumerate(groups)} if len(groups) > 1 else {}
-    return _svg(height, f"{y_label} by {x_label}", parts) + legend(shown)
+    parts.append(_axis_labels(x_label, y_label, height))
+    colours = {label: colour for label, _, colour in groups} if len(groups) > 1 else {}
+    return _svg(height, f"{y_label} by {x_label}", parts) + legend(colours)
 
 
 def stacked_bars(rows: Mapping[str, Mapping[str, int]], classes: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -19,6 +19,11 @@ class Cell:
     text: str
     small: str = ""
 
+    def html(self) -> str:
+        """As a table cell."""
+        small = f" <small>{escape(self.small)}</small>" if self.small else ""
+        return f"<td>{escape(self.text)}{small}</td>"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -34,11 +39,7 @@ class Table:
         body = ""
         for i, row in enumerate(self.rows):
             css = ' class="group"' if i in self.groups and i > 0 else ""
-            cells = "".join(
-                f"<td>{escape(c.text)}{f' <small>{escape(c.small)}</small>' if c.small else ''}</td>"
-                for c in row
-            )
-            body += f"<tr{css}>{cells}</tr>"
+            body += f"<tr{css}>{''.join(cell.html() for cell in row)}</tr>"
         return (
             f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>"
@@ -73,28 +74,84 @@ def results_table(runs: Sequence[Run]) -> Table:
 
     Columns that no row fills are left out; the run is named where there are several.
     """
-    rows = [(run, row) for run in runs for row in run.rows]
-    several = len(runs) > 1
+    rows = [(run, row) for run in runs for row in _by_model(run.rows)]
     has = {name for _, row in rows for name, value in row.items() if value is not None}
-    header = ["Model"] + ["Run"] * several + ["Seed"] * ("seed" in has)
-    header += ["Training rows"] * ("train_rows" in has)
-    header += ["Distinct paths / problem"] * ("distinct_paths_per_problem" in has)
-    ks = {row["k"] for _, row in rows if row.get("k")}
-    shown = {n: title for n, title in FIGURES.items() if n in has}
-    header += [title.format(k=ks.copy().pop() if len(ks) == 1 else "k") for title in shown.values()]
-    cells = [[Cell(arm_name(row["model"]))] for _, row in rows]
-    for line, (run, row) in zip(cells, rows, strict=True):
-        line += [Cell(run.name)] * several
-        line += [_number(row, name, form) for name, form in _COUNTS.items() if name in has]
-        line += [percentage(row.get(name)) for name in shown]
+    counts = {name: form for name, form in _COUNTS.items() if name in has}
+    figures = [name for name in FIGURES if name in has]
+    ks = sorted({row["k"] for _, row in rows if row.get("k")})
+    titles = [FIGURES[name].format(k=ks[0] if len(ks) == 1 else "k") for name in figures]
+    if len(ks) > 1:
+        counts["k"] = "d"
+    several = len(runs) > 1
+    header = ["Model", *["Run"] * several, *[_COUNT_TITLES[name] for name in counts], *titles]
+    cells = [
+        [Cell(arm_name(row["model"]))]
+        + [Cell(run.name)] * several
+        + [_number(row.get(name), form) for name, form in counts.items()]
+        + [percentage(row.get(name)) for name in figures]
+        for run, row in rows
+    ]
     return Table(header, cells, _first_of_each(rows))
 
 
-_COUNTS = {"seed": "d", "train_rows": ",d", "distinct_paths_per_problem": ".2f"}
+_COUNTS = {"seed": "d", "train_rows": ",.0f", "distinct_paths_per_problem": ".2f"}
+_COUNT_TITLES = {
+    "seed": "Seed",
+    "train_rows": "Training rows",
+    "distinct_paths_per_problem": "Distinct new paths / problem",
+    "k": "k",
+}
 
 
-def _number(row: Mapping[str, Any], name: str, form: str) -> Cell:
-    value = row.get(name)
+def seeds_table(run: Run, means: Mapping[str, Mapping[str, Any]]) -> Table:
+    """A row a model of a run with several seeds: the mean over them and each seed's accuracy.
+
+    Args:
+      means: model -> figure of the mean over its seeds.
+    """
+    seeds = sorted({row["seed"] for row in run.rows})
+    models = dict.fromkeys(row["model"] for row in run.rows)
+    counts = {
+        name: form
+        for name, form in _COUNTS.items()
+        if name != "seed" and any(row.get(name) is not None for row in run.rows)
+    }
+    cells = []
+    for model in models:
+        rows = {row["seed"]: row for row in run.rows if row["model"] == model}
+        line = [Cell(arm_name(model))]
+        line += [_number(_mean(rows.values(), name), form) for name, form in counts.items()]
+        line.append(percentage(means.get(model)))
+        line += [_short_percentage(rows.get(seed)) for seed in seeds]
+        cells.append(line)
+    titles = [_COUNT_TITLES[name] for name in counts]
+    return Table(["Model", *titles, "Accuracy, mean", *(f"Seed {s}" for s in seeds)], cells)
+
+
+def _mean(rows: Iterable[Mapping[str, Any]], name: str) -> float | None:
+    known = [row[name] for row in rows if row.get(name) is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _short_percentage(row: Mapping[str, Any] | None) -> Cell:
+    return Cell(f"{100 * measure(row)['value']:.1f} %" if row else "–")
+
+
+def measure(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row's accuracy, or what was measured in its place."""
+    for name in FIGURES:
+        if row.get(name):
+            return row[name]
+    return {"value": 0.0, "ci95": [0.0, 1.0], "n": 0}
+
+
+def _by_model(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Rows with the seeds of a model together, models in their first order."""
+    order = list(dict.fromkeys(row["model"] for row in rows))
+    return sorted(rows, key=lambda row: order.index(row["model"]))
+
+
+def _number(value: float | None, form: str) -> Cell:
     return Cell("–" if value is None else format(value, form))
 
 
@@ -107,19 +164,18 @@ def _first_of_each(rows: Sequence[tuple[Run, Mapping[str, Any]]]) -> frozenset[i
 
 
 def comparison_table(runs: Sequence[Run]) -> Table:
-    """A row a paired comparison: how much better, with interval and p-value."""
+    """A row a paired comparison: how much better, with interval, p-value and each seed's points."""
     several = len(runs) > 1
+    rows = [(run, row) for run in runs for row in run.comparisons]
+    by_seed = any(len(row.get("by_seed", ())) > 1 for _, row in rows)
     cells = []
-    for run in runs:
-        for row in run.comparisons:
-            low, high = (100 * bound for bound in row["ci95"])
-            cells.append(
-                [Cell(f"{arm_name(row['a'])} – {arm_name(row['b'])}")]
-                + [Cell(run.name)] * several
-                + [
-                    Cell(str(row.get("seed", "–"))),
-                    Cell(f"{100 * row['difference']:+.1f}", f"[{low:+.1f}, {high:+.1f}]"),
-                    Cell(p_text(row["p_value"])),
-                ]
-            )
-    return Table(["Compared", *["Run"] * several, "Seed", "Points", "p"], cells)
+    for run, row in rows:
+        low, high = (100 * bound for bound in row["ci95"])
+        line = [Cell(f"{arm_name(row['a'])} – {arm_name(row['b'])}"), *[Cell(run.name)] * several]
+        line.append(Cell(f"{100 * row['difference']:+.1f}", f"[{low:+.1f}, {high:+.1f}]"))
+        line.append(Cell(p_text(row["p_value"])))
+        if by_seed:
+            line.append(Cell(", ".join(f"{100 * d:+.1f}" for d in row.get("by_seed", ()))))
+        cells.append(line)
+    header = ["Compared", *["Run"] * several, "Points", "p", *["Each seed"] * by_seed]
+    return Table(header, cells)

@@ -1,0 +1,45 @@
+"""The section that says how the figures were made: settings, versions, stages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from rft_jax.report.html import Section, definitions, folded
+from rft_jax.report.runs import Run, read_settings
+
+
+def about_section(runs: Sequence[Run]) -> Section:
+    """Settings and versions of every run, folded; each stage with what it was made with."""
+    parts = []
+    for run in runs:
+        name = f"{run.name}: " if len(runs) > 1 else ""
+        if run.settings:
+            parts.append(folded(f"{name}settings", definitions(_flat(run.settings))))
+        if run.versions:
+            parts.append(folded(f"{name}versions", definitions(_flat(run.versions))))
+        if len(run.stages) > 1:
+            stages = "".join(
+                folded(f"{stage.name} ({stage.command})", _json(read_settings(stage.folder)))
+                for stage in run.stages
+            )
+            parts.append(folded(f"{name}stages", stages))
+    body = "".join(f'<div class="card">{part}</div>' for part in parts)
+    return Section("settings", "Settings and versions", body)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    """Nested settings as `outer.inner` names."""
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
+
+
+def _json(settings: Mapping[str, Any]) -> str:
+    return f"<pre>{escape(json.dumps(settings, indent=1, ensure_ascii=False))}</pre>"

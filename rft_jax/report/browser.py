@@ -1,0 +1,127 @@
+"""The sections that show samples: a few as they are, and a browser through many."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from rft_jax.records import VERDICTS, LedgerRow
+from rft_jax.report.examples import Example, read_examples
+from rft_jax.report.html import Section, asset, paragraph
+from rft_jax.report.ledgers import draw_order, draw_rows
+from rft_jax.report.paths import Collected
+
+_KEPT_SHOWN = 2
+_LONGEST_QUESTION = 1500
+
+
+def read_all_examples(
+    collected: Sequence[Collected], per_verdict: int, seed: int
+) -> list[tuple[Collected, Example]]:
+    """Up to `per_verdict` samples of each verdict over all collect stages, drawn by seed.
+
+    A sample that several stages of a run judged is taken from the first.
+    """
+    found: dict[tuple[str, str, str, int], tuple[int, int, LedgerRow]] = {}
+    for place, one in enumerate(collected):
+        for rows in draw_rows(one.stage.folder, per_verdict, seed).values():
+            for row in rows:
+                key = (one.run.name, row.model, row.id, row.sample)
+                found.setdefault(key, (draw_order(row, seed), place, row))
+    chosen: list[dict[str, list[LedgerRow]]] = [defaultdict(list) for _ in collected]
+    taken: Counter[str] = Counter()
+    for _, place, row in sorted(found.values(), key=lambda item: -item[0]):
+        if taken[row.verdict] < per_verdict:
+            taken[row.verdict] += 1
+            chosen[place][row.verdict].append(row)
+    return [
+        (one, example)
+        for one, drawn in zip(collected, chosen, strict=True)
+        for example in read_examples(one.run, one.stage, drawn)
+    ]
+
+
+def examples_section(examples: Sequence[tuple[Collected, Example]]) -> Section:
+    """Two kept samples, a right one that was not kept, and one of every other verdict."""
+    shown: list[Example] = []
+    for state, limit in (("kept", _KEPT_SHOWN), ("spare", 1)):
+        shown += [e for _, e in examples if e.state == state][:limit]
+    for verdict in reversed(VERDICTS):
+        if verdict != "correct":
+            shown += [e for _, e in examples if e.row.verdict == verdict][:1]
+    body = "".join(map(_example_html, shown))
+    return Section("examples", "Kept and rejected", f'<div class="card">{body}</div>' * bool(shown))
+
+
+def _example_html(example: Example) -> str:
+    row = example.row
+    response = "".join(
+        f'<mark class="{kind}">{escape(text)}</mark>' if kind else escape(text)
+        for text, kind in example.pieces
+    )
+    label = "not needed" if example.state == "spare" else row.verdict.replace("_", " ")
+    badge = "kept" if example.state == "kept" else label
+    return (
+        f'<div class="sample"><div class="head"><span class="badge {example.state}">'
+        f"{escape(badge)}</span>"
+        f'<span class="soft">{escape(row.model)} · {escape(row.id)} · sample {row.sample}</span>'
+        f"</div>{paragraph(example.reason, 'why')}"
+        f"{paragraph(example.question[:_LONGEST_QUESTION], 'text question')}"
+        f'<p class="text">{response}</p></div>'
+    )
+
+
+def browser_section(
+    examples: Sequence[tuple[Collected, Example]], per_verdict: int, seed: int
+) -> Section:
+    """The samples to look through, filtered by verdict, model and problem."""
+    if not examples:
+        return Section("samples", "Samples", "")
+    told = (
+        f"Up to {per_verdict:,} samples of each verdict, drawn with seed {seed}. "
+        "Equations are marked right or wrong."
+    )
+    filters = (
+        '<div class="filters">'
+        '<label>Verdict<select id="samples-verdict"><option value="">all</option></select></label>'
+        '<label>Model<select id="samples-model"><option value="">all</option></select></label>'
+        '<label>Problem<input id="samples-problem" type="search" placeholder="id or words">'
+        "</label></div>"
+    )
+    body = (
+        f'{paragraph(told, "soft")}<div class="card">{filters}'
+        '<p class="soft" id="samples-count"></p><div id="samples-list"></div>'
+        '<button id="samples-more" type="button">Show more</button></div>'
+        f'<script type="application/json" id="samples-data">{_data(examples)}</script>'
+        f"<script>{asset('browser.js')}</script>"
+    )
+    return Section("samples", "Samples", body)
+
+
+def _data(examples: Sequence[tuple[Collected, Example]]) -> str:
+    """The samples as JSON that cannot end its script element: no `<` is left in it."""
+    verdicts = {e.row.verdict for _, e in examples}
+    states = [state for state in ("kept", "spare") if any(e.state == state for _, e in examples)]
+    content = {
+        "verdicts": states + [verdict for verdict in VERDICTS if verdict in verdicts],
+        "models": sorted({e.row.model for _, e in examples}),
+        "problems": {e.row.id: [e.question[:_LONGEST_QUESTION], e.reference] for _, e in examples},
+        "rows": [_data_row(one, e) for one, e in examples],
+    }
+    return json.dumps(content).replace("<", "\\u003c")
+
+
+def _data_row(one: Collected, example: Example) -> dict[str, Any]:
+    return {
+        "run": one.run.name,
+        "verdict": example.row.verdict,
+        "model": example.row.model,
+        "problem": example.row.id,
+        "sample": example.row.sample,
+        "state": example.state,
+        "reason": example.reason,
+        "pieces": example.pieces,
+    }

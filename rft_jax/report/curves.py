@@ -1,0 +1,135 @@
+"""The section on the models: accuracy, over all and by difficulty, and training loss."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rft_jax.evaluation.intervals import figure
+from rft_jax.jsonl import read_rows
+from rft_jax.report import svg
+from rft_jax.report.html import Section, card, charts
+from rft_jax.report.runs import Run, arm_name, greedy_evaluations, read_predictions
+from rft_jax.report.tables import measure
+
+# A curve is drawn with at most so many points, each the mean of its steps.
+_CURVE_POINTS = 80
+_BOOTSTRAP = 2000
+
+
+def thin(rows: Sequence[Mapping[str, Any]], name: str) -> list[svg.Point]:
+    """(step, mean of a figure over a stretch of steps); what is no number is left out."""
+    known = [
+        (row["step"], float(row[name]))
+        for row in rows
+        if isinstance(row.get(name), int | float) and math.isfinite(row[name])
+    ]
+    width = max(1, math.ceil(len(known) / _CURVE_POINTS))
+    stretches = [known[i : i + width] for i in range(0, len(known), width)]
+    return [
+        svg.Point(stretch[-1][0], sum(value for _, value in stretch) / len(stretch))
+        for stretch in stretches
+    ]
+
+
+def models_section(runs: Sequence[Run], palette: Mapping[str, int]) -> Section:
+    """What the models get right, on which problems, and how they learned it."""
+    cards = [_accuracy_card(runs, palette), *_difficulty_cards(runs, palette)]
+    cards.append(_loss_card(runs, palette))
+    return Section("models", "The models", charts([one for one in cards if one]))
+
+
+def _accuracy_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
+    """A row an arm, a dot a seed."""
+    grouped: dict[tuple[str, str], list[svg.Point]] = {}
+    for run in runs:
+        for row in run.rows:
+            measured = measure(row)
+            point = svg.Point(measured["value"], 0, *measured["ci95"])
+            grouped.setdefault((run.name, row["model"]), []).append(point)
+    several = len(runs) > 1
+    rows = [
+        (f"{arm_name(model)} – {run}" if several else arm_name(model), points, palette[model])
+        for (run, model), points in grouped.items()
+    ]
+    if not rows:
+        return ""
+    chart = svg.interval_chart(rows, "right answers")
+    return card(chart, "Accuracy", "A dot a seed, with its 95 % interval.")
+
+
+def _loss_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
+    """A line a training, an arm's seeds in one colour."""
+    lines = []
+    for run in runs:
+        for stage in run.of("train"):
+            path = stage.folder / "metrics.jsonl"
+            rows = [row for _, row in read_rows(path)] if path.exists() else []
+            if points := thin(rows, "loss"):
+                lines.append(svg.Series(arm_name(stage.arm), points, palette[stage.arm]))
+    if not lines:
+        return ""
+    chart = svg.line_chart(lines, "step", "nats a token", marks=False)
+    caption = "On the responses of each batch, averaged over neighbouring steps."
+    return card(chart, "Training loss", caption)
+
+
+def _difficulty_cards(runs: Sequence[Run], palette: Mapping[str, int]) -> list[str]:
+    """Accuracy by the number of reference steps and by the reference's length."""
+    grouped, cards = _scores_by_arm(runs), []
+    for key, title, x_label in (
+        ("steps", "Accuracy by number of steps", "steps of the reference"),
+        ("words", "Accuracy by length", "words of the reference"),
+    ):
+        series = [
+            svg.Series(arm_name(arm), _by(rows, key), palette[arm]) for arm, rows in grouped.items()
+        ]
+        if any(len(one.points) > 1 for one in series):
+            chart = svg.line_chart(series, x_label, "right", svg.percent)
+            cards.append(card(chart, title, "Bars: 95 % intervals over questions."))
+    return cards
+
+
+def _scores_by_arm(runs: Sequence[Run]) -> dict[str, list[dict[str, Any]]]:
+    """For each arm a row a question: steps, words, and the share right over its seeds."""
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for run in runs:
+        for stage in greedy_evaluations(run):
+            for row in read_predictions(stage):
+                key = f"{run.name}\0{row['id']}"
+                found.setdefault(stage.arm, {}).setdefault(key, []).append(row)
+    return {arm: [_merged(rows) for rows in questions.values()] for arm, questions in found.items()}
+
+
+def _merged(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    right = [value for row in rows for value in row["correct"]]
+    return {
+        "steps": rows[0]["steps"],
+        "words": rows[0]["words"],
+        "share": sum(right) / len(right),
+    }
+
+
+def _by(rows: Sequence[Mapping[str, Any]], key: str) -> list[svg.Point]:
+    """A point a number of steps, or a point a quarter of the questions by length."""
+    groups: dict[float, list[float]] = {}
+    ordered = sorted(row[key] for row in rows)
+    places = {n: float(n) for n in ordered} if key == "steps" else _quarters(ordered)
+    for row in rows:
+        groups.setdefault(places[row[key]], []).append(row["share"])
+    points = []
+    for x in sorted(groups):
+        measured = figure(groups[x], _BOOTSTRAP)
+        points.append(svg.Point(x, measured["value"], *measured["ci95"]))
+    return points
+
+
+def _quarters(ordered: Sequence[int]) -> dict[int, float]:
+    """Value -> the median of the quarter it belongs to; equal values share a quarter."""
+    starts = sorted({ordered[len(ordered) * i // 4] for i in range(4)})
+    quarters: list[list[int]] = [[] for _ in starts]
+    for value in ordered:
+        quarters[bisect_right(starts, value) - 1].append(value)
+    return {value: float(q[len(q) // 2]) for q in quarters for value in q}

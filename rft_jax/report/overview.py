@@ -1,0 +1,144 @@
+"""The top of the page: what came out, in words, as tables and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from rft_jax.evaluation.intervals import figure
+from rft_jax.report.html import Section, card, folded, paragraph
+from rft_jax.report.runs import Run, arm_name, greedy_evaluations, read_predictions
+from rft_jax.report.tables import comparison_table, measure, p_text, results_table, seeds_table
+
+
+def colours(runs: Sequence[Run]) -> dict[str, int]:
+    """A colour for each arm, the same in every chart."""
+    names = dict.fromkeys(row["model"] for run in runs for row in run.rows)
+    names |= dict.fromkeys(stage.arm for run in runs for stage in run.stages)
+    return {name: i for i, name in enumerate(names)}
+
+
+def headline(run: Run) -> str:
+    """One or two sentences that say what a run found; empty without results."""
+    if not run.rows:
+        return ""
+    compared = _main_comparison(run)
+    if compared is None:
+        best = max(run.rows, key=lambda row: measure(row)["value"])
+        return f"{arm_name(best['model'])} answers {_share(measure(best))} rightly."
+    a, b = (_mean_accuracy(run, compared[side]) for side in "ab")
+    n = measure(run.rows[0])["n"]
+    low, high = (100 * bound for bound in compared["ci95"])
+    points = 100 * compared["difference"]
+    seeds = len(compared.get("by_seed", ()))
+    over = f" on average over {seeds} seeds" if seeds > 1 else ""
+    return (
+        f"Of {n:,} test problems, {arm_name(compared['a'])} answers {a:.1f} % rightly and "
+        f"{arm_name(compared['b'])} {b:.1f} %{over}: {abs(points):.1f} points "
+        f"{'more' if points >= 0 else 'fewer'} (95 % interval {low:+.1f} to {high:+.1f}, "
+        f"p {_equals(compared['p_value'])}). {_verdict(compared)}"
+    )
+
+
+def _equals(p_value: float) -> str:
+    text = p_text(p_value)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def _verdict(compared: Mapping[str, Any]) -> str:
+    if compared["p_value"] < 0.05:
+        return "Chance in the choice of test problems does not explain the difference."
+    return "Chance in the choice of test problems could explain the difference."
+
+
+def _main_comparison(run: Run) -> Mapping[str, Any] | None:
+    """RFT against SFT where that was compared; else the first comparison."""
+    ranked = sorted(
+        run.comparisons,
+        key=lambda row: (row["a"], row["b"]) != ("rft", "sft"),
+    )
+    return ranked[0] if ranked else None
+
+
+def _mean_accuracy(run: Run, model: str) -> float:
+    """In percent, over the model's seeds."""
+    values = [measure(row)["value"] for row in run.rows if row["model"] == model]
+    return 100 * sum(values) / len(values) if values else 0.0
+
+
+def _share(figure: Mapping[str, Any]) -> str:
+    low, high = (100 * bound for bound in figure["ci95"])
+    return (
+        f"{100 * figure['value']:.1f} % of {figure['n']:,} problems "
+        f"(95 % interval {low:.1f} to {high:.1f})"
+    )
+
+
+def lead(runs: Sequence[Run]) -> str:
+    """What stands under the heading: a sentence a run, and what must be known to read it."""
+    parts = []
+    for run in runs:
+        name = f"<b>{escape(run.name)}.</b> " if len(runs) > 1 else ""
+        text = headline(run)
+        parts += [f'<p class="lead">{name}{escape(text)}</p>'] if text else []
+    notes = dict.fromkeys(note for run in runs for note in run.notes if note)
+    return "".join(parts + [paragraph(note, "soft") for note in notes])
+
+
+def results_section(runs: Sequence[Run]) -> Section:
+    """The tables: figures with their intervals, and paired comparisons."""
+    if not any(run.rows for run in runs):
+        return Section("results", "Results", "")
+    table = "".join(_seeds_card(run) for run in runs if is_repeated(run)) + _all_rows(runs)
+    return Section("results", "Results", table + _pairs(runs))
+
+
+def is_repeated(run: Run) -> bool:
+    """Whether some model was trained with several seeds."""
+    models = [row["model"] for row in run.rows]
+    return len(set(models)) < len(models)
+
+
+def mean_figures(run: Run) -> dict[str, dict[str, Any]]:
+    """Model -> its accuracy over all its seeds, the interval by drawing whole questions again."""
+    shares: dict[str, dict[str, list[bool]]] = {}
+    for stage in greedy_evaluations(run):
+        by_question = shares.setdefault(stage.arm, {})
+        for row in read_predictions(stage):
+            by_question.setdefault(row["id"], []).extend(row["correct"])
+    return {
+        arm: figure([sum(right) / len(right) for right in by_question.values()])
+        for arm, by_question in shares.items()
+    }
+
+
+def _seeds_card(run: Run) -> str:
+    caption = (
+        "Accuracy with its 95 % interval in brackets: a bootstrap over questions, the seeds of a "
+        "question together (Wilson's where there is one seed)."
+    )
+    return card(seeds_table(run, mean_figures(run)).html(), caption=caption)
+
+
+def _all_rows(runs: Sequence[Run]) -> str:
+    caption = (
+        "In brackets the 95 % interval: Wilson's where an answer is right or wrong, a bootstrap "
+        "over questions elsewhere."
+    )
+    table = results_table(runs).html()
+    if all(is_repeated(run) for run in runs if run.rows):
+        return card(folded("Every seed with its interval", table))
+    return card(table, caption=caption)
+
+
+def _pairs(runs: Sequence[Run]) -> str:
+    if not any(run.comparisons for run in runs):
+        return ""
+    caption = (
+        "Difference of accuracies in points, question by question, with its 95 % bootstrap "
+        "interval. p: McNemar's exact test for one seed; over several, the exact sign-flip test on "
+        "each question's mean difference. Both speak about other questions for these trained "
+        "models; how much another training would differ, the seeds show."
+    )
+    return card(comparison_table(runs).html(), "Paired comparisons", caption)

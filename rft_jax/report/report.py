@@ -1,0 +1,90 @@
+"""`rft report`: tables, a picture and one self-contained HTML page from what runs left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import rft_jax
+from rft_jax.jsonl import atomic_write
+from rft_jax.outputs import open_output
+from rft_jax.report.about import about_section
+from rft_jax.report.browser import browser_section, examples_section, read_all_examples
+from rft_jax.report.curves import models_section
+from rft_jax.report.html import page
+from rft_jax.report.overview import (
+    colours,
+    headline,
+    is_repeated,
+    lead,
+    mean_figures,
+    results_section,
+)
+from rft_jax.report.paths import read_collected, sampling_section
+from rft_jax.report.picture import write_accuracies
+from rft_jax.report.runs import Run, read_run
+from rft_jax.report.settings import ReportSettings
+from rft_jax.report.tables import comparison_table, results_table, seeds_table
+
+
+def report(inputs: list[str], output: str, settings: ReportSettings) -> None:
+    """Writes `index.html`, `table.md` and, where there are results, `accuracy.png`.
+
+    A report is made anew each time: its runs may have gone on since the last one.
+
+    Args:
+      inputs: folders of runs or of single stages.
+
+    Raises:
+      UserError: a folder holds nothing that can be reported, or the output folder was made from
+        other inputs.
+    """
+    runs = [read_run(path) for path in inputs]
+    with open_output(output, {"inputs": inputs, **asdict(settings)}) as folder:
+        _write(folder.path / "index.html", render(runs, settings))
+        _write(folder.path / "table.md", markdown(runs))
+        if any(run.rows for run in runs):
+            write_accuracies(folder.path / "accuracy.png", runs)
+        folder.commit()
+        print(f"report: {folder.path / 'index.html'}", flush=True)
+
+
+def render(runs: Sequence[Run], settings: ReportSettings) -> str:
+    """The page as HTML."""
+    palette = colours(runs)
+    collected = read_collected(runs)
+    examples = read_all_examples(collected, settings.samples_per_verdict, settings.seed)
+    sections = [
+        results_section(runs),
+        models_section(runs, palette),
+        sampling_section(collected, palette),
+        examples_section(examples),
+        browser_section(examples, settings.samples_per_verdict, settings.seed),
+        about_section(runs),
+    ]
+    made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    footer = (
+        f"Made by rft_jax {rft_jax.__version__} on {made} from {', '.join(r.name for r in runs)}."
+    )
+    return page(settings.title, lead(runs), sections, footer)
+
+
+def markdown(runs: Sequence[Run]) -> str:
+    """The tables for a README, each run's finding before them."""
+    parts = [headline(run) for run in runs if run.rows]
+    repeated = [run for run in runs if is_repeated(run)]
+    parts += [seeds_table(run, mean_figures(run)).markdown() for run in repeated]
+    if len(repeated) < len(runs) and any(run.rows for run in runs):
+        parts.append(results_table(runs).markdown())
+    if any(run.comparisons for run in runs):
+        parts.append(comparison_table(runs).markdown())
+    parts += dict.fromkeys(note for run in runs for note in run.notes if note)
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    """As UTF-8; a lone surrogate in a model's output becomes a question mark."""
+    with atomic_write(path, "wb") as file:
+        file.write(text.encode("utf-8", "replace"))

@@ -1,0 +1,197 @@
+"""A run on disk as `rft run` leaves it, made up from a seed: no model is behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rft_jax.evaluation.against import read_scores
+from rft_jax.evaluation.compare import compare
+from rft_jax.evaluation.intervals import figure
+from rft_jax.jsonl import write_json, write_rows
+from rft_jax.rft.collect import collect
+from rft_jax.rft.settings import CollectSettings
+
+SHARES = {"rho": 0.25, "sft": 0.48, "sft_steps": 0.46, "rft_no_dedup": 0.55, "rft": 0.58}
+HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>\u0000\ud800 & "quoted"'
+NAMES = ("Ada", "Bo", "Cy", "Di")
+
+
+def _answer(name: str, a: int, b: int, c: int) -> tuple[str, str]:
+    question = f"{name} has {a} plums, buys {b} more and gives {c} away. How many are left?"
+    path = (
+        f"{name} has {a} + {b} = <<{a}+{b}={a + b}>>{a + b} plums at first.\n"
+        f"Then {a + b} - {c} = <<{a + b}-{c}={a + b - c}>>{a + b - c} are left.\n"
+        f"#### {a + b - c}"
+    )
+    return question, path
+
+
+def _problems(n: int, split: str) -> list[dict[str, str]]:
+    rng = np.random.default_rng(n)
+    rows = []
+    for i in range(n):
+        a, b, c = (int(v) for v in rng.integers(2, 60, 3))
+        question, path = _answer(NAMES[i % 4], a + c, b, c)
+        rows.append({"id": f"{split}/{i}", "question": question, "answer": path})
+    return rows
+
+
+def _response(path: str, rng: np.random.Generator) -> tuple[str, str]:
+    """A response of some kind, and its finish reason."""
+    swapped = re.sub(r"<<(\d+)\+(\d+)=", r"<<\2+\1=", path)
+    kinds = [
+        path,
+        swapped,
+        "In other words: <<1+1=2>>2. " + path,
+        path.rsplit("#### ", 1)[0] + "#### 9999",
+        "One sees <<3+4=8>>8 first. " + path,
+        "Some <<x+=>>things. " + path,
+        "I do not know. " + HOSTILE,
+        "and then " * 60,
+    ]
+    kind = rng.choice(len(kinds), p=[0.2, 0.15, 0.1, 0.25, 0.1, 0.1, 0.05, 0.05])
+    return kinds[kind], "length" if kind == 7 else "stop"
+
+
+def _write_samples(folder: Path, model: str, problems: list[Any], k: int) -> None:
+    rng = np.random.default_rng(sum(map(ord, model)))
+    samples = []
+    for problem in problems:
+        for i in range(k):
+            response, finish = _response(problem["answer"], rng)
+            row = {"id": problem["id"], "sample": i, "model": model, "seed": 0}
+            samples.append({**row, "response": response, "finish_reason": finish})
+    write_rows(folder / "samples-00000-of-00001.jsonl", samples)
+    write_json(folder / "settings.json", {"temperature": 0.7, "num_samples": k})
+    write_json(folder / "COMPLETE", {})
+
+
+def _collect(root: Path, samples: str, output: str) -> None:
+    """As a run does it: from inside its folder, with paths of its own."""
+    with contextlib.chdir(root), contextlib.redirect_stdout(io.StringIO()):
+        collect("problems.jsonl", [samples], output, CollectSettings(workers=1))
+
+
+def _write_training(folder: Path, seed: int, floor: float) -> None:
+    rng = np.random.default_rng(seed)
+    rows = [
+        {
+            "step": step,
+            "loss": floor + 1.5 * math.exp(-step / 60) + 0.05 * rng.normal(),
+            "learning_rate": 1e-3 * (1 - step / 300),
+        }
+        for step in range(1, 301)
+    ]
+    write_rows(folder / "metrics.jsonl", rows)
+    write_json(folder / "settings.json", {"learning_rate": 1e-3, "seed": seed})
+
+
+def _write_evaluation(folder: Path, problems: list[Any], share: float, seed: int) -> Any:
+    rng = np.random.default_rng(seed)
+    rows = []
+    for problem in problems:
+        right = bool(rng.random() < share)
+        answer = problem["answer"].rsplit(" ", 1)[1]
+        rows.append(
+            {
+                "id": problem["id"],
+                "reference": answer,
+                "answers": [answer if right else "7"],
+                "correct": [right],
+                "votes": {},
+                "maj@k": float(right),
+                "pass@k": float(right),
+                "steps": 2 + len(problem["question"]) % 3,
+                "words": 20 + int(rng.integers(20)),
+            }
+        )
+    accuracy = figure([row["correct"][0] for row in rows])
+    write_rows(folder / "predictions.jsonl", rows)
+    write_json(
+        folder / "metrics.json", {"model": "m", "n": len(rows), "k": 1, "accuracy": accuracy}
+    )
+    return accuracy
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a run: `make_run(name, seeds=…, k=…, problems=…)` returns its folder."""
+
+    def make(
+        name: str = "run",
+        seeds: tuple[int, ...] = (0,),
+        k: int = 8,
+        problems: int = 30,
+        tests: int = 200,
+    ) -> Path:
+        return write_run(tmp_path / name, seeds, k, problems, tests)
+
+    return make
+
+
+def write_run(folder: Path, seeds: tuple[int, ...], k: int, problems: int, tests: int) -> Path:
+    """The whole run; also for looking at by hand."""
+    train, test = _problems(problems, "train"), _problems(tests, "test")
+    write_rows(folder / "problems.jsonl", train)
+    stages: dict[str, Any] = {}
+    rows = []
+    evaluations: dict[str, list[Path]] = {}
+
+    def stage(arm: str, seed: int, command: str) -> Path:
+        at = f"stages/{arm}-{seed}-{command}"
+        stages[f"{arm}-{seed} {command}"] = {
+            "folder": at,
+            "command": command,
+            "seed": seed,
+            "arm": arm,
+        }
+        return folder / at
+
+    for seed in seeds:
+        for i, (arm, share) in enumerate(SHARES.items()):
+            if arm != "rho":
+                _write_training(stage(arm, seed, "train"), seed, 0.3 - 0.03 * i)
+            if arm == "sft":
+                _write_samples(stage(arm, seed, "sample"), f"sft-{seed}", train, k)
+            if arm == "rft":
+                at = stage(arm, seed, "collect").relative_to(folder)
+                _collect(folder, f"stages/sft-{seed}-sample", str(at))
+            at = stage(arm, seed, "evaluate")
+            accuracy = _write_evaluation(at, test, share, 10 * seed + i)
+            evaluations.setdefault(arm, []).append(at)
+            rows.append(
+                {
+                    "model": arm,
+                    "seed": seed,
+                    "train_rows": 0 if arm == "rho" else 1000 * i,
+                    "distinct_paths_per_problem": 2.54 if arm == "rft" else None,
+                    "accuracy": accuracy,
+                    "maj@k": None,
+                    "pass@k": None,
+                    "k": None,
+                }
+            )
+    comparisons = []
+    for b in ("sft", "sft_steps", "rft_no_dedup"):
+        pairs = [[read_scores(at) for at in evaluations[arm]] for arm in ("rft", b)]
+        comparisons.append({"a": "rft", "b": b, **compare(*pairs, resamples=500)})
+    write_json(folder / "results.json", {"rows": rows, "comparisons": comparisons})
+    write_json(
+        folder / "run.json",
+        {
+            "stages": stages,
+            "settings": {"model": "", "seeds": list(seeds), "train": {"learning_rate": 1e-3}},
+            "versions": {"python": "3.11", "jax": "0.10.2"},
+            "notes": f"The pretrained model has seen none of these problems. {HOSTILE[:50]}",
+        },
+    )
+    return folder
