@@ -18,6 +18,7 @@ from rft_jax.checkpoints.huggingface import export_model
 from rft_jax.checkpoints.load import load_model
 from rft_jax.checkpoints.train_state import TrainStateCheckpoints
 from rft_jax.errors import Preempted, UserError
+from rft_jax.identity import input_identity
 from rft_jax.jsonl import write_json
 from rft_jax.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
@@ -69,9 +70,9 @@ def train(
       Preempted: SIGTERM came; the state is saved.
     """
     mesh_settings = mesh or MeshSettings()
-    start = asdict(model) if isinstance(model, LlamaConfig) else str(model)
-    identity = {"model": start, "data": list(data)} | asdict(settings)
-    with open_output(output, identity) as folder, sigterm_flag() as stopped:
+    start = asdict(model) if isinstance(model, LlamaConfig) else input_identity(model)
+    made_with = {"command": "train", "model": start, "data": [input_identity(d) for d in data]}
+    with open_output(output, made_with | asdict(settings)) as folder, sigterm_flag() as stopped:
         if folder.is_complete:
             print(f"train: {output} is finished already")
             return
