@@ -116,7 +116,8 @@ def _majority_exact(votes: Votes, k: int) -> float:
         free = n - votes.correct - sum(rivals)  # these can neither beat m votes nor tie with them
         ties = _ties_given(m, rivals, free, k - m, heads)
         total += right[m] * float(ties @ (1.0 / np.arange(1, len(ties) + 1)))
-    return min(1.0, total / float(_binomial(n, heads)[k]))
+    # Rounded, so that shares like 1/2 come out as such.
+    return round(min(1.0, total / float(_binomial(n, heads)[k])), 12)
 
 
 def _ties_given(m: int, rivals: Sequence[int], free: int, room: int, heads: float) -> np.ndarray:
