@@ -11,7 +11,7 @@ from pathlib import Path
 
 import rft_jax
 
-_ENDS_WITH_PARENT = "RFT_ENDS_WITH_PARENT"
+ENDS_WITH_PARENT = "RFT_ENDS_WITH_PARENT"
 _PACKAGE_PARENT = Path(rft_jax.__file__).resolve().parent.parent
 
 
@@ -26,7 +26,6 @@ def child_environment(environment: Mapping[str, str], one_thread: bool) -> dict[
         the number of cores, and two together get more done than each on all cores.
     """
     child = dict(environment)
-    child[_ENDS_WITH_PARENT] = "1"
     paths = [str(_PACKAGE_PARENT), *filter(None, [child.get("PYTHONPATH")])]
     child["PYTHONPATH"] = os.pathsep.join(paths)
     child["PYTHONUNBUFFERED"] = "1"
@@ -59,12 +58,12 @@ def cpu_cores() -> int:
 
 
 def end_with_parent() -> None:
-    """In a child: when the parent ends, however it does, this process and its workers end too.
+    """In a stage's process: when the parent ends, however it does, it and its workers end too.
 
     The parent holds the other end of standard input and writes nothing; reading it ends when the
     parent does, even by `kill -9`. Stages can be killed at any moment without harm.
     """
-    if os.environ.pop(_ENDS_WITH_PARENT, "") == "1":
+    if os.environ.pop(ENDS_WITH_PARENT, "") == "1":
         threading.Thread(target=_wait_for_the_end, daemon=True).start()
 
 

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Protocol
 
 from rft_jax.errors import Preempted, UserError
+from rft_jax.pipeline.child import ENDS_WITH_PARENT
 from rft_jax.pipeline.stages import Stage
 
+# What `rft` is for a child: this very installation, whatever stands on the PATH.
 COMMAND = (sys.executable, "-m", "rft_jax.cli")
 _SHOWN_LINES = 15
 _SECONDS_TO_SAVE = 120.0
@@ -80,7 +82,6 @@ class Executor:
       parallel: stages side by side.
       environment: the children's.
       display: what is told of their progress.
-      command: what `rft` is.
     """
 
     def __init__(
@@ -89,10 +90,9 @@ class Executor:
         parallel: int,
         environment: Mapping[str, str],
         display: Display,
-        command: Sequence[str] = COMMAND,
     ) -> None:
         self._root, self._parallel, self._display = root, parallel, display
-        self._environment, self._command = dict(environment), tuple(command)
+        self._environment = {**environment, ENDS_WITH_PARENT: "1"}
         self._lines: queue.Queue[tuple[_Child, str | None]] = queue.Queue()
         self._children: list[_Child] = []
         self._stop_signal = 0
@@ -148,7 +148,7 @@ class Executor:
         with open(log, "a", encoding="utf-8") as file:
             file.write(f"$ rft {shlex.join(words)}\n")
         process = subprocess.Popen(
-            [*self._command, *words],
+            [*COMMAND, *words],
             cwd=self._root,
             env=self._environment,
             stdin=subprocess.PIPE,  # held open: a child ends when its parent's end of it closes

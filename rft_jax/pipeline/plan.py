@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rft_jax.errors import UserError
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.gin_settings import Config
 from rft_jax.mesh_settings import MeshSettings
@@ -79,6 +80,8 @@ class Plan:
     def vote(self, arm: str, seed: int, model: Argument) -> Stage:
         """maj@k and pass@k on the test problems, by the settings of scope `vote`."""
         settings = replace(self.config.get(EvaluateSettings, "vote"), seed=seed)
+        if settings.num_samples < 2:
+            raise UserError("run.vote_arms needs several samples: bind vote/evaluate.num_samples")
         return self._evaluate(arm, seed, model, settings, "vote")
 
     def _evaluate(

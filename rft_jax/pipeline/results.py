@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.jsonl import read_json
+from rft_jax.pipeline.settings import ARMS
 from rft_jax.pipeline.stages import OutputOf, Stage
 from rft_jax.records import read_paths
 
@@ -22,9 +23,11 @@ COMPARISONS = (
 
 def make_results(root: Path, stages: Sequence[Stage]) -> dict[str, Any]:
     """What `results.json` holds, from the folders of finished stages."""
-    measured = {(s.arm, s.seed): s for s in stages if s.command == "evaluate" and not s.label}
+    measured = {(s.arm, s.seed): s for s in stages if s.command == "evaluate" and s.label != "vote"}
     votes = {(s.arm, s.seed): s for s in stages if s.label == "vote"}
-    rows = [_row(root, stage, votes.get(key)) for key, stage in measured.items()]
+    order = {arm: i for i, arm in enumerate(ARMS)}
+    keys = sorted(measured, key=lambda key: (order.get(key[0], len(ARMS)), key[1]))
+    rows = [_row(root, measured[key], votes.get(key)) for key in keys]
     comparisons = [
         {"a": a, "b": b, **_compare(root, measured, a, b)}
         for a, b in COMPARISONS
@@ -82,31 +85,25 @@ def _of(measured: Mapping[tuple[str, int], Stage], arm: str, seed: int) -> Stage
     return same_arm.get(seed) or next(iter(same_arm.values()))
 
 
-def results_table(results: Mapping[str, Any]) -> str:
-    """Rows and comparisons as text for the terminal."""
-    lines = [f"{'model':<14}{'seed':>5}{'rows':>8}{'paths':>7}   accuracy (95 % interval)"]
-    lines += [_row_line(row) for row in results["rows"]]
-    for c in results["comparisons"]:
-        low, high = c["ci95"]
-        lines.append(
-            f"{c['a']} - {c['b']}: {100 * c['difference']:+.1f} points"
-            f" ({100 * low:+.1f} to {100 * high:+.1f}), p = {c['p_value']:.2g}, n = {c['n']}"
-        )
-    return "\n".join(lines)
+def results_text(root: Path) -> str:
+    """Tables of a run's results for the terminal, and what they say in a sentence."""
+    from rft_jax.report.overview import headline
+    from rft_jax.report.runs import read_run
+    from rft_jax.report.tables import comparison_table, results_table
+
+    run = read_run(str(root))
+    tables = [results_table([run]), *([comparison_table([run])] if run.comparisons else [])]
+    texts = [_aligned([table.header, *map(_texts, table.rows)]) for table in tables]
+    return "\n\n".join([*texts, headline(run), *run.notes])
 
 
-def _row_line(row: Mapping[str, Any]) -> str:
-    paths = row["distinct_paths_per_problem"]
-    line = f"{row['model']:<14}{row['seed']:>5}{row['train_rows']:>8,}"
-    right = row["accuracy"] if "accuracy" in row else row["mean@1"]
-    line += f"{'' if paths is None else f'{paths:.2f}':>7}   {_figure(right)}"
-    if row["k"]:
-        line += (
-            f"   maj@{row['k']} {_figure(row['maj@k'])}   pass@{row['k']} {_figure(row['pass@k'])}"
-        )
-    return line
+def _texts(row: Sequence[Any]) -> list[str]:
+    return [f"{cell.text} {cell.small}".strip() for cell in row]
 
 
-def _figure(figure: Mapping[str, Any]) -> str:
-    low, high = figure["ci95"]
-    return f"{figure['value']:.1%} ({low:.1%} to {high:.1%})"
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(cells))
+        for cells in (list(zip(line, widths, strict=True)) for line in lines)
+    )

@@ -28,7 +28,7 @@ from rft_jax.pipeline.display import RunDisplay
 from rft_jax.pipeline.execute import Executor, run_report
 from rft_jax.pipeline.experiments import compare_arms
 from rft_jax.pipeline.plan import Plan
-from rft_jax.pipeline.results import make_results, results_table
+from rft_jax.pipeline.results import make_results, results_text
 from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Given, Stage, folder_digest
 from rft_jax.records import Problem, to_row
@@ -52,11 +52,8 @@ def run(output: str, config: Config) -> None:
     with open_output(root, {"command": "run"}):
         _write_inputs(root, config, plan, problems)
         _run_stages(root, plan)
-        results = make_results(root, plan.stages)
-        write_json(root / "results.json", results)
-        print(results_table(results), flush=True)
-        if plan.settings.notes:
-            print(plan.settings.notes)
+        write_json(root / "results.json", make_results(root, plan.stages))
+        print(f"\n{results_text(root)}\n", flush=True)
         run_report(root, child_environment(os.environ, one_thread=False))
         print(f"results: {root / 'results.json'}; report: {root / 'report' / 'index.html'}")
 

@@ -1,0 +1,291 @@
+"""The pipeline with a stand-in for `rft`: what runs, what is reused, how bad ends end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rft_jax.commands.loop import RUN
+from rft_jax.errors import Preempted, UserError
+from rft_jax.gin_settings import Config, load_config
+from rft_jax.pipeline import execute
+from rft_jax.pipeline import run as pipeline
+from rft_jax.pipeline.execute import StageFailed
+
+FAKE = (sys.executable, str(Path(__file__).with_name("fake_rft.py")))
+FIVE_ARMS = ["rho", "sft", "sft_steps", "rft", "rft_no_dedup"]
+EMBEDDED = "run.train_problems=wordproblems:train"
+
+
+@pytest.fixture(autouse=True)
+def fake(monkeypatch, tmp_path):
+    monkeypatch.setattr(execute, "COMMAND", FAKE)
+    monkeypatch.setattr(pipeline, "_jax_backend", lambda: "cpu")
+    monkeypatch.setenv("FAKE_TRACE", str(tmp_path / "trace"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def config(model, tmp_path):
+    problems = tmp_path / "problems.jsonl"
+    rows = [{"id": name, "question": f"{name}?", "answer": "#### 2"} for name in "abcd"]
+    problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    classes = RUN.settings_classes()
+    del classes["llama"]
+    common = [f"run.model={model}", "run.limit=3", "run.parallel=2", f"run.arms={FIVE_ARMS}"]
+    common += [f"run.train_problems={problems}", f"run.test_problems={problems}"]
+
+    def make(*flags: str) -> Config:
+        return load_config(classes, flags=[*common, *flags], scoped=True)
+
+    return make
+
+
+def _events(tmp_path: Path) -> list[list[str]]:
+    file = tmp_path / "trace"
+    return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def _started(tmp_path: Path) -> list[str]:
+    return [folder for event, folder, _ in _events(tmp_path) if event == "start"]
+
+
+def _forget(tmp_path: Path) -> None:
+    (tmp_path / "trace").write_text("")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def _wait_until(holds, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_every_arm_ends_in_a_row_and_the_comparisons_are_paired(tmp_path, config, capsys):
+    arms = [*FIVE_ARMS, "rft_oracle"]
+    pipeline.run(str(tmp_path / "run"), config(EMBEDDED, f"run.arms={arms}"))
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    rows = {row["model"]: row for row in results["rows"]}
+    assert list(rows) == arms
+    assert rows["rft"]["accuracy"]["value"] == 0.75
+    assert (rows["rho"]["train_rows"], rows["sft"]["train_rows"]) == (0, 3)
+    assert rows["rft"]["train_rows"] == 6
+    assert rows["rft"]["distinct_paths_per_problem"] == 1.0
+    assert rows["sft"]["distinct_paths_per_problem"] is None
+    against_sft = next(c for c in results["comparisons"] if (c["a"], c["b"]) == ("rft", "sft"))
+    assert against_sft["difference"] == 0.5
+    assert against_sft["p_value"] == 0.5  # two questions, both for rft: 2 · (1/2)²
+    assert "RFT – SFT" in capsys.readouterr().out
+
+
+def test_step_matched_sft_takes_as_many_steps_as_rft_did(tmp_path, config):
+    pipeline.run(str(tmp_path / "run"), config())
+    steps = {}
+    for arm in ("sft", "rft", "sft_steps"):
+        (file,) = (tmp_path / "run" / "stages").glob(f"{arm}-0-train-*/metrics.jsonl")
+        steps[arm] = file.read_text().count("\n")
+    assert steps == {"sft": 3, "rft": 6, "sft_steps": 6}
+
+
+def test_a_stage_starts_after_what_it_reads_and_two_run_side_by_side(tmp_path, config):
+    pipeline.run(str(tmp_path / "run"), config())
+    running, ended, most = set(), set(), 0
+    plan, _ = pipeline.make_plan(config())
+    stages = {stage.folder.name: stage for stage in plan.stages}
+    for event, folder, _ in _events(tmp_path):
+        if event == "start":
+            assert ended.issuperset(s.folder.name for s in stages[folder].waits_for)
+            running.add(folder)
+        else:
+            running.discard(folder)
+            ended.add(folder)
+        most = max(most, len(running))
+    assert ended == set(stages)
+    assert most == 2
+
+
+def test_a_second_run_does_nothing_again(tmp_path, config, capsys):
+    pipeline.run(str(tmp_path / "run"), config())
+    first = (tmp_path / "run" / "results.json").read_bytes()
+    _forget(tmp_path)
+    pipeline.run(str(tmp_path / "run"), config())
+    assert _started(tmp_path) == []
+    assert (tmp_path / "run" / "results.json").read_bytes() == first
+    assert "stages were finished by an earlier run" in capsys.readouterr().out
+
+
+def test_a_changed_setting_runs_again_what_depends_on_it_alone(tmp_path, config):
+    pipeline.run(str(tmp_path / "run"), config())
+    before = set((tmp_path / "run" / "stages").iterdir())
+    _forget(tmp_path)
+    pipeline.run(str(tmp_path / "run"), config("sample.num_samples=7"))
+    again = {name.rpartition("-")[0] for name in _started(tmp_path)} - {""}
+    assert "sft-0-sample" in again
+    assert again.isdisjoint({"sft-0-train", "sft-0-evaluate", "rho-0-evaluate"})
+    assert before <= set((tmp_path / "run" / "stages").iterdir())
+
+
+def test_a_scope_changes_its_arm_alone(config):
+    plain, scoped = config(), config("rft_no_dedup/train.num_epochs=9")
+    stages = [{s.folder for s in pipeline.make_plan(c)[0].stages} for c in (plain, scoped)]
+    changed = {folder.name.rpartition("-")[0] for folder in stages[1] - stages[0]}
+    assert changed == {"rft_no_dedup-0-train", "rft_no_dedup-0-evaluate"}
+
+
+def test_each_seed_is_trained_and_sampled_with_its_number_and_rho_measured_once(config):
+    plan, _ = pipeline.make_plan(config("run.seeds=(3, 4)"))
+    seeds = {(s.command, s.settings[s.command].seed) for s in plan.stages if s.command == "sample"}
+    assert seeds == {("sample", 3), ("sample", 4)}
+    assert [s.seed for s in plan.stages if s.arm == "rho"] == [3]
+
+
+def test_arms_that_are_not_asked_for_cost_nothing(config):
+    plan, _ = pipeline.make_plan(config("run.arms=['rho']"))
+    assert [stage.title for stage in plan.stages] == ["rho-0 evaluate"]
+    plan, _ = pipeline.make_plan(config("run.arms=['sft', 'rft']"))
+    assert {stage.arm for stage in plan.stages} == {"sft", "rft"}
+
+
+def test_votes_are_measured_for_the_arms_that_are_named(config):
+    flags = ["run.arms=['sft', 'rft']", "run.vote_arms=['rft']", "vote/evaluate.num_samples=8"]
+    plan, _ = pipeline.make_plan(config(*flags))
+    assert [stage.title for stage in plan.stages if stage.label] == ["rft-0 vote"]
+    with pytest.raises(UserError, match=r"bind vote/evaluate\.num_samples"):
+        pipeline.make_plan(config(*flags[:2]))
+
+
+def test_the_dry_run_prints_commands_and_writes_nothing(tmp_path, config):
+    lines = pipeline.commands(str(tmp_path / "run"), config())
+    assert lines[0].startswith("rft train --model ")
+    assert any("--gin.train.num_steps=STEPS" in line for line in lines)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_failing_stage_stops_the_others_and_shows_its_last_lines(tmp_path, config, monkeypatch):
+    monkeypatch.setenv("FAKE_FAIL", "rho-0-evaluate")
+    monkeypatch.setenv("FAKE_HANG", "sft-0-train")
+    with pytest.raises(StageFailed, match=r"(?s)rho-0 evaluate: exit code 3.*something broke") as e:
+        pipeline.run(str(tmp_path / "run"), config())
+    assert e.value.code == 3
+    assert not any(_alive(int(pid)) for _, _, pid in _events(tmp_path))
+    (log,) = (tmp_path / "run" / "stages").glob("rho-0-evaluate-*.log")
+    assert "something broke" in log.read_text()
+    assert log.read_text().startswith("$ rft evaluate --model ")
+
+
+def test_a_users_mistake_in_a_stage_is_passed_on(tmp_path, config, monkeypatch):
+    monkeypatch.setenv("FAKE_MISTAKE", "sft-0-train")
+    with pytest.raises(UserError, match=r"sft-0 train: data.jsonl:3: not JSON; mend or remove"):
+        pipeline.run(str(tmp_path / "run"), config())
+
+
+def test_sigterm_stops_the_stages_and_the_next_run_goes_on(tmp_path, config, monkeypatch):
+    monkeypatch.setenv("FAKE_HANG", "rft-0-train")
+    hung = signal.signal(signal.SIGALRM, lambda *_: _terminate_when_hanging(tmp_path))
+    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
+    try:
+        with pytest.raises(Preempted, match="SIGTERM"):
+            pipeline.run(str(tmp_path / "run"), config())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, hung)
+    assert not any(_alive(int(pid)) for _, _, pid in _events(tmp_path))
+    done = {folder for event, folder, _ in _events(tmp_path) if event == "end"}
+    _forget(tmp_path)
+    monkeypatch.delenv("FAKE_HANG")
+    pipeline.run(str(tmp_path / "run"), config())
+    assert done.isdisjoint(_started(tmp_path))
+    assert (tmp_path / "run" / "results.json").exists()
+
+
+def _terminate_when_hanging(tmp_path: Path) -> None:
+    if any(event == "hangs" for event, _, _ in _events(tmp_path)):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_no_stage_outlives_a_killed_parent(tmp_path, model):
+    program = (
+        "import sys\n"
+        "from rft_jax.cli import main\n"
+        "from rft_jax.pipeline import execute, run\n"
+        f"execute.COMMAND = {FAKE!r}\n"
+        "run._jax_backend = lambda: 'cpu'\n"
+        f"main(['run', '--output', {str(tmp_path / 'run')!r}, '--gin.run.limit=3',"
+        f" '--gin.run.model={model}'])\n"
+    )
+    environment = dict(os.environ) | {"FAKE_HANG": "sft-0-train"}
+    parent = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    _wait_until(lambda: any(event == "hangs" for event, _, _ in _events(tmp_path)))
+    parent.kill()
+    parent.wait()
+    children = [int(pid) for _, _, pid in _events(tmp_path)]
+    _wait_until(lambda: not any(map(_alive, children)))
+
+
+def test_the_folder_of_a_run_can_be_moved(tmp_path, config):
+    pipeline.run(str(tmp_path / "run"), config())
+    (tmp_path / "run").rename(tmp_path / "moved")
+    _forget(tmp_path)
+    pipeline.run(str(tmp_path / "moved"), config())
+    assert _started(tmp_path) == []
+
+
+def test_a_model_with_other_weights_is_another_input(config, model):
+    before, _ = pipeline.make_plan(config())
+    (model / "model.safetensors").write_bytes(b"other")
+    after, _ = pipeline.make_plan(config())
+    assert before.stages[0].digest != after.stages[0].digest
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("train.seed=3", "rft run sets train.seed from run.seeds"),
+        ("stf/train.num_epochs=3", r"no arm 'stf' in this run; there are"),
+        ("run.train_problems=/nowhere.jsonl", "/nowhere.jsonl: no such file"),
+        ("run.model=/nowhere", "/nowhere: no such folder"),
+        ("run.arms=['sft', 'rtf']", r"run.arms has 'rtf'; there are rho, sft"),
+        ("run.seeds=()", "one or more different ones are needed"),
+    ],
+)
+def test_a_mistake_is_found_before_any_work(tmp_path, config, flag, message):
+    with pytest.raises(UserError, match=message):
+        pipeline.run(str(tmp_path / "run"), config(flag))
+    assert not (tmp_path / "run").exists()
+
+
+def test_oracle_paths_need_the_embedded_generator(config):
+    with pytest.raises(UserError, match=r"rft_oracle.*only wordproblems"):
+        pipeline.make_plan(config("run.arms=['sft', 'rft_oracle']"))
+
+
+def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path, config):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("x")
+    with pytest.raises(UserError, match=r"thesis\.tex"):
+        pipeline.run(str(tmp_path / "home"), config())
+    assert os.listdir(tmp_path / "home") == ["thesis.tex"]
