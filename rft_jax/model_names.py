@@ -1,4 +1,4 @@
-"""Names that stand for a model folder of the package."""
+"""Names that stand for a folder of the package: its small model, and that model's tokenizer."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ from pathlib import Path
 
 EMBEDDED = "wordproblems:model"
 EMBEDDED_FOLDER = Path(__file__).resolve().parent / "wordproblems" / "model"
+TOKENIZER = "wordproblems:tokenizer"
+TOKENIZER_FOLDER = EMBEDDED_FOLDER.with_name("tokenizer")
 
 
 def model_folder(name: str) -> str:
     """The folder that `--model` names: a path, or the small pretrained model of the package."""
     return str(EMBEDDED_FOLDER) if name == EMBEDDED else name
+
+
+def tokenizer_folder(name: str) -> str:
+    """The folder that `train.tokenizer` names: a path, or the package's own tokenizer."""
+    return str(TOKENIZER_FOLDER) if name == TOKENIZER else name

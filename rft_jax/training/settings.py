@@ -40,7 +40,7 @@ class TrainSettings:
       seed: of the order of examples, and of the weights with --model init:CONFIG.
       limit: only the first this many examples; 0 for all.
       template: prompt template ('plain', 'alpaca', 'chatml', 'none'); '' for the model's own.
-      tokenizer: folder of the tokenizer with --model init:CONFIG.
+      tokenizer: with --model init:CONFIG, the folder of the tokenizer, or 'wordproblems:tokenizer'.
       dtype: of activations: 'float32' or 'bfloat16'; the optimizer's weights are float32.
       moment_dtype: of AdamW's moments.
       export_dtype: of the finished model's safetensors.

@@ -21,6 +21,7 @@ from rft_jax.errors import Preempted, UserError
 from rft_jax.identity import input_identity
 from rft_jax.jsonl import write_json
 from rft_jax.mesh_settings import MeshSettings
+from rft_jax.model_names import tokenizer_folder
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_params
 from rft_jax.outputs import OutputFolder, open_output
@@ -115,7 +116,7 @@ def _start(
     computed = {name: getattr(settings, name) for name in ("dtype", "remat", "scan_unroll")}
     if isinstance(model, LlamaConfig):
         config = replace(model, **computed)
-        tokenizer = load_tokenizer(settings.tokenizer)
+        tokenizer = load_tokenizer(tokenizer_folder(settings.tokenizer))
         if tokenizer.vocab_size > config.vocab_size:
             raise UserError(
                 f"the tokenizer in {settings.tokenizer} has {tokenizer.vocab_size} tokens, the "
