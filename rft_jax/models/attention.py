@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -128,6 +130,8 @@ def _merge(parts: list[Partial]) -> Float[Array, "B N Q K"]:
     for part in parts[1:]:
         largest = jnp.maximum(largest, part[0])
     scales = [jnp.exp(part[0] - largest) for part in parts]
-    total = sum(scale * part[1] for scale, part in zip(scales, parts, strict=True))
-    mixed = sum(scale * part[2] for scale, part in zip(scales, parts, strict=True))
+    total, mixed = (
+        functools.reduce(jnp.add, [s * part[i] for s, part in zip(scales, parts, strict=True)])
+        for i in (1, 2)
+    )
     return mixed / total

@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import Any
 
 import flax.struct
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -70,6 +69,8 @@ def empty_cache(
         prefix = _zeros(config, (*leading, groups), prefix_columns)
         return prefix, tuple(_zeros(config, (*leading, slots), width) for width in widths)
 
+    prefix: Any
+    suffix: Any
     if config.scan_layers:
         prefix, suffix = layer(config.num_layers)
     else:

@@ -147,7 +147,8 @@ class Llama(nn.Module):
         hidden = RMSNorm(config, name="final_norm")(x)
         if cache is None:
             return hidden, None
-        return hidden, cache.replace(suffix=suffix, lengths=cache.lengths + tokens.shape[1])
+        lengths = cache.lengths + tokens.shape[1]
+        return hidden, cache.replace(suffix=suffix, lengths=lengths)  # type: ignore[attr-defined]
 
 
 def _init_embedding(key: Array, shape: tuple[int, int], dtype: str) -> Params:

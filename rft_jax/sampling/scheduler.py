@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import jax
 import numpy as np
@@ -87,6 +87,24 @@ class Counters:
     def utilisation(self) -> float:
         """Share of all slots' steps in which a token was drawn that counts."""
         return self.busy_slot_steps / max(self.slot_steps, 1)
+
+    def figures(self) -> dict[str, float]:
+        """What is shown beside the progress."""
+        seconds = max(self.seconds, 1e-9)
+        return {
+            "samples/s": self.samples / seconds,
+            "tokens/s": self.tokens / seconds,
+            "slots busy": self.utilisation,
+        }
+
+    def to_json(self) -> dict[str, float]:
+        """For `timing.json`."""
+        seconds = max(self.seconds, 1e-9)
+        return asdict(self) | {
+            "samples_per_second": self.samples / seconds,
+            "tokens_per_second": self.tokens / seconds,
+            "slot_utilisation": self.utilisation,
+        }
 
 
 @dataclass

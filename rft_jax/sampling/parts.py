@@ -1,0 +1,86 @@
+"""What a run leaves while it is under way: immutable parts, merged into one sorted file at the end.
+
+A part holds whole problems: all samples of each, one line each. Parts are never changed; what was
+not in a part when the process died is drawn again, and comes out the same.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from rft_jax.jsonl import read_rows, write_rows
+
+SECONDS_PER_PART = 10.0
+
+
+class Parts:
+    """The parts of one process's share of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._rows: list[dict[str, Any]] = []
+        self._written = time.monotonic()
+        self._where: dict[str, Path] = {}
+        for path in sorted(folder.glob("part-*.jsonl")):
+            self._where |= {row["id"]: path for _, row in read_rows(path)}
+        self._next = 1 + max((int(path.stem[5:]) for path in self._where.values()), default=-1)
+
+    @property
+    def done(self) -> set[str]:
+        """Ids of the problems that earlier runs have drawn all samples of."""
+        return set(self._where)
+
+    def add(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Takes all samples of one problem; they are safe after the next `flush`."""
+        self._rows += rows
+        if time.monotonic() - self._written >= SECONDS_PER_PART:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what was taken as a new part."""
+        if self._rows:
+            path = self._folder / f"part-{self._next:06d}.jsonl"
+            write_rows(path, self._rows)
+            self._where |= {row["id"]: path for row in self._rows}
+            self._next += 1
+            self._rows = []
+        self._written = time.monotonic()
+
+    def merge(self, path: Path, order: Sequence[str]) -> None:
+        """Writes one file with the problems in the order given; then the parts are removed.
+
+        Holds no more than the parts that some not yet written problem stands in.
+        """
+        self.flush()
+        last_use = {self._where[name]: name for name in order if name in self._where}
+        loaded: dict[Path, dict[str, list[dict[str, Any]]]] = {}
+
+        def rows() -> Iterable[dict[str, Any]]:
+            for name in order:
+                part = self._where.get(name)
+                if part is None:
+                    continue
+                if part not in loaded:
+                    loaded[part] = _by_problem(part)
+                yield from loaded[part].pop(name)
+                if last_use[part] == name:
+                    del loaded[part]
+
+        write_rows(path, rows())
+
+    def remove(self) -> None:
+        """Deletes the parts; the merged file has everything."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _by_problem(part: Path) -> dict[str, list[dict[str, Any]]]:
+    rows = (row for _, row in read_rows(part))
+    return {
+        name: sorted(samples, key=lambda row: row["sample"])
+        for name, samples in groupby(rows, key=lambda row: row["id"])
+    }

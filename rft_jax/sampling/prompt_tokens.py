@@ -1,0 +1,54 @@
+"""Prompts as token ids, those that are too long skipped or cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rft_jax.errors import UserError
+from rft_jax.tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class EncodedPrompts:
+    """Token ids of every prompt; None for one that is left out.
+
+    Attributes:
+      ids: in the order of the prompts.
+      skipped: places of those left out.
+      cut: places of those that lost their first tokens.
+    """
+
+    ids: list[list[int] | None]
+    skipped: list[int]
+    cut: list[int]
+
+
+def encode_prompts(
+    prompts: Sequence[str], tokenizer: Tokenizer, max_length: int, over_long: str
+) -> EncodedPrompts:
+    """BOS (where the model has one) and the prompt's tokens.
+
+    Args:
+      max_length: most tokens, BOS included.
+      over_long: 'skip' leaves a longer prompt out, 'cut' keeps BOS and its last tokens.
+
+    Raises:
+      UserError: a prompt has no token at all.
+    """
+    bos = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
+    encoded: list[list[int] | None] = []
+    skipped, cut = [], []
+    for place, tokens in enumerate(tokenizer.encode_batch(prompts)):
+        if not bos and not tokens:
+            raise UserError(f"prompt {place + 1} is empty, and the model has no BOS to begin with")
+        room = max_length - len(bos)
+        if len(tokens) <= room:
+            encoded.append(bos + tokens)
+        elif over_long == "skip":
+            skipped.append(place)
+            encoded.append(None)
+        else:
+            cut.append(place)
+            encoded.append(bos + tokens[len(tokens) - room :])
+    return EncodedPrompts(encoded, skipped, cut)

@@ -1,0 +1,72 @@
+"""`run.json`: what a sampling run was made with, and its geometry, which a resumed run keeps."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from rft_jax.errors import UserError
+from rft_jax.jsonl import read_json, write_json
+from rft_jax.records import Problem
+from rft_jax.sampling.geometry import Geometry
+from rft_jax.sampling.prompt_tokens import EncodedPrompts
+
+RUN = "run.json"
+_PACKAGES = ("rft-jax", "jax", "jaxlib", "flax", "numpy", "tokenizers", "sentencepiece")
+
+
+def settle_geometry(folder: Path, chosen: Geometry, settings: dict[str, Any]) -> Geometry:
+    """The geometry of the run's first start, which writes it with settings and versions."""
+    path = folder / RUN
+    if path.exists():
+        return Geometry.from_json(read_json(path)["geometry"])
+    device = jax.devices()[0]
+    record = {
+        "settings": settings,
+        "geometry": chosen.to_json(),
+        "device": {"platform": device.platform, "kind": device.device_kind},
+        "versions": {"python": platform.python_version()} | _versions(),
+    }
+    write_json(path, record)
+    return chosen
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def report_over_long(
+    folder: Path, problems: Sequence[Problem], encoded: EncodedPrompts, geometry: Geometry
+) -> None:
+    """Writes the ids of problems whose prompts were too long into `run.json`, and says how many.
+
+    Raises:
+      UserError: no prompt is left.
+    """
+    longest = geometry.max_prompt_length
+    places = {"skipped": encoded.skipped, "cut": encoded.cut}
+    names = {what: [problems[i].id for i in where] for what, where in places.items()}
+    for what, ids in names.items():
+        if ids:
+            print(
+                f"sample: {len(ids)} of {len(problems)} prompts are longer than {longest} tokens "
+                f"and were {what}; they are listed in {folder / RUN}",
+                flush=True,
+            )
+    if len(encoded.skipped) == len(problems):
+        raise UserError(
+            f"every prompt is longer than {longest} tokens; raise sample.max_prompt_length, "
+            "lower sample.max_new_tokens, or set sample.over_long = 'cut'"
+        )
+    write_json(folder / RUN, read_json(folder / RUN) | {"over_long": names})

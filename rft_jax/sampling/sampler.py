@@ -1,0 +1,217 @@
+"""Drawing samples: `Sampler` for prompts at hand, `sample` for problems, into files.
+
+model = load_model("runs/quickstart/sft")
+sampler = Sampler(model, model.tokenizer)
+samples = sampler.sample(["How many …?"], k=4, temperature=0.7)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from rft_jax.checkpoints.load import load_model
+from rft_jax.data.sources import load_problems
+from rft_jax.errors import Preempted
+from rft_jax.jsonl import write_json
+from rft_jax.mesh_settings import MeshSettings
+from rft_jax.models.config import LlamaConfig
+from rft_jax.models.llama import Params, unstack_layers
+from rft_jax.outputs import open_output
+from rft_jax.progress import Progress
+from rft_jax.prompts import get_template
+from rft_jax.records import Sample, to_row
+from rft_jax.sampling.decode import Program, decoding_config
+from rft_jax.sampling.geometry import Geometry, choose_geometry
+from rft_jax.sampling.methods import method_of, problem_key
+from rft_jax.sampling.parts import Parts
+from rft_jax.sampling.prompt_tokens import EncodedPrompts, encode_prompts
+from rft_jax.sampling.run_record import report_over_long, settle_geometry
+from rft_jax.sampling.scheduler import Counters, Decoder, Drawn, Finished, Request
+from rft_jax.sampling.settings import SampleSettings
+from rft_jax.signals import sigterm_flag
+from rft_jax.tokenizers import Tokenizer
+
+
+class Model(Protocol):
+    """What is drawn from; `checkpoints.load.LoadedModel` is one."""
+
+    @property
+    def config(self) -> LlamaConfig:
+        """The model's shape."""
+
+    @property
+    def params(self) -> Params:
+        """Its parameters, layers stacked."""
+
+
+class Sampler:
+    """Draws samples from one model.
+
+    Args:
+      model: configuration and parameters.
+      tokenizer: the model's.
+      settings: of every draw.
+    """
+
+    def __init__(
+        self, model: Model, tokenizer: Tokenizer, settings: SampleSettings | None = None
+    ) -> None:
+        self.settings = settings or SampleSettings()
+        self.config = model.config
+        self.tokenizer = tokenizer
+        self.counters = Counters()
+        self._params = _prepare(
+            model.params, num_layers=model.config.num_layers, dtype=self.settings.dtype
+        )
+
+    def sample(self, prompts: Sequence[str], k: int = 1, **changes: Any) -> list[list[Sample]]:
+        """k samples of each prompt, in the order of the prompts; none of one that is too long.
+
+        A prompt's samples depend on the seed and on its text alone: the same prompt twice gives the
+        same samples twice.
+
+        Args:
+          prompts: taken as they are; `Template.render` makes one of a question.
+          changes: settings for this call, such as `temperature` or `seed`.
+        """
+        settings = replace(self.settings, num_samples=k, **changes)
+        geometry = choose_geometry(self.config, settings)
+        encoded = self.encode(prompts, geometry)
+        requests = [
+            Request(place, ids, problem_key(settings.seed, prompts[place]), k)
+            for place, ids in enumerate(encoded.ids)
+            if ids is not None
+        ]
+        samples: list[list[Sample]] = [[] for _ in prompts]
+        for finished in self.draw(requests, geometry, settings):
+            for request, drawn in finished:
+                prompt = prompts[request.index]
+                samples[request.index] = self.to_samples(drawn, prompt, "", settings)
+        return samples
+
+    def encode(self, prompts: Sequence[str], geometry: Geometry) -> EncodedPrompts:
+        """Prompts as token ids, those over the geometry's length treated as the settings say."""
+        longest = geometry.max_prompt_length
+        return encode_prompts(prompts, self.tokenizer, longest, self.settings.over_long)
+
+    def draw(
+        self, requests: Sequence[Request], geometry: Geometry, settings: SampleSettings
+    ) -> Iterator[list[Finished]]:
+        """Token ids for requests as they are finished; see `Decoder.run`."""
+        program = Program(
+            config=decoding_config(self.config, settings.dtype),
+            method=method_of(settings),
+            eos_ids=tuple(sorted(self.tokenizer.eos_ids)),
+            geometry=geometry,
+        )
+        return Decoder(self._params, program, self.counters).run(requests)
+
+    def to_samples(
+        self, drawn: Sequence[Drawn], identity: str, model: str, settings: SampleSettings
+    ) -> list[Sample]:
+        """Records of one problem's samples, numbered from 0."""
+        return [
+            Sample(
+                id=identity,
+                sample=number,
+                model=model,
+                seed=settings.seed,
+                response=self.tokenizer.decode(one.tokens.tolist()),
+                tokens=tuple(one.tokens.tolist()),
+                finish_reason="stop" if one.tokens[-1] in self.tokenizer.eos_ids else "length",
+                logprob=float(np.sum(one.logprobs, dtype=np.float64)),
+            )
+            for number, one in enumerate(drawn)
+        ]
+
+
+@partial(jax.jit, static_argnames=("num_layers", "dtype"))
+def _prepare(params: Params, num_layers: int, dtype: str) -> Params:
+    """Parameters in the decoding dtype, by layer: slicing them in the loop would copy them."""
+    return unstack_layers(jax.tree.map(lambda x: x.astype(dtype), params), num_layers)
+
+
+def sample(
+    model: str,
+    problems: str,
+    output: str,
+    name: str | None,
+    settings: SampleSettings,
+    mesh: MeshSettings | None = None,
+) -> None:
+    """Draws samples for every problem, into sorted files of one row a sample.
+
+    Run again after an interruption, it goes on where it stopped and leaves the same files.
+
+    Args:
+      model: a model folder.
+      problems: a JSONL file or a named data set.
+      output: folder for the samples, `run.json` and `timing.json`.
+      name: what the samples' `model` says; None for the model folder's name.
+      settings: what is drawn.
+      mesh: sizes of the device mesh.
+
+    Raises:
+      UserError: model, problems, folder and settings don't fit each other.
+      Preempted: SIGTERM came; what was drawn is saved.
+    """
+    name = name or Path(model).resolve().name
+    identity = {"model": model, "problems": problems, "name": name} | asdict(settings)
+    with open_output(output, identity) as folder, sigterm_flag() as stopped:
+        if folder.is_complete:
+            print(f"sample: {output} is finished already")
+            return
+        asked = load_problems(problems)[: settings.limit or None]
+        del mesh
+        loaded = load_model(model, dtype=settings.dtype, param_dtype=settings.dtype)
+        template = get_template(settings.template) if settings.template else loaded.template
+        sampler = Sampler(loaded, loaded.tokenizer, settings)
+        geometry = settle_geometry(folder.path, choose_geometry(loaded.config, settings), identity)
+        prompts = [template.render(problem.question) for problem in asked]
+        encoded = sampler.encode(prompts, geometry)
+        report_over_long(folder.path, asked, encoded, geometry)
+        parts = Parts(folder.path / "parts")
+        ids = {p.id: ids for p, ids in zip(asked, encoded.ids, strict=True) if ids is not None}
+        _draw_into(parts, sampler, ids, geometry, name, stopped)
+        parts.merge(folder.path / "samples-00000-of-00001.jsonl", [p.id for p in asked])
+        write_json(folder.path / "timing.json", sampler.counters.to_json())
+        folder.commit()
+        parts.remove()
+
+
+def _draw_into(
+    parts: Parts,
+    sampler: Sampler,
+    prompts: dict[str, list[int]],
+    geometry: Geometry,
+    name: str,
+    stopped: Callable[[], bool],
+) -> None:
+    """Draws what the parts don't have yet; on SIGTERM saves what there is and raises Preempted."""
+    settings, counters = sampler.settings, sampler.counters
+    names = list(prompts)
+    done = parts.done
+    requests = [
+        Request(place, prompts[name], problem_key(settings.seed, name), settings.num_samples)
+        for place, name in enumerate(names)
+        if name not in done
+    ]
+    total, before = len(names) * settings.num_samples, len(done) * settings.num_samples
+    with Progress("sample", total, "samples", initial=before) as progress:
+        for finished in sampler.draw(requests, geometry, settings):
+            for request, drawn in finished:
+                identity = names[request.index]
+                parts.add(map(to_row, sampler.to_samples(drawn, identity, name, settings)))
+            progress.update(before + counters.samples, **counters.figures())
+            if stopped():
+                parts.flush()
+                raise Preempted(
+                    f"stopped with {before + counters.samples} of {total} samples drawn"
+                )
