@@ -45,7 +45,8 @@ def evaluate(
     """
     if (model is None) == (samples is None):
         raise UserError("evaluate needs --model or --samples, and not both")
-    made_with = {"problems": problems, "model": model, "samples": samples, **asdict(settings)}
+    inputs = {"problems": problems, "model": model, "samples": samples}
+    made_with = {"command": "evaluate", **inputs, **asdict(settings)}
     with open_output(output, made_with) as folder:
         if not folder.is_complete:
             asked = load_problems(problems)[: settings.limit or None]

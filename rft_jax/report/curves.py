@@ -65,8 +65,7 @@ def _loss_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
     lines = []
     for run in runs:
         for stage in run.of("train"):
-            path = stage.folder / "metrics.jsonl"
-            rows = [row for _, row in read_rows(path)] if path.exists() else []
+            rows = [row for _, row in read_rows(stage.folder / "metrics.jsonl")]
             if points := thin(rows, "loss"):
                 lines.append(svg.Series(arm_name(stage.arm), points, palette[stage.arm]))
     if not lines:

@@ -25,8 +25,8 @@ def write_accuracies(path: Path, runs: Sequence[Run]) -> None:
     for run in runs:
         for row in run.rows:
             measured = measure(row)
-            values = (measured["value"], *measured["ci95"])
-            grouped.setdefault((run.name, row["model"]), []).append(values)
+            low, high = measured["ci95"]
+            grouped.setdefault((run.name, row["model"]), []).append((measured["value"], low, high))
     picture = Figure(figsize=(7.5, 0.9 + 0.55 * len(grouped)), dpi=160, layout="constrained")
     FigureCanvasAgg(picture)
     axes = picture.subplots()

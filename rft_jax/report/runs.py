@@ -76,12 +76,13 @@ class Run:
     versions: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, command: str) -> Iterator[Stage]:
-        """The stages of one command whose folders are there, each folder once."""
+        """The stages of one command that left their file, each folder once."""
         seen: set[Path] = set()
         for stage in self.stages:
-            if stage.command == command and stage.folder not in seen and stage.folder.is_dir():
+            if stage.command == command and stage.folder not in seen:
                 seen.add(stage.folder)
-                yield stage
+                if any(stage.folder.glob(STAGE_FILES[command])):
+                    yield stage
 
 
 def arm_name(arm: str) -> str:

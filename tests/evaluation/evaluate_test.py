@@ -198,7 +198,7 @@ def test_more_votes_than_samples_are_refused(tmp_path: Path) -> None:
     problems = _problems(tmp_path, [1, 2])
     samples = _samples(tmp_path / "s", [[1, 1], [2]])
     settings = EvaluateSettings(k=2)
-    with pytest.raises(UserError, match="evaluate.k = 2, but problem 'q1' has 1 samples"):
+    with pytest.raises(UserError, match=r"evaluate\.k = 2, but problem 'q1' has 1 samples"):
         evaluate(problems, str(tmp_path / "out"), settings, samples=samples)
 
 

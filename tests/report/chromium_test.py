@@ -1,0 +1,97 @@
+"""The page in a real browser: nothing on the console, narrow screens, the filters at work."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from rft_jax.report.report import report
+from rft_jax.report.settings import ReportSettings
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
+
+# Puts the page into a frame as wide as a phone, acts on it, and leaves what it saw in the title.
+HARNESS = """<!doctype html><meta charset="utf-8"><body style="margin:0">
+<iframe id="page" src="%s" style="width:%dpx;height:900px;border:0"></iframe>
+<script>
+const frame = document.getElementById("page");
+frame.addEventListener("load", () => {
+  const page = frame.contentDocument;
+  const samples = () => [...page.querySelectorAll("#samples-list .sample")];
+  const set = (id, value) => {
+    const field = page.getElementById("samples-" + id);
+    field.value = value;
+    field.dispatchEvent(new Event("input"));
+  };
+  const seen = { width: page.documentElement.scrollWidth, first: samples().length };
+  page.getElementById("samples-more").click();
+  seen.more = samples().length;
+  set("verdict", "wrong_answer");
+  seen.badges = [...new Set(samples().map((s) => s.querySelector(".badge").textContent))];
+  set("verdict", "no_answer");
+  seen.hostile = samples()[0].querySelector(".text:not(.question)").textContent;
+  seen.images = page.querySelectorAll("#samples-list img, #samples-list script").length;
+  set("verdict", "");
+  set("model", "sft-1");
+  set("problem", "train/7");
+  const heads = samples().map((s) => s.querySelector(".soft").textContent.split(" · "));
+  seen.models = [...new Set(heads.map((parts) => parts[1]))];
+  seen.problems = [...new Set(heads.map((parts) => parts[2]))];
+  seen.charts = [...page.querySelectorAll("svg")].map((s) => s.getBoundingClientRect().height);
+  document.title = JSON.stringify(seen);
+});
+</script>"""
+
+
+def _browse(page: Path, profile: Path) -> tuple[str, str]:
+    """The page's elements after its scripts ran, and what the browser logged."""
+    ended = subprocess.run(
+        [
+            str(CHROMIUM),
+            *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            *("--allow-file-access-from-files", "--enable-logging=stderr", "--dump-dom"),
+            f"--user-data-dir={profile}",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return ended.stdout, ended.stderr
+
+
+def test_the_page_works_in_a_browser_as_narrow_as_a_phone(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    report([str(make_run(seeds=(0, 1)))], str(tmp_path / "out"), ReportSettings())
+    harness = tmp_path / "harness.html"
+    harness.write_text(HARNESS % ((tmp_path / "out/index.html").as_uri(), 360))
+    elements, log = _browse(harness, tmp_path / "profile")
+    assert [line for line in log.splitlines() if "CONSOLE" in line] == []
+    title = re.search(r"<title>(.*?)</title>", elements)
+    assert title
+    seen = json.loads(unescape(title[1]))
+    assert seen["width"] <= 360
+    assert (seen["first"], seen["more"]) == (20, 40)
+    assert seen["badges"] == ["wrong answer"]
+    assert '<script>alert("x")</script>' in seen["hostile"]
+    assert seen["images"] == 0
+    assert seen["models"] == ["sft-1"]
+    assert seen["problems"] == ["train/7"]
+    assert len(seen["charts"]) == 8 and min(seen["charts"]) > 40
+
+
+def test_a_console_error_would_be_seen(tmp_path: Path) -> None:
+    page = tmp_path / "broken.html"
+    page.write_text("<script>undefined_name()</script>")
+    assert "CONSOLE" in _browse(page, tmp_path / "profile")[1]

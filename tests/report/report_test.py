@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.report.report import report
+from rft_jax.report.settings import ReportSettings
+
+MakeRun = Callable[..., Path]
+VOID = {"meta", "link", "input", "br", "img"}
+
+
+class _Page(HTMLParser):
+    """Elements by name with their attributes; tells of tags that do not match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.feed(text)
+        self.wrong += self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+
+def _report(inputs: list[Path], output: Path, **settings: object) -> str:
+    report([str(path) for path in inputs], str(output), ReportSettings(**settings))  # type: ignore[arg-type]
+    return (output / "index.html").read_text(encoding="utf-8")
+
+
+def _data(page: str) -> dict:
+    found = re.search(r'<script type="application/json" id="samples-data">(.*?)</script>', page)
+    assert found
+    return json.loads(found[1])
+
+
+def test_the_page_holds_every_section_of_a_run(make_run: MakeRun, tmp_path: Path) -> None:
+    page = _report([make_run()], tmp_path / "out")
+    ids = {attrs.get("id") for tag, attrs in _Page(page).elements if tag == "section"}
+    assert ids == {"results", "models", "sampling", "examples", "samples", "settings"}
+    for title in ("Accuracy by number of steps", "Training loss", "Verdicts", "Kept paths per"):
+        assert title in page
+    assert page.count("<svg") == 8
+
+
+def test_the_page_says_in_words_what_was_found(make_run: MakeRun, tmp_path: Path) -> None:
+    page = _report([make_run(seeds=(0, 1))], tmp_path / "out")
+    lead = re.search(r'<p class="lead">(.*?)</p>', page)
+    assert lead
+    assert re.search(
+        r"Of 200 test problems, RFT answers \d+\.\d % rightly and SFT \d+\.\d % on average over 2 "
+        r"seeds: \d+\.\d points more \(95 % interval [+\-]\d",
+        lead[1],
+    )
+    assert "has seen none of these problems" in page
+
+
+def test_the_page_is_well_formed_and_asks_for_nothing(make_run: MakeRun, tmp_path: Path) -> None:
+    page = _report([make_run()], tmp_path / "out")
+    parsed = _Page(page)
+    assert parsed.wrong == []
+    for tag, attrs in parsed.elements:
+        assert tag not in ("img", "iframe", "object", "base"), tag
+        assert not any(name.startswith("on") for name in attrs), attrs
+        for name in ("src", "href"):
+            assert (attrs.get(name) or "#").startswith(("#", "data:,")), attrs
+    assert "url(" not in page and "@import" not in page
+    assert "http" not in re.sub(r"http-equiv", "", page)
+
+
+def test_what_a_model_wrote_stays_text(make_run: MakeRun, tmp_path: Path) -> None:
+    page = _report([make_run()], tmp_path / "out")
+    assert "alert(" in page
+    assert "<img" not in page
+    scripts = [attrs for tag, attrs in _Page(page).elements if tag == "script"]
+    assert scripts == [{"type": "application/json", "id": "samples-data"}, {}]
+    texts = ["".join(text for text, _ in row["pieces"]) for row in _data(page)["rows"]]
+    assert any('<script>alert("x")</script>' in text for text in texts)
+
+
+def test_the_browser_has_at_most_so_many_samples_of_a_verdict(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    run = make_run(seeds=(0, 1), k=16)
+    data = _data(_report([run], tmp_path / "out", samples_per_verdict=7))
+    counts: dict[str, int] = {}
+    for row in data["rows"]:
+        counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
+    assert set(counts.values()) == {7}
+    assert set(counts) | {"kept", "spare"} == set(data["verdicts"])
+    assert set(data["models"]) == {"sft-0", "sft-1"}
+    for row in data["rows"]:
+        question, reference = data["problems"][row["problem"]]
+        assert question.endswith("How many are left?") and reference.isdigit()
+        assert row["reason"]
+
+
+def test_no_samples_are_shown_when_none_are_asked_for(make_run: MakeRun, tmp_path: Path) -> None:
+    page = _report([make_run()], tmp_path / "out", samples_per_verdict=0)
+    assert 'id="samples-data"' not in page
+    assert "Kept and rejected" not in page
+
+
+def test_a_run_without_its_samples_is_reported_all_the_same(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    run = make_run()
+    (run / "stages/sft-0-sample/samples-00000-of-00001.jsonl").unlink()
+    page = _report([run], tmp_path / "out")
+    assert "Verdicts" in page
+    assert 'id="samples-data"' not in page
+
+
+def test_a_run_that_has_just_begun_is_reported_too(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    for path in run.glob("stages/*/*"):
+        path.unlink()
+    (run / "results.json").unlink()
+    parsed = _Page(_report([run], tmp_path / "out"))
+    assert parsed.wrong == []
+    assert (tmp_path / "out/table.md").read_text().startswith("The pretrained model has seen")
+    assert not (tmp_path / "out/accuracy.png").exists()
+
+
+def test_single_stages_can_be_reported(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    stages = [run / "stages" / name for name in ("rft-0-evaluate", "rft-0-collect", "sft-0-train")]
+    page = _report(stages, tmp_path / "out")
+    ids = {attrs.get("id") for tag, attrs in _Page(page).elements if tag == "section"}
+    assert {"results", "models", "sampling"} <= ids
+    assert "rft-0-evaluate" in (tmp_path / "out/table.md").read_text()
+
+
+def test_several_runs_stand_on_one_page(make_run: MakeRun, tmp_path: Path) -> None:
+    page = _report([make_run("one"), make_run("two")], tmp_path / "out")
+    assert "<td>one</td>" in page and "<td>two</td>" in page
+    assert page.count('<p class="lead">') == 2
+
+
+def test_the_tables_are_markdown_and_the_picture_a_png(make_run: MakeRun, tmp_path: Path) -> None:
+    _report([make_run(seeds=(0, 1))], tmp_path / "out")
+    text = (tmp_path / "out/table.md").read_text()
+    assert "| Model | Training rows | Distinct new paths / problem | Accuracy, mean |" in text
+    assert "| RFT – SFT |" in text
+    assert (tmp_path / "out/accuracy.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_report_is_made_anew_as_its_run_goes_on(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    (run / "results.json").rename(run / "aside")
+    assert 'id="results"' not in _report([run], tmp_path / "out")
+    (run / "aside").rename(run / "results.json")
+    assert 'id="results"' in _report([run], tmp_path / "out")
+
+
+def test_an_output_of_other_runs_is_left_alone(make_run: MakeRun, tmp_path: Path) -> None:
+    page = _report([make_run("one")], tmp_path / "out")
+    with pytest.raises(UserError, match="inputs"):
+        _report([make_run("two")], tmp_path / "out")
+    assert (tmp_path / "out/index.html").read_text() == page
+
+
+def test_negative_numbers_of_samples_are_refused() -> None:
+    with pytest.raises(UserError, match="samples_per_verdict"):
+        ReportSettings(samples_per_verdict=-1)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.jsonl import write_json, write_rows
+from rft_jax.report.runs import read_run
+
+FIGURE = {"value": 0.5, "ci95": [0.4, 0.6], "n": 100}
+
+
+def test_a_run_is_read_with_its_stages_and_results(make_run: Callable[..., Path]) -> None:
+    run = read_run(str(make_run("mine")))
+    assert run.name == "mine"
+    assert {row["model"] for row in run.rows} == {"rho", "sft", "sft_steps", "rft_no_dedup", "rft"}
+    assert [stage.arm for stage in run.of("collect")] == ["rft"]
+    assert next(run.of("collect")).label == "RFT, seed 0"
+    assert run.versions["jax"] == "0.10.2"
+    assert len(run.notes) == 1
+
+
+def test_a_folder_that_two_arms_share_is_read_once(tmp_path: Path) -> None:
+    write_rows(tmp_path / "s/samples-00000-of-00001.jsonl", [])
+    stage = {"folder": "s", "command": "sample"}
+    missing = {"folder": "gone", "command": "sample"}
+    write_json(tmp_path / "run.json", {"stages": {"a": stage, "b": stage, "c": missing}})
+    assert [stage.name for stage in read_run(str(tmp_path)).of("sample")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("file", "command"),
+    [
+        ("metrics.jsonl", "train"),
+        ("ledger.jsonl", "collect"),
+        ("samples-00000-of-00001.jsonl.gz", "sample"),
+    ],
+)
+def test_a_single_stage_is_known_by_its_files(tmp_path: Path, file: str, command: str) -> None:
+    write_rows(tmp_path / file, [])
+    write_json(tmp_path / "run.json", {"settings": {}})
+    assert [stage.command for stage in read_run(str(tmp_path)).stages] == [command]
+
+
+def test_an_evaluation_alone_has_a_row_of_results(tmp_path: Path) -> None:
+    metrics = {"n": 100, "k": 1, "accuracy": FIGURE, "maj@k": FIGURE, "pass@k": FIGURE}
+    write_json(tmp_path / "eval/metrics.json", metrics)
+    assert read_run(str(tmp_path / "eval")).rows == ({"model": "eval", "accuracy": FIGURE},)
+    write_json(tmp_path / "eval/metrics.json", {"k": 4, "mean@1": FIGURE, "maj@k": FIGURE})
+    (row,) = read_run(str(tmp_path / "eval")).rows
+    assert row == {"model": "eval", "mean@1": FIGURE, "maj@k": FIGURE, "k": 4}
+
+
+def test_what_cannot_be_reported_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such folder"):
+        read_run(str(tmp_path / "none"))
+    with pytest.raises(UserError, match="nothing to report"):
+        read_run(str(tmp_path))
+    write_json(tmp_path / "run.json", {"stages": {"a": {"folder": "x"}}})
+    with pytest.raises(UserError, match="stage 'a' needs 'folder' and 'command'"):
+        read_run(str(tmp_path))

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rft_jax.report import svg
+
+HOSTILE = "<script>\"&'"
+
+
+def _marks(chart: str) -> list[tuple[float, float]]:
+    """The centres of all circles; the chart must be well-formed."""
+    root = ElementTree.fromstring(f"<div>{chart}</div>")
+    return [(float(c.get("cx", "nan")), float(c.get("cy", "nan"))) for c in root.iter("circle")]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+def test_ticks_are_round_and_cover_the_data(low: float, width: float) -> None:
+    ticks = svg.nice_ticks(low, low + width)
+    assert ticks[0] <= low + 1e-6 * max(1, abs(low), width)
+    assert ticks[-1] >= low + width - 1e-6 * max(1, abs(low), width)
+    assert 2 <= len(ticks) <= 12
+    assert ticks == sorted(set(ticks))
+
+
+def test_ticks_of_a_single_value_still_span_something() -> None:
+    for value in (0.0, 3.0, -2.5):
+        ticks = svg.nice_ticks(value, value)
+        assert ticks[0] <= value < ticks[-1]
+
+
+def test_higher_values_stand_higher_and_later_ones_further_right() -> None:
+    points = [svg.Point(1, 0.2, 0.1, 0.3), svg.Point(2, 0.4), svg.Point(4, 0.3)]
+    chart = svg.line_chart([svg.Series("a", points, 0)], "k", "share", svg.percent)
+    (x1, y1), (x2, y2), (x4, y4) = _marks(chart)
+    assert x1 < x2 < x4
+    assert y2 < y4 < y1
+    assert (x4 - x2) == pytest.approx(2 * (x2 - x1), abs=0.2)
+
+
+def test_a_logarithmic_axis_spaces_doublings_evenly() -> None:
+    points = [svg.Point(k, k) for k in (1, 2, 4, 8)]
+    xs = [x for x, _ in _marks(svg.line_chart([svg.Series("a", points, 0)], "k", "n", log_x=True))]
+    assert xs[1] - xs[0] == pytest.approx(xs[3] - xs[2], abs=0.2)
+
+
+def test_an_interval_is_drawn_around_its_dot_and_said_on_hovering() -> None:
+    chart = svg.interval_chart([("RFT", [svg.Point(0.5, 0, 0.4, 0.6)], 3)], "right")
+    root = ElementTree.fromstring(chart)
+    (line,) = [e for e in root.iter("line") if e.get("class") == "interval"]
+    (circle,) = root.iter("circle")
+    x1, x2, cx = (float(v or "nan") for v in (line.get("x1"), line.get("x2"), circle.get("cx")))
+    assert cx == pytest.approx((x1 + x2) / 2, abs=0.1)
+    assert "RFT: 50 %, 95 % interval 40 % to 60 %" in chart
+
+
+def test_bars_are_as_high_as_their_counts() -> None:
+    chart = svg.histogram([("a", {0: 10, 2: 5}, 0)], "paths", "problems")
+    heights = [float(r.get("height", "nan")) for r in ElementTree.fromstring(chart).iter("rect")]
+    assert heights[0] == pytest.approx(2 * heights[1], abs=0.2)
+    assert re.findall(r">(\d)</text>", chart)[-3:] == ["2", "1", "0"]
+
+
+def test_stacked_bars_fill_their_width_by_share() -> None:
+    rows = {"sft": {"correct": 30, "wrong": 10}, "none": {}}
+    chart = svg.stacked_bars(rows, {"correct": "c2", "wrong": "c1"})
+    widths = [float(r.get("width", "nan")) for r in ElementTree.fromstring(chart).iter("rect")]
+    assert widths[0] == pytest.approx(3 * widths[1])
+    assert sum(widths[:2]) == pytest.approx(svg.WIDTH - 4)
+    assert widths[2:] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("x", [3.0, 0.0, -1.0])
+def test_one_point_and_equal_points_can_be_drawn(x: float) -> None:
+    assert len(_marks(svg.line_chart([svg.Series("a", [svg.Point(x, x)], 0)], "x", "y"))) == 1
+    assert len(_marks(svg.interval_chart([("a", [svg.Point(x, 0)] * 2, 0)], "x"))) == 2
+
+
+def test_nothing_to_draw_gives_nothing() -> None:
+    assert svg.histogram([], "x", "y") == ""
+    assert svg.histogram([("a", {}, 0)], "x", "y") == ""
+    assert svg.interval_chart([], "x") == ""
+    assert svg.legend({}) == ""
+
+
+def test_labels_are_text_whatever_they_hold() -> None:
+    point = svg.Point(1, 0.5, 0.4, 0.6)
+    charts = [
+        svg.line_chart([svg.Series(HOSTILE, [point], 0)], HOSTILE, HOSTILE),
+        svg.interval_chart([(HOSTILE, [point], 0)], HOSTILE),
+        svg.histogram([(HOSTILE, {1: 2}, 0), ("b", {1: 1}, 1)], HOSTILE, HOSTILE),
+        svg.stacked_bars({HOSTILE: {"correct": 1}}, {"correct": "c0"}),
+        svg.legend({HOSTILE: 0}),
+    ]
+    for chart in charts:
+        ElementTree.fromstring(f"<div>{chart}</div>")
+        assert "<script" not in chart

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rft_jax.report.runs import Run
+from rft_jax.report.tables import (
+    Cell,
+    Table,
+    comparison_table,
+    p_text,
+    percentage,
+    results_table,
+    seeds_table,
+)
+
+
+def _figure(value: float) -> dict[str, Any]:
+    return {"value": value, "ci95": [value - 0.02, value + 0.03], "n": 100}
+
+
+def _run(rows: list[dict[str, Any]], name: str = "a", **more: Any) -> Run:
+    return Run(name, Path(name), (), tuple(rows), **more)
+
+
+def test_figures_are_percentages_with_their_interval() -> None:
+    assert percentage(_figure(0.5)) == Cell("50.0 %", "[48.0, 53.0]")
+    assert percentage(None) == Cell("–")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0004, "< 0.001"), (0.0012, "0.001"), (0.5, "0.500"), (1.0, "1.000")]
+)
+def test_p_values_have_three_places(value: float, text: str) -> None:
+    assert p_text(value) == text
+
+
+def test_columns_that_no_row_fills_are_left_out() -> None:
+    rows = [
+        {"model": "sft", "seed": 0, "train_rows": 1000, "accuracy": _figure(0.5), "maj@k": None},
+        {"model": "rft", "seed": 0, "train_rows": 3500, "accuracy": _figure(0.6), "maj@k": None},
+    ]
+    table = results_table([_run(rows)])
+    assert table.header == ["Model", "Seed", "Training rows", "Accuracy"]
+    assert [cell.text for cell in table.rows[1]] == ["RFT", "0", "3,500", "60.0 %"]
+
+
+def test_k_stands_in_the_heading_or_in_a_column_where_it_differs() -> None:
+    rows = [{"model": "sft", "maj@k": _figure(0.5), "k": 8}]
+    assert results_table([_run(rows)]).header == ["Model", "maj@8"]
+    rows.append({"model": "rft", "maj@k": _figure(0.5), "k": 16})
+    assert results_table([_run(rows)]).header == ["Model", "k", "maj@k"]
+
+
+def test_the_seeds_of_a_model_stand_together() -> None:
+    rows = [
+        {"model": model, "seed": seed, "accuracy": _figure(0.5)}
+        for seed in (0, 1)
+        for model in ("sft", "rft")
+    ]
+    table = results_table([_run(rows)])
+    assert [row[0].text for row in table.rows] == ["SFT", "SFT", "RFT", "RFT"]
+    assert table.groups == {0, 2}
+    assert table.html().count('class="group"') == 1
+
+
+def test_several_runs_are_named() -> None:
+    rows = [{"model": "sft", "accuracy": _figure(0.5)}]
+    table = results_table([_run(rows, "one"), _run(rows, "two")])
+    assert table.header == ["Model", "Run", "Accuracy"]
+    assert [row[1].text for row in table.rows] == ["one", "two"]
+
+
+def test_seeds_become_columns_beside_their_mean() -> None:
+    rows = [
+        {"model": "rft", "seed": seed, "train_rows": rows, "accuracy": _figure(share)}
+        for seed, rows, share in ((0, 3000, 0.5), (1, 2001, 0.6))
+    ]
+    rows.append({"model": "rho", "seed": 0, "train_rows": 0, "accuracy": _figure(0.2)})
+    table = seeds_table(_run(rows), {"rft": _figure(0.55)})
+    assert table.header == ["Model", "Training rows", "Accuracy, mean", "Seed 0", "Seed 1"]
+    assert [cell.text for cell in table.rows[0]] == ["RFT", "2,500", "55.0 %", "50.0 %", "60.0 %"]
+    assert [cell.text for cell in table.rows[1]][2:] == ["–", "20.0 %", "–"]
+
+
+def test_comparisons_show_points_interval_p_and_each_seed() -> None:
+    row = {"a": "rft", "b": "sft", "difference": 0.094, "ci95": [0.05, 0.13], "p_value": 1e-9}
+    table = comparison_table([_run([], comparisons=(row,))])
+    assert table.header == ["Compared", "Points", "p"]
+    assert [c.text for c in table.rows[0]] == ["RFT – SFT", "+9.4", "< 0.001"]
+    table = comparison_table([_run([], comparisons=({**row, "by_seed": [0.1, 0.088]},))])
+    assert table.header[-1] == "Each seed"
+    assert table.rows[0][-1].text == "+10.0, +8.8"
+
+
+def test_markdown_keeps_its_columns_whatever_the_cells_hold() -> None:
+    table = Table(["Model", "n"], [[Cell("a|b\nc"), Cell("1", "[0, 2]")]])
+    assert table.markdown() == "| Model | n |\n|---|---:|\n| a\\|b c | 1 [0, 2] |\n"
+
+
+def test_html_cells_are_escaped() -> None:
+    html = Table(["<i>"], [[Cell("<b>", "<u>")]]).html()
+    assert "&lt;i&gt;" in html and "&lt;b&gt;" in html and "&lt;u&gt;" in html
+    assert "<b>" not in html
