@@ -37,13 +37,13 @@ def headline(run: Run) -> str:
         f"Of {n:,} test problems, {arm_name(compared['a'])} answers {a:.1f} % rightly and "
         f"{arm_name(compared['b'])} {b:.1f} %{over}: {abs(points):.1f} points "
         f"{'more' if points >= 0 else 'fewer'} (95 % interval {low:+.1f} to {high:+.1f}, "
-        f"p {_equals(compared['p_value'])}). {_verdict(compared)}"
+        f"p\u00a0{_equals(compared['p_value'])}). {_verdict(compared)}"
     )
 
 
 def _equals(p_value: float) -> str:
     text = p_text(p_value)
-    return text if text.startswith("<") else f"= {text}"
+    return (text if text.startswith("<") else f"= {text}").replace(" ", "\u00a0")
 
 
 def _verdict(compared: Mapping[str, Any]) -> str:

@@ -76,31 +76,37 @@ def results_table(runs: Sequence[Run]) -> Table:
     """
     rows = [(run, row) for run in runs for row in _by_model(run.rows)]
     has = {name for _, row in rows for name, value in row.items() if value is not None}
-    counts = {name: form for name, form in _COUNTS.items() if name in has}
+    first = ["seed"] * ("seed" in has)
+    counts = [name for name in _COUNTS if name in has and name not in ("seed", "k")]
     figures = [name for name in FIGURES if name in has]
     ks = sorted({row["k"] for _, row in rows if row.get("k")})
     titles = [FIGURES[name].format(k=ks[0] if len(ks) == 1 else "k") for name in figures]
     if len(ks) > 1:
-        counts["k"] = "d"
+        first.append("k")
     several = len(runs) > 1
-    header = ["Model", *["Run"] * several, *[_COUNT_TITLES[name] for name in counts], *titles]
+    header = ["Model", *["Run"] * several, *_titles(first), *titles, *_titles(counts)]
     cells = [
         [Cell(arm_name(row["model"]))]
         + [Cell(run.name)] * several
-        + [_number(row.get(name), form) for name, form in counts.items()]
+        + [_number(row.get(name), name) for name in first]
         + [percentage(row.get(name)) for name in figures]
+        + [_number(row.get(name), name) for name in counts]
         for run, row in rows
     ]
     return Table(header, cells, _first_of_each(rows))
 
 
-_COUNTS = {"seed": "d", "train_rows": ",.0f", "distinct_paths_per_problem": ".2f"}
-_COUNT_TITLES = {
-    "seed": "Seed",
-    "train_rows": "Training rows",
-    "distinct_paths_per_problem": "Distinct new paths / problem",
-    "k": "k",
+# How the counts of a row are headed and written.
+_COUNTS = {
+    "seed": ("Seed", "d"),
+    "k": ("k", "d"),
+    "train_rows": ("Training rows", ",.0f"),
+    "distinct_paths_per_problem": ("Distinct new paths / problem", ".2f"),
 }
+
+
+def _titles(counts: Sequence[str]) -> list[str]:
+    return [_COUNTS[name][0] for name in counts]
 
 
 def seeds_table(run: Run, means: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -111,21 +117,20 @@ def seeds_table(run: Run, means: Mapping[str, Mapping[str, Any]]) -> Table:
     """
     seeds = sorted({row["seed"] for row in run.rows})
     models = dict.fromkeys(row["model"] for row in run.rows)
-    counts = {
-        name: form
-        for name, form in _COUNTS.items()
-        if name != "seed" and any(row.get(name) is not None for row in run.rows)
-    }
+    counts = [
+        name
+        for name in ("train_rows", "distinct_paths_per_problem")
+        if any(row.get(name) is not None for row in run.rows)
+    ]
     cells = []
     for model in models:
         rows = {row["seed"]: row for row in run.rows if row["model"] == model}
-        line = [Cell(arm_name(model))]
-        line += [_number(_mean(rows.values(), name), form) for name, form in counts.items()]
-        line.append(percentage(means.get(model)))
+        line = [Cell(arm_name(model)), percentage(means.get(model))]
         line += [_short_percentage(rows.get(seed)) for seed in seeds]
+        line += [_number(_mean(rows.values(), name), name) for name in counts]
         cells.append(line)
-    titles = [_COUNT_TITLES[name] for name in counts]
-    return Table(["Model", *titles, "Accuracy, mean", *(f"Seed {s}" for s in seeds)], cells)
+    header = ["Model", "Accuracy, mean", *(f"Seed {seed}" for seed in seeds), *_titles(counts)]
+    return Table(header, cells)
 
 
 def _mean(rows: Iterable[Mapping[str, Any]], name: str) -> float | None:
@@ -151,8 +156,8 @@ def _by_model(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(rows, key=lambda row: order.index(row["model"]))
 
 
-def _number(value: float | None, form: str) -> Cell:
-    return Cell("–" if value is None else format(value, form))
+def _number(value: float | None, name: str) -> Cell:
+    return Cell("–" if value is None else format(value, _COUNTS[name][1]))
 
 
 def _first_of_each(rows: Sequence[tuple[Run, Mapping[str, Any]]]) -> frozenset[int]:

@@ -157,7 +157,7 @@ def test_several_runs_stand_on_one_page(make_run: MakeRun, tmp_path: Path) -> No
 def test_the_tables_are_markdown_and_the_picture_a_png(make_run: MakeRun, tmp_path: Path) -> None:
     _report([make_run(seeds=(0, 1))], tmp_path / "out")
     text = (tmp_path / "out/table.md").read_text()
-    assert "| Model | Training rows | Distinct new paths / problem | Accuracy, mean |" in text
+    assert "| Model | Accuracy, mean | Seed 0 | Seed 1 | Training rows |" in text
     assert "| RFT – SFT |" in text
     assert (tmp_path / "out/accuracy.png").read_bytes().startswith(b"\x89PNG")
 

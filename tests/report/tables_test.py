@@ -43,8 +43,8 @@ def test_columns_that_no_row_fills_are_left_out() -> None:
         {"model": "rft", "seed": 0, "train_rows": 3500, "accuracy": _figure(0.6), "maj@k": None},
     ]
     table = results_table([_run(rows)])
-    assert table.header == ["Model", "Seed", "Training rows", "Accuracy"]
-    assert [cell.text for cell in table.rows[1]] == ["RFT", "0", "3,500", "60.0 %"]
+    assert table.header == ["Model", "Seed", "Accuracy", "Training rows"]
+    assert [cell.text for cell in table.rows[1]] == ["RFT", "0", "60.0 %", "3,500"]
 
 
 def test_k_stands_in_the_heading_or_in_a_column_where_it_differs() -> None:
@@ -80,9 +80,9 @@ def test_seeds_become_columns_beside_their_mean() -> None:
     ]
     rows.append({"model": "rho", "seed": 0, "train_rows": 0, "accuracy": _figure(0.2)})
     table = seeds_table(_run(rows), {"rft": _figure(0.55)})
-    assert table.header == ["Model", "Training rows", "Accuracy, mean", "Seed 0", "Seed 1"]
-    assert [cell.text for cell in table.rows[0]] == ["RFT", "2,500", "55.0 %", "50.0 %", "60.0 %"]
-    assert [cell.text for cell in table.rows[1]][2:] == ["–", "20.0 %", "–"]
+    assert table.header == ["Model", "Accuracy, mean", "Seed 0", "Seed 1", "Training rows"]
+    assert [cell.text for cell in table.rows[0]] == ["RFT", "55.0 %", "50.0 %", "60.0 %", "2,500"]
+    assert [cell.text for cell in table.rows[1]][1:] == ["–", "20.0 %", "–", "0"]
 
 
 def test_comparisons_show_points_interval_p_and_each_seed() -> None:
