@@ -91,27 +91,33 @@ def import_params(folder: str | Path, config: LlamaConfig, mesh: Mesh | None = N
     Raises:
       UserError: a tensor is missing or has another shape than `config` asks for.
     """
-    shapes = param_shapes(config)
-    paths = dict(_flatten(shapes))
-    shardings: dict[str, Sharding] = dict.fromkeys(paths, SingleDeviceSharding(jax.devices()[0]))
-    if mesh is not None:
-        shardings = dict(_flatten(param_shardings(shapes, mesh)))
     with TensorReader(folder) as reader:
         loaded = {
-            path: _import_leaf(reader, path, leaf, shardings[path]) for path, leaf in paths.items()
+            path: _import_leaf(reader, path, leaf)
+            for path, leaf in _flatten(param_shapes(config, mesh))
         }
     return _unflatten(loaded)
 
 
-def param_shapes(config: LlamaConfig) -> Params:
-    """The parameter tree with a ShapeDtypeStruct for every array; nothing is computed."""
-    return jax.eval_shape(partial(init_params, config), jax.random.key(0))
+def param_shapes(config: LlamaConfig, mesh: Mesh | None = None) -> Params:
+    """The parameter tree with a ShapeDtypeStruct for every array; nothing is computed.
+
+    Args:
+      mesh: whose shardings, by the rules of `partitioning`, they carry; None for the first device.
+    """
+    shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))
+    if mesh is None:
+        first = SingleDeviceSharding(jax.devices()[0])
+        return jax.tree.map(partial(_placed, sharding=first), shapes)
+    return jax.tree.map(_placed, shapes, param_shardings(shapes, mesh))
 
 
-def _import_leaf(
-    reader: TensorReader, path: str, leaf: jax.ShapeDtypeStruct, sharding: Sharding
-) -> Array:
-    weight = WEIGHTS[path]
+def _placed(leaf: jax.ShapeDtypeStruct, sharding: Sharding) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+
+def _import_leaf(reader: TensorReader, path: str, leaf: jax.ShapeDtypeStruct) -> Array:
+    weight, sharding = WEIGHTS[path], leaf.sharding
 
     def read(name: str, shape: tuple[int, ...], place: Sharding) -> Array:
         ours = weight.to_ours(reader.read(name, weight.their_shape(shape)), shape)
@@ -174,11 +180,22 @@ def export_model(
     is_writer = jax.process_index() == 0
     write_tensors(folder, shapes, dtype, fetch, shard_bytes, write=is_writer)
     if is_writer:
-        tokenizer.save(folder)
-        save_template(template, folder)
-        write_json(
-            Path(folder) / CONFIG_JSON, config_to_json(config, dtype) | _special_ids(tokenizer)
-        )
+        write_description(folder, config, tokenizer, template, dtype)
+
+
+def write_description(
+    folder: str | Path, config: LlamaConfig, tokenizer: Tokenizer, template: Template, dtype: str
+) -> None:
+    """Everything of a model folder but the weights: tokenizer, template and, last, config.json."""
+    eos = sorted(tokenizer.eos_ids)
+    special_ids = {
+        "bos_token_id": tokenizer.bos_id,
+        "eos_token_id": eos[0] if len(eos) == 1 else eos,
+        "pad_token_id": tokenizer.pad_id,
+    }
+    tokenizer.save(folder)
+    save_template(template, folder)
+    write_json(Path(folder) / CONFIG_JSON, config_to_json(config, dtype) | special_ids)
 
 
 def _file_order(config: LlamaConfig) -> Iterator[tuple[str, tuple[str, int | None]]]:
@@ -191,15 +208,6 @@ def _file_order(config: LlamaConfig) -> Iterator[tuple[str, tuple[str, int | Non
     yield WEIGHTS["final_norm/scale"].name, ("final_norm/scale", None)
     if not config.tie_word_embeddings:
         yield WEIGHTS["unembed/kernel"].name, ("unembed/kernel", None)
-
-
-def _special_ids(tokenizer: Tokenizer) -> dict[str, Any]:
-    eos = sorted(tokenizer.eos_ids)
-    return {
-        "bos_token_id": tokenizer.bos_id,
-        "eos_token_id": eos[0] if len(eos) == 1 else eos,
-        "pad_token_id": tokenizer.pad_id,
-    }
 
 
 def _to_host(array: Array) -> np.ndarray:

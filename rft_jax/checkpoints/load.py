@@ -5,10 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import jax
 from jax.sharding import Mesh
 
-from rft_jax.checkpoints.huggingface import export_model, import_params
-from rft_jax.checkpoints.huggingface_config import read_config
+from rft_jax.checkpoints.huggingface import (
+    export_model,
+    import_params,
+    param_shapes,
+    write_description,
+)
+from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, read_config
+from rft_jax.checkpoints.train_state import restore_params
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
@@ -16,6 +23,8 @@ from rft_jax.prompts import Template, get_template, load_template
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
 
 DEFAULT_TEMPLATE = "plain"
+# Beside the steps of a training, what every step needs to be a model.
+DESCRIPTION = "model"
 
 
 @dataclass(frozen=True)
@@ -34,9 +43,11 @@ def load_model(
     dtype: str = "float32",
     param_dtype: str = "float32",
 ) -> LoadedModel:
-    """Reads a Hugging Face folder or the output folder of a finished training.
+    """Reads a model; what kind of folder it is in is found out by looking.
 
     Args:
+      folder: a Hugging Face folder, the output of a finished training (which is one), or the
+        `checkpoints` of a training, for its newest good step, or one of the steps in there.
       mesh: where the parameters go; None for the first device.
       dtype: 'float32' or 'bfloat16', of the computation.
       param_dtype: 'float32' or 'bfloat16', of the parameters.
@@ -45,17 +56,46 @@ def load_model(
       UserError: something is missing, or config, weights and tokenizer don't belong together.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; --model names a folder with config.json")
-    config = read_config(folder, dtype=dtype, param_dtype=param_dtype)
-    tokenizer = load_tokenizer(folder)
+    description, step = _find_description(folder)
+    config = read_config(description, dtype=dtype, param_dtype=param_dtype)
+    tokenizer = load_tokenizer(description)
     if tokenizer.vocab_size > config.vocab_size:
         raise UserError(
-            f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens, config.json a vocab_size "
-            f"of {config.vocab_size}; the two don't belong together"
+            f"{description}: the tokenizer has {tokenizer.vocab_size} tokens, config.json a "
+            f"vocab_size of {config.vocab_size}; the two don't belong together"
         )
-    template = load_template(folder) or get_template(DEFAULT_TEMPLATE)
-    return LoadedModel(config, import_params(folder, config, mesh), tokenizer, template)
+    template = load_template(description) or get_template(DEFAULT_TEMPLATE)
+    if description == folder:
+        params = import_params(folder, config, mesh)
+    else:
+        params = restore_params(description.parent, param_shapes(config, mesh), step)
+    return LoadedModel(config, params, tokenizer, template)
+
+
+def _find_description(folder: Path) -> tuple[Path, int | None]:
+    """Where a model's config.json and tokenizer lie, and the step that its folder names."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; --model names a folder with {CONFIG_JSON}")
+    candidates: dict[Path, int | None] = {folder: None, folder / DESCRIPTION: None}
+    if folder.name.isdigit():
+        candidates[folder.parent / DESCRIPTION] = int(folder.name)
+    for candidate, step in candidates.items():
+        if (candidate / CONFIG_JSON).is_file():
+            return candidate, step
+    unfinished = (folder / "checkpoints" / DESCRIPTION).is_dir()
+    mend = "its training is not finished; run it again, or name its checkpoints folder"
+    raise UserError(
+        f"{folder}: no {CONFIG_JSON} in it; "
+        f"{mend if unfinished else '--model names a Hugging Face folder or one of our trainings'}"
+    )
+
+
+def describe_checkpoints(
+    folder: str | Path, config: LlamaConfig, tokenizer: Tokenizer, template: Template
+) -> None:
+    """Lays config, tokenizer and template beside the steps, so that each is a model by itself."""
+    if jax.process_index() == 0:
+        write_description(Path(folder) / DESCRIPTION, config, tokenizer, template, "float32")
 
 
 def copy_model(

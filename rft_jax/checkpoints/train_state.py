@@ -80,8 +80,8 @@ class TrainStateCheckpoints:
         self._manager.reload()
 
 
-def restore_params(folder: str | Path, target: Any) -> Any:
-    """The parameters alone of the newest good step of a folder; changes nothing there.
+def restore_params(folder: str | Path, target: Any, step: int | None = None) -> Any:
+    """The parameters alone of a step, the newest good one if none is named; changes nothing.
 
     Args:
       folder: where a TrainStateCheckpoints saved.
@@ -95,11 +95,13 @@ def restore_params(folder: str | Path, target: Any) -> Any:
         raise UserError(f"{folder}: no such folder of checkpoints")
     with _open(folder, keep=None) as manager:
         wanted = {"params": jax.tree.map(_abstract, target)}
-        for step in sorted(manager.all_steps(), reverse=True):
-            fields = _restore(manager, folder, step, wanted)
+        steps = sorted(manager.all_steps(), reverse=True)
+        for number in steps if step is None else [step] if step in steps else []:
+            fields = _restore(manager, folder, number, wanted)
             if fields is not None:
                 return fields["params"]
-    raise UserError(f"{folder}: no whole checkpoint in it; train again")
+    wanted_step = "checkpoint" if step is None else f"checkpoint of step {step}"
+    raise UserError(f"{folder}: no whole {wanted_step} in it; there are {steps or 'none'}")
 
 
 def _open(folder: Path, keep: int | None) -> ocp.CheckpointManager:

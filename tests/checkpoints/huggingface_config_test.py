@@ -1,0 +1,154 @@
+"""config.json in and out: both spellings of the rotary settings, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rft_jax.checkpoints.huggingface_config import config_from_json, config_to_json, read_config
+from rft_jax.errors import UserError
+from rft_jax.models.config import LlamaConfig, RopeScaling
+from tests.llama_twin import LINEAR_ROPE, LLAMA3_ROPE, tiny_config
+
+LLAMA_3_2_1B = {  # as published, with the older spelling
+    "architectures": ["LlamaForCausalLM"],
+    "attention_bias": False,
+    "attention_dropout": 0.0,
+    "bos_token_id": 128000,
+    "eos_token_id": 128001,
+    "head_dim": 64,
+    "hidden_act": "silu",
+    "hidden_size": 2048,
+    "initializer_range": 0.02,
+    "intermediate_size": 8192,
+    "max_position_embeddings": 131072,
+    "mlp_bias": False,
+    "model_type": "llama",
+    "num_attention_heads": 32,
+    "num_hidden_layers": 16,
+    "num_key_value_heads": 8,
+    "pretraining_tp": 1,
+    "rms_norm_eps": 1e-05,
+    "rope_scaling": {
+        "factor": 32.0,
+        "high_freq_factor": 4.0,
+        "low_freq_factor": 1.0,
+        "original_max_position_embeddings": 8192,
+        "rope_type": "llama3",
+    },
+    "rope_theta": 500000.0,
+    "tie_word_embeddings": True,
+    "torch_dtype": "bfloat16",
+    "use_cache": True,
+    "vocab_size": 128256,
+}
+
+
+def test_a_published_config_is_read_field_by_field() -> None:
+    assert config_from_json(LLAMA_3_2_1B, "config.json") == LlamaConfig(
+        vocab_size=128256,
+        hidden_size=2048,
+        intermediate_size=8192,
+        num_layers=16,
+        num_heads=32,
+        num_kv_heads=8,
+        head_dim=64,
+        max_position_embeddings=131072,
+        rope_theta=500000.0,
+        rope_scaling=RopeScaling("llama3", 32.0, 1.0, 4.0, 8192),
+        rms_norm_eps=1e-5,
+        tie_word_embeddings=True,
+    )
+
+
+def test_both_spellings_of_the_rotary_settings_mean_the_same() -> None:
+    new = {k: v for k, v in LLAMA_3_2_1B.items() if k not in ("rope_scaling", "rope_theta")}
+    old_scaling: Any = LLAMA_3_2_1B["rope_scaling"]
+    new["rope_parameters"] = {"rope_theta": 500000.0, **old_scaling}
+    assert config_from_json(new, "a") == config_from_json(LLAMA_3_2_1B, "b")
+    oldest = tiny_config() | {"rope_scaling": {"type": "linear", "factor": 2.0}}
+    del oldest["rope_parameters"]
+    assert config_from_json(oldest, "c").rope_scaling == RopeScaling("linear", 2.0)
+    assert config_from_json(oldest, "c").rope_theta == 10000.0
+
+
+def test_llama_1_without_key_value_heads_has_one_for_every_head() -> None:
+    content = tiny_config(4, 4) | {"head_dim": None}
+    del content["num_key_value_heads"]
+    config = config_from_json(content, "config.json")
+    assert (config.num_kv_heads, config.head_dim) == (4, 12)
+
+
+def test_a_mistral_keeps_its_window() -> None:
+    content = tiny_config(8, 2, model_type="mistral", sliding_window=4096)
+    config = config_from_json(content, "config.json")
+    assert config.sliding_window == 4096
+    assert config_to_json(config, "float32")["model_type"] == "mistral"
+    assert config_from_json(config_to_json(config, "float32"), "again") == config
+    without = config_from_json(content | {"sliding_window": None}, "config.json")
+    assert without.sliding_window is None
+    assert config_to_json(without, "float32")["model_type"] == "llama"
+
+
+@pytest.mark.parametrize("rope", [None, LLAMA3_ROPE, LINEAR_ROPE])
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_written_config_reads_as_the_same_shape(rope: dict[str, Any] | None, tied: bool) -> None:
+    config = config_from_json(tiny_config(9, 3, tied=tied, rope=rope), "config.json")
+    assert config_from_json(config_to_json(config, "bfloat16"), "again") == config
+
+
+def test_transformers_reads_a_written_config_as_the_same_model() -> None:
+    transformers = pytest.importorskip("transformers")
+    config = config_from_json(LLAMA_3_2_1B, "config.json")
+    theirs = transformers.AutoConfig.for_model(**config_to_json(config, "bfloat16"))
+    expected = transformers.AutoConfig.for_model(**LLAMA_3_2_1B)
+    different = {
+        key
+        for key, value in theirs.to_dict().items()
+        if value != expected.to_dict()[key] and not key.endswith("_token_id")
+    }
+    assert not different
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"attention_bias": True}, "attention_bias True is not supported"),
+        ({"mlp_bias": True}, "mlp_bias True"),
+        ({"hidden_act": "gelu"}, "hidden_act 'gelu' is not supported, only 'silu'"),
+        ({"model_type": "qwen2"}, "model_type 'qwen2'"),
+        ({"attention_dropout": 0.1}, "attention_dropout 0.1"),
+        ({"quantization_config": {"bits": 4}}, "quantization_config {'bits': 4}"),
+        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor 0.5"),
+        ({"rope_parameters": {"rope_type": "yarn"}}, r"rope_parameters\.rope_type 'yarn'"),
+        ({"rope_parameters": None, "rope_scaling": {"type": "dynamic"}}, "rope_scaling.rope_type"),
+        ({"rope_parameters": {"rope_type": "linear"}}, "factor is missing"),
+        ({"rope_parameters": {"rope_type": "linear", "factor": "x"}}, "factor 'x' is not"),
+        ({"rope_parameters": {"partial_rotary_factor": 0.25}}, r"\.partial_rotary_factor"),
+        ({"rope_parameters": [1]}, r"rope_parameters \[1\] is not an object"),
+        ({"hidden_size": None}, "hidden_size is missing"),
+        ({"hidden_size": "64"}, "hidden_size '64' is not a positive whole number"),
+        ({"num_hidden_layers": 0}, "num_hidden_layers 0 is not"),
+        ({"rms_norm_eps": -1}, "rms_norm_eps -1 is not a positive number"),
+        ({"num_key_value_heads": 3}, "num_heads 4 is not divisible by num_kv_heads 3"),
+    ],
+)
+def test_what_the_model_lacks_is_refused_by_the_fields_name(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(tiny_config() | change))
+    with pytest.raises(UserError, match=message):
+        read_config(tmp_path)
+
+
+def test_errors_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(tiny_config(mlp_bias=True)))
+    with pytest.raises(UserError, match=str(path)):
+        read_config(tmp_path)
+    path.write_text("[]")
+    with pytest.raises(UserError, match="a JSON object is needed, found list"):
+        read_config(tmp_path)
