@@ -18,6 +18,7 @@ from rft_jax.jsonl import read_json, write_json, write_rows
 from rft_jax.outputs import open_output
 from rft_jax.progress import Progress
 from rft_jax.records import Problem
+from rft_jax.verify.symbolic import SymbolicComparer
 
 LENGTH_BINS = 4
 
@@ -69,10 +70,13 @@ def _score_into(
     output: Path, problems: Sequence[Problem], answers: SampledAnswers, settings: EvaluateSettings
 ) -> None:
     scored = []
-    with Progress("score", len(problems), "problems") as progress:
+    how = (settings.answers, settings.votes)
+    with (
+        SymbolicComparer(settings.timeout) as symbolic,
+        Progress("score", len(problems), "problems") as progress,
+    ):
         for problem in problems:
-            responses = answers.responses[problem.id]
-            scored.append(score(problem, responses, settings.answers, settings.votes))
+            scored.append(score(problem, answers.responses[problem.id], *how, symbolic))
             progress.update(len(scored))
     k = _common_k(scored, settings.k)
     majority = _majorities(scored, k, settings)
@@ -125,6 +129,7 @@ def summarise(
         "pass@k": figure([row["pass@k"] for row in rows], *resampling),
         "no_answer": 1 - answered / total,
         "truncated": answers.truncated / total,
+        "timeout": sum(one.timeouts for one in scored) / total,
         "by_steps": _by_steps(rows, shares, resampling),
         "by_words": _by_words(rows, shares, resampling),
     }

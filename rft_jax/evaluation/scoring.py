@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from rft_jax.errors import UserError
 from rft_jax.evaluation import metrics
 from rft_jax.records import Problem
 from rft_jax.verify.answers import answer_value, answers_equal, extract_answer, reference_answer
+from rft_jax.verify.numbers import parse_number
 
 # How far apart the paper's scoring script lets two floats be.
 _PAPER_TOLERANCE = 1e-4
@@ -27,6 +29,7 @@ class Scored:
       right: whether it equals the reference.
       labels: what it votes for: the first answer seen with that value, or, for the paper's votes,
         the answer as written. None abstains.
+      timeouts: samples whose answer could not be compared in time; they count as wrong.
     """
 
     problem: Problem
@@ -34,6 +37,7 @@ class Scored:
     answers: tuple[str | None, ...]
     right: tuple[bool, ...]
     labels: tuple[str | None, ...]
+    timeouts: int
 
     @property
     def share_right(self) -> Fraction:
@@ -53,8 +57,23 @@ class Scored:
         return metrics.majority_at_k(counted, k, resamples, seed)
 
 
-def score(problem: Problem, responses: Sequence[str], mode: str, votes: str) -> Scored:
+class Comparer(Protocol):
+    """Compares what two formulas mean; `verify.symbolic.SymbolicComparer` is one."""
+
+    def equal(self, reference: str, answer: str) -> bool:
+        """Whether they mean the same; raises TimeoutError when that takes too long."""
+
+
+def score(
+    problem: Problem, responses: Sequence[str], mode: str, votes: str, symbolic: Comparer
+) -> Scored:
     """Reads the answers out of a problem's responses and compares them with the reference.
+
+    Wrong answers vote by number or by normalised text: what two formulas mean is asked only
+    against the reference.
+
+    Args:
+      symbolic: asked about answers that are no plain numbers.
 
     Raises:
       UserError: the problem's own answer cannot be read.
@@ -63,11 +82,16 @@ def score(problem: Problem, responses: Sequence[str], mode: str, votes: str) -> 
     if reference is None:
         raise UserError(f"problem {problem.id!r} has no answer; it must end with '#### n'")
     answers = tuple(extract_answer(response, mode) for response in responses)
-    equal = _equal_for_paper if votes == "paper" else answers_equal
-    found = {a: equal(a, reference) for a in dict.fromkeys(answers)}
-    right = tuple(found[a] for a in answers)
-    labels = answers if votes == "paper" else _labels_by_value(answers)
-    return Scored(problem, reference, answers, right, labels)
+    equal = _equal_for_paper if votes == "paper" else partial(_equal, symbolic)
+    found = {a: a is not None and equal(a, reference) for a in dict.fromkeys(answers)}
+    return Scored(
+        problem,
+        reference,
+        answers,
+        right=tuple(bool(found[a]) for a in answers),
+        labels=answers if votes == "paper" else _labels_by_value(answers),
+        timeouts=sum(found[a] is None for a in answers),
+    )
 
 
 def _labels_by_value(answers: Sequence[str | None]) -> tuple[str | None, ...]:
@@ -76,9 +100,19 @@ def _labels_by_value(answers: Sequence[str | None]) -> tuple[str | None, ...]:
     return tuple(a if a is None else first.setdefault(answer_value(a), a) for a in answers)
 
 
-def _equal_for_paper(answer: str | None, reference: str) -> bool:
-    if answer is None:
+def _equal(symbolic: Comparer, answer: str, reference: str) -> bool | None:
+    """Whether an answer is right; None when that could not be decided in time."""
+    if answers_equal(answer, reference):
+        return True
+    if parse_number(answer) is not None and parse_number(reference) is not None:
         return False
+    try:
+        return symbolic.equal(reference, answer)
+    except TimeoutError:
+        return None
+
+
+def _equal_for_paper(answer: str, reference: str) -> bool:
     try:
         return abs(float(answer) - float(reference)) < _PAPER_TOLERANCE
     except ValueError:

@@ -35,6 +35,7 @@ class EvaluateSettings:
         'paper' counts answer strings of the first k samples, ties to the first seen.
       answers: how an answer is read: 'first', 'last' (`#### n`), 'boxed', 'the_answer_is',
         'strict' or 'flexible' (lm-evaluation-harness).
+      timeout: seconds that one symbolic comparison of answers may take.
       bootstrap_resamples: of the question-level bootstrap.
       bootstrap_seed: of the same.
     """
@@ -56,6 +57,7 @@ class EvaluateSettings:
     curve: tuple[int, ...] = ()
     votes: str = "value"
     answers: str = "first"
+    timeout: float = 5.0
     bootstrap_resamples: int = 10_000
     bootstrap_seed: int = 0
 
@@ -76,6 +78,8 @@ class EvaluateSettings:
                 f"evaluate.k = {self.k}, evaluate.curve = {self.curve}: a k is at least 1 "
                 "(0 takes all samples)"
             )
+        if self.timeout <= 0:
+            raise UserError(f"evaluate.timeout = {self.timeout}: more than 0 seconds are needed")
         if self.bootstrap_resamples < 1:
             raise UserError(
                 f"evaluate.bootstrap_resamples = {self.bootstrap_resamples}: at least 1 is needed"

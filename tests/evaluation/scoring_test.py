@@ -1,14 +1,29 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
 from rft_jax.errors import UserError
-from rft_jax.evaluation.scoring import count_steps, count_words, score, to_row
+from rft_jax.evaluation import scoring
+from rft_jax.evaluation.scoring import Scored, count_steps, count_words, to_row
 from rft_jax.records import Problem
 
 PROBLEM = Problem("p/1", "How many?", "He has <<9+9=18>>18 of them\nat last.\n#### 18")
+
+
+class Symbolic:
+    """Knows that 1/2 and \\frac12 are equal, and takes too long over what is hard."""
+
+    def equal(self, reference: str, answer: str) -> bool:
+        if answer == "hard":
+            raise TimeoutError
+        return {reference, answer} == {"\\frac12", "\\tfrac{2}{4}"}
+
+
+def score(*arguments: Any) -> Scored:
+    return scoring.score(*arguments, Symbolic())
 
 
 def _says(*answers: str) -> list[str]:
@@ -69,3 +84,12 @@ def test_steps_are_annotations_or_else_lines() -> None:
 def test_a_problem_without_an_answer_is_named() -> None:
     with pytest.raises(UserError, match="'p/2' has no answer"):
         score(Problem("p/2", "?", ""), ["#### 1"], "first", "value")
+
+
+def test_formulas_are_compared_by_meaning_and_a_time_out_is_kept_apart() -> None:
+    problem = Problem("p/3", "?", r"So \boxed{\frac12}.")
+    says = [rf"\boxed{{{answer}}}" for answer in (r"\tfrac{2}{4}", "hard", "x", r"\frac12")]
+    scored = score(problem, says, "boxed", "value")
+    assert scored.right == (True, False, False, True)
+    assert scored.timeouts == 1
+    assert scored.majority_at_k(4, "value", 1, 0) == 1.0
