@@ -263,5 +263,5 @@ def _checked(binding: Binding, classes: Mapping[str, type], scoped: bool) -> Bin
 
 def _closest(binding: Binding, classes: Mapping[str, type]) -> str:
     names = [f"{name}.{field}" for name, kind in classes.items() for field in field_types(kind)]
-    close = difflib.get_close_matches(f"{binding.name}.{binding.field}", names, 3, 0.5)
+    close = difflib.get_close_matches(f"{binding.name}.{binding.field}", names, 3, 0.7)
     return f"closest: {', '.join(close)}" if close else f"there are {', '.join(classes)}"

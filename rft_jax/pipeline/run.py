@@ -20,6 +20,7 @@ import rft_jax
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import Config
+from rft_jax.identity import input_identity
 from rft_jax.jsonl import atomic_write, read_json, write_json, write_rows
 from rft_jax.model_names import EMBEDDED, model_folder
 from rft_jax.outputs import CONFIG, open_output
@@ -30,7 +31,7 @@ from rft_jax.pipeline.experiments import compare_arms
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.results import make_results, results_text
 from rft_jax.pipeline.settings import RunSettings
-from rft_jax.pipeline.stages import Given, Stage, folder_digest
+from rft_jax.pipeline.stages import Given, Stage
 from rft_jax.records import Problem, to_row
 
 _MOST_PARALLEL = 4
@@ -111,7 +112,7 @@ def _model(settings: RunSettings) -> Given:
     folder = Path(model_folder(settings.model or EMBEDDED)).absolute()
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; run.model names one with config.json")
-    return Given(str(folder), folder_digest(folder))
+    return Given(str(folder), input_identity(folder))
 
 
 def _check_scopes(config: Config, plan: Plan) -> None:

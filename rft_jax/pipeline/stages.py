@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from rft_jax import outputs
 from rft_jax.gin_settings import flag_value
-from rft_jax.jsonl import file_digest, read_rows
+from rft_jax.jsonl import read_rows
 
 FOLDER = "stages"
 
@@ -162,16 +162,11 @@ class Stage:
             words += [f"{name}={text}"] if name.startswith("--gin.") else [name, text]
         words += ["--output", str(self.folder)]
         for name, settings in self.settings.items():
+            changed = [f.name for f in fields(settings) if getattr(settings, f.name) != f.default]
+            flags = {f"--gin.{name}.{one}": getattr(settings, one) for one in changed}
             words += [
-                f"--gin.{name}.{f.name}={flag_value(getattr(settings, f.name))}"
-                for f in fields(settings)
-                if getattr(settings, f.name) != f.default
+                f"{flag}={flag_value(value)}"
+                for flag, value in flags.items()
+                if flag not in self.arguments
             ]
         return words
-
-
-def folder_digest(folder: Path) -> str:
-    """SHA-256 (hex) of the names and bytes of the files in a model folder, subfolders left out."""
-    files = sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
-    listing = [(p.name, file_digest(p)) for p in files]
-    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
