@@ -105,6 +105,4 @@ def constrain_activations(x: Array) -> Array:
 def global_batch(batch: Any, mesh: Mesh) -> Any:
     """Global arrays of which this process contributes its own rows."""
     sharding = batch_sharding(mesh)
-    return jax.tree.map(
-        lambda rows: jax.make_array_from_process_local_data(sharding, rows), batch
-    )
+    return jax.tree.map(lambda rows: jax.make_array_from_process_local_data(sharding, rows), batch)

@@ -1,7 +1,7 @@
 """LLaMA (Touvron et al., arXiv 2302.13971) in Flax linen, as a thin functional layer.
 
-    hidden, cache = Llama(config).apply({"params": params}, tokens, positions, segment_ids, cache)
-    logits = unembed(params, hidden)
+hidden, cache = Llama(config).apply({"params": params}, tokens, positions, segment_ids, cache)
+logits = unembed(params, hidden)
 """
 
 from __future__ import annotations

@@ -51,5 +51,7 @@ def test_a_step_equals_optax_adamw_at_the_same_rate() -> None:
 def test_a_bad_setting_is_named_with_its_value() -> None:
     with pytest.raises(UserError, match="'cubic'"):
         TrainSettings(schedule="cubic")
-    with pytest.raises(UserError, match="batch_size 10 is not divisible by gradient_accumulation 4"):
+    with pytest.raises(
+        UserError, match="batch_size 10 is not divisible by gradient_accumulation 4"
+    ):
         TrainSettings(batch_size=10, gradient_accumulation=4)

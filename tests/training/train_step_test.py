@@ -65,15 +65,11 @@ MESHES = [(8, 1, 1), (1, 8, 1), (1, 4, 2), (2, 2, 2)]
 
 
 @pytest.mark.parametrize(("data", "fsdp", "tensor"), MESHES)
-def test_losses_and_parameters_do_not_depend_on_the_mesh(
-    data: int, fsdp: int, tensor: int
-) -> None:
+def test_losses_and_parameters_do_not_depend_on_the_mesh(data: int, fsdp: int, tensor: int) -> None:
     losses, params, _ = three_steps(MeshSettings(1, 1, 1), 1, SETTINGS)
     sharded_losses, sharded_params, _ = three_steps(MeshSettings(data, fsdp, tensor), 8, SETTINGS)
     np.testing.assert_allclose(losses, sharded_losses, rtol=1e-5)
-    for one, other in zip(
-        jax.tree.leaves(params), jax.tree.leaves(sharded_params), strict=True
-    ):
+    for one, other in zip(jax.tree.leaves(params), jax.tree.leaves(sharded_params), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
