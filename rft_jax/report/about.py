@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from rft_jax.report.html import Section, definitions, folded
-from rft_jax.report.runs import Run, read_settings
+from rft_jax.report.runs import Run, Stage, read_settings
 
 
 def about_section(runs: Sequence[Run]) -> Section:
@@ -22,12 +22,18 @@ def about_section(runs: Sequence[Run]) -> Section:
             parts.append(folded(f"{name}versions", definitions(_flat(run.versions))))
         if len(run.stages) > 1:
             stages = "".join(
-                folded(f"{stage.name} ({stage.command})", _json(read_settings(stage.folder)))
+                folded(_stage_title(run, stage), _json(read_settings(stage.folder)))
                 for stage in run.stages
             )
             parts.append(folded(f"{name}stages", stages))
     body = "".join(f'<div class="card">{part}</div>' for part in parts)
     return Section("settings", "Settings and versions", body)
+
+
+def _stage_title(run: Run, stage: Stage) -> str:
+    seconds = run.seconds.get(stage.name)
+    took = f", {seconds:,.0f} s" if isinstance(seconds, int | float) else ""
+    return f"{stage.name} ({stage.command}{took})"
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rft_jax.evaluation.intervals import figure
-from rft_jax.jsonl import read_rows
+from rft_jax.jsonl import read_json, read_rows
 from rft_jax.report import svg
 from rft_jax.report.html import Section, card, charts
 from rft_jax.report.runs import Run, arm_name, greedy_evaluations, read_predictions
@@ -37,7 +37,7 @@ def thin(rows: Sequence[Mapping[str, Any]], name: str) -> list[svg.Point]:
 def models_section(runs: Sequence[Run], palette: Mapping[str, int]) -> Section:
     """What the models get right, on which problems, and how they learned it."""
     cards = [_accuracy_card(runs, palette), *_difficulty_cards(runs, palette)]
-    cards.append(_loss_card(runs, palette))
+    cards += [_loss_card(runs, palette), _votes_card(runs, palette)]
     return Section("models", "The models", charts([one for one in cards if one]))
 
 
@@ -73,6 +73,24 @@ def _loss_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
     chart = svg.line_chart(lines, "step", "nats a token", marks=False)
     caption = "On the responses of each batch, averaged over neighbouring steps."
     return card(chart, "Training loss", caption)
+
+
+def _votes_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
+    """maj@k against k, a line an evaluation that was asked for several k."""
+    lines = []
+    for run in runs:
+        for stage in run.of("evaluate"):
+            curve = read_json(stage.folder / "metrics.json").get("curve", ())
+            points = [
+                svg.Point(at["k"], at["maj@k"]["value"], *at["maj@k"]["ci95"])
+                for at in sorted(curve, key=lambda at: at["k"])
+            ]
+            if len(points) > 1:
+                lines.append(svg.Series(arm_name(stage.arm), points, palette[stage.arm]))
+    if not lines:
+        return ""
+    chart = svg.line_chart(lines, "votes (k)", "maj@k", svg.percent, log_x=True)
+    return card(chart, "Majority votes against k", "Averaged over subsets of k, ties shared.")
 
 
 def _difficulty_cards(runs: Sequence[Run], palette: Mapping[str, int]) -> list[str]:

@@ -12,6 +12,7 @@ from rft_jax.records import VERDICTS
 from rft_jax.report import svg
 from rft_jax.report.html import Section, card, charts
 from rft_jax.report.runs import Run, Stage, arm_name, read_settings
+from rft_jax.report.tables import Cell, Table
 
 # The rungs of the dedup ladder, finest first, as they are called on the page.
 RUNG_NAMES = {
@@ -20,6 +21,7 @@ RUNG_NAMES = {
     "canonical": "equation list, operands in any order",
     "unordered": "equations in any order",
 }
+_SUSPICIOUS_SHOWN = 15
 _VERDICT_COLOURS = {
     "correct": "c2",
     "wrong_answer": "c1",
@@ -64,7 +66,8 @@ def sampling_section(collected: Sequence[Collected], palette: Mapping[str, int])
         _distinct_card(collected),
         _solved_card(collected, palette),
     ]
-    return Section("sampling", "What sampling found", charts([one for one in cards if one]))
+    found = charts([one for one in cards if one]) + _suspicious_card(collected)
+    return Section("sampling", "What sampling found", found)
 
 
 def _verdict_card(collected: Sequence[Collected]) -> str:
@@ -141,3 +144,29 @@ def _mean_curve(curves: Sequence[Sequence[Mapping[str, float]]]) -> list[svg.Poi
         for at in curve:
             values.setdefault(at["k"], []).append(at["value"])
     return [svg.Point(k, sum(v) / len(v)) for k, v in sorted(values.items())]
+
+
+def _suspicious_card(collected: Sequence[Collected]) -> str:
+    """References that no sample agrees with while most samples agree on another answer."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for one in collected:
+        for row in one.stats.get("suspicious_references", ()):
+            found.setdefault(row["id"], row)
+    if not found:
+        return ""
+    worst = sorted(found.values(), key=lambda row: -row["votes"] / row["samples"])
+    cells = [
+        [Cell(row["id"]), Cell(row["reference"]), Cell(row["answer"], _votes(row))]
+        for row in worst[:_SUSPICIOUS_SHOWN]
+    ]
+    table = Table(["Problem", "Reference", "Samples agree on"], cells).html()
+    caption = (
+        f"{len(found):,} problems, those with the most agreement first. No sample agrees with the "
+        "reference and at least half of them agree with each other: the reference may be wrong, "
+        "or the models share a mistake."
+    )
+    return f'<div class="spaced">{card(table, "Suspicious references", caption)}</div>'
+
+
+def _votes(row: Mapping[str, Any]) -> str:
+    return f"{row['votes']} of {row['samples']}"

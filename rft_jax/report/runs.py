@@ -63,6 +63,7 @@ class Run:
     Attributes:
       rows: of `results.json`, a model and seed each.
       comparisons: of `results.json`.
+      seconds: stage -> how long it took, as far as is known.
       notes: sentences to show where the figures stand (what the pretrained model has seen).
     """
 
@@ -74,6 +75,7 @@ class Run:
     notes: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, command: str) -> Iterator[Stage]:
         """The stages of one command that left their file, each folder once."""
@@ -99,14 +101,14 @@ def read_run(path: str) -> Run:
     folder = Path(path)
     if not folder.is_dir():
         raise UserError(f"{path}: no such folder; name what rft run or a single stage wrote")
-    described = read_json(folder / "run.json") if (folder / "run.json").exists() else {}
-    if isinstance(described, dict) and isinstance(described.get("stages"), dict):
+    described = _optional(folder / "run.json")
+    if isinstance(described.get("stages"), dict):
         return _whole_run(folder, described)
     return _single_stage(folder)
 
 
 def _whole_run(folder: Path, described: Mapping[str, Any]) -> Run:
-    results = read_json(folder / "results.json") if (folder / "results.json").exists() else {}
+    results, timing = (_optional(folder / name) for name in ("results.json", "timing.json"))
     notes = described.get("notes", [])
     return Run(
         name=folder.resolve().name,
@@ -117,6 +119,7 @@ def _whole_run(folder: Path, described: Mapping[str, Any]) -> Run:
         notes=(notes,) if isinstance(notes, str) else tuple(map(str, notes)),
         settings=described.get("settings", {}),
         versions=described.get("versions", {}),
+        seconds=timing.get("stages", {}),
     )
 
 
@@ -155,7 +158,10 @@ def _measured(folder: Path) -> dict[str, Any]:
 
 def read_settings(folder: Path) -> dict[str, Any]:
     """What a stage's folder was made with; empty for a foreign one."""
-    path = folder / SETTINGS
+    return _optional(folder / SETTINGS)
+
+
+def _optional(path: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 

@@ -122,9 +122,85 @@ def _write_evaluation(folder: Path, problems: list[Any], share: float, seed: int
     return accuracy
 
 
+def _write_votes(folder: Path, k: int) -> None:
+    """An evaluation by several samples a problem."""
+    low, high = ({"value": v, "ci95": [v - 0.02, v + 0.02], "n": 200} for v in (0.5, 0.6))
+    curve = [{"k": n, "maj@k": figure, "pass@k": high} for n, figure in ((1, low), (k, high))]
+    metrics = {"n": 200, "k": k, "mean@1": low, "maj@k": high, "pass@k": high, "curve": curve}
+    write_json(folder / "metrics.json", metrics)
+
+
+class FakeRun:
+    """A run's folder in the making.
+
+    Args:
+      k: samples a problem.
+    """
+
+    def __init__(self, folder: Path, k: int, problems: int, tests: int) -> None:
+        self.folder, self.k = folder, k
+        self.train, self.test = _problems(problems, "train"), _problems(tests, "test")
+        self.stages: dict[str, Any] = {}
+        self.rows: list[dict[str, Any]] = []
+        self.evaluations: dict[str, list[Path]] = {}
+        wrong = {**self.train[3], "answer": "<<1+1=2>>2\n#### 4321"}
+        write_rows(folder / "problems.jsonl", [*self.train[:3], wrong, *self.train[4:]])
+
+    def stage(self, arm: str, seed: int, command: str, label: str = "") -> Path:
+        """A new stage's folder."""
+        at = f"stages/{arm}-{seed}-{label or command}"
+        described = {"folder": at, "command": command, "seed": seed, "arm": arm}
+        self.stages[f"{arm}-{seed} {label or command}"] = described
+        return self.folder / at
+
+    def add(self, arm: str, seed: int, place: int) -> None:
+        """An arm of one seed: its stages and its row of results."""
+        if arm != "rho":
+            _write_training(self.stage(arm, seed, "train"), seed, 0.3 - 0.03 * place)
+        if arm == "sft":
+            _write_samples(self.stage(arm, seed, "sample"), f"sft-{seed}", self.train, self.k)
+        if arm == "rft":
+            at = self.stage(arm, seed, "collect").relative_to(self.folder)
+            _collect(self.folder, f"stages/sft-{seed}-sample", str(at))
+            _write_votes(self.stage(arm, seed, "evaluate", "vote"), self.k)
+        at = self.stage(arm, seed, "evaluate")
+        accuracy = _write_evaluation(at, self.test, SHARES[arm], 10 * seed + place)
+        self.evaluations.setdefault(arm, []).append(at)
+        row = {"model": arm, "seed": seed, "train_rows": 1000 * place, "accuracy": accuracy}
+        row["distinct_paths_per_problem"] = 2.54 if arm == "rft" else None
+        self.rows.append(row | {"maj@k": None, "pass@k": None, "k": None})
+
+    def finish(self, seeds: tuple[int, ...]) -> Path:
+        """Writes what stands beside the stages."""
+        comparisons = []
+        for b in ("sft", "sft_steps", "rft_no_dedup"):
+            pairs = [[read_scores(at) for at in self.evaluations[arm]] for arm in ("rft", b)]
+            comparisons.append({"a": "rft", "b": b, **compare(*pairs, resamples=500)})
+        results = {"rows": self.rows, "comparisons": comparisons}
+        write_json(self.folder / "results.json", results)
+        write_json(self.folder / "timing.json", {"stages": dict.fromkeys(self.stages, 12.3)})
+        described = {
+            "stages": self.stages,
+            "settings": {"model": "", "seeds": list(seeds), "train": {"learning_rate": 1e-3}},
+            "versions": {"python": "3.11", "jax": "0.10.2"},
+            "notes": f"The pretrained model has seen none of these problems. {HOSTILE[:50]}",
+        }
+        write_json(self.folder / "run.json", described)
+        return self.folder
+
+
+def write_run(folder: Path, seeds: tuple[int, ...], k: int, problems: int, tests: int) -> Path:
+    """The whole run; also for looking at by hand."""
+    run = FakeRun(folder, k, problems, tests)
+    for seed in seeds:
+        for place, arm in enumerate(SHARES):
+            run.add(arm, seed, place)
+    return run.finish(seeds)
+
+
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a run: `make_run(name, seeds=…, k=…, problems=…)` returns its folder."""
+    """Writes a run: `make_run(name, seeds=…, k=…, problems=…, tests=…)` returns its folder."""
 
     def make(
         name: str = "run",
@@ -136,62 +212,3 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         return write_run(tmp_path / name, seeds, k, problems, tests)
 
     return make
-
-
-def write_run(folder: Path, seeds: tuple[int, ...], k: int, problems: int, tests: int) -> Path:
-    """The whole run; also for looking at by hand."""
-    train, test = _problems(problems, "train"), _problems(tests, "test")
-    write_rows(folder / "problems.jsonl", train)
-    stages: dict[str, Any] = {}
-    rows = []
-    evaluations: dict[str, list[Path]] = {}
-
-    def stage(arm: str, seed: int, command: str) -> Path:
-        at = f"stages/{arm}-{seed}-{command}"
-        stages[f"{arm}-{seed} {command}"] = {
-            "folder": at,
-            "command": command,
-            "seed": seed,
-            "arm": arm,
-        }
-        return folder / at
-
-    for seed in seeds:
-        for i, (arm, share) in enumerate(SHARES.items()):
-            if arm != "rho":
-                _write_training(stage(arm, seed, "train"), seed, 0.3 - 0.03 * i)
-            if arm == "sft":
-                _write_samples(stage(arm, seed, "sample"), f"sft-{seed}", train, k)
-            if arm == "rft":
-                at = stage(arm, seed, "collect").relative_to(folder)
-                _collect(folder, f"stages/sft-{seed}-sample", str(at))
-            at = stage(arm, seed, "evaluate")
-            accuracy = _write_evaluation(at, test, share, 10 * seed + i)
-            evaluations.setdefault(arm, []).append(at)
-            rows.append(
-                {
-                    "model": arm,
-                    "seed": seed,
-                    "train_rows": 0 if arm == "rho" else 1000 * i,
-                    "distinct_paths_per_problem": 2.54 if arm == "rft" else None,
-                    "accuracy": accuracy,
-                    "maj@k": None,
-                    "pass@k": None,
-                    "k": None,
-                }
-            )
-    comparisons = []
-    for b in ("sft", "sft_steps", "rft_no_dedup"):
-        pairs = [[read_scores(at) for at in evaluations[arm]] for arm in ("rft", b)]
-        comparisons.append({"a": "rft", "b": b, **compare(*pairs, resamples=500)})
-    write_json(folder / "results.json", {"rows": rows, "comparisons": comparisons})
-    write_json(
-        folder / "run.json",
-        {
-            "stages": stages,
-            "settings": {"model": "", "seeds": list(seeds), "train": {"learning_rate": 1e-3}},
-            "versions": {"python": "3.11", "jax": "0.10.2"},
-            "notes": f"The pretrained model has seen none of these problems. {HOSTILE[:50]}",
-        },
-    )
-    return folder

@@ -55,9 +55,17 @@ def test_the_page_holds_every_section_of_a_run(make_run: MakeRun, tmp_path: Path
     page = _report([make_run()], tmp_path / "out")
     ids = {attrs.get("id") for tag, attrs in _Page(page).elements if tag == "section"}
     assert ids == {"results", "models", "sampling", "examples", "samples", "settings"}
-    for title in ("Accuracy by number of steps", "Training loss", "Verdicts", "Kept paths per"):
+    titles = ("Accuracy by number of steps", "Training loss", "Verdicts", "Kept paths per problem")
+    for title in (*titles, "Majority votes against k", "Suspicious references"):
         assert title in page
-    assert page.count("<svg") == 8
+    assert page.count("<svg") == 9
+    assert "rft-0 train (train, 12 s)" in page
+
+
+def test_a_reference_that_samples_agree_against_is_shown(make_run: MakeRun, tmp_path: Path) -> None:
+    page = _report([make_run()], tmp_path / "out")
+    row = re.search(r"<tr><td>train/3</td><td>4321</td><td>(\d+) <small>(\d) of 8</small>", page)
+    assert row and row[1] != "4321" and int(row[2]) >= 4
 
 
 def test_the_page_says_in_words_what_was_found(make_run: MakeRun, tmp_path: Path) -> None:
