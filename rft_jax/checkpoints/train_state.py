@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -100,8 +102,11 @@ def restore_params(folder: str | Path, target: Any, step: int | None = None) -> 
             fields = _restore(manager, folder, number, wanted)
             if fields is not None:
                 return fields["params"]
-    wanted_step = "checkpoint" if step is None else f"checkpoint of step {step}"
-    raise UserError(f"{folder}: no whole {wanted_step} in it; there are {steps or 'none'}")
+    whole = [number for number in steps if number != step]
+    raise UserError(
+        f"{folder}: no whole checkpoint{'' if step is None else f' of step {step}'} in it; "
+        + (f"there are {whole}" if step is not None and whole else "train again")
+    )
 
 
 def _open(folder: Path, keep: int | None) -> ocp.CheckpointManager:
@@ -113,7 +118,20 @@ def _open(folder: Path, keep: int | None) -> ocp.CheckpointManager:
         cleanup_tmp_directories=keep is not None,
     )
     handlers = {name: ocp.StandardCheckpointHandler() for name in ("params", "rest")}
-    return ocp.CheckpointManager(folder, options=options, item_handlers=handlers)
+    with _quiet():
+        return ocp.CheckpointManager(folder, options=options, item_handlers=handlers)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps Orbax from warning of what it was asked for, and of damage that is told once by us."""
+    absl = logging.getLogger("absl")
+    level = absl.level
+    absl.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        absl.setLevel(level)
 
 
 def _fields(state: Any) -> dict[str, Any]:
@@ -130,10 +148,11 @@ def _restore(
     """The wanted fields of a step; None, with a warning, if it is damaged."""
     rest = {name: value for name, value in wanted.items() if name != "params"}
     items = {"params": wanted["params"]} | ({"rest": rest} if rest else {})
+    arguments = {name: ocp.args.StandardRestore(tree) for name, tree in items.items()}
     try:
-        _check_shapes(manager, folder / str(step), step, items)
-        arguments = {name: ocp.args.StandardRestore(tree) for name, tree in items.items()}
-        restored = manager.restore(step, args=ocp.args.Composite(**arguments))
+        with _quiet():
+            _check_shapes(manager, folder / str(step), step, items)
+            restored = manager.restore(step, args=ocp.args.Composite(**arguments))
     except UserError:
         raise
     except Exception as error:  # Orbax raises bare Exceptions too, when a chunk can't be read

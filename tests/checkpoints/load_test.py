@@ -1,0 +1,119 @@
+"""What `--model` may name: Hugging Face folders, finished trainings, checkpoints of one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from rft_jax.checkpoints.load import LoadedModel, copy_model, describe_checkpoints, load_model
+from rft_jax.checkpoints.train_state import TrainStateCheckpoints
+from rft_jax.errors import UserError
+from rft_jax.mesh_settings import MeshSettings
+from rft_jax.models.llama import Params
+from rft_jax.partitioning import make_mesh
+from rft_jax.prompts import TEMPLATES, Template
+
+
+@flax.struct.dataclass
+class State:
+    step: jax.Array
+    params: Params
+
+
+@pytest.fixture(scope="module")
+def model(model_folder: Path) -> LoadedModel:
+    return load_model(model_folder)
+
+
+@pytest.fixture
+def training(model: LoadedModel, tmp_path: Path) -> Path:
+    """What an unfinished training leaves: steps 10 and 20, whose parameters are 10 and 20."""
+    folder = tmp_path / "run" / "checkpoints"
+    checkpoints = TrainStateCheckpoints(folder, keep=2)
+    template = Template("mine", "Q: {question}\nA:")
+    describe_checkpoints(folder, model.config, model.tokenizer, template)
+    for step in (10, 20):
+        params = jax.tree.map(lambda x, n=step: jnp.full_like(x, n), model.params)
+        checkpoints.save(step, State(jnp.int32(step), params))
+    checkpoints.close()
+    return folder
+
+
+def _values(params: Params) -> set[float]:
+    return {float(v) for leaf in jax.tree.leaves(params) for v in np.unique(leaf)}
+
+
+def test_a_folder_of_checkpoints_is_its_newest_step_with_tokenizer_and_template(
+    training: Path, model: LoadedModel
+) -> None:
+    loaded = load_model(training)
+    assert _values(loaded.params) == {20.0}
+    assert loaded.config == model.config
+    assert loaded.tokenizer.fingerprint == model.tokenizer.fingerprint
+    assert loaded.template.name == "mine"
+
+
+def test_a_step_is_a_model_by_itself_on_any_mesh(training: Path) -> None:
+    loaded = load_model(training / "10", make_mesh(MeshSettings(2, 2, 2)), "bfloat16", "bfloat16")
+    assert _values(loaded.params) == {10.0}
+    leaves = jax.tree.leaves(loaded.params)
+    assert {leaf.dtype for leaf in leaves} == {jnp.dtype("bfloat16")}
+    assert {len(leaf.sharding.device_set) for leaf in leaves} == {8}
+
+
+def test_the_folder_of_an_unfinished_training_is_refused_with_the_way_on(training: Path) -> None:
+    with pytest.raises(UserError, match="not finished; run it again"):
+        load_model(training.parent)
+
+
+def test_a_step_that_is_not_there_is_refused_with_those_that_are(training: Path) -> None:
+    (training / "30").mkdir()  # empty
+    with pytest.raises(UserError, match=r"step 30 in it; there are \[20, 10\]"):
+        load_model(training / "30")
+
+
+def test_a_folder_without_a_template_has_the_plain_one(model: LoadedModel) -> None:
+    assert model.template == TEMPLATES["plain"]
+
+
+def test_a_missing_folder_and_one_without_a_config_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"{tmp_path}/none: no such folder"):
+        load_model(tmp_path / "none")
+    with pytest.raises(UserError, match=r"no config\.json in it; --model names"):
+        load_model(tmp_path)
+
+
+def test_a_model_folder_without_a_tokenizer_is_refused(model_folder: Path, tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(model_folder / name, tmp_path)
+    with pytest.raises(UserError, match="no tokenizer"):
+        load_model(tmp_path)
+
+
+def test_a_tokenizer_larger_than_the_embedding_is_refused_with_both_sizes(
+    model_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(model_folder, tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"vocab_size": 50}))
+    with pytest.raises(UserError, match=r"51 tokens, config\.json a vocab_size of 50"):
+        load_model(tmp_path)
+
+
+def test_a_copy_carries_the_template_and_dtype_asked_for(
+    model_folder: Path, tmp_path: Path
+) -> None:
+    copy_model(model_folder, tmp_path / "copy", "float16", "chatml")
+    assert load_model(tmp_path / "copy").template == TEMPLATES["chatml"]
+    tensors = load_file(tmp_path / "copy" / "model.safetensors")
+    assert {tensor.dtype for tensor in tensors.values()} == {np.dtype(np.float16)}
+    with pytest.raises(UserError, match="not empty; name a new folder"):
+        copy_model(model_folder, tmp_path / "copy")
