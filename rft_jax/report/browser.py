@@ -52,11 +52,12 @@ def examples_section(examples: Sequence[tuple[Collected, Example]]) -> Section:
     for verdict in reversed(VERDICTS):
         if verdict != "correct":
             shown += [e for _, e in examples if e.row.verdict == verdict][:1]
-    body = "".join(map(_example_html, shown))
+    body = "".join(map(example_html, shown))
     return Section("examples", "Kept and rejected", f'<div class="card">{body}</div>' * bool(shown))
 
 
-def _example_html(example: Example) -> str:
+def example_html(example: Example) -> str:
+    """A sample with its question, reason and marked equations."""
     row = example.row
     response = "".join(
         f'<mark class="{kind}">{escape(text)}</mark>' if kind else escape(text)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.report import views
+
+
+def test_a_view_brings_its_style_and_leaves_the_page_around_it_alone() -> None:
+    html = views.View("<p>x</p>")._repr_html_()
+    assert html.startswith("<div class='rft-view'><style>@scope (.rft-view) {")
+    assert ":root" not in html and "\nbody" not in html
+    assert html.endswith("<p>x</p></div>")
+
+
+def test_the_parts_of_the_report_can_be_seen_by_themselves(make_run: Callable[..., Path]) -> None:
+    run = views.open_run(str(make_run()))
+    assert "Paired comparisons" in views.results(run).html
+    assert "Training loss" in views.models(run).html
+    assert "Distinct paths against k" in views.sampling(run).html
+
+
+def test_samples_are_those_asked_for(make_run: Callable[..., Path]) -> None:
+    run = views.open_run(str(make_run(seeds=(0, 1))))
+    shown = views.samples(run, verdict="wrong_equation", model="sft-1", count=3).html
+    assert shown.count('<div class="sample">') == 3
+    assert shown.count("3+4=8 is wrong (3+4 is 7)") == 3
+    assert "sft-0" not in shown
+    assert views.samples(run, verdict="kept", count=2).html.count('class="badge kept"') == 2
+    one = views.samples(run, problem="train/11", count=50).html
+    assert one.count('<div class="sample">') == one.count("train/11 ·") > 1
+    assert "No such sample" in views.samples(run, problem="nowhere").html
+
+
+def test_the_same_seed_shows_the_same_samples(make_run: Callable[..., Path]) -> None:
+    run = views.open_run(str(make_run()))
+    assert views.samples(run, seed=1) == views.samples(run, seed=1) != views.samples(run, seed=2)
+
+
+def test_an_unknown_verdict_is_refused(make_run: Callable[..., Path]) -> None:
+    with pytest.raises(UserError, match="verdict 'nice'"):
+        views.samples(views.open_run(str(make_run())), verdict="nice")
