@@ -25,7 +25,7 @@ from rft_jax.models.config import LlamaConfig
 from rft_jax.models.kv_cache import KVCache
 from rft_jax.models.llama import Llama, Params, unembed
 from rft_jax.sampling.geometry import Geometry
-from rft_jax.sampling.methods import Method, draw_keys, log_probability
+from rft_jax.sampling.methods import Method, log_probability, random_bits
 
 _IDLE = -1
 
@@ -170,8 +170,8 @@ def _step(params: Params, state: State, program: Program) -> State:
         {"params": params}, state.token[:, None], positions[:, None], None, cache
     )
     logits = unembed(params, hidden[:, 0])
-    keys = draw_keys(state.keys[group], state.first[group] + state.sample, cache.lengths)
-    drawn = program.method(keys, logits)
+    bits = random_bits(state.keys[group], state.first[group] + state.sample, cache.lengths)
+    drawn = program.method(bits, logits)
     place = (group, jnp.where(state.sample == _IDLE, geometry.task, state.sample), cache.lengths)
     recorded = state.replace(  # type: ignore[attr-defined]
         cache=new_cache,

@@ -70,11 +70,11 @@ def choose_geometry(config: LlamaConfig, settings: SampleSettings) -> Geometry:
     Raises:
       UserError: the model has no room for a prompt beside max_new_tokens.
     """
-    room = config.max_position_embeddings - settings.max_new_tokens
+    room = config.max_length - settings.max_new_tokens
     if room < 1:
         raise UserError(
             f"sample.max_new_tokens = {settings.max_new_tokens} leaves no room for a prompt in the "
-            f"model's {config.max_position_embeddings} positions; take a smaller number"
+            f"model's {config.max_length} positions; take a smaller number"
         )
     group = settings.group or _default_group(settings)
     slots = settings.slots or 128

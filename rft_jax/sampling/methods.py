@@ -14,23 +14,23 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, UInt
+from jaxtyping import Array, Bool, Float, Int, UInt
 
 from rft_jax.sampling.settings import SampleSettings
 
 ONE = 1 << 30  # the mass of probability 1
 _COLUMNS = 256  # of a block of the vocabulary when the drawn token is looked for
 
-Keys = Key[Array, " B"]
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
 @dataclass(frozen=True)
 class Greedy:
     """The likeliest token; of equals, the one with the lowest id."""
 
-    def __call__(self, keys: Keys, logits: Float[Array, "B V"]) -> Int[Array, " B"]:
-        """The chosen token of every row; the keys are not looked at."""
-        del keys
+    def __call__(self, bits: UInt[Array, " B"], logits: Float[Array, "B V"]) -> Int[Array, " B"]:
+        """The chosen token of every row; the random bits are not looked at."""
+        del bits
         return jnp.argmax(logits, axis=-1).astype(jnp.int32)
 
 
@@ -48,15 +48,15 @@ class Random:
     top_k: int = 0
     top_p: float = 1.0
 
-    def __call__(self, keys: Keys, logits: Float[Array, "B V"]) -> Int[Array, " B"]:
-        """A token for every row, by the row's own key."""
+    def __call__(self, bits: UInt[Array, " B"], logits: Float[Array, "B V"]) -> Int[Array, " B"]:
+        """A token for every row, by the row's own 32 random bits."""
         scaled = logits / self.temperature
         masses = probability_masses(scaled)
         if 0 < self.top_k < logits.shape[-1]:
             masses = jnp.where(top_k_mask(scaled, self.top_k), masses, 0)
         if self.top_p < 1:
             masses = jnp.where(top_p_mask(scaled, masses, self.top_p), masses, 0)
-        return draw(keys, masses)
+        return draw(bits, masses)
 
 
 Method = Greedy | Random
@@ -134,17 +134,17 @@ def _largest(holds, num_bits: int, shape: tuple[int, ...]) -> UInt[Array, " B"]:
     return jax.lax.fori_loop(0, num_bits, try_bit, jnp.zeros(shape, jnp.uint32))
 
 
-def draw(keys: Keys, masses: Int[Array, "B V"]) -> Int[Array, " B"]:
-    """A token for every row with probability mass / sum of masses, by the row's own key.
+def draw(bits: UInt[Array, " B"], masses: Int[Array, "B V"]) -> Int[Array, " B"]:
+    """A token for every row with probability mass / sum of masses, by the row's own random bits.
 
-    The inverse of the cumulative sum, exact: a random whole number below the sum is looked for,
-    first among blocks of the vocabulary and then inside one.
+    The inverse of the cumulative sum, in whole numbers: a random one below the sum is looked for,
+    first among blocks of the vocabulary and then inside one. Off by less than 2^-32 a token.
     """
     rows, vocab_size = masses.shape
     padding = -vocab_size % _COLUMNS
     blocks = jnp.pad(masses, ((0, 0), (0, padding))).reshape(rows, -1, _COLUMNS)
     ends = jnp.cumsum(jnp.sum(blocks, axis=-1), axis=-1)
-    point = jax.vmap(lambda key, total: jax.random.randint(key, (), 0, total))(keys, ends[:, -1])
+    point = _scale_down(bits, ends[:, -1])
     block = jnp.sum(ends <= point[:, None], axis=-1)
     inside = jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
     end = jnp.take_along_axis(ends, block[:, None], axis=1)
@@ -164,10 +164,31 @@ def problem_key(seed: int, problem_id: str) -> np.ndarray:
     return np.frombuffer(hashlib.sha256(text).digest()[:8], dtype="<u4").astype(np.uint32)
 
 
-def draw_keys(
+def random_bits(
     problem_keys: UInt[Array, "B 2"], samples: Int[Array, " B"], positions: Int[Array, " B"]
-) -> Keys:
-    """The key of one draw each: the problem's, with sample index and position folded in."""
-    fold = jax.vmap(jax.random.fold_in)
-    keys = jax.random.wrap_key_data(problem_keys, impl="threefry2x32")
-    return fold(fold(keys, samples), positions)
+) -> UInt[Array, " B"]:
+    """32 random bits for one draw each, from problem, sample index and position alone.
+
+    Threefry-2x32 with 20 rounds (Salmon et al., SC 2011), as `jax.random` has it; written out here
+    because one fused loop replaces dozens of kernels in every decoding step.
+    """
+    first, second = problem_keys[:, 0], problem_keys[:, 1]
+    schedule = (first, second, first ^ second ^ jnp.uint32(0x1BD11BDA))
+    x, y = samples.astype(jnp.uint32) + first, positions.astype(jnp.uint32) + second
+    for group in range(5):
+        for rotation in _ROTATIONS[group % 2]:
+            x += y
+            y = ((y << rotation) | (y >> (32 - rotation))) ^ x
+        x += schedule[(group + 1) % 3]
+        y += schedule[(group + 2) % 3] + jnp.uint32(group + 1)
+    return x
+
+
+def _scale_down(bits: UInt[Array, " B"], bound: Int[Array, " B"]) -> Int[Array, " B"]:
+    """bits · bound / 2^32, rounded down: a whole number below `bound` (itself below 2^31)."""
+    bound = bound.astype(jnp.uint32)
+    low, high = bits & 0xFFFF, bits >> 16
+    bound_low, bound_high = bound & 0xFFFF, bound >> 16
+    middle = high * bound_low + (low * bound_low >> 16)
+    carried = (low * bound_high + (middle & 0xFFFF)) >> 16
+    return (high * bound_high + (middle >> 16) + carried).astype(jnp.int32)

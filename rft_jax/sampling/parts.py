@@ -37,7 +37,7 @@ class Parts:
 
     def add(self, rows: Iterable[dict[str, Any]]) -> None:
         """Takes all samples of one problem; they are safe after the next `flush`."""
-        self._rows += rows
+        self._rows += list(rows)  # all of them or none, whatever interrupts
         if time.monotonic() - self._written >= SECONDS_PER_PART:
             self.flush()
 

@@ -196,22 +196,21 @@ def _draw_into(
 ) -> None:
     """Draws what the parts don't have yet; on SIGTERM saves what there is and raises Preempted."""
     settings, counters = sampler.settings, sampler.counters
-    names = list(prompts)
-    done = parts.done
+    ids, done = list(prompts), parts.done
     requests = [
-        Request(place, prompts[name], problem_key(settings.seed, name), settings.num_samples)
-        for place, name in enumerate(names)
-        if name not in done
+        Request(place, prompts[id_], problem_key(settings.seed, id_), settings.num_samples)
+        for place, id_ in enumerate(ids)
+        if id_ not in done
     ]
-    total, before = len(names) * settings.num_samples, len(done) * settings.num_samples
+    total, before = len(ids) * settings.num_samples, len(done) * settings.num_samples
     with Progress("sample", total, "samples", initial=before) as progress:
-        for finished in sampler.draw(requests, geometry, settings):
-            for request, drawn in finished:
-                identity = names[request.index]
-                parts.add(map(to_row, sampler.to_samples(drawn, identity, name, settings)))
-            progress.update(before + counters.samples, **counters.figures())
-            if stopped():
-                parts.flush()
-                raise Preempted(
-                    f"stopped with {before + counters.samples} of {total} samples drawn"
-                )
+        try:
+            for finished in sampler.draw(requests, geometry, settings):
+                for request, drawn in finished:
+                    samples = sampler.to_samples(drawn, ids[request.index], name, settings)
+                    parts.add(map(to_row, samples))
+                progress.update(before + counters.samples, **counters.figures())
+                if stopped():
+                    raise Preempted(f"stopped with {before + counters.samples} of {total} samples")
+        finally:
+            parts.flush()

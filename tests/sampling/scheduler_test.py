@@ -1,0 +1,177 @@
+"""Samples do not depend on order, company, slot or geometry; prompts are prefilled once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rft_jax.models import kv_cache
+from rft_jax.models.llama import Llama, unembed
+from rft_jax.sampling import decode
+from rft_jax.sampling.methods import Greedy, Random, log_probability, random_bits
+from rft_jax.sampling.scheduler import Request
+from tests.sampling.tiny import (
+    CONFIG,
+    EOS,
+    GEOMETRY,
+    Outcome,
+    agreement,
+    assert_same,
+    params,
+    requests,
+    run,
+)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Outcome:
+    """40 requests of 5 samples."""
+    return run(requests(40))
+
+
+def _one_by_one(request: Request, sample: int, columns: int) -> tuple[list[int], list[float]]:
+    """The same sample by the full forward pass over prompt and response, token by token."""
+    tokens, logprobs = list(request.prompt), []
+    for position in range(columns):
+        row = jnp.zeros((1, 48), jnp.int32).at[0, : len(tokens)].set(jnp.asarray(tokens))
+        token, logprob = _next(row, len(tokens) - 1, request.key, sample, position)
+        logprobs.append(float(logprob[0]))
+        tokens.append(int(token[0]))
+        if tokens[-1] in EOS:
+            break
+    return tokens[len(request.prompt) :], logprobs
+
+
+@jax.jit
+def _next(
+    row: jax.Array, last: int, key: jax.Array, sample: int, position: int
+) -> tuple[jax.Array, jax.Array]:
+    hidden, _ = Llama(CONFIG).apply({"params": params()}, row, jnp.arange(48)[None])
+    logits = unembed(params(), hidden[:, last])
+    place = jnp.asarray(sample)[None], jnp.asarray(position)[None]
+    token = Random(1.0)(random_bits(key[None], *place), logits)
+    return token, log_probability(logits, token)
+
+
+def test_samples_are_those_of_the_full_forward_pass(drawn: Outcome) -> None:
+    for request in requests(6):
+        for sample in (0, 4):
+            tokens, logprobs = _one_by_one(request, sample, GEOMETRY.columns)
+            found = drawn.samples[request.index, sample]
+            assert found.tokens.tolist() == tokens
+            np.testing.assert_allclose(found.logprobs, logprobs, atol=2e-5)
+
+
+def test_a_sample_ends_with_its_first_end_token_or_at_the_last_column(drawn: Outcome) -> None:
+    lengths = []
+    for one in drawn.samples.values():
+        ends = np.isin(one.tokens, EOS)
+        assert not ends[:-1].any()
+        assert ends[-1] or len(one.tokens) == GEOMETRY.columns
+        lengths.append(len(one.tokens))
+    assert min(lengths) < 8
+    assert max(lengths) == GEOMETRY.columns
+
+
+def test_samples_are_the_same_bits_in_any_order_and_company(drawn: Outcome) -> None:
+    asked = requests(40)
+    for company in (asked[::-1], asked[7:8], asked[11:30:2]):
+        other = run(company)
+        assert len(other.samples) == 5 * len(company)
+        for key, sample in other.samples.items():
+            assert_same(sample, drawn.samples[key])
+
+
+def test_a_sample_does_not_depend_on_how_many_are_drawn_or_from_which_on(drawn: Outcome) -> None:
+    late = [replace(request, num_samples=2, first=3) for request in requests(5)]
+    for key, sample in run(late).samples.items():
+        assert key[1] in (3, 4)
+        assert_same(sample, drawn.samples[key])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"slots": 6, "group": 1, "refill": 3},
+        {"slots": 32, "group": 8, "refill": 2},
+        {"chunk": 3},
+        {"task": 2},
+    ],
+    ids=str,
+)
+def test_nearly_all_samples_agree_between_geometries(drawn: Outcome, change: dict) -> None:
+    """Other slots, groups and chunks, and all prompts in the one bucket of the longer ones."""
+    other = run(requests(40), geometry=replace(GEOMETRY, **change, buckets=(16,)))
+    assert agreement(drawn, other) >= 0.99
+
+
+def test_greedy_samples_of_a_problem_are_all_the_same() -> None:
+    outcome = run(requests(6, num_samples=3, longest=9), method=Greedy())
+    for index in range(6):
+        for sample in (1, 2):
+            assert_same(outcome.samples[index, sample], outcome.samples[index, 0])
+
+
+def test_samples_of_a_problem_differ_and_problems_with_one_prompt_do_too() -> None:
+    prompt = [9, 10, 11]
+    asked = [replace(request, prompt=prompt) for request in requests(8)]
+    outcome = run(asked)
+    assert len({tuple(one.tokens.tolist()) for one in outcome.samples.values()}) >= 38
+
+
+def test_a_prompt_is_prefilled_once_for_its_samples(drawn: Outcome) -> None:
+    assert drawn.decoder.counters.prefills == 40
+    assert drawn.decoder.counters.samples == 200
+
+
+def test_a_request_larger_than_a_task_is_drawn_in_parts(drawn: Outcome) -> None:
+    outcome = run(requests(3, num_samples=14))
+    assert outcome.decoder.counters.prefills == 3 * 3  # 6 + 6 + 2
+    assert sorted(outcome.samples) == [(i, j) for i in range(3) for j in range(14)]
+    for index in range(3):
+        assert_same(outcome.samples[index, 4], drawn.samples[index, 4])
+
+
+def test_blocks_that_no_slot_has_reached_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kv_cache, "BLOCK", 5)
+    geometry = replace(GEOMETRY, columns=23)  # another one, so that nothing compiled is used again
+    short = requests(20, longest=9)
+    alone = run(short[:1], geometry=geometry)
+    together = run(short, geometry=geometry)
+    for key, sample in alone.samples.items():
+        assert_same(sample, together.samples[key])
+    one_block = run(short)
+    for key, sample in together.samples.items():
+        assert sample.tokens.tolist() == one_block.samples[key].tokens.tolist()[:23]
+
+
+def test_slots_stay_busy_at_100_samples_a_problem() -> None:
+    geometry = replace(GEOMETRY, slots=64, group=8, refill=1, task=100)
+    outcome = run(requests(24, num_samples=100, longest=8), geometry=geometry)
+    assert outcome.decoder.counters.utilisation >= 0.85
+
+
+def test_nothing_is_compiled_in_steady_state() -> None:
+    run(requests(40))
+    before = decode.decode_chunk._cache_size(), decode.exchange._cache_size()
+    run([replace(request, num_samples=3) for request in requests(90)[40:]])
+    assert (decode.decode_chunk._cache_size(), decode.exchange._cache_size()) == before
+
+
+def test_two_programs_are_compiled_for_a_bucket() -> None:
+    decode.decode_chunk.clear_cache()
+    decode.exchange.clear_cache()
+    run(requests(40))
+    compiled = decode.decode_chunk._cache_size(), decode.exchange._cache_size()
+    assert compiled == (len(GEOMETRY.buckets),) * 2
+
+
+def test_steps_and_busy_slots_are_counted(drawn: Outcome) -> None:
+    counters = drawn.decoder.counters
+    assert counters.tokens == sum(len(one.tokens) for one in drawn.samples.values())
+    assert counters.busy_slot_steps == counters.tokens
+    assert counters.slot_steps == counters.steps * GEOMETRY.slots
