@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -103,19 +104,24 @@ class LlamaConfig:
         assert self.head_dim is not None
         return self.head_dim
 
+    @property
+    def max_length(self) -> int:
+        """Tokens of the longest sequence that the model computes as it was made to."""
+        return min(self.max_position_embeddings, self.sliding_window or sys.maxsize)
+
     def check_length(self, length: int) -> None:
-        """Refuses sequences of more tokens than the model can take.
+        """Refuses sequences longer than `max_length`.
 
         Raises:
           UserError: names the field that forbids it.
         """
-        for name in ("max_position_embeddings", "sliding_window"):
-            limit = getattr(self, name)
-            if limit is not None and length > limit:
-                raise UserError(
-                    f"a length of {length} tokens is over the model's {name} of {limit}; use a "
-                    "shorter length"
-                )
+        if length > self.max_length:
+            limits = ("sliding_window", "max_position_embeddings")
+            name = next(n for n in limits if getattr(self, n) == self.max_length)
+            raise UserError(
+                f"a length of {length} tokens is over the model's {name} of {self.max_length}; use "
+                "a shorter length"
+            )
 
     @property
     def num_params(self) -> int:

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 
 from rft_jax import partitioning
 from rft_jax.checkpoints.huggingface import export_model
-from rft_jax.checkpoints.load import load_model
+from rft_jax.checkpoints.load import describe_checkpoints, load_model
 from rft_jax.checkpoints.train_state import TrainStateCheckpoints
 from rft_jax.errors import Preempted, UserError
 from rft_jax.identity import input_identity
@@ -91,6 +91,7 @@ def _train(
     stopped: Callable[[], bool],
 ) -> None:
     config, params, tokenizer, template = _start(model, settings, mesh)
+    config.check_length(settings.max_length)
     arrays = load_training_data(data, tokenizer, template, settings)
     write_json(folder.path / "data.json", dict(arrays.manifest))
     batches = Batches(
@@ -104,6 +105,7 @@ def _train(
     num_steps = settings.num_steps or batches.num_steps(settings.num_epochs)
     run = Run(config, settings, mesh, batches, num_steps, folder.path)
     print(_summary(run), flush=True)
+    describe_checkpoints(folder.path / "checkpoints", config, tokenizer, template)
     state = _run_steps(run, params, stopped)
     export_model(folder.path, config, state.params, tokenizer, template, settings.export_dtype)
     folder.commit()
