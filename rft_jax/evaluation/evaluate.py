@@ -14,6 +14,7 @@ from rft_jax.evaluation.inputs import SampledAnswers, read_responses
 from rft_jax.evaluation.intervals import figure
 from rft_jax.evaluation.scoring import Scored, score, to_row
 from rft_jax.evaluation.settings import EvaluateSettings
+from rft_jax.identity import input_identity
 from rft_jax.jsonl import read_json, write_json, write_rows
 from rft_jax.outputs import open_output
 from rft_jax.progress import Progress
@@ -47,7 +48,8 @@ def evaluate(
     if (model is None) == (samples is None):
         raise UserError("evaluate needs --model or --samples, and not both")
     inputs = {"problems": problems, "model": model, "samples": samples}
-    made_with = {"command": "evaluate", **inputs, **asdict(settings)}
+    known = {name: None if spec is None else input_identity(spec) for name, spec in inputs.items()}
+    made_with = {"command": "evaluate", **known, **asdict(settings)}
     with open_output(output, made_with) as folder:
         if not folder.is_complete:
             asked = load_problems(problems)[: settings.limit or None]

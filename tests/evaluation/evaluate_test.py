@@ -152,6 +152,18 @@ def test_a_finished_evaluation_is_not_done_again_but_can_be_compared(tmp_path: P
     assert read_json(tmp_path / "a/comparison.json")["p_value"] == 1.0
 
 
+def test_samples_that_changed_are_seen_and_samples_that_moved_are_the_same(tmp_path: Path) -> None:
+    problems = _problems(tmp_path, [1])
+    samples = Path(_samples(tmp_path / "s", [[1]]))
+    evaluate(problems, str(tmp_path / "a"), SETTINGS, samples=str(samples))
+    (tmp_path / "deeper").mkdir()
+    moved = samples.rename(tmp_path / "deeper/s")
+    evaluate(problems, str(tmp_path / "a"), SETTINGS, samples=str(moved))
+    _samples(moved, [[2]])
+    with pytest.raises(UserError, match="was made with samples"):
+        evaluate(problems, str(tmp_path / "a"), SETTINGS, samples=str(moved))
+
+
 def test_an_output_made_with_other_settings_is_left_alone(tmp_path: Path) -> None:
     problems = _problems(tmp_path, [1])
     samples = _samples(tmp_path / "s", [[1]])
