@@ -20,6 +20,7 @@ from rft_jax.commands.loop import RUN
 from rft_jax.errors import Preempted
 from rft_jax.gin_settings import installed_gin_files, load_config
 from rft_jax.typed_values import field_types
+from tests.tiny_model import write_tiny_model
 
 SETTINGS = {
     name: kind
@@ -70,29 +71,7 @@ def samples(tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def tiny_model(tmp_path_factory) -> Path:
-    """A random model with the embedded tokenizer."""
-    import jax
-
-    from rft_jax.checkpoints.huggingface import export_model
-    from rft_jax.model_names import TOKENIZER_FOLDER
-    from rft_jax.models.config import LlamaConfig
-    from rft_jax.models.llama import init_params
-    from rft_jax.prompts import TEMPLATES
-    from rft_jax.tokenizers import load_tokenizer
-
-    tokenizer = load_tokenizer(TOKENIZER_FOLDER)
-    config = LlamaConfig(
-        vocab_size=tokenizer.vocab_size,
-        hidden_size=16,
-        intermediate_size=32,
-        num_layers=1,
-        num_heads=2,
-        num_kv_heads=1,
-    )
-    folder = tmp_path_factory.mktemp("model")
-    params = init_params(config, jax.random.key(0))
-    export_model(folder, config, params, tokenizer, TEMPLATES["plain"])
-    return folder
+    return write_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
 
 
 def _content(folder: Path) -> dict[str, bytes]:

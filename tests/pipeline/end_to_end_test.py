@@ -1,0 +1,124 @@
+"""`rft run` as a user types it: the whole loop on a few problems, interrupted and not."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_model import write_tiny_model
+
+RECIPE = (
+    "--gin.train.num_epochs=2",
+    "--gin.train.batch_size=2",
+    "--gin.train.save_every_steps=2",
+    "--gin.sample.num_samples=4",
+    "--gin.sample.max_new_tokens=32",
+    "--gin.sample.max_prompt_length=64",
+    "--gin.evaluate.max_new_tokens=32",
+    "--gin.evaluate.bootstrap_resamples=200",
+)
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory) -> dict[str, str]:
+    """As outside of tests: one device. Compiled programs are shared by this module's runs."""
+    cache = str(tmp_path_factory.mktemp("cache"))
+    return dict(os.environ) | {"XLA_FLAGS": "", "XDG_CACHE_HOME": cache}
+
+
+def _rft(output: Path, environment: dict[str, str], *flags: str) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "rft_jax.cli", "run", "--output", str(output), *flags]
+    return subprocess.Popen(
+        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def _finish(output: Path, environment: dict[str, str], *flags: str) -> str:
+    process = _rft(output, environment, *flags)
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    return said
+
+
+def _content(root: Path) -> dict[str, bytes]:
+    """Everything that a run computed, by file: no clocks, no logs, no train state."""
+    left_out = {"timing.json", ".lock"}
+    files = [p for p in (root / "stages").rglob("*") if p.is_file() and p.suffix != ".log"]
+    files = [p for p in files if not {"checkpoints", "tensorboard"} & set(p.parts)]
+    found = [p for p in [*files, root / "results.json"] if p.name not in left_out]
+    return {str(p.relative_to(root)): p.read_bytes() for p in found}
+
+
+def test_the_loop_runs_and_the_second_time_finds_everything_done(tmp_path, tiny_model, environment):
+    flags = [f"--gin.run.model={tiny_model}", "--gin.run.limit=6", "--gin.run.parallel=2"]
+    flags += ["--gin.run.arms=['sft', 'rft']", *RECIPE]
+    root = tmp_path / "run"
+    said = _finish(root, environment, *flags)
+    results = json.loads((root / "results.json").read_text())
+    assert [row["model"] for row in results["rows"]] == ["sft", "rft"]
+    assert results["rows"][0]["train_rows"] == 6
+    assert all(row["accuracy"]["n"] == 6 for row in results["rows"])
+    assert [(c["a"], c["b"]) for c in results["comparisons"]] == [("rft", "sft")]
+    page = (root / "report" / "index.html").read_text()
+    assert "<html" in page
+    assert "sft-0 train" in said
+    assert "train.batch_size = 2\n" in (root / "config.gin").read_text()
+    described = json.loads((root / "run.json").read_text())
+    assert {stage["command"] for stage in described["stages"].values()} == {
+        "train",
+        "sample",
+        "collect",
+        "evaluate",
+    }
+    before = _content(root)
+    again = _finish(root, environment, *flags)
+    assert "6 of 6 stages were finished by an earlier run" in again
+    assert _content(root) == before
+
+
+@pytest.mark.slow
+def test_a_run_killed_again_and_again_ends_with_the_same_files(tmp_path, environment):
+    flags = ["--gin.run.limit=12", *RECIPE, "--gin.sample.max_new_tokens=96"]
+    flags += ["--gin.sample.max_prompt_length=96", "--gin.evaluate.max_new_tokens=96"]
+    _finish(tmp_path / "whole", environment, *flags)
+    chance = random.Random(0)
+    kills = 0
+    while kills < 12:
+        process = _rft(tmp_path / "killed", environment, *flags)
+        try:
+            process.communicate(timeout=chance.uniform(2.0, 15.0))
+            break
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            kills += 1
+    _finish(tmp_path / "killed", environment, *flags)
+    assert kills >= 3
+    assert _content(tmp_path / "killed") == _content(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_run_stopped_by_sigterm_says_so_and_goes_on(tmp_path, tiny_model, environment):
+    flags = [f"--gin.run.model={tiny_model}", "--gin.run.limit=6", *RECIPE]
+    flags += ["--gin.run.arms=['sft', 'rft']"]
+    process = _rft(tmp_path / "run", environment, *flags)
+    time.sleep(8.0)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 75
+    assert said.endswith("run the same command again to go on\n")
+    _finish(tmp_path / "run", environment, *flags)
+    assert (tmp_path / "run" / "results.json").exists()

@@ -1,0 +1,30 @@
+"""A random model of one layer with the embedded tokenizer, for tests that need any model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+
+from rft_jax.checkpoints.huggingface import export_model
+from rft_jax.model_names import TOKENIZER_FOLDER
+from rft_jax.models.config import LlamaConfig
+from rft_jax.models.llama import init_params
+from rft_jax.prompts import TEMPLATES
+from rft_jax.tokenizers import load_tokenizer
+
+
+def write_tiny_model(folder: Path) -> Path:
+    """Writes the model's folder and returns it."""
+    tokenizer = load_tokenizer(TOKENIZER_FOLDER)
+    config = LlamaConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=16,
+        intermediate_size=32,
+        num_layers=1,
+        num_heads=2,
+        num_kv_heads=1,
+    )
+    params = init_params(config, jax.random.key(0))
+    export_model(folder, config, params, tokenizer, TEMPLATES["plain"])
+    return folder
