@@ -30,6 +30,7 @@ RULES: tuple[tuple[str, P], ...] = (
     (r"mlp/(gate|up)/kernel", P("fsdp", "tensor")),
     (r"mlp/down/kernel", P("tensor", "fsdp")),
     (r"norm/scale", P(None)),
+    (r"lora_[ab]$", P()),  # small: a copy on every device
 )
 
 

@@ -23,6 +23,7 @@ from rft_jax.checkpoints.safetensors_files import TensorReader, write_tensors
 from rft_jax.jsonl import write_json
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_params
+from rft_jax.models.lora import merge_adapters
 from rft_jax.partitioning import param_shardings
 from rft_jax.prompts import Template, save_template
 from rft_jax.tokenizers import Tokenizer
@@ -156,7 +157,7 @@ def export_model(
     dtype: str = "float32",
     shard_bytes: int = MAX_SHARD_BYTES,
 ) -> None:
-    """Writes a folder that transformers, vLLM and `load_model` read.
+    """Writes a folder that transformers, vLLM and `load_model` read; adapters are merged.
 
     `config.json` comes last, so a folder that has one is whole. With several processes all must
     call this; the first one writes.
@@ -165,7 +166,7 @@ def export_model(
       dtype: of the stored parameters: 'float32', 'bfloat16' or 'float16'.
       shard_bytes: no safetensors file is larger, unless one tensor is.
     """
-    leaves = dict(_flatten(params))
+    leaves = dict(_flatten(merge_adapters(config, params)))
     sources = dict(_file_order(config))
     shapes = {
         name: WEIGHTS[path].their_shape(leaves[path].shape[layer is not None :])

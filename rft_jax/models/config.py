@@ -10,6 +10,7 @@ from rft_jax.errors import UserError
 
 REMAT_POLICIES = ("none", "save_attention", "full")
 DTYPES = ("float32", "bfloat16")
+LORA_TARGETS = ("q", "k", "v", "o", "gate", "up", "down")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,35 @@ class RopeScaling:
 
 
 @dataclass(frozen=True)
+class Lora:
+    """Low-rank adapters: which kernels have one, and how large it is.
+
+    Attributes:
+      rank: columns of A, rows of B.
+      alpha: the product A B counts alpha / rank.
+      targets: kernels with an adapter, of q, k, v, o, gate, up, down.
+    """
+
+    rank: int
+    alpha: float
+    targets: tuple[str, ...] = LORA_TARGETS
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise UserError(f"lora rank {self.rank}: at least 1 is needed")
+        unknown = sorted(set(self.targets) - set(LORA_TARGETS))
+        if unknown or not self.targets:
+            raise UserError(
+                f"lora targets {list(self.targets)}: some of {', '.join(LORA_TARGETS)} are needed"
+            )
+
+    @property
+    def scale(self) -> float:
+        """What the product A B is multiplied by."""
+        return self.alpha / self.rank
+
+
+@dataclass(frozen=True)
 class LlamaConfig:
     """A LLaMA model's shape; the defaults are LLaMA 7B's.
 
@@ -50,6 +80,7 @@ class LlamaConfig:
       rope_scaling: how the rotary frequencies are stretched, or None.
       rms_norm_eps: added to the mean square in every norm.
       tie_word_embeddings: whether the embedding also makes the logits.
+      lora: adapters beside the kernels, or None.
       dtype: of activations and matrix products; norms, softmax and logits are float32 always.
       param_dtype: of freshly initialised parameters.
       scan_layers: parameters stacked over layers and one compiled block looped over them; off,
@@ -72,6 +103,7 @@ class LlamaConfig:
     rope_scaling: RopeScaling | None = None
     rms_norm_eps: float = 1e-6
     tie_word_embeddings: bool = False
+    lora: Lora | None = None
     dtype: str = "float32"
     param_dtype: str = "float32"
     scan_layers: bool = True

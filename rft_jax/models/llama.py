@@ -6,6 +6,7 @@ logits = unembed(params, hidden)
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -18,6 +19,7 @@ from rft_jax.models import kv_cache
 from rft_jax.models.attention import cached_attention, causal_attention
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.kv_cache import KVCache
+from rft_jax.models.lora import AdaptedDense, adapters_of
 from rft_jax.models.rope import rotary_angles, rotate
 from rft_jax.partitioning import constrain_activations
 
@@ -39,7 +41,10 @@ class RMSNorm(nn.Module):
 
 
 def _dense(config: LlamaConfig, features: Any, name: str, axis: Any = -1) -> nn.DenseGeneral:
-    return nn.DenseGeneral(
+    kind: Any = nn.DenseGeneral
+    if config.lora is not None and name in config.lora.targets:
+        kind = partial(AdaptedDense, lora=config.lora)
+    return kind(
         features,
         axis=axis,
         use_bias=False,
@@ -206,6 +211,12 @@ def init_params(config: LlamaConfig, key: Array) -> Params:
     """Random parameters: normal, variance 1 / fan-in; norms one."""
     tokens = jnp.zeros((1, 1), jnp.int32)
     return Llama(config).init(key, tokens, tokens)["params"]
+
+
+def init_adapters(config: LlamaConfig, key: Array) -> Params:
+    """Fresh adapters of `config.lora`, which change nothing yet."""
+    # Compiled, the base parameters are never made.
+    return jax.jit(lambda: adapters_of(init_params(config, key)))()
 
 
 def unstack_layers(params: Params, num_layers: int) -> Params:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from rft_jax.checkpoints.huggingface_config import read_config
 from rft_jax.checkpoints.load import load_model
 from rft_jax.errors import UserError
 from rft_jax.mesh_settings import MeshSettings
+from rft_jax.models.config import Lora
 from rft_jax.models.kv_cache import empty_cache
-from rft_jax.models.llama import Llama, unembed
+from rft_jax.models.llama import Llama, init_adapters, unembed
+from rft_jax.models.lora import merge_adapters, with_adapters
 from rft_jax.partitioning import make_mesh, param_shardings
 from tests.llama_twin import random_tensors, tiny_config, write_folder
 
@@ -238,3 +241,15 @@ def _greedy(model: Any, prompt: list[int], num_tokens: int) -> list[int]:
         tokens = chosen[:, None]
         found.append(int(chosen[0]))
     return found
+
+
+def test_adapters_are_merged_into_an_export(model_folder: Path, tmp_path: Path) -> None:
+    model = load_model(model_folder)
+    config = replace(model.config, lora=Lora(rank=2, alpha=4.0, targets=("v", "down")))
+    adapters = jax.tree.map(lambda x: x + 0.1, init_adapters(config, jax.random.key(0)))
+    params = with_adapters(model.params, adapters)
+    export_model(tmp_path, config, params, model.tokenizer, model.template)
+    exported = load_model(tmp_path)
+    assert exported.config == model.config
+    assert _all_equal(exported.params, merge_adapters(config, params))
+    assert not _all_equal(exported.params, model.params)
