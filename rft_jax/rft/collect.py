@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -11,7 +13,7 @@ from typing import IO
 
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
-from rft_jax.jsonl import atomic_write, file_digest, write_json
+from rft_jax.jsonl import atomic_write, write_json
 from rft_jax.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
 from rft_jax.records import Problem
@@ -31,6 +33,7 @@ from rft_jax.rft.work import Result, Task, make_worker
 
 PATHS, LEDGER, STATS = "paths.jsonl", "ledger.jsonl", "stats.json"
 _RUNS = ".sorted-runs"
+_ENDS = 64 << 10
 # A batch ends with the problem that fills it; it does not depend on the number of workers.
 _BATCH_BYTES = 256 << 10
 
@@ -64,14 +67,23 @@ def _identity(
 ) -> dict:
     """What decides the output: paths, settings (but for the workers) and the samples' bytes."""
     decided = {name: value for name, value in asdict(settings).items() if name != "workers"}
-    digests = [file_digest(shard.path)[:16] for shard in shards]
     return {
         "command": "collect",
         "problems": problems,
         "samples": list(samples),
         **decided,
-        "shards": digests,
+        "shards": [_fingerprint(shard.path) for shard in shards],
     }
+
+
+def _fingerprint(path: str) -> str:
+    """Of a samples file: its size, and a digest of how it begins and ends."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        digest = hashlib.sha256(file.read(_ENDS))
+        file.seek(max(size - _ENDS, 0))
+        digest.update(file.read())
+    return f"{size}-{digest.hexdigest()[:16]}"
 
 
 def _collect(

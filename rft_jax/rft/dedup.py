@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from rft_jax.verify.expressions import MalformedError, canonical_text, exact_postfix
+from rft_jax.rft.rows import Row
+from rft_jax.verify.expressions import MalformedError, canonical_text, exact_postfix, spell_number
 
+# The common form, which needs no parser to be put in order.
+_PLAIN = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)"
+_ONE_OPERATION = re.compile(rf"{_PLAIN}([-+*/]){_PLAIN}={_PLAIN}")
+_FIRST_SIGN = {"+": "+", "-": "+", "*": "*", "/": "*"}
 RUNGS = ("exact_text", "equations", "canonical", "unordered")
 
 
-def dedup_key(mode: str, response: str, equations: Sequence[str], sample: str) -> str:
-    """Equal for paths that count as the same.
+def key_function(mode: str) -> Callable[[Row, Sequence[str]], str]:
+    """The function from a sample and its equations to a key, equal for what counts as the same.
 
     Args:
-      mode: `none` (the key is `sample`, a name of its own for each), or one of RUNGS.
+      mode: one of RUNGS, or `none`: a key of its own for each sample.
     """
-    if mode == "equations":
-        return equations_key(equations)
     if mode == "none":
-        return sample
+        return lambda row, _: f"{row.model}/{row.sample}"
     if mode == "exact_text":
-        return hashlib.sha256(response.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return coarser_key(mode, equations)
+        return lambda row, _: text_key(row.response)
+    if mode == "equations":
+        return lambda _, equations: "|".join(equations).replace(" ", "")
+    return lambda _, equations: coarser_key(mode, equations)
+
+
+def text_key(text: str) -> str:
+    """A digest of a whole text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def equations_key(equations: Sequence[str]) -> str:
@@ -40,7 +51,13 @@ def coarser_key(mode: str, equations: Sequence[str]) -> str:
 @lru_cache(maxsize=100_000)
 def canonical_equation(equation: str) -> str:
     """The equation with the operands of sums and products sorted; as it is where unreadable."""
+    equation = equation.replace(" ", "")
+    match = _ONE_OPERATION.fullmatch(equation)
+    if match:
+        left, sign, right, result = match.groups()
+        parts = _FIRST_SIGN[sign] + spell_number(left), sign + spell_number(right)
+        return f"{''.join(sorted(parts))}={spell_number(result)}"
     try:
         return "=".join(canonical_text(exact_postfix(side)) for side in equation.split("="))
     except MalformedError:
-        return equation.replace(" ", "")
+        return equation

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
+from rft_jax.rft.dedup import key_function
+from rft_jax.rft.rows import Row
 from rft_jax.rft.settings import CollectSettings
-from rft_jax.verify.answers import answer_reader, answers_equal
+from rft_jax.verify.answers import answer_reader, answers_equal, is_number
 from rft_jax.verify.equations import EquationChecker, find_annotations
-from rft_jax.verify.numbers import parse_number
 from rft_jax.verify.running_text import text_equations
-
-_EQUATION_VERDICTS = {
-    "right": "correct",
-    "wrong": "wrong_equation",
-    "malformed": "malformed_equation",
-}
 
 
 class Comparer(Protocol):
@@ -26,13 +20,22 @@ class Comparer(Protocol):
         """Whether they mean the same; raises TimeoutError when that takes too long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """A sample's verdict (one of `records.VERDICTS`), its answer and its equations."""
+class Judged(NamedTuple):
+    """A sample and what was decided about it.
 
+    Attributes:
+      row: the sample.
+      verdict: one of `records.VERDICTS`.
+      answer: as the response says it, None where it says none.
+      equations: as the response writes them.
+      key: equal for samples of a problem that count as the same path.
+    """
+
+    row: Row
     verdict: str
     answer: str | None
     equations: list[str]
+    key: str
 
 
 class Judge:
@@ -43,52 +46,56 @@ class Judge:
     """
 
     def __init__(self, settings: CollectSettings, symbolic: Comparer) -> None:
-        self._read = answer_reader(settings.answers)
         self.equations = _equation_source(settings.equation_source)
+        self.key = key_function(settings.dedup)
+        self._read = answer_reader(settings.answers)
         self._checker = EquationChecker(settings.equations)
         self._as_floats = settings.equations == "paper" and settings.answers == "first"
         self._symbolic = symbolic
 
-    def for_reference(self, reference: str) -> Callable[[str, str], Judgement]:
-        """Returns the function from (response, finish_reason) to its judgement."""
-        known: dict[str, bool | None] = {}
-
-        def judge(response: str, finish_reason: str) -> Judgement:
+    def judge(self, rows: Sequence[Row], reference: str) -> list[Judged]:
+        """Judges the samples of one problem, whose final answer is `reference`."""
+        # Answer -> `timeout`, `wrong_answer` or "" for a right one.
+        known: dict[str | None, str] = {}
+        number = _as_float(reference) if self._as_floats else None
+        judged = []
+        for row in rows:
+            response = row.response
             answer = self._read(response)
             equations = self.equations(response)
             if answer is None:
-                verdict = "truncated" if finish_reason == "length" else "no_answer"
-                return Judgement(verdict, None, equations)
-            if answer not in known:
-                known[answer] = self._matches(answer, reference)
-            if not known[answer]:
-                verdict = "timeout" if known[answer] is None else "wrong_answer"
-                return Judgement(verdict, answer, equations)
-            finding = self._checker.worst(equations) if equations else "right"
-            return Judgement(_EQUATION_VERDICTS[finding], answer, equations)
+                fault = "truncated" if row.finish_reason == "length" else "no_answer"
+            elif answer in known:
+                fault = known[answer]
+            else:
+                fault = known[answer] = self._fault(answer, reference, number)
+            verdict = fault or self._checker.verdict(equations)
+            judged.append(Judged(row, verdict, answer, equations, self.key(row, equations)))
+        return judged
 
-        return judge
+    def _fault(self, answer: str, reference: str, number: float | None) -> str:
+        """`wrong_answer`, `timeout` where that could not be decided, or "" for a right answer.
 
-    def _matches(self, answer: str, reference: str) -> bool | None:
-        """Whether the answer is right; None when that could not be decided in time."""
+        Args:
+          number: the reference as a float, where answers are compared as the paper's script does.
+        """
+        if number is not None:
+            return "" if float(answer) == number else "wrong_answer"
         if answers_equal(answer, reference):
-            return True
-        if self._as_floats and _equal_floats(answer, reference):
-            return True
-        if parse_number(answer) is not None and parse_number(reference) is not None:
-            return False
+            return ""
+        if is_number(answer) and is_number(reference):
+            return "wrong_answer"
         try:
-            return self._symbolic.equal(reference, answer)
+            return "" if self._symbolic.equal(reference, answer) else "wrong_answer"
         except TimeoutError:
-            return None
+            return "timeout"
 
 
-def _equal_floats(answer: str, reference: str) -> bool:
-    """How the paper's script compares answers when it collects."""
+def _as_float(text: str) -> float | None:
     try:
-        return float(answer) == float(reference)
+        return float(text)
     except ValueError:
-        return False
+        return None
 
 
 def _equation_source(name: str) -> Callable[[str], list[str]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
+from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,13 +13,12 @@ from rft_jax.errors import UserError
 from rft_jax.records import parse_sample
 from rft_jax.rft.samples import Block, Shard
 
-# Parsing a list of numbers costs more than all the rest of a line, and nobody here reads it. Inside
-# a JSON string a backslash precedes every quote, so this can only be the field itself.
-_TOKENS = re.compile(r'"tokens": ?\[[0-9, ]*\]')
+_scan = json.JSONDecoder().scan_once
+_place = itemgetter(slice(3))
 
 
 class Row(NamedTuple):
-    """What collecting needs of a sample."""
+    """What collecting needs of a sample; the first three fields give the order."""
 
     folder: int
     sample: int
@@ -34,41 +34,64 @@ def parse_rows(blocks: Sequence[Block]) -> list[Row]:
     Raises:
       UserError: a line is no sample, or a sample stands there twice; names file and line.
     """
-    found: dict[tuple[int, int, str], Row] = {}
-    for block in blocks:
-        shard = block.shard
-        for number, line in zip(block.numbers, block.lines, strict=True):
-            row = _parse(line, shard, number)
-            key = row[:3]
-            if key in found:
-                raise UserError(
-                    f"{shard.name}:{number}: sample {row.sample} of model {row.model!r} stands "
-                    "there a second time; remove one, or one of two files with the same samples"
-                )
-            found[key] = row
-    return [found[key] for key in sorted(found)]
+    rows = [
+        _parse(line, block.shard, number)
+        for block in blocks
+        for number, line in zip(block.numbers, block.lines, strict=True)
+    ]
+    if not all(map(_ascends, rows, rows[1:])):
+        rows.sort(key=_place)
+        for row, after in pairwise(rows):
+            if _place(row) == _place(after):
+                raise UserError(_explain_twice(blocks, row))
+    return rows
+
+
+def _ascends(row: Row, after: Row) -> bool:
+    """Whether two rows are in order; one folder and model is the common case."""
+    return row.sample < after.sample and row.folder == after.folder and row.model == after.model
+
+
+def _explain_twice(blocks: Sequence[Block], twice: Row) -> str:
+    places = [
+        f"{block.shard.name}:{number}"
+        for block in blocks
+        for number, line in zip(block.numbers, block.lines, strict=True)
+        if _place(_parse(line, block.shard, number)) == _place(twice)
+    ]
+    return (
+        f"{places[1]}: sample {twice.sample} of model {twice.model!r} stands in {places[0]} "
+        "already; remove one of the two"
+    )
 
 
 def _parse(line: bytes, shard: Shard, number: int) -> Row:
     try:
         text = line.decode()
-        row = json.loads(_TOKENS.sub('"tokens":0', text, count=1))
-    except (ValueError, RecursionError) as error:
+        # The list of tokens costs more than all the rest and nobody here reads it. Its name in
+        # quotes can't stand in a JSON string: there a backslash precedes every quote.
+        start = text.find('"tokens": [')
+        if start >= 0:
+            text = f'{text[:start]}"tokens":0{text[text.find("]", start) + 1 :]}'
+        row, end = _scan(text, 0)
+        if end + 1 < len(text) and text[end:].strip():
+            raise ValueError("more than one value in a line")
+    except (ValueError, StopIteration, RecursionError) as error:
         raise UserError(
-            f"{shard.name}:{number}: not JSON ({error}); mend or remove the line"
+            f"{shard.name}:{number}: not JSON ({error!r:.80}); mend or remove the line"
         ) from error
-    sample, response = row.get("sample"), row.get("response")
-    finish, logprob = row.get("finish_reason", "stop"), row.get("logprob")
-    model = row.get("model")
+    get = row.get
+    sample, model, response = get("sample"), get("model"), get("response")
+    finish, logprob = get("finish_reason"), get("logprob")
     if (
-        type(sample) is not int
-        or type(response) is not str
-        or (finish != "stop" and finish != "length")
-        or (logprob is not None and type(logprob) is not float)
-        or (model is not None and type(model) is not str)
+        type(sample) is int
+        and type(response) is str
+        and type(model) is str
+        and type(logprob) is float
+        and (finish == "stop" or finish == "length")
     ):
-        return _parse_slowly(row, shard, number)
-    return Row(shard.folder, sample, model or _folder_name(shard), response, finish, logprob)
+        return Row(shard.folder, sample, model, response, finish, logprob)
+    return _parse_slowly(row, shard, number)
 
 
 def _parse_slowly(row: dict[str, Any], shard: Shard, number: int) -> Row:

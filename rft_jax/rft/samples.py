@@ -121,6 +121,8 @@ def _runs(shard: Shard, places: Mapping[str, int], run_bytes: int) -> Iterator[l
     rows: list[tuple[int, bytes]] = []
     size = 0
     for number, line in _numbered_lines(shard):
+        if not line.strip():
+            continue
         place = _place(line, places, shard, number)
         rows.append((place, b"%d\t%s\n" % (number, line.rstrip(b"\r\n"))))
         size += len(line)
@@ -161,26 +163,28 @@ def merge_by_problem(
         yield place, blocks
 
 
+_NO_LINE = b"\xff"  # which begins no line of UTF-8
+
+
 def _blocks(shard: Shard, places: Mapping[str, int]) -> Iterator[tuple[int, Block]]:
     """Consecutive lines with one id, as long as the places ascend."""
     last = -1
     block = Block(shard)
-    prefix: bytes | None = None
+    prefix = _NO_LINE
     for number, line in _numbered_lines(shard):
-        if prefix is not None and line.startswith(prefix):
-            block.numbers.append(number)
-            block.lines.append(line)
-            continue
-        place = _place(line, places, shard, number)
-        if place < last:
-            raise UnsortedError(shard.name)
-        if place > last:
-            if block.lines:
-                yield last, block
-            block, last = Block(shard), place
+        if not line.startswith(prefix):
+            if not line.strip():
+                continue
+            place = _place(line, places, shard, number)
+            prefix = _id_prefix(line) or _NO_LINE
+            if place < last:
+                raise UnsortedError(shard.name)
+            if place > last:
+                if block.lines:
+                    yield last, block
+                block, last = Block(shard), place
         block.numbers.append(number)
         block.lines.append(line)
-        prefix = _id_prefix(line)
     if block.lines:
         yield last, block
 
@@ -193,9 +197,8 @@ def _numbered_lines(shard: Shard) -> Iterator[tuple[int, bytes]]:
                 for line in file:
                     digits, _, rest = line.partition(b"\t")
                     yield int(digits), rest
-                return
-            for number, line in enumerate(file, start=1):
-                if line[0] > 32 or line.strip():
+            else:
+                for number, line in enumerate(file, start=1):
                     yield number, line
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UserError(

@@ -9,12 +9,7 @@ from typing import NamedTuple
 from rft_jax.errors import UserError
 from rft_jax.records import Problem
 from rft_jax.rft.judge import Judge
-from rft_jax.rft.problem import (
-    count_problem,
-    ledger_lines,
-    path_lines,
-    resolve_problem,
-)
+from rft_jax.rft.problem import count_problem, keep_distinct, ledger_lines, path_lines
 from rft_jax.rft.rows import parse_rows
 from rft_jax.rft.samples import Block
 from rft_jax.rft.settings import CollectSettings
@@ -74,7 +69,8 @@ def _work(batch: Sequence[Task], judge: Judge, settings: CollectSettings) -> Res
             raise UserError(
                 f"problem {problem.id!r} has no answer; end its solution with '#### n' or \\boxed"
             )
-        judged, kept = resolve_problem(problem, reference, rows, judge, settings)
+        judged = judge.judge(rows, reference)
+        kept = keep_distinct(problem, judged, judge, settings)
         ledger.append(ledger_lines(problem, judged, kept))
         paths.append(path_lines(problem, judged, kept, judge))
         count_problem(result.tally, place, problem, reference, judged, kept, settings)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Hashable
+from fractions import Fraction
 
 from rft_jax.errors import UserError
 from rft_jax.verify.numbers import parse_number
@@ -57,8 +58,7 @@ def answer_reader(mode: str) -> Callable[[str], str | None]:
 
 
 def _read_first(text: str) -> str | None:
-    nul = text.find("\0")
-    match = _MARK.search(text) if nul < 0 else _MARK.search(text, 0, nul)
+    match = _MARK.search(text.partition("\0")[0] if "\0" in text else text)
     return None if match is None else _as_float_text(match[1])
 
 
@@ -169,6 +169,11 @@ def answer_value(text: str) -> Hashable:
     plain = normalise_answer(text)
     number = parse_number(plain)
     return plain if number is None else number
+
+
+def is_number(text: str) -> bool:
+    """Whether `answer_value` is a number."""
+    return isinstance(answer_value(text), Fraction)
 
 
 def answers_equal(a: str | None, b: str | None) -> bool:

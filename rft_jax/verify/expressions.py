@@ -19,7 +19,7 @@ MAX_CHARS = 10_000  # of one expression
 MAX_DEPTH = 200  # nested parentheses: what CPython's own tokenizer allows
 MAX_BITS = 20_000  # of any whole number on the way
 
-Token: TypeAlias = tuple[str, int | float | Fraction | str]
+Token: TypeAlias = tuple[str, str]  # kind (int, float, radix, number, operator) and text
 Postfix: TypeAlias = list[Token]
 
 
@@ -89,7 +89,7 @@ def _python_tokens(text: str) -> Iterator[Token]:
         elif _WORD.match(text, position):
             raise MalformedError(f"a letter or digit right after {value[:20]}")
         else:
-            yield "number", _python_number(kind, value)
+            yield kind, value
 
 
 def _one_line(text: str) -> str:
@@ -125,10 +125,7 @@ def _exact_tokens(text: str) -> Iterator[Token]:
         if match["operator"]:
             yield "operator", match["operator"]
             continue
-        value = parse_decimal(match["number"])
-        if value is None:
-            raise MalformedError("too many digits")
-        yield "number", value
+        yield "number", match["number"]
 
 
 def _check_length(text: str) -> None:
@@ -153,7 +150,7 @@ def _to_postfix(tokens: Iterator[Token], percent: bool) -> Postfix:
     sequence = list(tokens)
     needs_operand = True
     for index, (kind, value) in enumerate(sequence):
-        if kind == "number":
+        if kind != "operator":
             if not needs_operand:
                 raise MalformedError("two operands without an operator")
             output.append((kind, value))
@@ -176,7 +173,7 @@ def _to_postfix(tokens: Iterator[Token], percent: bool) -> Postfix:
         elif percent and value == "%" and not _starts_operand(sequence, index + 1):
             output.append(("operator", "percent"))
         else:
-            _push_operator(str(value), stack, output)
+            _push_operator(value, stack, output)
             needs_operand = True
     if needs_operand or depth:
         raise MalformedError("the expression ends too early")
@@ -185,7 +182,7 @@ def _to_postfix(tokens: Iterator[Token], percent: bool) -> Postfix:
 
 
 def _starts_operand(sequence: list[Token], index: int) -> bool:
-    return index < len(sequence) and (sequence[index][0] == "number" or sequence[index][1] == "(")
+    return index < len(sequence) and (sequence[index][0] != "operator" or sequence[index][1] == "(")
 
 
 def _push_operator(name: str, stack: list[str], output: Postfix) -> None:
@@ -207,13 +204,13 @@ def python_value(postfix: Postfix) -> float:
     """
     stack: list[int | float | complex] = []
     for kind, value in postfix:
-        if kind == "number":
-            stack.append(value)  # type: ignore[arg-type]
+        if kind != "operator":
+            stack.append(_python_number(kind, value))
         elif value in ("u-", "u+"):
-            stack[-1] = -stack[-1] if value == "u-" else +stack[-1]
+            stack[-1] = -stack[-1] if value == "u-" else stack[-1]
         else:
             right = stack.pop()
-            stack[-1] = _apply_python(str(value), stack[-1], right)
+            stack[-1] = _apply_python(value, stack[-1], right)
     result = stack.pop()
     if isinstance(result, complex):
         raise ArithmeticError("a complex result")
@@ -225,15 +222,15 @@ def _apply_python(
 ) -> int | float | complex:
     if isinstance(left, int) and isinstance(right, int):
         _check_power_size(name, left, right)
-        result = _PYTHON[name](left, right)
+        result = PYTHON_OPERATORS[name](left, right)
         return _bounded(result) if isinstance(result, int) else result
     try:
-        return _PYTHON[name](left, right)
+        return PYTHON_OPERATORS[name](left, right)
     except TypeError as error:  # // and % of complex numbers
         raise ArithmeticError(str(error)) from error
 
 
-_PYTHON: dict[str, Callable] = {
+PYTHON_OPERATORS: dict[str, Callable] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -259,18 +256,25 @@ def exact_value(postfix: Postfix) -> Fraction:
     """
     stack: list[Fraction] = []
     for kind, value in postfix:
-        if kind == "number":
-            stack.append(value)  # type: ignore[arg-type]
+        if kind != "operator":
+            stack.append(_exact_number(value))
         elif value == "percent":
             stack[-1] /= 100
         elif value in ("u-", "u+"):
             stack[-1] = -stack[-1] if value == "u-" else stack[-1]
         else:
             right = stack.pop()
-            stack[-1] = _apply_exact(str(value), stack[-1], right)
+            stack[-1] = _apply_exact(value, stack[-1], right)
         _bounded(stack[-1].numerator)
         _bounded(stack[-1].denominator)
     return stack.pop()
+
+
+def _exact_number(text: str) -> Fraction:
+    value = parse_decimal(text)
+    if value is None:
+        raise MalformedError("too many digits")
+    return value
 
 
 def _apply_exact(name: str, left: Fraction, right: Fraction) -> Fraction:
@@ -279,19 +283,19 @@ def _apply_exact(name: str, left: Fraction, right: Fraction) -> Fraction:
             raise MalformedError("a power whose exponent is no whole number")
         _check_power_size(name, left.numerator, right.numerator)
         _check_power_size(name, left.denominator, right.numerator)
-    return Fraction(_PYTHON[name](left, right))
+    return Fraction(PYTHON_OPERATORS[name](left, right))
 
 
 def canonical_text(postfix: Postfix) -> str:
     """One spelling for expressions that differ in the order of sums and products alone.
 
-    `3+4*2` and `2*4 + 3.0` are both `(2*4)+3`. Terms keep their signs and factors their side of
+    `3+4*2` and `2*4 + 3.0` are both `+(*2*4)+3`. Terms keep their signs and factors their side of
     the fraction bar; nothing is computed.
     """
     stack: list[tuple[str, list[str]]] = []
     for kind, value in postfix:
-        if kind == "number":
-            stack.append(("atom", [_spell(value)]))
+        if kind != "operator":
+            stack.append(("atom", [spell_number(value)]))
         elif value == "u+":
             continue
         elif value == "u-":
@@ -300,12 +304,19 @@ def canonical_text(postfix: Postfix) -> str:
             stack[-1] = ("product", [*_parts(stack[-1], "product", "*"), "/100"])
         else:
             right = stack.pop()
-            stack[-1] = _join(str(value), stack[-1], right)
+            stack[-1] = _join(value, stack[-1], right)
     return _written(stack.pop())
 
 
-def _spell(value: int | float | Fraction | str) -> str:
-    return repr(value) if isinstance(value, float) else str(value).replace("/", ":")
+def spell_number(text: str) -> str:
+    """One spelling of a decimal: `1,200`, `1200.` and `1200.0` are all `1200`."""
+    text = text.replace(",", "")
+    if "e" in text or "E" in text:
+        return str(_exact_number(text))
+    whole, _, part = text.partition(".")
+    part = part.rstrip("0")
+    whole = whole.lstrip("0") or "0"
+    return f"{whole}.{part}" if part else whole
 
 
 def _join(
