@@ -80,6 +80,8 @@ class RunDisplay:
         from rich.table import Table
 
         table = Table.grid(padding=(0, 2))
+        for _ in range(3):
+            table.add_column(no_wrap=True)
         for stage, (begin, line) in self._running.items():
             table.add_row(stage.title, _duration(time.monotonic() - begin), line)
         return table
