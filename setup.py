@@ -33,6 +33,7 @@ EXTRAS = {
         "ruff>=0.15,<0.18",
         "mypy>=1.18,<3",
         "build",
+        "setuptools>=77",
     ],
 }
 
@@ -50,6 +51,8 @@ setup(
     package_data={
         "rft_jax": [
             "py.typed",
+            "report/*.css",
+            "report/*.js",
             "report/*.json",
             "report/*.css",
             "report/*.js",
