@@ -17,6 +17,7 @@ from rft_jax.jsonl import atomic_write, write_json
 from rft_jax.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
 from rft_jax.records import Problem
+from rft_jax.rft.decontaminate import make_decontaminator
 from rft_jax.rft.pool import default_workers, map_in_order
 from rft_jax.rft.samples import (
     Block,
@@ -56,6 +57,7 @@ def collect(problems: str, samples: Sequence[str], output: str, settings: Collec
         raise UserError("no samples; name a folder that rft sample wrote (--samples)")
     shards = find_shards(samples)
     loaded = load_problems(problems)
+    make_decontaminator(settings)  # its mistakes are the caller's, and no worker's
     with open_output(output, _identity(problems, samples, shards, settings)) as folder:
         if not folder.is_complete:
             _collect(loaded, shards, list(samples), folder, settings)
@@ -103,7 +105,7 @@ def _collect(
             places = {problem.id: place for place, problem in enumerate(problems)}
             merged = sorted_runs(shards, places, runs)
             tally = _write(problems, merged, folders, output.path, settings)
-        write_json(output.path / STATS, statistics(tally))
+        write_json(output.path / STATS, statistics(tally, settings))
     finally:
         shutil.rmtree(runs, ignore_errors=True)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from json.encoder import encode_basestring
 
 from rft_jax.records import Problem
+from rft_jax.rft.decontaminate import NOTHING, Exclusion
 from rft_jax.rft.dedup import RUNGS, coarser_key, equations_key
 from rft_jax.rft.judge import Judge, Judged
 from rft_jax.rft.rows import Row
@@ -23,33 +24,47 @@ _MIN_SUSPICIOUS_SAMPLES = 4
 
 @dataclass
 class Kept:
-    """The kept paths of a problem, in order of their keys' first appearance."""
+    """The kept paths of a problem, in order of their keys' first appearance.
 
-    candidates: list[Row] = field(default_factory=list)
-    samples: list[int] = field(default_factory=list)  # index of each kept sample, -1 for the human
-    keys: dict[str, int] = field(default_factory=dict)
+    Attributes:
+      rows: their samples; the human path, where it counts, stands among them in folder -1.
+      samples: the index of each among the problem's samples, -1 for the human path.
+      places: key -> place in the two lists.
+      human: whether the human path is written.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    samples: list[int] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
+    human: bool = True
 
 
 def keep_distinct(
-    problem: Problem, judged: Sequence[Judged], judge: Judge, settings: CollectSettings
+    problem: Problem,
+    judged: Sequence[Judged],
+    judge: Judge,
+    settings: CollectSettings,
+    excluded: Exclusion = NOTHING,
 ) -> Kept:
-    """Keeps one of the right samples for each key, in the order of their first appearance."""
-    kept = Kept()
-    if settings.count_human:
+    """Keeps one of the right samples for each key."""
+    kept = Kept(human=not (excluded.question or excluded.human))
+    if settings.count_human and kept.human:
         human = Row(-1, -1, "", problem.answer, "stop", None)
-        kept.keys[judge.key(human, judge.equations(problem.answer))] = 0
-        kept.candidates.append(human)
+        kept.places[judge.key(human, judge.equations(problem.answer))] = 0
+        kept.rows.append(human)
         kept.samples.append(-1)
     selector = SELECTORS[settings.select]()
     for index, (row, verdict, _, equations, key) in enumerate(judged):
         if verdict != "correct" or not (equations or settings.keep_unannotated):
             continue
-        place = kept.keys.setdefault(key, len(kept.candidates))
-        if place == len(kept.candidates):
-            kept.candidates.append(row)
+        if excluded is not NOTHING and (excluded.question or row.response in excluded.texts):
+            continue
+        place = kept.places.setdefault(key, len(kept.rows))
+        if place == len(kept.rows):
+            kept.rows.append(row)
             kept.samples.append(index)
-        elif kept.samples[place] >= 0 and selector.replaces(row, place, kept.candidates):
-            kept.candidates[place] = row
+        elif kept.samples[place] >= 0 and selector.replaces(row, place, kept.rows):
+            kept.rows[place] = row
             kept.samples[place] = index
     return kept
 
@@ -70,16 +85,12 @@ def ledger_lines(problem: Problem, judged: Sequence[Judged], kept: Kept) -> str:
 def path_lines(problem: Problem, judged: Sequence[Judged], kept: Kept, judge: Judge) -> str:
     """The problem's rows of `paths.jsonl`: the human path, then the kept ones."""
     finders = find_models(judged)
-    human_key = next((key for key, place in kept.keys.items() if kept.samples[place] < 0), None)
-    lines = [
-        _path_line(
-            problem,
-            problem.answer,
-            "human",
-            finders.get(human_key, ()) if human_key is not None else (),
-            judge.equations(problem.answer),
-        )
-    ]
+    lines = []
+    if kept.human:
+        key = next((key for key, place in kept.places.items() if kept.samples[place] < 0), None)
+        models = () if key is None else finders.get(key, ())
+        equations = judge.equations(problem.answer)
+        lines.append(_path_line(problem, problem.answer, "human", models, equations))
     for index in kept.samples:
         if index >= 0:
             row, _, _, equations, key = judged[index]
@@ -118,6 +129,7 @@ def count_problem(
 ) -> None:
     """Adds a problem to a tally."""
     tally.problems += 1
+    tally.human += kept.human
     tally.kept[sum(index >= 0 for index in kept.samples)] += 1
     models = {item.row.model for item in judged}
     for model in models if len(models) > 1 else ():

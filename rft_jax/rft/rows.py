@@ -13,7 +13,7 @@ from rft_jax.errors import UserError
 from rft_jax.records import parse_sample
 from rft_jax.rft.samples import Block, Shard
 
-_scan = json.JSONDecoder().scan_once
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _place = itemgetter(slice(3))
 
 

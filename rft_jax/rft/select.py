@@ -71,7 +71,11 @@ class Farthest:
     def replaces(self, new: Candidate, place: int, kept: Sequence[Candidate]) -> bool:
         others = [candidate.response for candidate in kept]
         old, text = others.pop(place), new.response
-        if text == old or not others or not self._is_farther(text, others, self._score(old, others)):
+        if (
+            text == old
+            or not others
+            or not self._is_farther(text, others, self._score(old, others))
+        ):
             return False
         self._mirror(text, self._known[text])
         self._replaced += 1

@@ -11,6 +11,7 @@ from typing import Any
 
 from rft_jax.records import VERDICTS
 from rft_jax.rft.dedup import RUNGS
+from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.tally import Tally
 
 PairCounts = Mapping[tuple[int, int], int]
@@ -46,7 +47,7 @@ def ks_up_to(n: int) -> list[int]:
     return sorted({2**i for i in range(n.bit_length()) if 2**i <= n} | {n}) if n else []
 
 
-def statistics(tally: Tally) -> dict[str, Any]:
+def statistics(tally: Tally, settings: CollectSettings) -> dict[str, Any]:
     """The content of `stats.json`."""
     models = sorted(model for model in tally.samples if model)
     total = _model_statistics(tally, "")
@@ -54,7 +55,7 @@ def statistics(tally: Tally) -> dict[str, Any]:
     return {
         "problems": tally.problems,
         "paths": {
-            "human": tally.problems,
+            "human": tally.human,
             "sampled": kept,
             "sampled_per_problem": kept / tally.problems if tally.problems else 0.0,
             "problems_by_sampled": _histogram(tally.kept),
@@ -66,17 +67,33 @@ def statistics(tally: Tally) -> dict[str, Any]:
         },
         "overlaps": [_overlap(tally.found_by, a, b) for a, b in combinations(models, 2)],
         "suspicious_references": [row for _, row in sorted(tally.suspicious.items())],
+        **({"contamination": _contamination(tally, settings)} if settings.decontaminate else {}),
+    }
+
+
+def _contamination(tally: Tally, settings: CollectSettings) -> dict[str, Any]:
+    return {
+        "with": settings.decontaminate,
+        "removed_ngram": settings.remove_ngram,
+        "overlaps": {
+            f"{n}-gram": {
+                kind: tally.overlaps[kind, n] for kind in ("question", "human", "sampled")
+            }
+            for n in settings.ngrams
+        },
+        "rows": [row for _, rows in sorted(tally.contaminated.items()) for row in rows],
     }
 
 
 def _model_statistics(tally: Tally, model: str) -> dict[str, Any]:
-    correct = _pairs(tally.correct, model)
+    correct = {pair: problems for pair, problems in _pairs(tally.correct, model).items() if pair[0]}
     problems = sum(correct.values())
     ks = ks_up_to(max((n for n, _ in correct), default=0))
     by_count: Counter[int] = Counter()
     for (_, count), number in correct.items():
         by_count[count] += number
     return {
+        "sampled_problems": problems,
         "samples": tally.samples[model],
         "verdicts": {verdict: tally.verdicts[model, verdict] for verdict in VERDICTS},
         "solved": sum(number for count, number in by_count.items() if count),

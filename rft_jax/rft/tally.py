@@ -24,13 +24,16 @@ class Tally:
       verdicts: (model, verdict) -> samples.
       correct: (model, n, c) -> problems of whose n samples c were right.
       distinct: (rung, model, n, c) -> keys of that rung which c of a problem's n samples had.
-      kept: kept paths of a problem -> problems.
+      kept: kept sampled paths of a problem -> problems.
+      human: human paths that were kept.
       found_by: tuple of models, sorted -> keys that exactly these models found.
       suspicious: problems whose reference may be wrong, by place.
-      contaminated: place -> row about a problem that shares word sequences with another set.
+      overlaps: (question, human or sampled; n) -> texts that share n words with the test set.
+      contaminated: place -> rows about what a problem shares with the test set.
     """
 
     problems: int = 0
+    human: int = 0
     samples: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     correct: Counter[tuple[str, int, int]] = field(default_factory=Counter)
@@ -38,12 +41,13 @@ class Tally:
     kept: Counter[int] = field(default_factory=Counter)
     found_by: Counter[tuple[str, ...]] = field(default_factory=Counter)
     suspicious: dict[int, dict[str, Any]] = field(default_factory=dict)
-    contaminated: dict[int, dict[str, Any]] = field(default_factory=dict)
+    overlaps: Counter[tuple[str, int]] = field(default_factory=Counter)
+    contaminated: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
 
     def add(self, other: Tally) -> None:
         """Adds another tally into this one."""
         self.problems += other.problems
-        for name in ("samples", "verdicts", "correct", "distinct", "kept", "found_by"):
-            getattr(self, name).update(getattr(other, name))
-        self.suspicious.update(other.suspicious)
-        self.contaminated.update(other.contaminated)
+        self.human += other.human
+        for name, value in vars(other).items():
+            if name not in ("problems", "human"):
+                getattr(self, name).update(value)

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from rft_jax.errors import UserError
 from rft_jax.records import Problem
-from rft_jax.rft.judge import Judge
-from rft_jax.rft.problem import count_problem, keep_distinct, ledger_lines, path_lines
-from rft_jax.rft.rows import parse_rows
+from rft_jax.rft.decontaminate import NOTHING, make_decontaminator
+from rft_jax.rft.judge import Judge, Judged
+from rft_jax.rft.problem import Kept, count_problem, keep_distinct, ledger_lines, path_lines
+from rft_jax.rft.rows import Row, parse_rows
 from rft_jax.rft.samples import Block
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.tally import Tally
@@ -46,37 +47,58 @@ class Result:
 
 def make_worker(settings: CollectSettings) -> Callable[[Sequence[Task]], Result]:
     """Returns the function that does a batch; it keeps what it learns about equations."""
-    judge = Judge(settings, SymbolicComparer(settings.timeout))
+    worker = _Worker(settings)
 
     def work(batch: Sequence[Task]) -> Result:
         try:
-            return _work(batch, judge, settings)
+            return worker.work(batch)
         except UserError as error:
             return Result(error=str(error))
 
     return work
 
 
-def _work(batch: Sequence[Task], judge: Judge, settings: CollectSettings) -> Result:
-    result = Result()
-    paths, ledger = [], []
-    for place, problem, blocks in batch:
-        rows = parse_rows(blocks)
-        for row in rows:
-            result.models.setdefault(row.folder, set()).add(row.model)
-        reference = reference_answer(problem.answer, settings.answers)
+class _Worker:
+    def __init__(self, settings: CollectSettings) -> None:
+        self._settings = settings
+        self._judge = Judge(settings, SymbolicComparer(settings.timeout))
+        self._decontaminator = make_decontaminator(settings)
+
+    def work(self, batch: Sequence[Task]) -> Result:
+        result = Result()
+        paths, ledger = [], []
+        for task in batch:
+            rows = parse_rows(task.blocks)
+            for row in rows:
+                result.models.setdefault(row.folder, set()).add(row.model)
+            judged, kept = self._resolve(task, rows, result.tally)
+            ledger.append(ledger_lines(task.problem, judged, kept))
+            paths.append(path_lines(task.problem, judged, kept, self._judge))
+        result.ledger = _encode(ledger)
+        result.paths = _encode(paths)
+        return result
+
+    def _resolve(
+        self, task: Task, rows: Sequence[Row], tally: Tally
+    ) -> tuple[Sequence[Judged], Kept]:
+        """Judges a problem's samples, keeps the distinct right ones, and counts."""
+        place, problem, _ = task
+        reference = reference_answer(problem.answer, self._settings.answers)
         if reference is None:
             raise UserError(
                 f"problem {problem.id!r} has no answer; end its solution with '#### n' or \\boxed"
             )
-        judged = judge.judge(rows, reference)
-        kept = keep_distinct(problem, judged, judge, settings)
-        ledger.append(ledger_lines(problem, judged, kept))
-        paths.append(path_lines(problem, judged, kept, judge))
-        count_problem(result.tally, place, problem, reference, judged, kept, settings)
-    result.ledger = _encode(ledger)
-    result.paths = _encode(paths)
-    return result
+        judged = self._judge.judge(rows, reference)
+        excluded = NOTHING
+        if self._decontaminator:
+            right = [item.row.response for item in judged if item.verdict == "correct"]
+            excluded = self._decontaminator.exclude(problem, right)
+        kept = keep_distinct(problem, judged, self._judge, self._settings, excluded)
+        if self._decontaminator:
+            texts = [row.response for row in kept.rows if row.folder >= 0]
+            self._decontaminator.count(tally, place, problem, [*texts, *excluded.texts])
+        count_problem(tally, place, problem, reference, judged, kept, self._settings)
+        return judged, kept
 
 
 def _encode(lines: Sequence[str]) -> bytes:
