@@ -178,7 +178,8 @@ def _by_words(
 def metrics_table(metrics: dict[str, Any]) -> str:
     """The figures as a small table for the terminal."""
     lines = [f"{metrics['model'] or 'samples'}: {metrics['n']} problems, k = {metrics['k']}"]
-    for name in ("accuracy", "mean@1", "maj@k", "pass@k"):
+    # Of one sample the last two say what the first says.
+    for name in ("accuracy", "mean@1", "maj@k", "pass@k")[: 2 if metrics["k"] == 1 else 4]:
         if name in metrics:
             low, high = metrics[name]["ci95"]
             value = metrics[name]["value"]

@@ -95,7 +95,7 @@ def _votes_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
 
 def _difficulty_cards(runs: Sequence[Run], palette: Mapping[str, int]) -> list[str]:
     """Accuracy by the number of reference steps and by the reference's length."""
-    grouped, cards = _scores_by_arm(runs), []
+    grouped, cards = _scores_by_arm(runs, palette), []
     for key, title, x_label in (
         ("steps", "Accuracy by number of steps", "steps of the reference"),
         ("words", "Accuracy by length", "words of the reference"),
@@ -109,7 +109,9 @@ def _difficulty_cards(runs: Sequence[Run], palette: Mapping[str, int]) -> list[s
     return cards
 
 
-def _scores_by_arm(runs: Sequence[Run]) -> dict[str, list[dict[str, Any]]]:
+def _scores_by_arm(
+    runs: Sequence[Run], palette: Mapping[str, int]
+) -> dict[str, list[dict[str, Any]]]:
     """For each arm a row a question: steps, words, and the share right over its seeds."""
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for run in runs:
@@ -117,7 +119,10 @@ def _scores_by_arm(runs: Sequence[Run]) -> dict[str, list[dict[str, Any]]]:
             for row in read_predictions(stage):
                 key = f"{run.name}\0{row['id']}"
                 found.setdefault(stage.arm, {}).setdefault(key, []).append(row)
-    return {arm: [_merged(rows) for rows in questions.values()] for arm, questions in found.items()}
+    return {
+        arm: [_merged(rows) for rows in found[arm].values()]
+        for arm in sorted(found, key=palette.__getitem__)
+    }
 
 
 def _merged(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

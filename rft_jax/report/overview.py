@@ -30,15 +30,20 @@ def headline(run: Run) -> str:
     a, b = (_mean_accuracy(run, compared[side]) for side in "ab")
     n = measure(run.rows[0])["n"]
     low, high = (100 * bound for bound in compared["ci95"])
-    points = 100 * compared["difference"]
     seeds = len(compared.get("by_seed", ()))
     over = f" on average over {seeds} seeds" if seeds > 1 else ""
     return (
         f"Of {n:,} test problems, {arm_name(compared['a'])} answers {a:.1f} % rightly and "
-        f"{arm_name(compared['b'])} {b:.1f} %{over}: {abs(points):.1f} points "
-        f"{'more' if points >= 0 else 'fewer'} (95 % interval {low:+.1f} to {high:+.1f}, "
+        f"{arm_name(compared['b'])} {b:.1f} %{over}: {_points(100 * compared['difference'])} "
+        f"(95 % interval {low:+.1f} to {high:+.1f}, "
         f"p\u00a0{_equals(compared['p_value'])}). {_verdict(compared)}"
     )
+
+
+def _points(difference: float) -> str:
+    if abs(difference) < 0.05:
+        return "no difference"
+    return f"{abs(difference):.1f} points {'more' if difference > 0 else 'fewer'}"
 
 
 def _equals(p_value: float) -> str:
