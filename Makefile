@@ -1,10 +1,11 @@
 # make install     .venv with this package and the tools of development
 # make quickstart  the whole loop on the embedded data, about ten minutes on two CPU cores
 # make test        the fast tests; test-all: the slow ones too; lint: ruff and mypy
+# make docs       the pages of docs/ as a site, in site/
 STAMP := .venv/.installed
 PYTEST := .venv/bin/python -m pytest -q -n 2 --dist loadfile
 
-.PHONY: install quickstart test test-all lint
+.PHONY: install quickstart test test-all lint docs
 install: $(STAMP)
 
 $(STAMP): setup.py tools/make_venv
@@ -25,3 +26,7 @@ lint: $(STAMP)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+docs: $(STAMP)
+	@tools/make_venv dev,docs
+	.venv/bin/python -m mkdocs build --strict

@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# Runs an rft command on TPU slices of a GKE cluster, as a JobSet (jobset.x-k8s.io/v1alpha2).
+#
+#   launch/gke.sh ACTION --name NAME [FLAGS] [-- COMMAND [FLAGS OF rft COMMAND]]
+#   launch/gke.sh apply --name sft --image IMAGE --claim rft -- train --model models/7b --data data/train.jsonl --output runs/sft
+#   launch/gke.sh apply --name draw --slices 4 --image IMAGE --claim rft -- sample --model runs/sft --problems data/train.jsonl \
+#     --output runs/samples
+#
+#   apply    starts it; kubectl has to be there, and the JobSet controller in the cluster
+#   logs     follows what it prints
+#   status   the JobSet's state
+#   delete   ends it: SIGTERM, and two minutes to save the state
+#
+#   --name NAME          of the JobSet
+#   --image IMAGE        made from launch/Dockerfile
+#   --claim CLAIM        persistent volume claim with models, data and outputs, mounted where the command runs
+#   --accelerator LABEL  tpu-v5-lite-podslice, tpu-v5p-slice or tpu-v6e-slice (tpu-v6e-slice)
+#   --topology T         of one host: 1x1, 2x2, 2x4; 2x2x1 for v5p (2x4)
+#   --slices N           with `sample`: so many slices divide the problems among themselves (1)
+#   --max_restarts N     after failures and preemptions (50); a mistake in the command (exit code 2) is not tried again
+#   --dry_run            print the manifest, or the kubectl command, and stop
+
+set -euo pipefail
+# shellcheck source=launch/common.sh
+. "$(dirname "$0")/common.sh"
+
+name="" image="" claim="" accelerator=tpu-v6e-slice topology=2x4 slices=1 max_restarts=50
+action=${1:---help}
+[[ $# -eq 0 ]] || shift
+case $action in
+  --help | -h) show_help; exit ;;
+  apply | logs | status | delete) ;;
+  *) die "$action: no action of this script" ;;
+esac
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --help | -h) show_help; exit ;;
+    --name) name=$(value_of "$@"); shift 2 ;;
+    --image) image=$(value_of "$@"); shift 2 ;;
+    --claim) claim=$(value_of "$@"); shift 2 ;;
+    --accelerator) accelerator=$(value_of "$@"); shift 2 ;;
+    --topology) topology=$(value_of "$@"); shift 2 ;;
+    --slices) slices=$(value_of "$@"); shift 2 ;;
+    --max_restarts) max_restarts=$(value_of "$@"); shift 2 ;;
+    --dry_run) DRY_RUN=1; shift ;;
+    --) shift; break ;;
+    *) die "$1: no flag of this script; rft's own come after --" ;;
+  esac
+done
+[[ $name =~ ^[a-z]([a-z0-9-]*[a-z0-9])?$ ]] || die "--name is '$name'; lower-case letters, digits and - are needed"
+
+# A YAML list on one line, each word in JSON's quotes.
+yaml_list() {
+  local word line=""
+  for word in "$@"; do
+    word=${word//\\/\\\\}
+    word=${word//\"/\\\"}
+    # $( ) would be filled in by Kubernetes.
+    line+="${line:+, }\"${word//\$/\$\$}\""
+  done
+  printf '[%s]' "$line"
+}
+
+manifest() {
+  local command chips=$((${topology//x/*}))
+  check_hosts "$(((chips + 7) / 8))" "$accelerator of $topology"
+  if [[ $1 == sample && $slices -gt 1 ]]; then
+    # $(SLICE) is filled in by Kubernetes.
+    command="[\"python\", \"/rft/launch/sample_shard.py\", \"--shard\", \"\$(SLICE)\", \"--shards\", \"$slices\", \"--\","
+    command+=" $(yaml_list "${@:2}" | cut -c 2-)"
+  else
+    check_hosts "$slices" "--slices $slices for $1"
+    command=$(yaml_list rft "$@")
+  fi
+  cat <<MANIFEST
+apiVersion: jobset.x-k8s.io/v1alpha2
+kind: JobSet
+metadata:
+  name: $name
+spec:
+  failurePolicy:
+    maxRestarts: $max_restarts
+    rules:
+      - name: mistake
+        action: FailJobSet
+        onJobFailureReasons: [PodFailurePolicy]
+  replicatedJobs:
+    - name: slice
+      replicas: $slices
+      template:
+        spec:
+          parallelism: 1
+          completions: 1
+          backoffLimit: 0
+          podFailurePolicy:
+            rules:
+              - action: FailJob
+                onExitCodes:
+                  containerName: rft
+                  operator: In
+                  values: [2]
+          template:
+            spec:
+              restartPolicy: Never
+              terminationGracePeriodSeconds: 120
+              nodeSelector:
+                cloud.google.com/gke-tpu-accelerator: $accelerator
+                cloud.google.com/gke-tpu-topology: $topology
+              containers:
+                - name: rft
+                  image: $image
+                  workingDir: /data
+                  command: $command
+                  env:
+                    - name: JAX_COMPILATION_CACHE_DIR
+                      value: /data/.jax-cache
+                    - name: SLICE
+                      valueFrom:
+                        fieldRef:
+                          fieldPath: metadata.labels['jobset.sigs.k8s.io/job-index']
+                  resources:
+                    limits:
+                      google.com/tpu: $chips
+                  volumeMounts:
+                    - name: data
+                      mountPath: /data
+              volumes:
+                - name: data
+                  persistentVolumeClaim:
+                    claimName: $claim
+MANIFEST
+}
+
+case $action in
+  apply)
+    [[ $# -gt 0 ]] || die "no rft command after --"
+    [[ -n $image ]] || die "--image is needed"
+    [[ -n $claim ]] || die "--claim is needed: a pod's own disk goes with it"
+    [[ $topology =~ ^[0-9]+(x[0-9]+)+$ ]] || die "--topology is $topology; such as 2x4 is needed"
+    text=$(manifest "$@")
+    if [[ -n $DRY_RUN ]]; then
+      printf '%s\n' "$text"
+    else
+      kubectl apply --filename - <<<"$text"
+    fi
+    ;;
+  logs) run kubectl logs --follow --prefix --max-log-requests 100 --selector "jobset.sigs.k8s.io/jobset-name=$name" ;;
+  status) run kubectl get jobset "$name" ;;
+  delete) run kubectl delete jobset "$name" ;;
+esac

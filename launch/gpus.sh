@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Runs an rft command on the GPUs of this machine.
+#
+#   launch/gpus.sh [--gpus N] [--dry_run] -- COMMAND [FLAGS]
+#   launch/gpus.sh --gpus 8 -- train --model models/7b --data gsm8k:train --output runs/sft --gin_file runs/sft.gin
+#   launch/gpus.sh --gpus 8 -- sample --model runs/sft --problems gsm8k:train --output runs/samples
+#
+#   --gpus N    how many GPUs; all of them without it
+#   --python P  the Python with rft_jax; .venv/bin/python without it
+#   --dry_run   print the commands and stop
+#
+# `sample` starts a process a GPU, each with its share of the problems; when all are finished their files lie in
+# --output as shards of one sample folder. Every other command is one process that sees all N GPUs. Run the same
+# line again to go on after an interruption. SIGTERM and Ctrl-C are passed on, so that the state is saved (exit 75).
+
+set -euo pipefail
+here=$(dirname "$0")
+# shellcheck source=launch/common.sh
+. "$here/common.sh"
+
+gpus="" python=.venv/bin/python
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --help | -h) show_help; exit ;;
+    --gpus) gpus=$(value_of "$@"); shift 2 ;;
+    --python) python=$(value_of "$@"); shift 2 ;;
+    --dry_run) DRY_RUN=1; shift ;;
+    --) shift; break ;;
+    *) die "$1: no flag of this script; rft's own come after --" ;;
+  esac
+done
+[[ $# -gt 0 ]] || die "no rft command after --"
+[[ -n $gpus ]] || gpus=$(nvidia-smi --list-gpus | wc -l)
+[[ $gpus =~ ^[1-9][0-9]*$ ]] || die "--gpus is $gpus; 1 or more is needed"
+
+if [[ $1 != sample || $gpus == 1 ]]; then
+  devices=$(seq -s , 0 $((gpus - 1)))
+  echo "CUDA_VISIBLE_DEVICES=$devices $(quoted "$python" -m rft_jax.cli "$@")"
+  [[ -z $DRY_RUN ]] || exit 0
+  CUDA_VISIBLE_DEVICES=$devices exec "$python" -m rft_jax.cli "$@"
+fi
+
+shift
+processes=()
+for ((gpu = 0; gpu < gpus; gpu++)); do
+  words=("$python" "$here/sample_shard.py" --shard "$gpu" --shards "$gpus" -- "$@")
+  echo "CUDA_VISIBLE_DEVICES=$gpu $(quoted "${words[@]}") &"
+  if [[ -z $DRY_RUN ]]; then
+    CUDA_VISIBLE_DEVICES=$gpu "${words[@]}" &
+    processes+=($!)
+  fi
+done
+[[ -z $DRY_RUN ]] || exit 0
+trap 'kill -TERM "${processes[@]}" 2>/dev/null || true' TERM INT
+status=0
+for process in "${processes[@]}"; do
+  code=0
+  wait "$process" || code=$?
+  # A signal to this script ends `wait` before the process ends.
+  while kill -0 "$process" 2>/dev/null; do wait "$process" || code=$?; done
+  [[ $code == 0 ]] || status=$code
+done
+exit "$status"

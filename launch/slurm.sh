@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Submits an rft command to Slurm, for nodes with GPUs.
+#
+#   launch/slurm.sh [FLAGS] -- COMMAND [FLAGS OF rft COMMAND]
+#   launch/slurm.sh --time 12:00:00 -- train --model models/7b --data gsm8k:train --output runs/sft --gin_file runs/sft.gin
+#   launch/slurm.sh --nodes 4 -- sample --model runs/sft --problems gsm8k:train --output runs/samples
+#
+#   --nodes N         how many nodes (1); more than one for `sample` only
+#   --gpus N          GPUs a node (8)
+#   --time T          as sbatch has it (24:00:00)
+#   --partition P     and
+#   --account A       as sbatch has them
+#   --job NAME        the job's name (rft)
+#   --python P        the Python with rft_jax, on the nodes (.venv/bin/python)
+#   --dry_run         print the batch script and stop
+#
+# The job runs in the folder it is submitted from, which the nodes have to share. Five minutes before the time is over
+# Slurm sends SIGTERM; rft then saves its state and ends with 75, and the job puts itself into the queue again. After a
+# preemption or a failed node Slurm does. A mistake in the command (exit code 2) ends the job.
+#
+# `sample` runs a process a GPU on all nodes, each with its share of the problems. Every other command is one process
+# that sees all GPUs of its node.
+
+set -euo pipefail
+here=$(dirname "$0")
+# shellcheck source=launch/common.sh
+. "$here/common.sh"
+
+nodes=1 gpus=8 time=24:00:00 partition="" account="" job=rft python=.venv/bin/python
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --help | -h) show_help; exit ;;
+    --nodes) nodes=$(value_of "$@"); shift 2 ;;
+    --gpus) gpus=$(value_of "$@"); shift 2 ;;
+    --time) time=$(value_of "$@"); shift 2 ;;
+    --partition) partition=$(value_of "$@"); shift 2 ;;
+    --account) account=$(value_of "$@"); shift 2 ;;
+    --job) job=$(value_of "$@"); shift 2 ;;
+    --python) python=$(value_of "$@"); shift 2 ;;
+    --dry_run) DRY_RUN=1; shift ;;
+    --) shift; break ;;
+    *) die "$1: no flag of this script; rft's own come after --" ;;
+  esac
+done
+[[ $# -gt 0 ]] || die "no rft command after --"
+[[ $1 == sample ]] || check_hosts "$nodes" "--nodes $nodes for $1"
+
+batch_script() {
+  local tasks=1 step optional=""
+  if [[ $1 == sample ]]; then
+    tasks=$gpus
+    # Quoted for the `bash -c` that every task runs; the variables are the task's.
+    step="$(quoted "$python" "$here/sample_shard.py") --shard \$SLURM_PROCID --shards \$SLURM_NTASKS -- $(quoted "${@:2}")"
+    step="bash -c $(quoted "CUDA_VISIBLE_DEVICES=\$SLURM_LOCALID exec $step")"
+  else
+    step=$(quoted "$python" -m rft_jax.cli "$@")
+  fi
+  [[ -z $partition ]] || optional+="#SBATCH --partition=$partition"$'\n'
+  [[ -z $account ]] || optional+="#SBATCH --account=$account"$'\n'
+  cat <<SCRIPT
+#!/usr/bin/env bash
+#SBATCH --job-name=$job
+#SBATCH --nodes=$nodes
+#SBATCH --ntasks-per-node=$tasks
+#SBATCH --gpus-per-node=$gpus
+#SBATCH --time=$time
+#SBATCH --signal=TERM@300
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=%x-%j.log
+$optional
+# A signal to the batch script is not its end: rft's processes get it too, and their exit code decides.
+trap : TERM
+status=0
+srun --label $step || status=\$?
+if [ "\$status" = 75 ]; then
+  scontrol requeue "\$SLURM_JOB_ID"
+fi
+exit "\$status"
+SCRIPT
+}
+
+if [[ -n $DRY_RUN ]]; then
+  batch_script "$@"
+else
+  batch_script "$@" | sbatch
+fi

@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# Runs rft on a Cloud TPU slice: asks for it, sets it up, runs, goes on after a preemption, deletes it.
+#
+#   launch/tpu_slice.sh ACTION --name NAME --zone ZONE [FLAGS] [-- COMMAND [FLAGS OF rft COMMAND]]
+#   launch/tpu_slice.sh create --name rft --zone us-west4-a --type v5litepod-8 --spot
+#   launch/tpu_slice.sh setup  --name rft --zone us-west4-a --nfs 10.0.0.2:/share
+#   launch/tpu_slice.sh run    --name rft --zone us-west4-a -- train --model models/7b --data data/train.jsonl --output runs/sft
+#   launch/tpu_slice.sh logs   --name rft --zone us-west4-a
+#
+#   create   puts a request for the slice into the queue
+#   wait     waits until the slice is there
+#   setup    on all workers: mounts the share, installs this checkout
+#   run      on all workers: starts the command, which goes on when you log out
+#   logs     prints what it prints; Ctrl-C ends the printing only
+#   stop     sends SIGTERM: the state is saved
+#   status   the request's state, and the command's exit code once it has ended
+#   resume   after a preemption: delete, create, wait, setup, run; takes the flags of all of them
+#   delete   deletes slice and request
+#
+#   --name NAME         of the slice and of the request for it
+#   --zone ZONE         as gcloud has it
+#   --project P         the same; gcloud's own without it
+#   --type TYPE         accelerator type (v5litepod-8)
+#   --runtime VERSION   of the TPU software (made out from the type)
+#   --spot              a slice that may be taken away, for less money
+#   --nfs SERVER:/PATH  a share (Filestore, say) on which everything lies: models, data, outputs
+#   --shard I/N         with `sample`: only this share of the problems; N slices with one share each fill one folder
+#   --dry_run           print the commands and stop
+#
+# A slice of one host: v5litepod-1 to -8, v6e-1 to -8, v5p-8. The slice's own disks go with it: keep models, data
+# and outputs on the share, where the command runs.
+
+set -euo pipefail
+# shellcheck source=launch/common.sh
+. "$(dirname "$0")/common.sh"
+
+share=/mnt/rft
+name="" zone="" project="" type=v5litepod-8 runtime="" spot="" nfs="" shard=""
+action=${1:---help}
+[[ $# -eq 0 ]] || shift
+case $action in
+  --help | -h) show_help; exit ;;
+  create | wait | setup | run | logs | stop | status | resume | delete) ;;
+  *) die "$action: no action of this script" ;;
+esac
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --help | -h) show_help; exit ;;
+    --name) name=$(value_of "$@"); shift 2 ;;
+    --zone) zone=$(value_of "$@"); shift 2 ;;
+    --project) project=$(value_of "$@"); shift 2 ;;
+    --type) type=$(value_of "$@"); shift 2 ;;
+    --runtime) runtime=$(value_of "$@"); shift 2 ;;
+    --spot) spot=1; shift ;;
+    --nfs) nfs=$(value_of "$@"); shift 2 ;;
+    --shard) shard=$(value_of "$@"); shift 2 ;;
+    --dry_run) DRY_RUN=1; shift ;;
+    --) shift; break ;;
+    *) die "$1: no flag of this script; rft's own come after --" ;;
+  esac
+done
+[[ -n $name ]] || die "--name is needed"
+[[ -n $zone ]] || die "--zone is needed"
+[[ -z $shard || $shard =~ ^[0-9]+/[0-9]+$ ]] || die "--shard is $shard; I/N is needed, such as 0/4"
+where=(--zone="$zone" ${project:+--project="$project"})
+
+queue() { # VERB FLAGS...
+  run gcloud compute tpus queued-resources "$1" "$name" "${where[@]}" "${@:2}"
+}
+
+on_workers() { # SCRIPT [WORKER]
+  run gcloud compute tpus tpu-vm ssh "$name" "${where[@]}" --worker="${2:-all}" --command="$1"
+}
+
+create() {
+  # Types are named by chips or by cores: up to 8 of them are one host.
+  check_hosts "$(((${type##*-} + 7) / 8))" "$type"
+  if [[ -z $runtime ]]; then
+    case $type in
+      v5litepod-*) runtime=v2-alpha-tpuv5-lite ;;
+      v5p-*) runtime=v2-alpha-tpuv5 ;;
+      v6e-*) runtime=v2-alpha-tpuv6e ;;
+      *) runtime=tpu-ubuntu2204-base ;;
+    esac
+  fi
+  queue create --node-id="$name" --accelerator-type="$type" --runtime-version="$runtime" ${spot:+--spot}
+}
+
+state() { gcloud compute tpus queued-resources describe "$name" "${where[@]}" --format='value(state.state)'; }
+
+wait_for_slice() {
+  if [[ -n $DRY_RUN ]]; then
+    echo "# every 30 seconds, until it says ACTIVE:"
+    queue describe --format='value(state.state)'
+    return
+  fi
+  local now
+  while now=$(state) || die "no request $name in $zone"; [[ $now != ACTIVE ]]; do
+    [[ $now != FAILED && $now != SUSPENDED ]] || die "the request is $now; delete it and create it again"
+    echo "$now"
+    sleep 30
+  done
+}
+
+setup() {
+  [[ -n $nfs ]] || die "--nfs is needed: the slice's own disks go with it"
+  run git archive --format=tar.gz --prefix=rft_jax/ --output=/tmp/rft_jax.tar.gz HEAD
+  run gcloud compute tpus tpu-vm scp /tmp/rft_jax.tar.gz "$name:" "${where[@]}" --worker=all
+  # Locks are kept on the worker (local_lock): one on the server would outlive a worker that was taken away.
+  on_workers "set -e
+sudo apt-get install -y -qq nfs-common
+sudo mkdir -p $share
+mountpoint -q $share || sudo mount -t nfs -o vers=3,hard,local_lock=flock $nfs $share
+python3 -m pip install --quiet --user uv
+~/.local/bin/uv venv --clear --quiet --python 3.12 ~/rft
+tar xzf rft_jax.tar.gz
+~/.local/bin/uv pip install --quiet --python ~/rft/bin/python './rft_jax[tpu]'"
+}
+
+start() {
+  [[ $# -gt 0 ]] || die "no rft command after --"
+  local words="-m rft_jax.cli"
+  if [[ -n $shard ]]; then
+    [[ $1 == sample ]] || die "--shard is for sample, not for $1"
+    words="\$HOME/rft_jax/launch/sample_shard.py --shard ${shard%/*} --shards ${shard#*/} --"
+    shift
+  fi
+  on_workers "cd $share
+rm -f ~/rft.exit
+export JAX_COMPILATION_CACHE_DIR=$share/.jax-cache
+nohup setsid bash -c '~/rft/bin/python \"\$@\" & echo \$! > ~/rft.pid; wait \$!; echo \$? > ~/rft.exit' rft $words $(quoted "$@") > ~/rft.log 2>&1 < /dev/null &"
+}
+
+case $action in
+  create) create ;;
+  wait) wait_for_slice ;;
+  setup) setup ;;
+  run) start "$@" ;;
+  logs) on_workers 'tail -n 100 -F ~/rft.log' ;;
+  stop) on_workers "kill -TERM \$(cat ~/rft.pid)" ;;
+  status)
+    queue describe --format='value(state.state)'
+    on_workers 'cat ~/rft.exit 2>/dev/null || echo running; tail -n 1 ~/rft.log'
+    ;;
+  resume)
+    queue delete --force --quiet
+    create
+    wait_for_slice
+    setup
+    start "$@"
+    ;;
+  delete) queue delete --force --quiet ;;
+esac

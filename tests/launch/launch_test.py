@@ -1,0 +1,249 @@
+"""The launch scripts: what they would do, what they do with stand-ins, what they refuse."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = Path(__file__).parent / "golden"
+SCRIPTS = ("gpus.sh", "slurm.sh", "tpu_slice.sh", "gke.sh")
+REWRITE = "REWRITE_GOLDENS"  # set it to write the goldens anew, then read the diff
+
+TRAIN = ["--", "train", "--model", "models/7b", "--data", "gsm8k:train", "--output", "runs/sft"]
+TRAIN += ["--gin_file", "runs/sft.gin"]
+SAMPLE = ["--", "sample", "--model", "runs/sft", "--problems", "my problems.jsonl"]
+SAMPLE += ["--output", "runs/samples", "--gin.sample.stop=('it''s \"$5\"',)"]
+TPU = ["--name", "rft", "--zone", "us-west4-a"]
+GKE = ["--name", "rft", "--image", "eu/rft:1", "--claim", "rft"]
+
+DRY_RUNS = {
+    "gpus_train": ["gpus.sh", "--gpus", "8", *TRAIN],
+    "gpus_sample": ["gpus.sh", "--gpus", "2", *SAMPLE],
+    "gpus_sample_one": ["gpus.sh", "--gpus", "1", *SAMPLE],
+    "slurm_train": ["slurm.sh", "--partition", "gpu", "--account", "math", *TRAIN],
+    "slurm_sample": ["slurm.sh", "--nodes", "4", "--time", "2:00:00", *SAMPLE],
+    "tpu_create": ["tpu_slice.sh", "create", *TPU, "--project", "p", "--type", "v6e-8", "--spot"],
+    "tpu_wait": ["tpu_slice.sh", "wait", *TPU],
+    "tpu_setup": ["tpu_slice.sh", "setup", *TPU, "--nfs", "10.0.0.2:/share"],
+    "tpu_run": ["tpu_slice.sh", "run", *TPU, *TRAIN],
+    "tpu_run_shard": ["tpu_slice.sh", "run", *TPU, "--shard", "1/4", *SAMPLE],
+    "tpu_logs": ["tpu_slice.sh", "logs", *TPU],
+    "tpu_stop": ["tpu_slice.sh", "stop", *TPU],
+    "tpu_status": ["tpu_slice.sh", "status", *TPU],
+    "tpu_resume": ["tpu_slice.sh", "resume", *TPU, "--nfs", "10.0.0.2:/share", *TRAIN],
+    "tpu_delete": ["tpu_slice.sh", "delete", *TPU],
+    "gke_train": ["gke.sh", "apply", *GKE, *TRAIN],
+    "gke_sample": ["gke.sh", "apply", *GKE, "--slices", "4", "--topology", "2x2", *SAMPLE],
+    "gke_logs": ["gke.sh", "logs", "--name", "rft"],
+    "gke_status": ["gke.sh", "status", "--name", "rft"],
+    "gke_delete": ["gke.sh", "delete", "--name", "rft"],
+}
+
+MISTAKES = {
+    "no command": (["gpus.sh", "--gpus", "1"], "no rft command after --"),
+    "unknown flag": (["slurm.sh", "--node", "2", *TRAIN], "--node: no flag of this script"),
+    "no value": (["slurm.sh", "--nodes", "--gpus", "2", *TRAIN], "--nodes needs a value"),
+    "no GPUs": (["gpus.sh", "--gpus", "0", *TRAIN], "--gpus is 0; 1 or more is needed"),
+    "training on two nodes": (["slurm.sh", "--nodes", "2", *TRAIN], "has 2 hosts"),
+    "a slice of two hosts": (["tpu_slice.sh", "create", *TPU, "--type", "v5p-16"], "has 2 hosts"),
+    "no zone": (["tpu_slice.sh", "delete", "--name", "rft"], "--zone is needed"),
+    "no share": (["tpu_slice.sh", "setup", *TPU], "--nfs is needed"),
+    "a shard of training": (["tpu_slice.sh", "run", *TPU, "--shard", "0/2", *TRAIN], "not for tra"),
+    "a crooked shard": (["tpu_slice.sh", "run", *TPU, "--shard", "2", *SAMPLE], "I/N is needed"),
+    "unknown action": (["gke.sh", "start", *GKE, *TRAIN], "start: no action of this script"),
+    "no claim": (["gke.sh", "apply", *GKE[:4], *TRAIN], "--claim is needed"),
+    "a name for YAML to trip over": (["gke.sh", "apply", "--name", "a: b", *TRAIN], "lower-case"),
+    "a topology of hosts": (["gke.sh", "apply", *GKE, "--topology", "4x4", *TRAIN], "has 2 hosts"),
+    "training on slices": (["gke.sh", "apply", *GKE, "--slices", "2", *TRAIN], "has 2 hosts"),
+}
+
+
+def _run(words: list[str], programs: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs a launch script, with the programs of a folder before those of the system."""
+    search = f"{programs}:/usr/bin:/bin" if programs else os.environ["PATH"]
+    return subprocess.run(
+        ["bash", f"launch/{words[0]}", *words[1:]],
+        cwd=ROOT,
+        env=os.environ | {"PATH": search},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def _run_job(script: str, programs: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs a batch script as Slurm would."""
+    (programs / "job.sh").write_text(script)
+    environment = {"PATH": f"{programs}:/usr/bin:/bin"} | variables
+    return subprocess.run(
+        ["bash", str(programs / "job.sh")],
+        cwd=programs,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def _stand_in(folder: Path, name: str, body: str) -> Path:
+    """A program that does what `body` says instead of the real one."""
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/usr/bin/env bash\n{body}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def fakes(tmp_path: Path) -> Path:
+    """Programs that note down the words they are called with, in `calls`."""
+    for name in ("gcloud", "kubectl", "sbatch", "git", "scontrol"):
+        note = f'cd {tmp_path}; printf "%s\\n" "${{0##*/}}" "$@" >> calls; cat >> input'
+        _stand_in(tmp_path / "bin", name, note)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", DRY_RUNS)
+def test_a_dry_run_prints_the_golden_text_and_calls_nothing(name: str, fakes: Path) -> None:
+    script, *words = DRY_RUNS[name]
+    at = words.index("--") if "--" in words else len(words)
+    done = _run([script, *words[:at], "--dry_run", *words[at:]], programs=fakes / "bin")
+    assert done.returncode == 0, done.stderr
+    assert not (fakes / "calls").exists()
+    golden = GOLDEN / f"{name}.txt"
+    if os.environ.get(REWRITE):
+        golden.write_text(done.stdout)
+    assert done.stdout == golden.read_text()
+
+
+def test_every_golden_belongs_to_a_dry_run() -> None:
+    assert {path.stem for path in GOLDEN.iterdir()} == set(DRY_RUNS)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_explains_every_flag_and_action(script: str) -> None:
+    text = (ROOT / "launch" / script).read_text()
+    done = _run([script, "--help"])
+    assert done.returncode == 0
+    flags = set(re.findall(r"^    (--\w+)\)", text, re.MULTILINE))
+    assert len(flags) > 2
+    actions = re.search(r"^  (create|apply) \|([\w |]+)\)", text, re.MULTILINE)
+    names = actions[0].strip(" )").split(" | ") if actions else []
+    for word in [*flags, *names]:
+        assert re.search(rf"^  {word}\b", done.stdout, re.MULTILINE), word
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_ends_with_code_2_and_one_line_before_any_call(name: str, fakes: Path) -> None:
+    words, message = MISTAKES[name]
+    done = _run(words, programs=fakes / "bin")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (fakes / "calls").exists()
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="needs shellcheck")
+def test_shellcheck_finds_nothing() -> None:
+    scripts = [f"launch/{name}" for name in ("common.sh", *SCRIPTS)]
+    done = subprocess.run(
+        ["shellcheck", "--external-sources", *scripts],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == ""
+    assert done.returncode == 0
+
+
+def test_a_cloud_command_gets_the_words_that_the_dry_run_prints(fakes: Path) -> None:
+    done = _run(DRY_RUNS["tpu_run_shard"], programs=fakes / "bin")
+    assert done.returncode == 0
+    told = subprocess.run(
+        ["bash", "-c", f"printf '%s\\n' {done.stdout}"], capture_output=True, text=True, check=True
+    )
+    assert (fakes / "calls").read_text() == told.stdout
+
+
+def test_waiting_ends_when_the_slice_is_active_and_fails_when_the_request_has(
+    fakes: Path,
+) -> None:
+    _stand_in(fakes / "bin", "sleep", "exit 0")
+    for states, code in (("WAITING_FOR_RESOURCES PROVISIONING ACTIVE", 0), ("SUSPENDED", 2)):
+        (fakes / "states").write_text(states.replace(" ", "\n") + "\n")
+        _stand_in(fakes / "bin", "gcloud", f"cd {fakes}; head -n 1 states; sed -i 1d states")
+        assert _run(DRY_RUNS["tpu_wait"], programs=fakes / "bin").returncode == code
+
+
+@pytest.mark.parametrize("name", ["tpu_run", "tpu_run_shard", "tpu_setup"])
+def test_what_a_worker_is_told_is_shell(name: str, fakes: Path) -> None:
+    last_word = _stand_in(fakes / "bin", "gcloud", 'printf "%s" "${@: -1}" > told')
+    told = _run_job((GOLDEN / f"{name}.txt").read_text(), last_word.parent)
+    assert told.returncode == 0
+    script = (last_word.parent / "told").read_text().removeprefix("--command=")
+    assert len(script.splitlines()) > 2
+    checked = subprocess.run(
+        ["bash", "-n"], input=script, capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("code", "again"), [(0, False), (75, True), (2, False)])
+def test_a_slurm_job_queues_again_only_when_rft_saved_its_state(
+    code: int, again: bool, fakes: Path
+) -> None:
+    _stand_in(fakes / "bin", "srun", f"exit {code}")
+    job = _run_job((GOLDEN / "slurm_train.txt").read_text(), fakes / "bin", SLURM_JOB_ID="17")
+    assert job.returncode == code
+    calls = (fakes / "calls").read_text() if (fakes / "calls").exists() else ""
+    assert (calls == "scontrol\nrequeue\n17\n") == again
+
+
+def test_the_slurm_script_goes_to_sbatch_as_it_is_printed(fakes: Path) -> None:
+    assert _run(DRY_RUNS["slurm_train"], programs=fakes / "bin").returncode == 0
+    assert (fakes / "input").read_text() == (GOLDEN / "slurm_train.txt").read_text()
+
+
+def test_a_slurm_task_gets_its_words_unharmed(fakes: Path) -> None:
+    python = _stand_in(fakes / "bin", "python", 'printf "%s\\n" "$CUDA_VISIBLE_DEVICES" "$@"')
+    _stand_in(fakes / "bin", "srun", 'shift; exec "$@"')
+    printed = _run(["slurm.sh", "--python", str(python), "--dry_run", *SAMPLE])
+    variables = {"SLURM_LOCALID": "3", "SLURM_PROCID": "11", "SLURM_NTASKS": "32"}
+    job = _run_job(printed.stdout, fakes / "bin", **variables)
+    expected = ["3", "launch/sample_shard.py", "--shard", "11", "--shards", "32", "--", *SAMPLE[2:]]
+    assert job.stdout.splitlines() == expected
+
+
+def test_sampling_on_gpus_is_a_process_each_and_one_that_fails_is_told(fakes: Path) -> None:
+    body = 'echo "GPU $CUDA_VISIBLE_DEVICES shard $3 of $5" >> calls; [ "$3" != 1 ] || exit 75'
+    python = _stand_in(fakes / "bin", "python", f"cd {fakes}; {body}")
+    done = _run(["gpus.sh", "--gpus", "3", "--python", str(python), *SAMPLE])
+    assert done.returncode == 75
+    calls = sorted((fakes / "calls").read_text().splitlines())
+    assert calls == [f"GPU {n} shard {n} of 3" for n in range(3)]
+
+
+def test_sigterm_reaches_every_gpu_and_what_it_ends_with_counts(fakes: Path) -> None:
+    body = "trap 'sleep 0.3; echo saved >> saved; exit 75' TERM; echo >> up\n"
+    body += "while sleep 0.05; do :; done"
+    python = _stand_in(fakes / "bin", "python", f"cd {fakes}; {body}")
+    words = ["bash", "launch/gpus.sh", "--gpus", "2", "--python", str(python), *SAMPLE]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL) as script:
+        deadline = time.monotonic() + 30
+        while not (fakes / "up").exists() or len((fakes / "up").read_text()) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        script.send_signal(signal.SIGTERM)
+        assert script.wait(timeout=30) == 75
+    assert (fakes / "saved").read_text() == "saved\nsaved\n"
