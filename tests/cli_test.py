@@ -122,6 +122,15 @@ def test_every_installed_run_binds_only_what_there_is(name):
         assert isinstance(config.get(kind), kind)
 
 
+@pytest.mark.parametrize("name", ["runs/sft.gin", "runs/rft.gin"])
+def test_the_papers_recipe_can_be_given_to_a_single_training(name, capsys):
+    words = ["train", "--model", "m", "--data", "d", "--output", "o", "--dry_run"]
+    assert cli.main([*words, "--gin_file", name]) == 0
+    text = capsys.readouterr().out
+    assert "train.learning_rate = 2e-05\n" in text
+    assert "train.warmup_ratio = 0.03\n" in text
+
+
 def test_a_dry_run_prints_settings_that_can_be_loaded_and_does_nothing(capsys, tmp_path):
     words = ["collect", "--problems", "p", "--samples", "s", "--output", str(tmp_path / "out")]
     assert cli.main([*words, "--gin.collect.dedup=none", "--dry_run"]) == 0
