@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rft_jax.errors import UserError
+from rft_jax.models.config import LORA_TARGETS, Lora
 
 SCHEDULES = ("cosine", "linear", "constant")
 _AT_LEAST_ONE = (
@@ -43,6 +44,9 @@ class TrainSettings:
       tokenizer: with --model init:CONFIG, the folder of the tokenizer, or 'wordproblems:tokenizer'.
       dtype: of activations: 'float32' or 'bfloat16'; the optimizer's weights are float32.
       moment_dtype: of AdamW's moments.
+      lora_rank: trains low-rank adapters of this rank and no other parameter; 0 for all parameters.
+      lora_alpha: the adapters' product counts lora_alpha / lora_rank.
+      lora_targets: kernels with an adapter, of q, k, v, o, gate, up, down.
       export_dtype: of the finished model's safetensors.
       remat: 'none', 'save_attention' or 'full'.
       scan_unroll: blocks in a row within the loop over layers: more to compile, faster on CPU.
@@ -73,6 +77,9 @@ class TrainSettings:
     tokenizer: str = ""
     dtype: str = "float32"
     moment_dtype: str = "float32"
+    lora_rank: int = 0
+    lora_alpha: float = 32.0
+    lora_targets: tuple[str, ...] = LORA_TARGETS
     export_dtype: str = "float32"
     remat: str = "none"
     scan_unroll: int = 1
@@ -80,7 +87,15 @@ class TrainSettings:
     save_every_steps: int = 100
     keep_checkpoints: int = 1
 
+    @property
+    def lora(self) -> Lora | None:
+        """The adapters to train, or None."""
+        if self.lora_rank == 0:
+            return None
+        return Lora(self.lora_rank, self.lora_alpha, self.lora_targets)
+
     def __post_init__(self) -> None:
+        _ = self.lora  # refuses adapters that make no sense
         if self.schedule not in SCHEDULES:
             raise UserError(f"train.schedule {self.schedule!r}: one of {', '.join(SCHEDULES)}")
         if self.over_long not in ("drop", "cut"):

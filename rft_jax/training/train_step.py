@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int
 
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Llama, Params
+from rft_jax.models.lora import with_adapters
 from rft_jax.partitioning import param_shardings, path_name
 from rft_jax.training.losses import summed_loss
 from rft_jax.training.optimizers import make_optimizer
@@ -27,7 +28,7 @@ class TrainState:
 
     Attributes:
       step: steps done.
-      params: float32 parameters.
+      params: float32 parameters; only the adapters, where only they are trained.
       opt_state: the optimizer's moments, shaped like the parameters.
     """
 
@@ -61,18 +62,27 @@ def state_shardings(state: TrainState, mesh: Mesh) -> TrainState:
 
 
 def gradients(
-    params: Params, batch: dict[str, Array], config: LlamaConfig, chunk: int, parts: int
+    params: Params,
+    batch: dict[str, Array],
+    config: LlamaConfig,
+    chunk: int,
+    parts: int,
+    frozen: Params | None = None,
 ) -> tuple[Float[Array, ""], Float[Array, ""], Params]:
     """Summed loss, summed weights and the summed loss's gradient, over `parts` parts of a batch.
 
     Part i takes every `parts`-th row from the i-th, so that rows stay on the device they are on.
+
+    Args:
+      frozen: the rest of the model's parameters where `params` are adapters alone.
     """
 
     def loss(params: Params, part: dict[str, Array]) -> Array:
+        whole = with_adapters(frozen or {}, params)
         hidden, _ = Llama(config).apply(
-            {"params": params}, part["tokens"], part["positions"], part["segment_ids"]
+            {"params": whole}, part["tokens"], part["positions"], part["segment_ids"]
         )
-        return summed_loss(params, hidden, part["targets"], part["loss_weights"], chunk)
+        return summed_loss(whole, hidden, part["targets"], part["loss_weights"], chunk)
 
     weight = jnp.sum(batch["loss_weights"])
     if parts == 1:
@@ -97,14 +107,18 @@ def train_step(
     config: LlamaConfig,
     settings: TrainSettings,
     mesh: Mesh,
+    frozen: Params | None = None,
 ) -> tuple[TrainState, dict[str, Float[Array, ""]]]:
     """One step of AdamW on the mean loss of the batch's response tokens.
+
+    Args:
+      frozen: parameters that stay as they are, beside a state of adapters.
 
     Returns:
       The next state, and `loss`, `grad_norm` (before clipping) and `tokens` (those with loss).
     """
     loss, weight, grads = gradients(
-        state.params, batch, config, settings.loss_chunk, settings.gradient_accumulation
+        state.params, batch, config, settings.loss_chunk, settings.gradient_accumulation, frozen
     )
     scale = 1 / jnp.maximum(weight, 1.0)
     shardings = state_shardings(state, mesh)

@@ -23,7 +23,8 @@ from rft_jax.jsonl import write_json
 from rft_jax.mesh_settings import MeshSettings
 from rft_jax.model_names import tokenizer_folder
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.llama import Params, init_params
+from rft_jax.models.llama import Params, init_adapters, init_params
+from rft_jax.models.lora import with_adapters
 from rft_jax.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
 from rft_jax.prompts import Template, get_template
@@ -47,6 +48,7 @@ class Run:
     batches: Batches
     num_steps: int
     folder: Path
+    frozen: Params
 
 
 def train(
@@ -103,11 +105,16 @@ def _train(
         tokenizer.pad_id,
     )
     num_steps = settings.num_steps or batches.num_steps(settings.num_epochs)
-    run = Run(config, settings, mesh, batches, num_steps, folder.path)
+    frozen: Params = {}
+    if settings.lora is not None:
+        config = replace(config, lora=settings.lora)
+        frozen, params = params, init_adapters(config, jax.random.key(settings.seed))
+    else:
+        describe_checkpoints(folder.path / "checkpoints", config, tokenizer, template)
+    run = Run(config, settings, mesh, batches, num_steps, folder.path, frozen)
     print(_summary(run), flush=True)
-    describe_checkpoints(folder.path / "checkpoints", config, tokenizer, template)
-    state = _run_steps(run, params, stopped)
-    export_model(folder.path, config, state.params, tokenizer, template, settings.export_dtype)
+    trained = with_adapters(frozen, _run_steps(run, params, stopped).params)
+    export_model(folder.path, config, trained, tokenizer, template, settings.export_dtype)
     folder.commit()
 
 
@@ -192,6 +199,7 @@ class _Steps:
             config=run.config,
             settings=run.settings,
             mesh=run.mesh,
+            frozen=run.frozen,
         )
         self.fetch(progress)
         self._pending = (step + 1, rate, figures)

@@ -15,9 +15,13 @@ import pytest
 from rft_jax.checkpoints.huggingface import import_params
 from rft_jax.checkpoints.huggingface_config import read_config
 from rft_jax.errors import UserError
+from rft_jax.mesh_settings import MeshSettings
 from rft_jax.models.config import LORA_TARGETS, LlamaConfig, Lora
 from rft_jax.models.llama import Llama, Params, init_adapters, unembed
 from rft_jax.models.lora import adapters_of, merge_adapters, with_adapters
+from rft_jax.partitioning import make_mesh, param_shardings
+from rft_jax.training.settings import TrainSettings
+from rft_jax.training.train_step import init_state, state_shardings, train_step
 from tests.llama_twin import random_tensors, random_tokens, tiny_config, write_folder
 
 
@@ -98,3 +102,44 @@ def test_adapters_come_out_of_the_tree_they_were_put_in(base: tuple[LlamaConfig,
 def test_adapters_that_make_no_sense_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         Lora(**settings)
+
+
+def test_training_moves_the_adapters_and_nothing_else(
+    base: tuple[LlamaConfig, Params],
+) -> None:
+    config, params = base
+    settings = TrainSettings(lora_rank=3, batch_size=2, max_length=16, learning_rate=1e-2)
+    config = replace(config, lora=settings.lora)
+    tokens = _tokens()
+    ones = jnp.ones(tokens.shape, jnp.int32)
+    batch = {
+        "tokens": tokens,
+        "targets": jnp.roll(tokens, -1, axis=1),
+        "positions": jnp.broadcast_to(jnp.arange(16), tokens.shape),
+        "segment_ids": ones,
+        "loss_weights": ones.astype(jnp.float32),
+    }
+    mesh = make_mesh(MeshSettings(1, 2, 1), jax.devices()[:2])
+    before = jax.tree.map(np.asarray, params)
+    with jax.set_mesh(mesh):
+        state = init_state(init_adapters(config, jax.random.key(0)), settings)
+        state = jax.device_put(state, state_shardings(state, mesh))
+        frozen = jax.device_put(params, param_shardings(params, mesh))
+        moments = [leaf for leaf in jax.tree.leaves(state.opt_state) if leaf.ndim]
+        assert len(moments) == 2 * len(jax.tree.leaves(state.params)) == 28
+        losses = []
+        for _ in range(8):
+            state, figures = train_step(
+                state, batch, jnp.float32(1e-2), config, settings, mesh, frozen
+            )
+            losses.append(float(figures["loss"]))
+    assert losses[-1] < losses[0] - 0.3
+    jax.tree.map(np.testing.assert_array_equal, frozen, before)
+    joined = with_adapters(frozen, state.params)
+    merged = merge_adapters(config, joined)
+    np.testing.assert_allclose(
+        _logits(replace(config, lora=None), merged, tokens),
+        _logits(config, joined, tokens),
+        atol=1e-4,
+        rtol=0,
+    )

@@ -176,3 +176,29 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(
             killer.cancel()
     subprocess.run(command, check=True)
     assert_same_outcome(folder, finished)
+
+
+def test_adapters_are_trained_by_the_same_loop_and_merged_at_the_end(
+    finished: Path, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(SETTINGS, lora_rank=2, lora_alpha=4.0, num_steps=10, template="")
+    whole = tmp_path / "whole"
+    train(str(finished), [data], str(whole), settings)
+    before, after = (load_file(f / "model.safetensors") for f in (finished, whole))
+    changed = {name for name in before if (before[name] != after[name]).any()}
+    assert changed == {name for name in before if "proj" in name}
+    first, last = losses(whole)[0][1], losses(whole)[-1][1]
+    assert last < first
+    interrupted = tmp_path / "interrupted"
+    save = trainer.TrainStateCheckpoints.save
+
+    def stop_after_saving(self: trainer.TrainStateCheckpoints, step: int, state: object) -> None:
+        save(self, step, state)
+        self.wait()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(trainer.TrainStateCheckpoints, "save", stop_after_saving)
+        train(str(finished), [data], str(interrupted), settings)
+    train(str(finished), [data], str(interrupted), settings)
+    assert_same_outcome(interrupted, whole)
