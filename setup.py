@@ -1,4 +1,4 @@
-"""Package metadata. The gin files of `configs/` are installed as the data package `rft_jax.configs`."""
+"""Package metadata; the gin files of `configs/` are installed as the package `rft_jax.configs`."""
 
 from __future__ import annotations
 
@@ -34,13 +34,16 @@ EXTRAS = {
         "mypy>=1.18,<3",
         "build",
         "setuptools>=77",
+        "jsonschema>=4",
+        "pyyaml>=6",
     ],
+    "docs": ["mkdocs>=1.6,<2"],
 }
 
 setup(
     name="rft-jax",
     version=VERSION.group(1) if VERSION else "0",
-    description="Rejection-sampling fine-tuning of LLaMA-style language models on math problems, in JAX",
+    description="Rejection-sampling fine-tuning of language models on math problems, in JAX",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
