@@ -105,7 +105,7 @@ def _dispatch(argv: list[str]) -> None:
     config = load_config(
         command.settings_classes(flags),
         command.gin_files(flags),
-        _gin_flags(rest, command),
+        [*command.bindings(flags), *_gin_flags(rest, command)],
         command.scoped,
     )
     text = f"# rft {command.name}\n{config.text()}"

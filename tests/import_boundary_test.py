@@ -18,7 +18,7 @@ TENSORFLOW = ("tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio", "
 
 # A room may import those of its row and whatever stands on nothing of ours.
 BASE = {"errors", "jsonl", "mesh_settings", "model_names", "progress", "signals", "typed_values"}
-BASE |= {"gin_settings", "outputs", "prompts", "records", "tokenizers"}
+BASE |= {"gin_settings", "identity", "outputs", "prompts", "records", "tokenizers"}
 ROOMS = {
     "wordproblems": set(),
     "verify": set(),
@@ -36,6 +36,7 @@ ROOMS = {
 SEES_EVERYTHING = {"cli", "commands", "doctor", "pipeline"}
 BASE_ROWS = {
     "gin_settings": {"errors", "typed_values"},
+    "identity": {"jsonl"},
     "jsonl": {"errors"},
     "mesh_settings": {"errors"},
     "outputs": {"errors", "jsonl"},

@@ -32,6 +32,7 @@ class Command:
       settings: gin name to `module:Class` of the settings it takes; imported when asked for.
       takes: whether a command line with these flags takes the settings of that gin name.
       gin_files: the gin files of a command line, where they are not just those of --gin_file.
+      bindings: what other flags bind, before those of --gin.….
       scoped: whether bindings may be limited to one arm (`sft/train.num_epochs = 3`).
       dry_run: prints what would be done beyond the settings.
     """
@@ -45,6 +46,7 @@ class Command:
     settings: Mapping[str, str] = field(default_factory=dict)
     takes: Callable[[argparse.Namespace, str], bool] = lambda _flags, _name: True
     gin_files: Callable[[argparse.Namespace], list[str]] = lambda flags: flags.gin_file
+    bindings: Callable[[argparse.Namespace], list[str]] = lambda _flags: []
     scoped: bool = False
     dry_run: Callable[[argparse.Namespace, Config], None] | None = None
 

@@ -6,12 +6,15 @@ import argparse
 
 from rft_jax.commands.base import Command
 from rft_jax.commands.stages import COLLECT, EVALUATE, SAMPLE, TRAIN
-from rft_jax.gin_settings import Config
+from rft_jax.gin_settings import Config, flag_value
 
 DEFAULT_GIN_FILE = "runs/quickstart.gin"
 
 
 def _flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", metavar="M", help="the pretrained model's folder, the same as --gin.run.model=M"
+    )
     parser.add_argument(
         "--output",
         required=True,
@@ -49,7 +52,7 @@ RUN = Command(
         "rft run --output runs/quickstart",
         "rft run --output runs/seeds --gin_file experiments/quickstart_seeds.gin",
         "rft run --output runs/gsm8k --gin_file experiments/gsm8k_smollm2_135m.gin "
-        "--gin.run.model=models/smollm2-135m",
+        "--model models/smollm2-135m",
         "rft run --output runs/quickstart --gin.sample.num_samples=32 --dry_run",
     ),
     add_flags=_flags,
@@ -63,6 +66,7 @@ RUN = Command(
     },
     takes=lambda _flags, name: name != "llama",
     gin_files=lambda flags: flags.gin_file or [DEFAULT_GIN_FILE],
+    bindings=lambda flags: [f"run.model={flag_value(flags.model)}"] if flags.model else [],
     scoped=True,
     dry_run=_dry_run,
 )

@@ -193,8 +193,9 @@ class Executor:
             return
         log = self._root / child.stage.log
         last = list(child.last_lines)
-        if code == _USER_ERROR and last:
-            raise UserError(f"{child.stage.title}: {last[-1].removeprefix('rft: ')} (see {log})")
+        if code == _USER_ERROR:
+            said = [line.removeprefix("rft: ") for line in last if line.startswith("rft: ")]
+            raise UserError(f"{child.stage.title}: {' '.join(said[-1:])} (see {log})")
         if code == _PREEMPTED:
             raise Preempted(f"{child.stage.title}: stopped from outside, its state is saved")
         ended = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

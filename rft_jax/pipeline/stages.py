@@ -39,7 +39,7 @@ class Argument(Protocol):
 
 @dataclass(frozen=True)
 class Given:
-    """A file, folder or word that is there before the run."""
+    """A file, folder or word that is there before the run; a digest says what is in it."""
 
     value: str
     digest: str = ""
@@ -47,7 +47,7 @@ class Given:
 
     @property
     def identity(self) -> str:
-        return f"{self.value} {self.digest}"
+        return self.digest or self.value
 
     def resolve(self, root: Path) -> str:
         del root

@@ -48,7 +48,7 @@ def _rft(output: Path, environment: dict[str, str], *flags: str) -> subprocess.P
 
 def _finish(output: Path, environment: dict[str, str], *flags: str) -> str:
     process = _rft(output, environment, *flags)
-    said, _ = process.communicate(timeout=600)
+    said, _ = process.communicate(timeout=3000)
     assert process.returncode == 0, said
     return said
 
@@ -122,3 +122,22 @@ def test_a_run_stopped_by_sigterm_says_so_and_goes_on(tmp_path, tiny_model, envi
     assert said.endswith("run the same command again to go on\n")
     _finish(tmp_path / "run", environment, *flags)
     assert (tmp_path / "run" / "results.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (os.environ.get("SMOLLM2_DIR") and os.environ.get("GSM8K_DIR")),
+    reason="needs SMOLLM2_DIR and GSM8K_DIR",
+)
+def test_a_real_model_goes_through_the_loop_on_gsm8k(tmp_path, environment):
+    flags = ["--gin_file", "experiments/gsm8k_smollm2_135m.gin", "--gin.run.limit=8"]
+    flags += [f"--gin.run.model={os.environ['SMOLLM2_DIR']}", "--gin.K=2", "--gin.DTYPE=float32"]
+    flags += ["--gin.train.num_steps=2", "--gin.train.batch_size=2"]
+    flags += ["--gin.sample.max_new_tokens=96", "--gin.evaluate.max_new_tokens=96"]
+    _finish(tmp_path / "run", environment, *flags)
+    rows = json.loads((tmp_path / "run" / "results.json").read_text())["rows"]
+    assert [row["model"] for row in rows] == ["rho", "sft", "sft_steps", "rft", "rft_no_dedup"]
+    assert all(row["accuracy"]["n"] == 8 for row in rows)
+    assert {row["model"]: row["k"] for row in rows if row["k"]} == {"sft": 2, "rft": 2}
+    (steps,) = (tmp_path / "run" / "stages").glob("sft_steps-0-train-*/metrics.jsonl")
+    assert steps.read_text().count("\n") == 2

@@ -1,7 +1,8 @@
 """Stands for `rft` in tests of the pipeline: leaves at once what the real command would.
 
 FAKE_FAIL names a stage folder's beginning that fails (exit 3), FAKE_MISTAKE one that exits with 2,
-FAKE_HANG one that waits for SIGTERM and then exits with 75. FAKE_TRACE is a file for events.
+FAKE_HANG one that waits for SIGTERM and then exits with 75. FAKE_TRACE is a file for events; with
+FAKE_MEET the first stage that starts waits there for a second one.
 """
 
 from __future__ import annotations
@@ -53,6 +54,14 @@ def trace(event: str, folder: Path) -> None:
             stream.write(f"{event} {folder.name} {os.getpid()}\n")
 
 
+def meet() -> None:
+    deadline = time.monotonic() + 60
+    while Path(os.environ["FAKE_TRACE"]).read_text().count("start") < 2:
+        if time.monotonic() > deadline:
+            sys.exit("nobody came")
+        time.sleep(0.02)
+
+
 def is_named(variable: str, folder: Path) -> bool:
     return variable in os.environ and folder.name.startswith(os.environ[variable])
 
@@ -68,6 +77,8 @@ def main() -> int:
     folder = Path(flags["--output"])
     folder.mkdir(parents=True, exist_ok=True)
     trace("start", folder)
+    if "FAKE_MEET" in os.environ:
+        meet()
     print(f"{command}: 1/2 things  ETA 0:01", flush=True)
     if is_named("FAKE_HANG", folder):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))

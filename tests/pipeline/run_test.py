@@ -110,7 +110,8 @@ def test_step_matched_sft_takes_as_many_steps_as_rft_did(tmp_path, config):
     assert steps == {"sft": 3, "rft": 6, "sft_steps": 6}
 
 
-def test_a_stage_starts_after_what_it_reads_and_two_run_side_by_side(tmp_path, config):
+def test_a_stage_starts_after_what_it_reads_and_two_run_side_by_side(tmp_path, config, monkeypatch):
+    monkeypatch.setenv("FAKE_MEET", "1")
     pipeline.run(str(tmp_path / "run"), config())
     running, ended, most = set(), set(), 0
     plan, _ = pipeline.make_plan(config())
