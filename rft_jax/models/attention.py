@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from rft_jax.models.kv_cache import KeyValues
+from rft_jax.models.kv_cache import KeyValues, KVCache, visible
 
 _MASKED = -1e30  # finite, so that a row with nothing to see gives no NaN
 
@@ -42,32 +42,30 @@ def causal_attention(
 
 def cached_attention(
     query: Float[Array, "B T H K"],
-    prefix: KeyValues,
+    prefix: tuple[KeyValues, ...],
     suffix: tuple[KeyValues, ...],
-    prefix_lengths: Int[Array, " groups"],
-    lengths: Int[Array, " B"],
+    cache: KVCache,
 ) -> Float[Array, "B T H K"]:
-    """Every token sees its group's prefix, and its slot's suffix up to itself.
+    """Every token sees the prefix that its slot goes on from, and its slot's suffix up to itself.
 
     Each part gives a partial softmax; they are merged by their log-sum-exp. A part with nothing to
     see has weight 0 exactly, so a row's result does not depend on how far other rows have come.
-    The prefix is read once for all slots of a group.
+    A prefix is read once for all slots of a group.
 
     Args:
       suffix: with the T tokens in it.
-      lengths: filled columns of the suffix before the T tokens.
+      cache: as it was before them.
     """
-    slots, length, heads, width = query.shape
+    slots, length, _, width = query.shape
     kv_heads = suffix[0].keys.shape[-3]
     rows = query.reshape(slots, length, kv_heads, -1, width)
     rows = jnp.moveaxis(rows, 1, 2).reshape(slots, kv_heads, -1, width)
-    ends = lengths[:, None] + jnp.repeat(jnp.arange(1, length + 1), heads // kv_heads)
     parts, start = [], 0
     for block in suffix:
-        parts.append(_attend_block(rows, block, ends - start, always=start == 0))
+        parts.append(_attend_block(rows, block, start, cache, length))
         start += block.num_columns
-    if prefix.num_columns:
-        parts.append(_attend_prefix(rows, prefix, prefix_lengths))
+    if prefix[0].num_columns:
+        parts.append(_attend_prefixes(rows, prefix, cache))
     mixed = _merge(parts).astype(query.dtype)
     mixed = mixed.reshape(slots, kv_heads, length, -1, width)
     return jnp.moveaxis(mixed, 2, 1).reshape(query.shape)
@@ -77,52 +75,66 @@ def _attend(
     rows: Float[Array, "B N Q K"], stored: KeyValues, mask: Bool[Array, "#B #Q S"]
 ) -> Partial:
     """A partial softmax of every query row over one part of the cache."""
-    scores = jnp.einsum("bnqk,bnks->bnqs", rows, stored.keys, preferred_element_type=jnp.float32)
-    scores = jnp.where(mask[:, None], scores * rows.shape[-1] ** -0.5, _MASKED)
+    keys, values = stored.keys.astype(rows.dtype), stored.values.astype(rows.dtype)
+    scores = jnp.einsum("bnqk,bnks->bnqs", rows, keys, preferred_element_type=jnp.float32)
+    scores *= rows.shape[-1] ** -0.5
+    if stored.key_scales is not None:
+        scores *= stored.key_scales[:, :, None]
+    scores = jnp.where(mask[:, None], scores, _MASKED)
     largest = jnp.max(scores, axis=-1, keepdims=True)
     weights = jnp.exp(scores - largest)
     total = jnp.sum(weights, axis=-1, keepdims=True)
-    values = stored.values
-    mixed = jnp.einsum(
-        "bnqs,bnsk->bnqk", weights.astype(values.dtype), values, preferred_element_type=jnp.float32
-    )
+    if stored.value_scales is not None:
+        weights *= stored.value_scales[:, :, None]
+    weights = weights.astype(rows.dtype)
+    mixed = jnp.einsum("bnqs,bnsk->bnqk", weights, values, preferred_element_type=jnp.float32)
     return largest, total, mixed
 
 
-def _attend_prefix(
-    rows: Float[Array, "B N Q K"], prefix: KeyValues, prefix_lengths: Int[Array, " groups"]
+def _attend_prefixes(
+    rows: Float[Array, "B N Q K"], prefixes: tuple[KeyValues, ...], cache: KVCache
 ) -> Partial:
-    """All slots of a group against their one prefix, in one matrix product a head."""
-    groups = prefix_lengths.shape[0]
+    """All slots of a group against each of its prefixes, in one matrix product a head.
+
+    A slot keeps the part of the prefix that it goes on from. It is chosen and not merged, so that
+    the result is the same bits wherever among the group's prefixes that one lies.
+    """
     slots, kv_heads, queries, width = rows.shape
+    groups = cache.prefix_lengths.shape[1]
     by_group = rows.reshape(groups, -1, kv_heads, queries, width)
     by_group = jnp.moveaxis(by_group, 1, 2).reshape(groups, kv_heads, -1, width)
-    filled = jnp.arange(prefix.num_columns) < prefix_lengths[:, None]
+    prefix_of = cache.prefix_of.reshape(groups, 1, -1, 1, 1)
 
-    def by_slot(part: Array) -> Array:
-        part = part.reshape(groups, kv_heads, -1, queries, part.shape[-1])
-        return jnp.moveaxis(part, 2, 1).reshape(slots, kv_heads, queries, -1)
+    def attend(number: int) -> Partial:
+        filled = jnp.arange(prefixes[0].num_columns) < cache.prefix_lengths[number][:, None]
+        parts = _attend(by_group, prefixes[number], filled[:, None])
+        return tuple(part.reshape(groups, kv_heads, -1, queries, part.shape[-1]) for part in parts)
 
-    largest, total, mixed = _attend(by_group, prefix, filled[:, None])
-    return by_slot(largest), by_slot(total), by_slot(mixed)
+    chosen = attend(0)
+    for number in range(1, len(prefixes)):
+        pairs = zip(attend(number), chosen, strict=True)
+        chosen = tuple(jnp.where(prefix_of == number, new, old) for new, old in pairs)
+    return tuple(jnp.moveaxis(part, 2, 1).reshape(slots, kv_heads, queries, -1) for part in chosen)
 
 
 def _attend_block(
-    rows: Float[Array, "B N Q K"], block: KeyValues, ends: Int[Array, "B Q"], *, always: bool
+    rows: Float[Array, "B N Q K"], block: KeyValues, start: int, cache: KVCache, num_new: int
 ) -> Partial:
-    """The slots against one block of their suffixes, of which a row sees the columns before `ends`.
+    """The slots against the block of their suffixes from column `start` on.
 
-    Unless `always`, a block that no slot has reached is not read at all.
+    A block behind the first is not read at all while no slot has reached it.
     """
-    seen = jnp.arange(block.num_columns) < ends[:, :, None]
-    if always:
+    seen = visible(start, block.num_columns, cache, num_new)
+    seen = jnp.repeat(seen, rows.shape[2] // num_new, axis=1)
+    if start == 0:
         return _attend(rows, block, seen)
 
     def nothing() -> Partial:
         lowest = jnp.full((*rows.shape[:-1], 1), _MASKED, jnp.float32)
         return lowest, jnp.zeros_like(lowest), jnp.zeros(rows.shape, jnp.float32)
 
-    return jax.lax.cond(jnp.any(ends > 0), lambda: _attend(rows, block, seen), nothing)
+    reached = jnp.any(cache.lengths + num_new > start)
+    return jax.lax.cond(reached, lambda: _attend(rows, block, seen), nothing)
 
 
 def _merge(parts: list[Partial]) -> Float[Array, "B N Q K"]:

@@ -1,20 +1,27 @@
-"""The explicit key-value cache: a prefix shared by a group of slots, and a suffix for each slot.
+"""The explicit key-value cache: prefixes shared by a group of slots, and a suffix for each slot.
 
 A slot is a row of the decoding batch. Slots `g * G … g * G + G - 1` form group g: they draw
-samples of one question, whose prompt's keys and values (the prefix) are stored and read once.
+samples of the same few questions, whose prompts' keys and values (the prefixes) are stored and
+read once for the group.
 
 Layout: the matrix products over a cache read it as it lies. Keys are stored transposed (columns
 last), because `query @ keys` then runs along memory; values have the head width last. A suffix is
 cut into blocks of columns: blocks that no slot has reached yet are not read.
+
+Writing: every slot has its own next column, behind its last one; CPU and GPU scatter such columns
+in place. A TPU is slow at that. There, a ring has one column for all slots, the same at a step; a
+slot's own are those it has written since it began.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.struct
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from rft_jax.models.config import LlamaConfig
 
@@ -26,12 +33,16 @@ class KeyValues:
     """Stored keys and values of one layer (or of all layers, with a leading axis L).
 
     Attributes:
-      keys: rows × kv heads × head width × columns.
+      keys: rows × kv heads × head width × columns; the compute dtype or int8.
       values: rows × kv heads × columns × head width.
+      key_scales: what int8 keys are multiplied by, or None.
+      value_scales: what int8 values are multiplied by, or None.
     """
 
-    keys: Float[Array, "*L rows N K columns"]
-    values: Float[Array, "*L rows N columns K"]
+    keys: Array
+    values: Array
+    key_scales: Float[Array, "*L rows N columns"] | None = None
+    value_scales: Float[Array, "*L rows N columns"] | None = None
 
     @property
     def num_columns(self) -> int:
@@ -44,30 +55,62 @@ class KVCache:
     """What decoding remembers; it goes into the model and comes out with the new tokens added.
 
     Attributes:
-      prefix: the groups' prompts: KeyValues stacked over layers, or a tuple of one per layer
-        (when `scan_layers` is off), groups × P columns.
-      suffix: the slots' own tokens: a tuple of blocks of columns, likewise stacked over layers or
-        one tuple per layer, slots × BLOCK columns (the last block has the rest). Without a block,
-        the cache only collects: the new tokens become its one block.
-      prefix_lengths: filled columns of each group's prefix.
+      prefix: the groups' prompts: a tuple of KeyValues, one for each prompt that a group holds,
+        groups × P columns. Stacked over layers, or a tuple of such (when `scan_layers` is off).
+      suffix: the slots' own tokens: a tuple of blocks of columns, slots × BLOCK columns (the last
+        has the rest), stacked or in a tuple likewise. Without a block, the cache only collects:
+        the new tokens become its one block.
+      prefix_lengths: filled columns of each prefix.
+      prefix_of: which of its group's prefixes a slot goes on from.
       lengths: filled columns of each slot's suffix.
+      step: of a ring: tokens written so far.
+      ring: whether all slots write the same column.
     """
 
     prefix: Any
     suffix: Any
-    prefix_lengths: Int[Array, " groups"]
+    prefix_lengths: Int[Array, "prompts groups"]
+    prefix_of: Int[Array, " slots"]
     lengths: Int[Array, " slots"]
+    step: Int[Array, ""]
+    ring: bool = flax.struct.field(pytree_node=False, default=False)
+
+    def without_layers(self) -> KVCache:
+        """What all layers have in common."""
+        return self.replace(prefix=None, suffix=None)  # type: ignore[attr-defined]
+
+    def advanced(self, suffix: Any, num_new: int) -> KVCache:
+        """The cache with `num_new` more tokens in every slot, which the suffix given holds."""
+        return self.replace(  # type: ignore[attr-defined]
+            suffix=suffix, lengths=self.lengths + num_new, step=self.step + num_new
+        )
 
 
 def empty_cache(
-    config: LlamaConfig, slots: int, columns: int, groups: int = 1, prefix_columns: int = 0
+    config: LlamaConfig,
+    slots: int,
+    columns: int,
+    groups: int = 1,
+    prefix_columns: int = 0,
+    prompts: int = 1,
+    *,
+    ring: bool = False,
+    int8: bool = False,
 ) -> KVCache:
-    """A cache with nothing in it, zeros in the compute dtype."""
-    widths = [min(BLOCK, columns - start) for start in range(0, columns, BLOCK)]
+    """A cache with nothing in it, zeros in the compute dtype or int8.
 
-    def layer(*leading: int) -> tuple[KeyValues, tuple[KeyValues, ...]]:
-        prefix = _zeros(config, (*leading, groups), prefix_columns)
-        return prefix, tuple(_zeros(config, (*leading, slots), width) for width in widths)
+    Args:
+      columns: most tokens of a suffix; 0 for a cache that only collects.
+      prompts: prefixes that each group holds.
+    """
+    width = columns if ring else BLOCK
+    widths = [min(width, columns - start) for start in range(0, columns, max(width, 1))]
+
+    def layer(*leading: int) -> tuple[tuple[KeyValues, ...], tuple[KeyValues, ...]]:
+        return (
+            tuple(_zeros(config, (*leading, groups), prefix_columns, int8) for _ in range(prompts)),
+            tuple(_zeros(config, (*leading, slots), width, int8) for width in widths),
+        )
 
     prefix: Any
     suffix: Any
@@ -78,16 +121,26 @@ def empty_cache(
     return KVCache(
         prefix=prefix,
         suffix=suffix,
-        prefix_lengths=jnp.zeros(groups, jnp.int32),
+        prefix_lengths=jnp.zeros((prompts, groups), jnp.int32),
+        prefix_of=jnp.zeros(slots, jnp.int32),
         lengths=jnp.zeros(slots, jnp.int32),
+        step=jnp.zeros((), jnp.int32),
+        ring=ring,
     )
 
 
-def _zeros(config: LlamaConfig, leading: tuple[int, ...], columns: int) -> KeyValues:
+def _zeros(config: LlamaConfig, leading: tuple[int, ...], columns: int, int8: bool) -> KeyValues:
     heads, width = config.num_kv_heads, config.head_size
+    dtype = jnp.int8 if int8 else config.dtype
+
+    def scales() -> Array | None:
+        return jnp.zeros((*leading, heads, columns), jnp.float32) if int8 else None
+
     return KeyValues(
-        keys=jnp.zeros((*leading, heads, width, columns), config.dtype),
-        values=jnp.zeros((*leading, heads, columns, width), config.dtype),
+        keys=jnp.zeros((*leading, heads, width, columns), dtype),
+        values=jnp.zeros((*leading, heads, columns, width), dtype),
+        key_scales=scales(),
+        value_scales=scales(),
     )
 
 
@@ -95,26 +148,87 @@ def append(
     blocks: tuple[KeyValues, ...],
     keys: Float[Array, "slots T N K"],
     values: Float[Array, "slots T N K"],
-    lengths: Int[Array, " slots"],
+    cache: KVCache,
 ) -> tuple[KeyValues, ...]:
-    """One layer's suffix with every slot's T new tokens behind its filled columns.
+    """One layer's suffix with every slot's T new tokens in it; a ring takes one at a time.
 
     What would lie beyond the last column is dropped. Without a block, the new tokens become one.
     """
     if not blocks:
         return (KeyValues(jnp.moveaxis(keys, 1, -1), jnp.swapaxes(values, 1, 2)),)
-    columns = lengths[:, None] + jnp.arange(keys.shape[1])
-    rows = jnp.arange(lengths.shape[0])[:, None]
+    key_scales = value_scales = None
+    if blocks[0].key_scales is not None:
+        keys, key_scales = _to_int8(keys, axis=-1)
+        values, value_scales = _to_int8(values, axis=-1)
     written, start = [], 0
     for block in blocks:
-        inside = (columns >= start) & (columns < start + block.num_columns)
-        places = jnp.where(inside, columns - start, block.num_columns)  # outside: dropped
+        write = _ring_writer(block, cache) if cache.ring else _column_writer(block, start, cache)
         written.append(
-            # A column per slot: a scatter, which CPU and GPU do in place.
             KeyValues(
-                keys=block.keys.at[rows, :, :, places].set(keys, mode="drop"),
-                values=block.values.at[rows, :, places].set(values, mode="drop"),
+                keys=write(block.keys, keys, 3),
+                values=write(block.values, values, 2),
+                key_scales=write(block.key_scales, key_scales, 2),
+                value_scales=write(block.value_scales, value_scales, 2),
             )
         )
         start += block.num_columns
     return tuple(written)
+
+
+# Writes new tokens (slots × T × …) into stored ones along an axis of columns; None stays None.
+Writer = Callable[[Any, Any, int], Any]
+
+
+def _column_writer(block: KeyValues, start: int, cache: KVCache) -> Writer:
+    """Every slot's tokens behind its own last one, by a scatter of columns."""
+    rows = jnp.arange(cache.lengths.shape[0])[:, None]
+
+    def write(old: Array | None, new: Array, axis: int) -> Array | None:
+        if old is None:
+            return None
+        columns = cache.lengths[:, None] + jnp.arange(new.shape[1]) - start
+        inside = (columns >= 0) & (columns < block.num_columns)
+        columns = jnp.where(inside, columns, block.num_columns)  # outside: dropped
+        index = (rows, *(slice(None),) * (axis - 1), columns)
+        return old.at[index].set(new, mode="drop")
+
+    return write
+
+
+def _ring_writer(block: KeyValues, cache: KVCache) -> Writer:
+    """All slots' token into the one column of this step."""
+    column = cache.step % block.num_columns
+
+    def write(old: Array | None, new: Array, axis: int) -> Array | None:
+        if old is None:
+            return None
+        return jax.lax.dynamic_update_index_in_dim(old, new[:, 0], column, axis)
+
+    return write
+
+
+def visible(start: int, width: int, cache: KVCache, num_new: int) -> Bool[Array, "slots T columns"]:
+    """Which columns of the block from `start` on the T new tokens see: their slot's, to themselves.
+
+    Args:
+      cache: as it was before the new tokens.
+    """
+    ends = cache.lengths[:, None, None] + jnp.arange(1, num_new + 1)[:, None]
+    if cache.ring:
+        age = (cache.step - jnp.arange(width)) % width  # in steps; the new token's is 0
+        return age < ends
+    return start + jnp.arange(width) < ends
+
+
+def quantised(stored: KeyValues) -> KeyValues:
+    """Keys and values in int8, with a scale for each head and column."""
+    keys, key_scales = _to_int8(stored.keys, axis=-2)
+    values, value_scales = _to_int8(stored.values, axis=-1)
+    return KeyValues(keys, values, key_scales, value_scales)
+
+
+def _to_int8(x: Float[Array, "*shape"], axis: int) -> tuple[Array, Float[Array, "*rest"]]:
+    """Whole numbers up to ±127, and what they are multiplied by: one for each vector."""
+    x = x.astype(jnp.float32)
+    scales = jnp.maximum(jnp.max(jnp.abs(x), axis=axis), 1e-30) / 127
+    return jnp.round(x / jnp.expand_dims(scales, axis)).astype(jnp.int8), scales

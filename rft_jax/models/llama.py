@@ -74,10 +74,9 @@ class Attention(nn.Module):
             mixed = causal_attention(query, keys, values, context["segment_ids"])
         else:
             prefix, suffix = layer_cache
-            prefix_lengths, lengths = context["cache_lengths"]
             # Written first and read then: the other way round XLA copies the whole cache.
-            suffix = kv_cache.append(suffix, keys, values, lengths)
-            mixed = cached_attention(query, prefix, suffix, prefix_lengths, lengths)
+            suffix = kv_cache.append(suffix, keys, values, context["cache"])
+            mixed = cached_attention(query, prefix, suffix, context["cache"])
         mixed = checkpoint_name(mixed, "attention")
         return _dense(config, config.hidden_size, "o", axis=(-2, -1))(mixed), suffix
 
@@ -143,17 +142,14 @@ class Llama(nn.Module):
         context: dict[str, Any] = {
             "angles": rotary_angles(config, positions),
             "segment_ids": segment_ids,
-            "cache_lengths": None if cache is None else (cache.prefix_lengths, cache.lengths),
+            "cache": None if cache is None else cache.without_layers(),
         }
         layer_caches = None if cache is None else (cache.prefix, cache.suffix)
         x, suffix = _run_blocks(config, x, layer_caches, context)
         if config.tie_word_embeddings is False:
             self.param("unembed", _init_unembed, config)
         hidden = RMSNorm(config, name="final_norm")(x)
-        if cache is None:
-            return hidden, None
-        lengths = cache.lengths + tokens.shape[1]
-        return hidden, cache.replace(suffix=suffix, lengths=lengths)  # type: ignore[attr-defined]
+        return hidden, None if cache is None else cache.advanced(suffix, tokens.shape[1])
 
 
 def _init_embedding(key: Array, shape: tuple[int, int], dtype: str) -> Params:

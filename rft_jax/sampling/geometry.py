@@ -24,21 +24,27 @@ class Geometry:
 
     Attributes:
       slots: samples drawn at a time.
-      group: slots that share a problem's prompt.
-      refill: complete groups that are exchanged together; as many prompts are prefilled together.
+      group: slots that draw for the same problems and share their prompts.
+      prompts: problems that a group holds at a time.
+      refill: problems that are exchanged, and prompts that are prefilled, together.
       chunk: most steps of one call.
       columns: most tokens of a response.
       task: most samples that a group draws of a problem between two exchanges.
       buckets: lengths that prompts (less their last token) are padded to.
+      ring: whether all slots write the same column of the cache at a step.
+      int8: whether the cache holds int8.
     """
 
     slots: int
     group: int
+    prompts: int
     refill: int
     chunk: int
     columns: int
     task: int
     buckets: tuple[int, ...]
+    ring: bool = False
+    int8: bool = False
 
     @property
     def groups(self) -> int:
@@ -82,6 +88,7 @@ def choose_geometry(config: LlamaConfig, settings: SampleSettings) -> Geometry:
     return Geometry(
         slots=slots - slots % group,
         group=group,
+        prompts=1 if group == 1 else 2,
         refill=max(1, slots // group // _GROUPS_PER_REFILL),
         chunk=settings.chunk,
         columns=settings.max_new_tokens,

@@ -140,55 +140,65 @@ class _BucketRun:
         self._counters = decoder.counters
         self._bucket = bucket
         self._pending = deque(_tasks(requests, self._program.geometry.task))
-        self._free = list(range(self._program.geometry.groups))
-        self._waiting: list[int] = []  # groups that are complete and not yet collected
-        self._active: dict[int, _Task] = {}  # every group with a task, waiting or not
+        self._held: dict[int, _Task] = {}  # by place, complete ones too until they are collected
         self._parts: dict[int, list[tuple[int, list[Drawn]]]] = {}
 
     def results(self) -> Iterator[list[Finished]]:
         """Works until all is drawn; see `Decoder.run`."""
         state = init_state(self._program, self._bucket)
-        while self._active or self._pending:
+        report = None
+        while self._pending or self._held:
             collected = []
-            while self._exchange_is_due():
-                state, batch = self._exchange(state)
+            for places in self._due(report):
+                state, batch = self._exchange(state, places)
                 collected.append(batch)
-            report = None
-            if self._active:
-                state, report = decode_chunk(self._params, state, program=self._program)
+            more = np.bool_(bool(self._pending))
+            state, report = decode_chunk(self._params, state, more, program=self._program)
             # The device works at the chunk while the samples collected before are put together.
             yield [finished for batch in collected for finished in self._assemble(batch)]
-            if report is not None:
-                self._read(report)
+            self._count_steps(report)
 
-    def _exchange_is_due(self) -> bool:
-        """Whether a full batch waits, a group lies idle for no reason, or nothing else runs."""
-        return (
-            len(self._waiting) >= self._program.geometry.refill
-            or bool(self._pending and self._free)
-            or bool(self._waiting and len(self._waiting) == len(self._active))
-        )
+    def _due(self, report: Report | None) -> Iterator[list[int]]:
+        """Batches of places to exchange: full ones; the last ones; any when no slot is busy."""
+        geometry = self._program.geometry
+        idle = report is None or not report.active
+        if self._pending:
+            places = self._places_for_new_tasks(report)
+        else:
+            places = list(self._held) if idle else []
+        for start in range(0, len(places), geometry.refill):
+            batch = places[start : start + geometry.refill]
+            if idle or len(batch) in (geometry.refill, len(self._pending)):
+                yield batch
 
-    def _exchange(self, state: State) -> tuple[State, _Batch]:
-        refill = self._program.geometry.refill
-        groups = (self._waiting + self._free)[:refill]
-        done = [self._active.pop(group, None) for group in groups]
-        self._waiting = self._waiting[refill:]
-        self._free = [group for group in self._free if group not in groups]
-        new = [self._pending.popleft() for _ in groups[: len(self._pending)]]
-        self._active.update(zip(groups, new, strict=False))
-        self._free += groups[len(new) :]
+    def _places_for_new_tasks(self, report: Report | None) -> list[int]:
+        """One place of every hungry group, as many as there are tasks waiting."""
+        groups = self._program.geometry.groups
+        if report is None:
+            return list(range(groups))[: len(self._pending)]
+        complete = np.asarray(report.complete)
+        hungry = np.flatnonzero(np.asarray(report.hungry))[: len(self._pending)]
+        return [self._open_place(int(group), complete) for group in hungry]
+
+    def _open_place(self, group: int, complete: np.ndarray) -> int:
+        groups = self._program.geometry.groups
+        numbers = range(self._program.geometry.prompts)
+        places = (number * groups + group for number in numbers)
+        return next(p for p in places if p not in self._held or complete[p // groups, group])
+
+    def _exchange(self, state: State, places: list[int]) -> tuple[State, _Batch]:
+        geometry = self._program.geometry
+        done = [self._held.pop(place, None) for place in places]
+        new = [self._pending.popleft() for _ in places[: len(self._pending)]]
+        self._held.update(zip(places, new, strict=False))
         self._counters.prefills += len(new)
-        rows = np.full(refill, self._program.geometry.groups, np.int32)
-        rows[: len(groups)] = groups
-        state, tokens, logprobs = exchange(
-            self._params, state, rows, _pack(new, refill, self._bucket), program=self._program
-        )
+        rows = np.full(geometry.refill, geometry.groups * geometry.prompts, np.int32)
+        rows[: len(places)] = places
+        tasks = _pack(new, geometry.refill, self._bucket)
+        state, tokens, logprobs = exchange(self._params, state, rows, tasks, program=self._program)
         return state, _Batch(done, tokens, logprobs)
 
-    def _read(self, report: Report) -> None:
-        complete = np.asarray(report.complete)
-        self._waiting = [group for group in self._active if complete[group]]
+    def _count_steps(self, report: Report) -> None:
         steps = int(report.steps)
         self._counters.steps += steps
         self._counters.slot_steps += steps * self._program.geometry.slots

@@ -96,10 +96,11 @@ def test_a_sample_does_not_depend_on_how_many_are_drawn_or_from_which_on(drawn: 
 @pytest.mark.parametrize(
     "change",
     [
-        {"slots": 6, "group": 1, "refill": 3},
+        {"slots": 6, "group": 1, "prompts": 1, "refill": 3},
         {"slots": 32, "group": 8, "refill": 2},
         {"chunk": 3},
         {"task": 2},
+        {"ring": True},
     ],
     ids=str,
 )

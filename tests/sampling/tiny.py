@@ -29,7 +29,9 @@ CONFIG = LlamaConfig(
     max_position_embeddings=256,
 )
 
-GEOMETRY = Geometry(slots=8, group=2, refill=1, chunk=16, columns=24, task=6, buckets=(8, 16))
+GEOMETRY = Geometry(
+    slots=8, group=2, prompts=2, refill=1, chunk=16, columns=24, task=6, buckets=(8, 16)
+)
 
 
 @cache
