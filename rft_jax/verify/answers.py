@@ -29,7 +29,7 @@ _SENTENCE_END = re.compile(r"\n|[.!?](?:\s|$)")
 _QUANTITY = re.compile(r"([-+−]?[$€£¥₹]?[0-9][0-9,]*(?:\.[0-9]+)?%?)(?: +[A-Za-z]{2,})+")
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*")
 _MATH_MARKS = (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$"))
-_SPACING = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|\\[!,;: ]|[\s~]")
+_SPACING = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|(?<!\\)\\[!,;: ]|[\s~]")
 _TEXT_MACRO = re.compile(r"\\(?:text|textbf|mathrm|mbox)\{([^{}]*)\}")
 # A number that goes on as a formula: `1/2`, `3\sqrt{2}`, `2^5`.
 _FORMULA = re.compile(r"-?[0-9.,]+ ?[/\\^*(+]")
@@ -186,7 +186,7 @@ def answers_equal(a: str | None, b: str | None) -> bool:
 
 def normalise_answer(text: str) -> str:
     r"""Takes away what changes no meaning: math marks, spacing, `\text{…}`, a final dot."""
-    text = text.strip()
+    text = text.strip().removesuffix(".").rstrip()
     for left, right in _MATH_MARKS:
         if len(text) > len(left + right) and text.startswith(left) and text.endswith(right):
             text = text[len(left) : -len(right)].strip()

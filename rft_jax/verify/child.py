@@ -52,6 +52,11 @@ class Child:
         )
         self.send(arguments)
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
     def fileno(self) -> int:
         """Readable when an answer has begun to arrive, or when the child is gone."""
         return self._stdout.fileno()

@@ -78,7 +78,7 @@ def check_exact(equation: str) -> Finding:
     if len(parts) < 2 or len(equation) > MAX_CHARS:
         return "malformed"
     try:
-        values = [exact_value(exact_postfix(part)) for part in parts]
+        values = [exact_value(postfix) for postfix in [exact_postfix(part) for part in parts]]
     except MalformedError:
         return "malformed"
     except ArithmeticError:

@@ -50,6 +50,8 @@ _EXACT_TOKEN = re.compile(
 _WORD = re.compile(r"[^\W\s]|[^\x00-\x7f]")
 # Signs that people write for operators.
 _SPELLINGS = str.maketrans({"×": "*", "✕": "*", "·": "*", "∙": "*", "÷": "/", "−": "-", "–": "-"})
+_BLANK_LINES = re.compile(r"\A(?:[ \t\f]*\n)+")
+_INDENTED_END = re.compile(r"\n[ \t\f]*[ \t]\Z")
 _RADIX = {"x": 16, "o": 8, "b": 2}
 
 
@@ -95,12 +97,16 @@ def _python_tokens(text: str) -> Iterator[Token]:
 def _one_line(text: str) -> str:
     """Line breaks as `eval` takes them: none inside, blank lines around are nothing."""
     _check_length(text)
-    text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip(" \t").rstrip(" \t\f\n")
-    if text.startswith("\n"):
-        text = re.sub(r"\A(?:[ \t\f]*\n)+", "", text)
-        if text[:1] in (" ", "\t"):
-            raise MalformedError("an indented line")
-    return text
+    if "\n" not in text and "\r" not in text and "\f" not in text:
+        return text.strip(" \t")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip(" \t")
+    if _INDENTED_END.search(text):
+        raise MalformedError("an indented line")
+    text = _BLANK_LINES.sub("", text.rstrip(" \t\f\n"))
+    content = text.lstrip(" \t\f")
+    if text[: len(text) - len(content)].rpartition("\f")[2]:
+        raise MalformedError("an indented line")
+    return content
 
 
 def _python_number(kind: str, text: str) -> int | float:

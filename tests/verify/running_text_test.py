@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rft_jax.verify.equations import check_paper
+from rft_jax.verify.running_text import text_equations
+
+
+@pytest.mark.parametrize(
+    ("text", "equations"),
+    [
+        ("Natalia sold 48/2 = 24 clips in May.", ["48/2=24"]),
+        ("He pays 3 x $1,200 = $3,600 in all.", ["3*1200=3600"]),
+        ("12 × 4 ÷ 2 = 24 and 5 − 3 = 2", ["12*4/2=24", "5-3=2"]),
+        (r"so $12 \times 4 = 48$.", ["12*4=48"]),
+        ("(12 + 3) * 2 = 30", ["(12+3)*2=30"]),
+        ("He is old (12 + 3 = 15).", ["12+3=15"]),
+        ("2 + 3 = 5 = 5", ["2+3=5=5"]),
+        ("20% * 50 = 10", ["0.20*50=10"]),
+        ("- 5 + 3 = 8", ["5+3=8"]),
+        ("1. 5 + 3 = 8\n2) 8 - 2 = 6", ["5+3=8", "8-2=6"]),
+        ("In 2020 5 + 3 = 8 people", ["5+3=8"]),
+        ("48/2 = <<48/2=24>>24 clips", ["48/2=24"]),
+        ("x = 5 + 3 = 8", ["5+3=8"]),
+        ("there are 5 = five", []),
+        ("a = 7", []),
+        ("= 7", []),
+        ("5 + 3 =", []),
+        ("no equation", []),
+        ("1.5*2=3.0.", ["1.5*2=3.0"]),
+        ("3^2 = 9", ["3**2=9"]),
+        ("-5 + 8 = 3", ["-5+8=3"]),
+        ("5 + = 8", []),
+        ("it took 4+4=8, then 8+1=9!", ["4+4=8", "8+1=9"]),
+    ],
+)
+def test_equations_are_found_in_running_text(text: str, equations: list[str]) -> None:
+    assert text_equations(text) == equations
+
+
+@given(
+    st.integers(0, 9999), st.sampled_from("+-*"), st.integers(0, 9999), st.sampled_from(["", " "])
+)
+def test_a_plain_equation_in_a_sentence_is_checked(a: int, sign: str, b: int, space: str) -> None:
+    value = {"+": a + b, "-": a - b, "*": a * b}[sign]
+    text = f"She gets {a:,}{space}{sign}{space}{b:,}{space}={space}{value:,} coins."
+    (equation,) = text_equations(text)
+    assert check_paper(equation) == "right"
+    (wrong,) = text_equations(f"She gets {a}{sign}{b} = {value + 1} coins")
+    assert check_paper(wrong) == "wrong"
+
+
+@given(st.text(alphabet="0123456789 +-*/=().,$%x<>\na", max_size=40))
+def test_what_is_found_has_a_left_and_a_right_side(text: str) -> None:
+    for equation in text_equations(text):
+        assert all(equation.split("=")), (text, equation)
+        assert " " not in equation
+
+
+@pytest.mark.parametrize("piece", ["(", "1+", "=", "1=", "-", "x ", "$", "1,", "<<", "1+1=2 "])
+def test_megabytes_are_searched_in_linear_time(piece: str) -> None:
+    text_equations(piece * (100_000 // len(piece)))
