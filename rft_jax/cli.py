@@ -7,6 +7,7 @@ with all state saved; 1 anything else.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -65,11 +66,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR
+    except PermissionError as error:
+        return _fail(EXIT_USER, f"{error.filename}: {error.strerror}; name another place")
     except StageFailed as error:
         return _fail(error.code, str(error))
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return _fail(EXIT_ERROR, "the disk is full; make room and run the same command again")
         traceback.print_exc()
-        return _fail(EXIT_ERROR, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        first_line = (str(error).splitlines() or [""])[0]
+        return _fail(EXIT_ERROR, f"{type(error).__name__}: {first_line}")
     return 0
 
 

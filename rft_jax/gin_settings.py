@@ -45,9 +45,8 @@ class Binding:
     @property
     def key(self) -> str:
         """The left side as it is written in a file."""
-        return (
-            f"{self.scope}/{self.name}.{self.field}" if self.scope else f"{self.name}.{self.field}"
-        )
+        setting = f"{self.name}.{self.field}"
+        return f"{self.scope}/{setting}" if self.scope else setting
 
 
 class Config:
@@ -67,14 +66,10 @@ class Config:
         places = [b.where for b in self._bindings if f"{b.name}.{b.field}" == key]
         return places[0] if places else ""
 
-    def get(self, kind: type[T], scope: str = "", **defaults: Any) -> T:
-        """An instance of one of the classes with what is bound; what is bound in `scope` on top.
-
-        Args:
-          defaults: values for fields that nothing binds, in place of the class's own.
-        """
+    def get(self, kind: type[T], scope: str = "") -> T:
+        """An instance of one of the classes with what is bound; what is bound in `scope` on top."""
         name = next(name for name, known in self._classes.items() if known is kind)
-        values = dict(defaults)
+        values: dict[str, Any] = {}
         for wanted in dict.fromkeys(("", scope)):
             found = [b for b in self._bindings if (b.scope, b.name) == (wanted, name)]
             values.update({b.field: b.value for b in found})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -122,6 +123,23 @@ def test_every_installed_run_binds_only_what_there_is(name):
         assert isinstance(config.get(kind), kind)
 
 
+def test_a_full_disk_and_a_forbidden_folder_are_said_plainly(rft, problems, samples, monkeypatch):
+    from rft_jax.rft import collect as room
+
+    def fail(error: OSError):
+        def collect(*_arguments: object) -> None:
+            raise error
+
+        monkeypatch.setattr(room, "collect", collect)
+        return rft(*_collect(problems, samples, "out"))
+
+    code, lines = fail(OSError(errno.ENOSPC, "No space left on device"))
+    assert (code, len(lines)) == (1, 1)
+    assert "the disk is full" in lines[0]
+    code, lines = fail(PermissionError(errno.EACCES, "Permission denied", "/root/x"))
+    assert (code, lines) == (2, ["rft: /root/x: Permission denied; name another place"])
+
+
 @pytest.mark.parametrize("name", ["runs/sft.gin", "runs/rft.gin"])
 def test_the_papers_recipe_can_be_given_to_a_single_training(name, capsys):
     words = ["train", "--model", "m", "--data", "d", "--output", "o", "--dry_run"]
@@ -186,7 +204,7 @@ def test_the_shape_of_a_model_that_is_there_cannot_be_bound(rft):
     assert "no settings 'llama' here" in lines[0]
 
 
-def _collect(problems: Path, samples: Path, out: Path) -> list[object]:
+def _collect(problems: Path, samples: Path, out: Path | str) -> list[object]:
     return ["collect", "--problems", problems, "--samples", samples, "--output", out]
 
 

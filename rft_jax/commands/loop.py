@@ -59,12 +59,11 @@ RUN = Command(
     run=_run,
     settings={
         "run": "rft_jax.pipeline.settings:RunSettings",
-        **TRAIN.settings,
+        **{name: where for name, where in TRAIN.settings.items() if name != "llama"},
         **SAMPLE.settings,
         **COLLECT.settings,
         **EVALUATE.settings,
     },
-    takes=lambda _flags, name: name != "llama",
     gin_files=lambda flags: flags.gin_file or [DEFAULT_GIN_FILE],
     bindings=lambda flags: [f"run.model={flag_value(flags.model)}"] if flags.model else [],
     scoped=True,

@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from rft_jax.errors import Preempted, UserError
 from rft_jax.pipeline.child import ENDS_WITH_PARENT
+from rft_jax.pipeline.display import RunDisplay
 from rft_jax.pipeline.stages import Stage
 
 # What `rft` is for a child: this very installation, whatever stands on the PATH.
@@ -37,14 +37,6 @@ class StageFailed(Exception):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
-
-
-class Display(Protocol):
-    """What shows a run's progress."""
-
-    def started(self, stage: Stage) -> None: ...
-    def said(self, stage: Stage, line: str) -> None: ...
-    def finished(self, stage: Stage, seconds: float) -> None: ...
 
 
 def run_report(root: Path, environment: Mapping[str, str]) -> None:
@@ -89,7 +81,7 @@ class Executor:
         root: Path,
         parallel: int,
         environment: Mapping[str, str],
-        display: Display,
+        display: RunDisplay,
     ) -> None:
         self._root, self._parallel, self._display = root, parallel, display
         self._environment = {**environment, ENDS_WITH_PARENT: "1"}

@@ -119,7 +119,9 @@ def _check_scopes(config: Config, plan: Plan) -> None:
     arms = {*plan.settings.arms, *(stage.arm for stage in plan.stages), "vote"}
     for scope, where in config.scopes.items():
         if scope not in arms:
-            raise UserError(f"{where}: no arm {scope!r} in this run; there are {', '.join(arms)}")
+            raise UserError(
+                f"{where}: no arm {scope!r} in this run; there are {', '.join(sorted(arms))}"
+            )
 
 
 def _write_inputs(

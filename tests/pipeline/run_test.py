@@ -46,7 +46,6 @@ def config(model, tmp_path):
     rows = [{"id": name, "question": f"{name}?", "answer": "#### 2"} for name in "abcd"]
     problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
     classes = RUN.settings_classes()
-    del classes["llama"]
     common = [f"run.model={model}", "run.limit=3", "run.parallel=2", f"run.arms={FIVE_ARMS}"]
     common += [f"run.train_problems={problems}", f"run.test_problems={problems}"]
 
