@@ -19,6 +19,7 @@ from typing import NoReturn
 import rft_jax
 from rft_jax.commands.base import Command, HelpFormatter, HelpParser, wrapped
 from rft_jax.commands.loop import RUN
+from rft_jax.commands.planning import PLAN
 from rft_jax.commands.stages import COLLECT, EVALUATE, REPORT, SAMPLE, TRAIN
 from rft_jax.commands.tools import DOCTOR, EXPORT_HF, GENERATE_WORDPROBLEMS, IMPORT_HF, ORACLE
 from rft_jax.errors import Preempted, UserError
@@ -36,6 +37,7 @@ COMMANDS = {
         COLLECT,
         EVALUATE,
         REPORT,
+        PLAN,
         IMPORT_HF,
         EXPORT_HF,
         GENERATE_WORDPROBLEMS,

@@ -6,8 +6,6 @@ split) and `tensor` (heads, feed-forward width and vocabulary are split).
 
 from __future__ import annotations
 
-import math
-import re
 from typing import Any
 
 import jax
@@ -16,22 +14,10 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array
 
-from rft_jax.errors import UserError
-from rft_jax.mesh_settings import MeshSettings
+from rft_jax.mesh_settings import AXES, MeshSettings, mesh_sizes
+from rft_jax.sharding_rules import fitting_axes, param_axes
 
 BATCH_AXES = ("data", "fsdp")
-
-# Parameter path → spec; stacked parameters have the axis of layers in front. First match wins.
-RULES: tuple[tuple[str, P], ...] = (
-    (r"embed/embedding", P("tensor", "fsdp")),
-    (r"unembed/kernel", P("fsdp", "tensor")),
-    (r"attention/[qkv]/kernel", P("fsdp", "tensor", None)),
-    (r"attention/o/kernel", P("tensor", None, "fsdp")),
-    (r"mlp/(gate|up)/kernel", P("fsdp", "tensor")),
-    (r"mlp/down/kernel", P("tensor", "fsdp")),
-    (r"norm/scale", P(None)),
-    (r"lora_[ab]$", P()),  # small: a copy on every device
-)
 
 
 def make_mesh(settings: MeshSettings, devices: list[Any] | None = None) -> Mesh:
@@ -41,17 +27,9 @@ def make_mesh(settings: MeshSettings, devices: list[Any] | None = None) -> Mesh:
       UserError: the sizes don't make up the number of devices.
     """
     devices = jax.devices() if devices is None else devices
-    sizes = [settings.data, settings.fsdp, settings.tensor]
-    known = math.prod(size for size in sizes if size != -1)
-    if -1 in sizes and len(devices) % known == 0:
-        sizes[sizes.index(-1)] = len(devices) // known
-    if math.prod(sizes) != len(devices):
-        raise UserError(
-            f"mesh data {settings.data} × fsdp {settings.fsdp} × tensor {settings.tensor} does not "
-            f"make up {len(devices)} devices; set one of them to -1"
-        )
+    sizes = tuple(mesh_sizes(settings, len(devices)).values())
     grid = np.asarray(devices).reshape(sizes)
-    return Mesh(grid, ("data", "fsdp", "tensor"), axis_types=(AxisType.Auto,) * 3)
+    return Mesh(grid, AXES, axis_types=(AxisType.Auto,) * 3)
 
 
 def param_spec(path: str, ndim: int) -> P:
@@ -60,10 +38,7 @@ def param_spec(path: str, ndim: int) -> P:
     Raises:
       UserError: no rule matches.
     """
-    for pattern, spec in RULES:
-        if re.search(pattern, path):
-            return P(*(None,) * (ndim - len(spec)), *spec)
-    raise UserError(f"parameter {path!r} matches no sharding rule; add one to partitioning.RULES")
+    return P(*param_axes(path, ndim))
 
 
 def param_shardings(params: Any, mesh: Mesh) -> Any:
@@ -73,12 +48,7 @@ def param_shardings(params: Any, mesh: Mesh) -> Any:
     """
 
     def sharding(path: tuple[Any, ...], leaf: Any) -> NamedSharding:
-        spec = param_spec(path_name(path), len(leaf.shape))
-        fitting = (
-            axis if axis is None or size % mesh.shape[axis] == 0 else None
-            for axis, size in zip(spec, leaf.shape, strict=True)
-        )
-        return NamedSharding(mesh, P(*fitting))
+        return NamedSharding(mesh, P(*fitting_axes(path_name(path), leaf.shape, mesh.shape)))
 
     return jax.tree_util.tree_map_with_path(sharding, params)
 

@@ -18,7 +18,8 @@ TENSORFLOW = ("tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio", "
 
 # A room may import those of its row and whatever stands on nothing of ours.
 BASE = {"errors", "jsonl", "mesh_settings", "model_names", "progress", "signals", "typed_values"}
-BASE |= {"gin_settings", "identity", "outputs", "prompts", "records", "tokenizers"}
+BASE |= {"chips", "gin_settings", "identity", "outputs", "prompts", "records", "sharding_rules"}
+BASE |= {"tokenizers"}
 ROOMS = {
     "wordproblems": set(),
     "verify": set(),
@@ -41,6 +42,7 @@ BASE_ROWS = {
     "mesh_settings": {"errors"},
     "outputs": {"errors", "jsonl"},
     "prompts": {"errors", "jsonl"},
+    "sharding_rules": {"errors"},
     "records": {"errors", "jsonl"},
     "tokenizers": {"errors", "jsonl"},
 }

@@ -1,0 +1,117 @@
+"""The shapes of a model's parameters and its matrix products' FLOPs, in plain Python, no JAX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rft_jax.models.config import LlamaConfig
+
+
+def param_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
+    """Every parameter's shape by its path, layers stacked; without adapters."""
+    width, ffn, layers = config.hidden_size, config.intermediate_size, config.num_layers
+    heads, kv_heads, head = config.num_heads, config.num_kv_heads, config.head_size
+    block = {
+        "attention_norm/scale": (width,),
+        "attention/q/kernel": (width, heads, head),
+        "attention/k/kernel": (width, kv_heads, head),
+        "attention/v/kernel": (width, kv_heads, head),
+        "attention/o/kernel": (heads, head, width),
+        "mlp_norm/scale": (width,),
+        "mlp/gate/kernel": (width, ffn),
+        "mlp/up/kernel": (width, ffn),
+        "mlp/down/kernel": (ffn, width),
+    }
+    shapes: dict[str, tuple[int, ...]] = {"embed/embedding": (config.vocab_size, width)}
+    shapes |= {f"layers/{name}": (layers, *shape) for name, shape in block.items()}
+    shapes["final_norm/scale"] = (width,)
+    if not config.tie_word_embeddings:
+        shapes["unembed/kernel"] = (width, config.vocab_size)
+    return shapes
+
+
+def adapter_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
+    """The shapes of the adapters alone; none without `config.lora`."""
+    if config.lora is None:
+        return {}
+    shapes = {}
+    for path, shape in param_shapes(config).items():
+        folder, _, name = path.rpartition("/")
+        target = folder.rpartition("/")[2]
+        if name == "kernel" and target in config.lora.targets:
+            split = 3 if target == "o" else 2  # layers and the axes that are contracted
+            shapes[f"{folder}/lora_a"] = (*shape[:split], config.lora.rank)
+            shapes[f"{folder}/lora_b"] = (shape[0], config.lora.rank, *shape[split:])
+    return shapes
+
+
+@dataclass(frozen=True)
+class TokenFlops:
+    """Forward FLOPs of one token in all layers' matrix products; two for a multiply-add.
+
+    Attributes:
+      qkv: the projections to queries, keys and values.
+      scores: queries times keys.
+      mix: attention weights times values.
+      out: attention's output projection.
+      gate_up: the first half of the feed-forward layer.
+      down: its second half.
+      unembed: the logits.
+    """
+
+    qkv: float
+    scores: float
+    mix: float
+    out: float
+    gate_up: float
+    down: float
+    unembed: float
+
+    @property
+    def forward(self) -> float:
+        """All of it."""
+        return self.blocks + self.unembed
+
+    @property
+    def blocks(self) -> float:
+        """All but the logits."""
+        attention = self.qkv + self.scores + self.mix + self.out
+        return attention + self.gate_up + self.down
+
+    def recomputed(self, remat: str) -> float:
+        """What the backward pass computes again: the down projection's output is never needed."""
+        if remat == "none":
+            return 0.0
+        again = self.qkv + self.scores + self.out + self.gate_up
+        return again + (self.mix if remat == "full" else 0.0)
+
+
+def token_flops(config: LlamaConfig, context: float) -> TokenFlops:
+    """FLOPs of a token whose query meets `context` keys (in training, the row's whole length)."""
+    width, layers = config.hidden_size, config.num_layers
+    queries = config.num_heads * config.head_size
+    keys = config.num_kv_heads * config.head_size
+    attention = 2.0 * layers * queries * context
+    return TokenFlops(
+        qkv=2.0 * layers * width * (queries + 2 * keys),
+        scores=attention,
+        mix=attention,
+        out=2.0 * layers * width * queries,
+        gate_up=4.0 * layers * width * config.intermediate_size,
+        down=2.0 * layers * width * config.intermediate_size,
+        unembed=2.0 * width * config.vocab_size,
+    )
+
+
+def train_flops_per_token(config: LlamaConfig, length: int) -> float:
+    """FLOPs that training needs for a token of a row, as MFU counts them: nothing computed twice.
+
+    6 × parameters + 12 × layers × heads × head width × length (Chowdhery et al., arXiv 2204.02311,
+    appendix B), without the embedding table, which is looked up. With adapters the frozen kernels
+    get no gradients of their own: 4 × instead of 6 ×.
+    """
+    flops = token_flops(config, length)
+    if config.lora is None:
+        return 3 * flops.forward
+    attention = flops.scores + flops.mix
+    return 3 * attention + 2 * (flops.forward - attention)

@@ -1,0 +1,191 @@
+"""The real train step and decode step, compiled by libtpu for a TPU slice that is not there.
+
+Only shapes go in, no weight is ever made, and nothing runs: a CPU machine compiles for a pod.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from rft_jax.errors import UserError
+from rft_jax.mesh_settings import AXES, MeshSettings
+from rft_jax.models.config import LlamaConfig
+from rft_jax.models.llama import init_adapters, init_params, unstack_layers
+from rft_jax.partitioning import batch_sharding, make_mesh, param_shardings
+from rft_jax.planning.topologies import Topology
+from rft_jax.sampling.decode import Program, decode_chunk, decoding_config, init_state
+from rft_jax.sampling.geometry import Geometry, choose_geometry
+from rft_jax.sampling.methods import method_of
+from rft_jax.sampling.settings import SampleSettings
+from rft_jax.training.settings import TrainSettings
+from rft_jax.training.train_step import init_state as init_train_state
+from rft_jax.training.train_step import state_shardings, train_step
+
+_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What the compiler says of a step, on one chip.
+
+    Attributes:
+      state: bytes of what goes in: parameters, moments, caches.
+      temporary: bytes of everything in between.
+      code: bytes of the program.
+      needed: bytes in all; of a program that does not fit, what the compiler gave up at.
+      fits: whether the compiler found room.
+      collectives: how often each kind of collective stands in the program.
+      program: its text; empty where it does not fit.
+    """
+
+    state: int
+    temporary: int
+    code: int
+    needed: int
+    fits: bool
+    collectives: dict[str, int]
+    program: str = ""
+
+
+def tpu_devices(topology: Topology) -> list[Any]:
+    """Stand-ins for the chips of a slice.
+
+    Raises:
+      UserError: libtpu is not installed, or it does not know the slice.
+    """
+    if importlib.util.find_spec("libtpu") is None:
+        raise UserError(
+            "compiling for a TPU needs libtpu, which is not installed: pip install 'rft-jax[tpu]'; "
+            "or take the formulas alone: --gin.plan.compile=False"
+        )
+    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # there is no cloud machine to be asked
+    from jax.experimental import topologies
+
+    bounds = {}
+    if topology.num_chips < 4:  # less than a host's usual two by two
+        bounds = {"chips_per_host_bounds": (*topology.shape, 1, 1)[:3]}
+    try:
+        found = topologies.get_topology_desc(platform="tpu", topology_name=topology.name, **bounds)
+    except Exception as error:  # libtpu's errors are of no kind in particular
+        reason = str(error).splitlines()[0][:200]
+        raise UserError(f"libtpu does not know the slice {topology.name}: {reason}") from error
+    return list(found.devices)
+
+
+def compile_train_step(
+    config: LlamaConfig, settings: TrainSettings, mesh_settings: MeshSettings, devices: list[Any]
+) -> Compiled:
+    """The train step of `rft train` on these devices (stand-ins or real ones)."""
+    mesh = make_mesh(mesh_settings, devices)
+    config = replace(
+        config, dtype=settings.dtype, remat=settings.remat, scan_unroll=settings.scan_unroll
+    )
+    with jax.set_mesh(mesh):
+        base = jax.eval_shape(lambda: init_params(replace(config, lora=None), jax.random.key(0)))
+        frozen: Any = {}
+        trained = base
+        if config.lora is not None:
+            frozen = _placed(base, param_shardings(base, mesh))
+            trained = jax.eval_shape(lambda: init_adapters(config, jax.random.key(0)))
+        state = jax.eval_shape(partial(init_train_state, settings=settings), trained)
+        state = _placed(state, state_shardings(state, mesh))
+        lowered = train_step.lower(
+            state,
+            _batch_shapes(settings, mesh),
+            jax.ShapeDtypeStruct((), jnp.float32),
+            config=config,
+            settings=settings,
+            mesh=mesh,
+            **({"frozen": frozen} if frozen else {}),
+        )
+        return _compile(lowered)
+
+
+def _placed(tree: Any, shardings: Any) -> Any:
+    return jax.tree.map(
+        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), tree, shardings
+    )
+
+
+def _batch_shapes(settings: TrainSettings, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
+    kinds = dict.fromkeys(("tokens", "targets", "positions", "segment_ids"), jnp.int32)
+    kinds["loss_weights"] = jnp.float32
+    shape, sharding = (settings.batch_size, settings.max_length), batch_sharding(mesh)
+    return {
+        name: jax.ShapeDtypeStruct(shape, kind, sharding=sharding) for name, kind in kinds.items()
+    }
+
+
+def decode_geometry(config: LlamaConfig, settings: SampleSettings, copies: int) -> Geometry:
+    """The sampler's geometry, as many times as there are copies of the model."""
+    one = choose_geometry(config, settings)
+    return replace(one, slots=one.slots * copies, refill=one.refill * copies)
+
+
+def compile_decode_step(
+    config: LlamaConfig, settings: SampleSettings, tensor: int, devices: list[Any]
+) -> Compiled:
+    """The decoding loop of `rft sample`: copies of the model over `tensor` chips each."""
+    copies = len(devices) // tensor
+    grid = np.asarray(devices).reshape(copies, 1, tensor)
+    mesh = Mesh(grid, AXES, axis_types=(AxisType.Auto,) * 3)
+    geometry = decode_geometry(config, settings, copies)
+    stacked = replace(config, param_dtype=settings.dtype)
+    program = Program(decoding_config(config, settings.dtype), method_of(settings), (2,), geometry)
+    with jax.set_mesh(mesh):
+        params = jax.eval_shape(
+            lambda: unstack_layers(init_params(stacked, jax.random.key(0)), config.num_layers)
+        )
+        params = _placed(params, param_shardings(params, mesh))
+        state = jax.eval_shape(partial(init_state, program, geometry.buckets[-1]))
+        state = _placed(state, jax.tree.map(partial(_decode_sharding, mesh), state))
+        return _compile(decode_chunk.lower(params, state, program=program))
+
+
+def _decode_sharding(mesh: Mesh, leaf: Any) -> NamedSharding:
+    """Rows over the copies, a cache's heads (axis 1 of 4) over the chips of a copy."""
+    axes = ["data", "tensor"] if len(leaf.shape) == 4 else ["data"]
+    fitting = (
+        axis if size % mesh.shape[axis] == 0 else None
+        for axis, size in zip(axes, leaf.shape, strict=False)
+    )
+    return NamedSharding(mesh, P(*fitting))
+
+
+def _compile(lowered: Any) -> Compiled:
+    try:
+        compiled = lowered.compile()
+    except Exception as error:  # XlaRuntimeError is no public name
+        used = re.search(r"Used ([0-9.]+)([KMGT]) of", str(error))
+        if used is None:
+            raise
+        needed = int(float(used[1]) * _UNITS[used[2]])
+        return Compiled(0, 0, 0, needed, False, {})
+    memory, text = compiled.memory_analysis(), compiled.as_text()
+    state = memory.argument_size_in_bytes
+    new = memory.output_size_in_bytes - memory.alias_size_in_bytes
+    temporary = memory.temp_size_in_bytes + new
+    code = memory.generated_code_size_in_bytes
+    needed = state + temporary + code
+    return Compiled(state, temporary, code, needed, True, collectives(text), text)
+
+
+def collectives(program: str) -> dict[str, int]:
+    """How often each collective stands in a compiled program's text."""
+    kinds = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute")
+    return {
+        kind: count
+        for kind in kinds
+        if (count := len(re.findall(rf" {kind}(?:-start)?\(", program)))
+    }

@@ -1,0 +1,42 @@
+"""Which axis of which parameter lies on which axis of the mesh; plain Python, no JAX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from rft_jax.errors import UserError
+
+Axes = tuple[str | None, ...]
+
+# Parameter path → mesh axes; stacked parameters have the axis of layers in front. First match wins.
+RULES: tuple[tuple[str, Axes], ...] = (
+    (r"embed/embedding", ("tensor", "fsdp")),
+    (r"unembed/kernel", ("fsdp", "tensor")),
+    (r"attention/[qkv]/kernel", ("fsdp", "tensor", None)),
+    (r"attention/o/kernel", ("tensor", None, "fsdp")),
+    (r"mlp/(gate|up)/kernel", ("fsdp", "tensor")),
+    (r"mlp/down/kernel", ("tensor", "fsdp")),
+    (r"norm/scale", (None,)),
+    (r"lora_[ab]$", ()),  # small: a copy on every device
+)
+
+
+def param_axes(path: str, ndim: int) -> Axes:
+    """The mesh axes of a parameter by its path, e.g. `layers/attention/q/kernel`.
+
+    Raises:
+      UserError: no rule matches.
+    """
+    for pattern, axes in RULES:
+        if re.search(pattern, path):
+            return (None,) * (ndim - len(axes)) + axes
+    raise UserError(f"parameter {path!r} matches no sharding rule; add one to sharding_rules.RULES")
+
+
+def fitting_axes(path: str, shape: Sequence[int], mesh: Mapping[str, int]) -> Axes:
+    """`param_axes` without those that the mesh does not divide evenly, which are left whole."""
+    return tuple(
+        axis if axis is None or size % mesh[axis] == 0 else None
+        for axis, size in zip(param_axes(path, len(shape)), shape, strict=True)
+    )

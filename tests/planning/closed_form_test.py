@@ -1,0 +1,144 @@
+"""Formulas: state to the byte, FLOPs by the published rules, rooflines by hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import partial
+
+import jax
+import pytest
+
+from rft_jax import partitioning
+from rft_jax.chips import CHIPS
+from rft_jax.mesh_settings import MeshSettings, mesh_sizes
+from rft_jax.models.config import LlamaConfig, Lora
+from rft_jax.models.llama import init_adapters, init_params
+from rft_jax.models.shapes import token_flops
+from rft_jax.planning.closed_form import (
+    Cost,
+    activation_bytes,
+    cache_bytes_per_token,
+    decode_bytes,
+    decode_cost,
+    decode_tensor,
+    sampling_flops,
+    state_bytes,
+    train_cost,
+)
+from rft_jax.training.settings import TrainSettings
+from rft_jax.training.train_step import init_state, state_shardings
+
+CONFIG = LlamaConfig(
+    vocab_size=100,
+    hidden_size=32,
+    intermediate_size=72,
+    num_layers=3,
+    num_heads=4,
+    num_kv_heads=2,
+)
+SEVEN = LlamaConfig()
+SETTINGS = TrainSettings(batch_size=16, max_length=64)
+ONE = {"data": 1, "fsdp": 1, "tensor": 1}
+
+
+@pytest.mark.parametrize("sizes", [(8, 1, 1), (1, 8, 1), (1, 4, 2), (2, 2, 2), (1, 1, 8)])
+@pytest.mark.parametrize("moments", ["float32", "bfloat16"])
+def test_state_a_chip_is_exact(sizes: tuple[int, int, int], moments: str) -> None:
+    settings = replace(SETTINGS, moment_dtype=moments)
+    assert state_bytes(CONFIG, settings, as_mesh(sizes)) == placed_bytes(CONFIG, settings, sizes)
+
+
+def test_state_with_adapters_is_exact_too() -> None:
+    config = replace(CONFIG, lora=Lora(4, 8.0, ("q", "down")))
+    frozen = replace(config, lora=None)
+    expected = placed_bytes(config, SETTINGS, (1, 4, 2))
+    base = partial(init_params, frozen, jax.random.key(0))
+    mesh = partitioning.make_mesh(MeshSettings(1, 4, 2))
+    shapes = jax.eval_shape(base)
+    expected += on_one_chip(shapes, partitioning.param_shardings(shapes, mesh))
+    assert state_bytes(config, SETTINGS, as_mesh((1, 4, 2))) == expected
+
+
+def as_mesh(sizes: tuple[int, int, int]) -> dict[str, int]:
+    return mesh_sizes(MeshSettings(*sizes), math.prod(sizes))
+
+
+def placed_bytes(config: LlamaConfig, settings: TrainSettings, sizes: tuple[int, int, int]) -> int:
+    """Of the real state with its real shardings."""
+    mesh = partitioning.make_mesh(MeshSettings(*sizes))
+    init = init_params if config.lora is None else init_adapters
+    shapes = jax.eval_shape(lambda: init_state(init(config, jax.random.key(0)), settings))
+    return on_one_chip(shapes, state_shardings(shapes, mesh))
+
+
+def on_one_chip(shapes: object, shardings: object) -> int:
+    leaves = zip(jax.tree.leaves(shapes), jax.tree.leaves(shardings), strict=True)
+    return sum(math.prod(s.shard_shape(x.shape)) * x.dtype.itemsize for x, s in leaves)
+
+
+def test_more_remat_keeps_less() -> None:
+    kept = [
+        activation_bytes(SEVEN, replace(SETTINGS, remat=remat, loss_chunk=16), ONE)
+        for remat in ("none", "save_attention", "full")
+    ]
+    assert kept[0] > kept[1] > kept[2]
+
+
+def test_a_batch_in_parts_keeps_less_and_moves_the_weights_more_often() -> None:
+    parts = replace(SETTINGS, gradient_accumulation=4)
+    assert activation_bytes(SEVEN, parts, ONE) < activation_bytes(SEVEN, SETTINGS, ONE)
+    mesh = {"data": 1, "fsdp": 4, "tensor": 1}
+    more, less = train_cost(SEVEN, parts, mesh), train_cost(SEVEN, SETTINGS, mesh)
+    assert more.flops == less.flops and more.bytes_sent == pytest.approx(4 * less.bytes_sent)
+
+
+def test_a_step_costs_the_same_flops_over_all_chips_whatever_the_mesh() -> None:
+    single = train_cost(CONFIG, SETTINGS, ONE)
+    for sizes in [(8, 1, 1), (1, 8, 1), (2, 2, 2)]:
+        mesh = as_mesh(sizes)
+        assert train_cost(CONFIG, SETTINGS, mesh).flops * 8 == pytest.approx(single.flops)
+    assert single.bytes_sent == 0
+
+
+def test_the_roofline_is_the_slowest_of_computing_moving_and_sending() -> None:
+    chip = CHIPS["v5e"]
+    compute = Cost(flops=197e12, useful_flops=98.5e12, bytes_moved=1, bytes_sent=1)
+    assert compute.seconds(chip) == 1 and compute.limit(chip) == "compute"
+    assert compute.mfu_bound(chip) == 0.5
+    memory = Cost(flops=1, useful_flops=1, bytes_moved=2 * 819e9, bytes_sent=1)
+    assert memory.seconds(chip) == 2 and memory.limit(chip) == "memory"
+    sending = Cost(flops=1, useful_flops=1, bytes_moved=1, bytes_sent=3 * 200e9)
+    assert sending.seconds(chip) == 3 and sending.limit(chip) == "interconnect"
+
+
+def test_a_token_of_llama_7b_caches_half_a_megabyte() -> None:
+    assert cache_bytes_per_token(SEVEN) == 2**19
+
+
+def test_a_groups_prompt_is_read_once() -> None:
+    alone = decode_cost(SEVEN, 64, 1, prompt=130, context=60, tensor=1)
+    shared = decode_cost(SEVEN, 64, 8, prompt=130, context=60, tensor=1)
+    saved = cache_bytes_per_token(SEVEN) * 130 * (64 - 64 / 8)
+    assert alone.bytes_moved - shared.bytes_moved == pytest.approx(saved)
+    assert alone.flops == shared.flops
+
+
+def test_k_samples_prefill_their_prompt_once() -> None:
+    one, hundred = (sampling_flops(SEVEN, 130, 120, k) for k in (1, 100))
+    prefill = 130 * token_flops(SEVEN, 130).blocks
+    assert hundred - prefill == pytest.approx(100 * (one - prefill))
+
+
+def test_a_model_is_spread_over_as_many_chips_as_hold_it() -> None:
+    seventy = 140e9
+    assert decode_tensor(seventy, CHIPS["h200"], 8) == 2
+    assert decode_tensor(seventy, CHIPS["v5e"], 256) == 16
+    assert decode_tensor(seventy, CHIPS["v5e"], 4) == 4
+    assert decode_tensor(1e9, CHIPS["v5e"], 256) == 1
+
+
+def test_weights_and_cache_of_a_decoding_model() -> None:
+    columns = 16 * 512 + 128 * 256
+    expected = 2 * SEVEN.num_params + 2**19 * columns
+    assert decode_bytes(SEVEN, groups=16, prompt=512, slots=128, response=256) == expected

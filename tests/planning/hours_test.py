@@ -1,0 +1,72 @@
+"""Device hours of the method, and the paper's own counts against its published table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rft_jax.chips import CHIPS
+from rft_jax.models.config import LlamaConfig
+from rft_jax.models.shapes import train_flops_per_token
+from rft_jax.planning import paper
+from rft_jax.planning.hours import Stage, stages
+from rft_jax.planning.settings import PlanSettings
+from rft_jax.training.settings import TrainSettings
+
+SEVEN = LlamaConfig()
+THIRTEEN = LlamaConfig(
+    hidden_size=5120, intermediate_size=13824, num_layers=40, num_heads=40, num_kv_heads=40
+)
+TRAIN = TrainSettings(batch_size=48)
+DATA = PlanSettings()
+
+
+def planned(train: TrainSettings = TRAIN, data: PlanSettings = DATA, k: int = 100) -> list[Stage]:
+    return stages(SEVEN, train, data, CHIPS["a100"], k=k, slots=128, group=8, tensor=1)
+
+
+@pytest.mark.parametrize(("config", "published"), [(SEVEN, 1.7e17), (THIRTEEN, 3.3e17)])
+def test_the_papers_formula_gives_its_published_flops_of_sft(
+    config: LlamaConfig, published: float
+) -> None:
+    tokens = 3 * 7473 * (66 + 130)
+    assert paper.train_flops(config, tokens) == pytest.approx(published, rel=0.02)
+
+
+@pytest.mark.parametrize(("config", "published"), [(SEVEN, 1.4e18), (THIRTEEN, 2.6e18)])
+def test_the_papers_formula_is_near_its_published_flops_of_sampling(
+    config: LlamaConfig, published: float
+) -> None:
+    flops = 7473 * 100 * paper.sampling_flops(config, 66, 130)
+    assert flops == pytest.approx(published, rel=0.3)
+
+
+def test_sft_costs_its_padded_steps() -> None:
+    sft = planned()[0]
+    assert sft.steps == 3 * -(-7473 * 196 // int(512 * 0.95 * 48))
+    assert sft.flops == sft.steps * 48 * 512 * train_flops_per_token(SEVEN, 512)
+    assert sft.chip_hours == pytest.approx(sft.flops / (312e12 * 0.4) / 3600)
+
+
+def test_rft_costs_as_many_times_more_as_there_are_paths() -> None:
+    sft, _, rft = planned()
+    assert rft.tokens == pytest.approx(5.25 * sft.tokens)
+    assert rft.flops == pytest.approx(5.25 * sft.flops, rel=0.02)
+
+
+def test_unpacked_rows_cost_their_padding() -> None:
+    packed, unpacked = (planned(replace(TRAIN, pack=pack))[0] for pack in (True, False))
+    assert unpacked.steps / packed.steps == pytest.approx(512 * 0.95 / 196, rel=0.02)
+
+
+def test_a_number_of_steps_is_taken_as_it_is() -> None:
+    sft, _, rft = planned(replace(TRAIN, num_steps=10))
+    assert sft.steps == rft.steps == 10 and sft.flops == rft.flops
+
+
+def test_sampling_grows_with_k_and_prefills_once() -> None:
+    one, hundred = (planned(k=k)[1] for k in (1, 100))
+    assert hundred.tokens == 7473 * 100 * 130
+    assert hundred.flops / one.flops == pytest.approx((66 + 100 * 130) / 196, rel=0.02)
+    assert hundred.flops < 0.8 * hundred.paper_flops
