@@ -1,6 +1,6 @@
 """What the paper's collecting script decides, written down from its description: the oracle.
 
-Slow and simple on purpose, and shares no line with the package. Like the script it evaluates the left
+Slow and simple on purpose; shares no line with the package. Like the script it evaluates the left
 side of an annotation as Python; unlike it, only a text of numbers, arithmetic signs and parentheses
 gets that far, and tests must not generate powers that take long.
 """
@@ -72,7 +72,7 @@ def keep_distinct(responses: Sequence[str], distance: Distance = edit_distance) 
     kept: list[str] = []
     for response in responses:
         found = ANNOTATION.findall(response)
-        if not all([is_right(annotation) for annotation in found]):
+        if not all(is_right(annotation) for annotation in found):
             continue
         key = "|".join(found).replace(" ", "")
         if key not in keys:
