@@ -61,20 +61,34 @@ while [[ $# -gt 0 ]]; do
 done
 [[ -n $name ]] || die "--name is needed"
 [[ -n $zone ]] || die "--zone is needed"
-[[ -z $shard || $shard =~ ^[0-9]+/[0-9]+$ ]] || die "--shard is $shard; I/N is needed, such as 0/4"
 where=(--zone="$zone" ${project:+--project="$project"})
 
 queue() { # VERB FLAGS...
   run gcloud compute tpus queued-resources "$1" "$name" "${where[@]}" "${@:2}"
 }
 
-on_workers() { # SCRIPT [WORKER]
-  run gcloud compute tpus tpu-vm ssh "$name" "${where[@]}" --worker="${2:-all}" --command="$1"
+on_workers() { # SCRIPT
+  run gcloud compute tpus tpu-vm ssh "$name" "${where[@]}" --worker=all --command="$1"
+}
+
+# All that an action needs, looked at before anything is done.
+check() { # COMMAND...
+  if [[ $action == create || $action == resume ]]; then
+    [[ $type =~ -[0-9]+$ ]] || die "--type is $type; such as v5litepod-8 is needed"
+    # Types are named by chips or by cores: up to 8 of them are one host.
+    check_hosts "$(((${type##*-} + 7) / 8))" "$type"
+  fi
+  if [[ $action == setup || $action == resume ]]; then
+    [[ -n $nfs ]] || die "--nfs is needed: the slice's own disks go with it"
+  fi
+  if [[ $action == run || $action == resume ]]; then
+    [[ $# -gt 0 ]] || die "no rft command after --"
+    [[ -z $shard || $shard =~ ^[0-9]+/[0-9]+$ ]] || die "--shard is $shard; I/N is needed, such as 0/4"
+    [[ -z $shard || $1 == sample ]] || die "--shard is for sample, not for $1"
+  fi
 }
 
 create() {
-  # Types are named by chips or by cores: up to 8 of them are one host.
-  check_hosts "$(((${type##*-} + 7) / 8))" "$type"
   if [[ -z $runtime ]]; then
     case $type in
       v5litepod-*) runtime=v2-alpha-tpuv5-lite ;;
@@ -103,7 +117,6 @@ wait_for_slice() {
 }
 
 setup() {
-  [[ -n $nfs ]] || die "--nfs is needed: the slice's own disks go with it"
   run git archive --format=tar.gz --prefix=rft_jax/ --output=/tmp/rft_jax.tar.gz HEAD
   run gcloud compute tpus tpu-vm scp /tmp/rft_jax.tar.gz "$name:" "${where[@]}" --worker=all
   # Locks are kept on the worker (local_lock): one on the server would outlive a worker that was taken away.
@@ -111,6 +124,7 @@ setup() {
 sudo apt-get install -y -qq nfs-common
 sudo mkdir -p $share
 mountpoint -q $share || sudo mount -t nfs -o vers=3,hard,local_lock=flock $nfs $share
+[ -w $share ] || sudo chmod 1777 $share
 python3 -m pip install --quiet --user uv
 ~/.local/bin/uv venv --clear --quiet --python 3.12 ~/rft
 tar xzf rft_jax.tar.gz
@@ -118,10 +132,8 @@ tar xzf rft_jax.tar.gz
 }
 
 start() {
-  [[ $# -gt 0 ]] || die "no rft command after --"
   local words="-m rft_jax.cli"
   if [[ -n $shard ]]; then
-    [[ $1 == sample ]] || die "--shard is for sample, not for $1"
     words="\$HOME/rft_jax/launch/sample_shard.py --shard ${shard%/*} --shards ${shard#*/} --"
     shift
   fi
@@ -131,6 +143,7 @@ export JAX_COMPILATION_CACHE_DIR=$share/.jax-cache
 nohup setsid bash -c '~/rft/bin/python \"\$@\" & echo \$! > ~/rft.pid; wait \$!; echo \$? > ~/rft.exit' rft $words $(quoted "$@") > ~/rft.log 2>&1 < /dev/null &"
 }
 
+check "$@"
 case $action in
   create) create ;;
   wait) wait_for_slice ;;
