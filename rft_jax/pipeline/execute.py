@@ -196,6 +196,8 @@ class Executor:
 
     def _stop_children(self) -> None:
         """Asks the children to save and end; kills those that don't in time."""
+        if self._children and self._stop_signal == signal.SIGINT:
+            print("stopping, the stages save their state; Ctrl-C again stops at once", flush=True)
         for child in self._children:
             child.process.terminate()
         deadline = time.monotonic() + _SECONDS_TO_SAVE
