@@ -13,12 +13,13 @@ from random import Random
 
 from rft_jax.prompts import TEMPLATES
 from rft_jax.wordproblems.arithmetic import drill
-from rft_jax.wordproblems.generator import OPERATIONS, draw_stories
+from rft_jax.wordproblems.generator import draw_stories
 from rft_jax.wordproblems.vocabulary import count_tokens
 
 SHARES = {"arithmetic": 0.45, "worked": 0.45, "unsolved": 0.10}
 """Shares of the tokens."""
 WORKED_OPERATIONS = (1, 2, 2, 3, 3)
+UNSOLVED_OPERATIONS = (2, 3, 4)
 
 Row = dict[str, str]
 
@@ -65,5 +66,5 @@ def _worked(seed: int) -> Iterator[tuple[str, str]]:
 
 
 def _unsolved(seed: int) -> Iterator[tuple[str, str]]:
-    for story in draw_stories("pretrain", seed, OPERATIONS, stream="unsolved"):
+    for story in draw_stories("pretrain", seed, UNSOLVED_OPERATIONS, stream="unsolved"):
         yield "", story.question

@@ -65,13 +65,17 @@ def test_stories_read_as_questions_and_name_whom_they_ask_about(stories: list[St
 
 
 def test_families_and_numbers_of_operations_are_equally_frequent():
-    drawn = list(islice(draw_stories("train", seed=3), 3000))
+    drawn = list(islice(draw_stories("train", seed=3, operations=(2, 3, 4)), 3000))
     families = Counter(story.family for story in drawn)
     operations = Counter(story.num_operations for story in drawn)
     assert set(families) == set(FAMILIES)
     assert all(abs(n - 600) < 90 for n in families.values()), families
     assert set(operations) == {2, 3, 4}
     assert all(abs(n - 1000) < 110 for n in operations.values()), operations
+
+
+def test_the_experiments_problems_have_four_operations():
+    assert {story.num_operations for story in generate_stories("test", 200, seed=0)} == {4}
 
 
 def test_each_family_tells_stories_of_each_number_of_operations(stories: list[Story]):
@@ -84,15 +88,15 @@ def test_a_problem_has_many_right_paths():
     sizes = []
     for story in generate_stories("dev", 100, seed=4):
         sizes.append(len({equations(story.sample_path(rng)) for _ in range(100)}))
-    assert 16 <= sum(sizes) / len(sizes) <= 28
+    assert 30 <= sum(sizes) / len(sizes) <= 48
 
 
 def test_questions_and_answers_are_short_enough_for_a_row():
     drawn = list(generate_stories("train", 1000, seed=0))
     prompts = [count_tokens(story.question, "") for story in drawn]
     answers = [count_tokens("", story.reference) for story in drawn]
-    assert 32 <= sum(prompts) / 1000 <= 42
-    assert 43 <= sum(answers) / 1000 <= 51
+    assert 38 <= sum(prompts) / 1000 <= 46
+    assert 56 <= sum(answers) / 1000 <= 68
     assert max(map(sum, zip(prompts, answers, strict=True))) <= ROW_TOKENS
 
 
@@ -130,9 +134,9 @@ def test_no_question_comes_twice_and_a_smaller_size_gives_the_first_ones():
     assert generate_problems("test", 100, seed=2) == many[:100]
 
 
-def test_another_seed_gives_other_problems():
+def test_another_seed_gives_other_problems_but_for_a_few_of_the_narrowest_kind():
     one, two = generate_problems("dev", 200, seed=0), generate_problems("dev", 200, seed=1)
-    assert not {p.question for p in one} & {p.question for p in two}
+    assert len({p.question for p in one} & {p.question for p in two}) <= 4
 
 
 def test_an_unknown_split_is_named_with_those_there_are():
