@@ -55,87 +55,88 @@ class MostLikely:
 class Farthest:
     """The paper's greedy rule: a strictly larger sum of edit distances to the other kept paths.
 
-    Most candidates lose, and losing can be shown without their distances: texts compared line by
-    line are at least as far apart as the whole ones, by a few percent, at a third of the cost.
+    Most candidates lose, and that can be shown without their distances: compared line by line, two
+    texts are at least as far apart as they are, by a few percent more, at a third of the cost.
     """
 
     def __init__(self) -> None:
         from rapidfuzz.distance.Levenshtein import distance
 
         self._distance = distance
-        self._known: dict[str, dict[str, int]] = {}  # distances between texts
-        self._scores: dict[str, tuple[int, int, int]] = {}
-        self._lines: dict[str, list[str]] = {}
-        self._replaced = 0
+        self._texts: list[str] = []  # the kept paths, cut to what is compared
+        self._lines: list[list[str]] = []
+        self._rows: list[list[int | None]] = []  # distances between them, as far as known
+        self._lost: dict[str, int] = {}  # candidate -> version of the kept paths that it lost to
+        self._version = 0
 
     def replaces(self, new: Candidate, place: int, kept: Sequence[Candidate]) -> bool:
-        others = [candidate.response for candidate in kept]
-        old, text = others.pop(place), new.response
-        if (
-            text == old
-            or not others
-            or not self._is_farther(text, others, self._score(old, others))
-        ):
+        for added in kept[len(self._texts) :]:
+            self._add(added.response)
+        text = new.response
+        if text == kept[place].response or len(kept) == 1:
             return False
-        self._mirror(text, self._known[text])
-        self._replaced += 1
+        if self._lost.get(text) == self._version:
+            return False
+        row = self._if_farther(text, place, self._score(place))
+        if row is None:
+            self._lost[text] = self._version
+            return False
+        self._put(text, place, row)
         return True
 
-    def _score(self, text: str, others: list[str]) -> int:
-        """The sum of distances from a kept text to the other ones."""
-        size, replaced, score = self._scores.get(text, (0, 0, 0))
-        if size != len(others) or replaced != self._replaced:
-            known = self._known.setdefault(text, {})
-            found = {other: self._far(text, other) for other in others if other not in known}
-            known.update(found)
-            self._mirror(text, found)
-            score = sum(map(known.__getitem__, others))
-            self._scores[text] = len(others), self._replaced, score
-        return score
+    def _add(self, text: str) -> None:
+        for row in self._rows:
+            row.append(None)
+        text = text[:MAX_COMPARED_CHARS]
+        self._texts.append(text)
+        self._lines.append(text.split("\n"))
+        self._rows.append([None] * len(self._rows) + [0])
+        self._version += 1
 
-    def _mirror(self, text: str, distances: dict[str, int]) -> None:
-        """Lets the others know their distances to a kept text, which they will need too."""
-        for other, distance in distances.items():
-            self._known.setdefault(other, {})[text] = distance
+    def _put(self, text: str, place: int, row: list[int]) -> None:
+        self._texts[place] = text[:MAX_COMPARED_CHARS]
+        self._lines[place] = self._texts[place].split("\n")
+        self._rows[place] = [*row]
+        for other, distance in enumerate(row):
+            self._rows[other][place] = distance
+        self._version += 1
 
-    def _is_farther(self, text: str, others: list[str], least: int) -> bool:
-        """Whether the distances from `text` to all others sum up to more than `least`.
+    def _score(self, place: int) -> int:
+        """The sum of distances from a kept path to the others."""
+        row = self._rows[place]
+        if None in row:
+            text = self._texts[place]
+            for other, known in enumerate(row):
+                if known is None:
+                    distance = self._distance(text, self._texts[other])
+                    row[other] = self._rows[other][place] = distance
+        return sum(row)  # type: ignore[arg-type]
 
-        Begins with bounds, and puts exact distances in their place for as long as that can matter.
+    def _if_farther(self, text: str, place: int, least: int) -> list[int] | None:
+        """The distances from `text` to the kept paths, if those to the others sum to more.
+
+        Begins with bounds, and puts distances in their place for as long as that can matter.
         """
-        known = self._known.setdefault(text, {})
-        bounds = self._bounds(text, others)
-        total = sum(bounds)
-        for other, bound in zip(others, bounds, strict=True):
-            if total <= least:
-                return False
-            if other not in known:
-                known[other] = self._far(text, other)
-            total += known[other] - bound
-        return total > least
-
-    def _far(self, text: str, other: str) -> int:
-        return self._distance(text[:MAX_COMPARED_CHARS], other[:MAX_COMPARED_CHARS])
-
-    def _bounds(self, text: str, others: list[str]) -> list[int]:
-        """Each distance if the first line is made of the first, the second of the second, …"""
-        lines, distance = self._split(text), self._distance
-        return [
-            sum(map(distance, lines, other)) + _surplus(lines, other)
-            for other in map(self._split, others)
+        distance, text = self._distance, text[:MAX_COMPARED_CHARS]
+        lines = text.split("\n")
+        row = [
+            sum(map(distance, lines, other))
+            + (0 if len(lines) == len(other) else _surplus(lines, other))
+            for other in self._lines
         ]
-
-    def _split(self, text: str) -> list[str]:
-        lines = self._lines.get(text)
-        if lines is None:
-            lines = self._lines[text] = text[:MAX_COMPARED_CHARS].split("\n")
-        return lines
+        row[place] = 0
+        total = sum(row)
+        for index, bound in enumerate(row):
+            if total <= least:
+                return None
+            if index != place:
+                row[index] = distance(text, self._texts[index])
+                total += row[index] - bound
+        return row if total > least else None
 
 
 def _surplus(lines: list[str], others: list[str]) -> int:
     """Characters of the lines that have no partner, with the breaks before them."""
-    if len(lines) == len(others):
-        return 0
     longer, size = (lines, len(others)) if len(lines) > len(others) else (others, len(lines))
     return sum(map(len, longer[size:])) + len(longer) - size
 

@@ -48,6 +48,7 @@ def test_texts_of_any_length_cost_a_bounded_time() -> None:
     kept = [_row("a" * 5_000_000), _row("b\n" * 2_500_000), _row("c" * 5_000_000)]
     selector = Farthest()
     assert not selector.replaces(_row("d" * 5_000_000), 2, kept)
+    selector = Farthest()
     assert selector.replaces(
         _row("ce" * (MAX_COMPARED_CHARS // 2)), 2, [_row("a"), _row("b"), _row("c")]
     )
