@@ -81,10 +81,10 @@ class Collected:
 
 
 def run_collect(
-    folder: Path, answers: Mapping[str, str], samples: Sequence[str], **settings: Any
+    folder: Path, references: Mapping[str, str], samples: Sequence[str], **settings: Any
 ) -> Collected:
     """Writes the problems, collects into `folder/out`, in this process unless told otherwise."""
-    problems = write_problems(folder / "problems.jsonl", answers)
+    problems = write_problems(folder / "problems.jsonl", references)
     options = CollectSettings(**{"workers": 1, **settings})
     collect(problems, samples, str(folder / "out"), options)
     return Collected(folder / "out")

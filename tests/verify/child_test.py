@@ -5,40 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rft_jax.verify.child import Child, ChildDiedError
 
-HERE = "tests.verify.child_test"
-
-
-def make_adder(number: int) -> Callable[[int], int]:
-    """In the child: adds a number; prints, hangs or dies on demand."""
-
-    def add(request: Any) -> Any:
-        if request == "print":
-            print("this must not reach the answers")
-            os.write(1, b"nor this")
-        elif request == "hang":
-            time.sleep(1000)
-        elif request == "die":
-            os._exit(3)
-        elif request == "pid":
-            return os.getpid()
-        else:
-            return request + number
-        return None
-
-    return add
-
-
-def make_nothing() -> Callable[[Any], Any]:
-    """In the child: fails to start."""
-    raise RuntimeError("can't start")
+HERE = "tests.verify.factories"
 
 
 @pytest.fixture
@@ -81,17 +55,12 @@ def test_a_child_that_cannot_start_is_noticed() -> None:
 
 
 def test_large_requests_and_answers_pass_while_the_child_is_busy() -> None:
-    child = Child("tests.verify.child_test:make_echo")
+    child = Child(f"{HERE}:make_echo")
     data = b"x" * 5_000_000
     for _ in range(3):
         child.send(data)
     assert all(child.receive() == data for _ in range(3))
     child.close()
-
-
-def make_echo() -> Callable[[bytes], bytes]:
-    """In the child: gives back what it got."""
-    return lambda data: data
 
 
 PARENT = f"""

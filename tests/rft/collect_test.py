@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rft_jax.data.sources import load_problems
+from rft_jax.errors import UserError
+from rft_jax.records import read_paths
+from rft_jax.rft.collect import collect
+from rft_jax.rft.settings import CollectSettings
+from tests.rft.fuzz import responses
+from tests.rft.make import (
+    read_lines,
+    run_collect,
+    sample_row,
+    write_lines,
+    write_problems,
+    write_samples,
+)
+
+ROOT = Path(__file__).parents[2]
+FILES = ("paths.jsonl", "ledger.jsonl", "stats.json")
+
+
+def _contents(folder: Path) -> list[bytes]:
+    return [(folder / name).read_bytes() for name in FILES]
+
+
+def _input(folder: Path, problems: int = 30, samples: int = 8) -> tuple[str, list[str]]:
+    ids = [f"p/{index}" for index in range(problems)]
+    folders = [
+        write_samples(
+            folder / name, {id_: responses(7 * n + i, samples) for n, id_ in enumerate(ids)}, name
+        )
+        for i, name in enumerate(("a", "b"))
+    ]
+    return write_problems(folder / "problems.jsonl", dict.fromkeys(ids, "#### 18")), folders
+
+
+def test_human_paths_come_first_and_in_input_order(tmp_path: Path) -> None:
+    samples = write_samples(tmp_path / "s", {"q": ["<<9+9=18>>\n#### 18"], "p": ["#### 18"]})
+    result = run_collect(tmp_path, {"q": "#### 18", "p": "#### 18", "r": "#### 1"}, [samples])
+    assert [(row["id"], row["origin"]) for row in result.paths] == [
+        ("q", "human"), ("q", "sampled"), ("p", "human"), ("p", "sampled"), ("r", "human"),
+    ]  # fmt: skip
+    assert result.paths[1] == {
+        "id": "q",
+        "query": "What is q?",
+        "response": "<<9+9=18>>\n#### 18",
+        "origin": "sampled",
+        "models": ["m"],
+        "equations": ["9+9=18"],
+    }
+    assert [path.origin for _, path in read_paths(tmp_path / "out" / "paths.jsonl")] == [
+        row["origin"] for row in result.paths
+    ]
+
+
+def test_the_ledger_has_a_row_for_each_sample(tmp_path: Path) -> None:
+    texts = ["<<9+9=18>>a\n#### 18", "<<9 + 9 = 18>>a\n#### 18", "#### 17", ""]
+    result = run_collect(tmp_path, {"p": "#### 18"}, [write_samples(tmp_path / "s", {"p": texts})])
+    assert result.ledger == [
+        {"id": "p", "sample": 0, "model": "m", "verdict": "correct", "key": "9+9=18", "kept": True},
+        {
+            "id": "p",
+            "sample": 1,
+            "model": "m",
+            "verdict": "correct",
+            "key": "9+9=18",
+            "kept": False,
+        },
+        {"id": "p", "sample": 2, "model": "m", "verdict": "wrong_answer", "key": "", "kept": False},
+        {"id": "p", "sample": 3, "model": "m", "verdict": "no_answer", "key": "", "kept": False},
+    ]
+
+
+def test_a_path_names_all_models_that_found_it(tmp_path: Path) -> None:
+    first, second = "<<9+9=18>> one\n#### 18", "<<9+9=18>> another way\n#### 18"
+    folders = [
+        write_samples(tmp_path / "a", {"p": [first, "#### 1"]}, "a"),
+        write_samples(tmp_path / "b", {"p": ["#### 2", second]}, "b"),
+        write_samples(tmp_path / "c", {"p": ["<<9+8=18>>\n#### 18"]}, "c"),
+    ]
+    result = run_collect(tmp_path, {"p": "#### 18"}, folders)
+    assert [(row["response"], row["models"]) for row in result.paths[1:]] == [(first, ["a", "b"])]
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ({}, [0, 2, 3, 4]),
+        ({"dedup": "none"}, [0, 1, 2, 3, 4]),
+        ({"dedup": "exact_text"}, [0, 1, 2, 3, 4]),
+        ({"dedup": "canonical"}, [0, 3, 4]),
+        ({"dedup": "unordered"}, [0, 4]),
+        ({"keep_unannotated": False}, [0, 2, 3]),
+        ({"count_human": True}, [2, 3, 4]),
+        ({"select": "shortest"}, [1, 2, 3, 4]),
+        ({"select": "most_likely"}, [1, 2, 3, 4]),
+    ],
+)
+def test_the_settings_decide_what_is_kept(tmp_path: Path, settings: dict, kept: list[int]) -> None:
+    texts = [
+        "long <<9+9=18>> <<4+5=9>>\n#### 18",
+        "<<9+9=18>> <<4+5=9>>\n#### 18",
+        "<<9+9=18>> <<5+4=9>>\n#### 18",
+        "<<4+5=9>> <<9+9=18>>\n#### 18",
+        "no equations\n#### 18",
+    ]
+    folder = tmp_path / "s"
+    folder.mkdir()
+    rows = [sample_row("p", i, text, logprob=float(i)) for i, text in enumerate(texts)]
+    write_lines(folder / "samples-0.jsonl", rows)
+    human = "human <<9+9=18>> <<4+5=9>>\n#### 18"
+    settings = {"select": "first", **settings}
+    result = run_collect(tmp_path, {"p": human}, [str(folder)], **settings)
+    assert result.kept("p") == [texts[index] for index in kept]
+    assert [row["sample"] for row in result.ledger if row["kept"]] == kept
+
+
+def test_a_human_path_that_counts_says_who_found_it_too(tmp_path: Path) -> None:
+    samples = write_samples(tmp_path / "s", {"p": ["x <<9+9=18>>\n#### 18"]})
+    result = run_collect(tmp_path, {"p": "<<9+9=18>>\n#### 18"}, [samples], count_human=True)
+    assert [(row["origin"], row["models"]) for row in result.paths] == [("human", ["m"])]
+
+
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
+    problems, samples = _input(tmp_path)
+    for workers in (1, 2, 3):
+        collect(problems, samples, str(tmp_path / f"{workers}"), CollectSettings(workers=workers))
+    assert _contents(tmp_path / "1") == _contents(tmp_path / "2") == _contents(tmp_path / "3")
+
+
+def test_unsorted_and_compressed_files_give_the_same_paths(tmp_path: Path) -> None:
+    problems, samples = _input(tmp_path)
+    collect(problems, samples, str(tmp_path / "sorted"), CollectSettings(workers=1))
+    shuffled = []
+    for folder in samples:
+        lines = (Path(folder) / "samples-00000-of-00001.jsonl").read_bytes().splitlines(True)
+        random.Random(0).shuffle(lines)
+        other = tmp_path / f"{Path(folder).name}-shuffled"
+        other.mkdir()
+        with gzip.open(other / "samples-x.jsonl.gz", "wb") as file:
+            file.writelines(lines)
+        shuffled.append(str(other))
+    collect(problems, shuffled, str(tmp_path / "unsorted"), CollectSettings(workers=1))
+    assert _contents(tmp_path / "sorted") == _contents(tmp_path / "unsorted")
+    assert not list((tmp_path / "unsorted").glob(".sorted*"))
+
+
+def test_a_finished_folder_is_left_alone(tmp_path: Path) -> None:
+    problems, samples = _input(tmp_path)
+    out = tmp_path / "out"
+    collect(problems, samples, str(out), CollectSettings(workers=1))
+    times = [(out / name).stat().st_mtime_ns for name in FILES]
+    collect(problems, samples, str(out), CollectSettings(workers=2))  # workers decide nothing
+    assert times == [(out / name).stat().st_mtime_ns for name in FILES]
+
+
+def test_another_setting_or_other_samples_are_refused_and_nothing_is_lost(tmp_path: Path) -> None:
+    problems, samples = _input(tmp_path)
+    out = tmp_path / "out"
+    collect(problems, samples, str(out), CollectSettings(workers=1))
+    before = _contents(out)
+    with pytest.raises(UserError, match="dedup = 'equations', now it is 'none'"):
+        collect(problems, samples, str(out), CollectSettings(dedup="none"))
+    with pytest.raises(UserError, match="samples"):
+        collect(problems, samples[:1], str(out), CollectSettings())
+    with open(Path(samples[0]) / "samples-00000-of-00001.jsonl", "a") as file:
+        file.write("\n")
+    with pytest.raises(UserError, match="shards"):
+        collect(problems, samples, str(out), CollectSettings())
+    assert _contents(out) == before
+
+
+INTERRUPTED = """
+import sys
+from rft_jax.rft.collect import collect
+from rft_jax.rft.settings import CollectSettings
+collect(sys.argv[1], sys.argv[2:4], sys.argv[4], CollectSettings(workers=2))
+"""
+
+
+def test_a_killed_run_begins_again_and_ends_the_same(tmp_path: Path) -> None:
+    problems, samples = _input(tmp_path, problems=400, samples=30)
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", INTERRUPTED, problems, *samples, str(out)]
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    deadline = time.monotonic() + 60
+    while not list(out.glob(".paths.jsonl.*")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "COMPLETE").exists()
+    assert not (out / "paths.jsonl").exists()
+    collect(problems, samples, str(out), CollectSettings(workers=1))
+    collect(problems, samples, str(tmp_path / "whole"), CollectSettings(workers=1))
+    assert _contents(out) == _contents(tmp_path / "whole")
+
+
+def test_collecting_imports_neither_jax_nor_tensorflow() -> None:
+    code = (
+        "import sys, rft_jax.rft.collect, rft_jax.rft.work; "
+        "print([m for m in ('jax', 'tensorflow', 'numpy', 'sympy') if m in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"
+
+
+def test_math_style_references_work_end_to_end(tmp_path: Path) -> None:
+    answers = {"half": r"so it is \boxed{\frac{1}{2}}.", "root": r"\boxed{2\sqrt{3}}"}
+    texts = {
+        "half": [r"\boxed{0.5}", r"\boxed{\dfrac{1}{2}}", r"\boxed{\frac{1}{3}}", "none"],
+        "root": [r"\boxed{\sqrt{12}}", r"\boxed{12}", r"\boxed{9^{9^{9^9}}}"],
+    }
+    result = run_collect(
+        tmp_path,
+        answers,
+        [write_samples(tmp_path / "s", texts)],
+        answers="boxed",
+        dedup="exact_text",
+        timeout=0.5,
+    )
+    assert result.verdicts == [
+        "correct", "correct", "wrong_answer", "no_answer", "correct", "wrong_answer", "timeout",
+    ]  # fmt: skip
+
+
+def test_gsm8ks_own_solutions_are_all_right(tmp_path: Path) -> None:
+    folder = os.environ.get("GSM8K_DIR")
+    if not folder:
+        pytest.skip("GSM8K_DIR is not set")
+    problems = load_problems("gsm8k:test")
+    samples = write_samples(tmp_path / "s", {p.id: [p.answer] for p in problems})
+    for equations, wrong in (("paper", 1), ("exact", 0)):
+        out = tmp_path / equations
+        collect("gsm8k:test", [samples], str(out), CollectSettings(equations=equations))
+        verdicts = [row["verdict"] for row in read_lines(out / "ledger.jsonl")]
+        assert len(verdicts) == 1319
+        assert verdicts.count("correct") == 1319 - wrong  # `3/4=3/4` is no float to the paper
