@@ -8,17 +8,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from rft_jax.models import flash
 from rft_jax.models.kv_cache import KeyValues, KVCache, visible
 
 _MASKED = -1e30  # finite, so that a row with nothing to see gives no NaN
 
-# A softmax's pieces over some columns: the largest score, the sum of exponentials relative to it,
-# and the values weighted by those.
-Partial = tuple[
-    Float[Array, "B N Q 1"],
-    Float[Array, "B N Q 1"],
-    Float[Array, "B N Q K"],
-]
+# A softmax's pieces over some columns: the largest score [B, N, Q, 1], the sum of exponentials
+# relative to it [B, N, Q, 1], and the values weighted by those [B, N, Q, K].
+Partial = tuple[Array, ...]
 
 
 def causal_attention(
@@ -26,8 +23,19 @@ def causal_attention(
     keys: Float[Array, "B T N K"],
     values: Float[Array, "B T N K"],
     segment_ids: Int[Array, "B T"] | None,
+    implementation: str = "auto",
 ) -> Float[Array, "B T H K"]:
-    """Every token sees itself and the earlier tokens of its segment; softmax in float32."""
+    """Every token sees itself and the earlier tokens of its segment; softmax in float32.
+
+    Args:
+      implementation: 'einsum', 'cudnn', 'splash', or 'auto' for what suits device and shapes.
+    """
+    if implementation == "auto":
+        implementation = flash.suitable(query)
+    if implementation == "cudnn":
+        return flash.cudnn_attention(query, keys, values, segment_ids)
+    if implementation == "splash":
+        return flash.splash_attention(query, keys, values, segment_ids)
     length = query.shape[1]
     mask = jnp.tril(jnp.ones((length, length), bool))[None]
     if segment_ids is not None:
@@ -100,13 +108,13 @@ def _attend_prefixes(
     the result is the same bits wherever among the group's prefixes that one lies.
     """
     slots, kv_heads, queries, width = rows.shape
-    groups = cache.prefix_lengths.shape[1]
+    groups = cache.prefix_lengths.shape[0]
     by_group = rows.reshape(groups, -1, kv_heads, queries, width)
     by_group = jnp.moveaxis(by_group, 1, 2).reshape(groups, kv_heads, -1, width)
     prefix_of = cache.prefix_of.reshape(groups, 1, -1, 1, 1)
 
     def attend(number: int) -> Partial:
-        filled = jnp.arange(prefixes[0].num_columns) < cache.prefix_lengths[number][:, None]
+        filled = jnp.arange(prefixes[0].num_columns) < cache.prefix_lengths[:, number, None]
         parts = _attend(by_group, prefixes[number], filled[:, None])
         return tuple(part.reshape(groups, kv_heads, -1, queries, part.shape[-1]) for part in parts)
 

@@ -10,6 +10,7 @@ from rft_jax.errors import UserError
 
 REMAT_POLICIES = ("none", "save_attention", "full")
 DTYPES = ("float32", "bfloat16")
+ATTENTIONS = ("auto", "einsum", "cudnn", "splash")
 LORA_TARGETS = ("q", "k", "v", "o", "gate", "up", "down")
 
 
@@ -86,6 +87,7 @@ class LlamaConfig:
       scan_layers: parameters stacked over layers and one compiled block looped over them; off,
         every block has its own (see `unstack_layers`).
       scan_unroll: blocks in a row within the loop: more to compile, less to loop.
+      attention: 'einsum', 'cudnn' (NVIDIA), 'splash' (TPU), or 'auto' for what suits the device.
       remat: what the backward pass computes again: 'none', 'full' (everything but each block's
         input) or 'save_attention' (everything but that and attention's output).
     """
@@ -108,6 +110,7 @@ class LlamaConfig:
     param_dtype: str = "float32"
     scan_layers: bool = True
     scan_unroll: int = 1
+    attention: str = "auto"
     remat: str = "none"
 
     def __post_init__(self) -> None:
@@ -126,6 +129,10 @@ class LlamaConfig:
             raise UserError(f"head_dim {self.head_dim} is odd; rotary positions need it even")
         if self.remat not in REMAT_POLICIES:
             raise UserError(f"remat {self.remat!r}: one of {', '.join(REMAT_POLICIES)} is needed")
+        if self.attention not in ATTENTIONS:
+            raise UserError(
+                f"attention {self.attention!r}: one of {', '.join(ATTENTIONS)} is needed"
+            )
         for name in ("dtype", "param_dtype"):
             if getattr(self, name) not in DTYPES:
                 raise UserError(f"{name} {getattr(self, name)!r}: 'float32' or 'bfloat16'")

@@ -71,7 +71,8 @@ class Attention(nn.Module):
         keys = rotate(keys, context["angles"])
         if layer_cache is None:
             suffix = None
-            mixed = causal_attention(query, keys, values, context["segment_ids"])
+            segment_ids = context["segment_ids"]
+            mixed = causal_attention(query, keys, values, segment_ids, config.attention)
         else:
             prefix, suffix = layer_cache
             # Written first and read then: the other way round XLA copies the whole cache.

@@ -48,6 +48,7 @@ class TrainSettings:
       lora_alpha: the adapters' product counts lora_alpha / lora_rank.
       lora_targets: kernels with an adapter, of q, k, v, o, gate, up, down.
       export_dtype: of the finished model's safetensors.
+      attention: 'auto' (cuDNN on NVIDIA, splash on TPU, einsum on CPU), or one of those by name.
       remat: 'none', 'save_attention' or 'full'.
       scan_unroll: blocks in a row within the loop over layers: more to compile, faster on CPU.
       loss_chunk: positions whose logits exist at a time; 0 for all of them.
@@ -81,6 +82,7 @@ class TrainSettings:
     lora_alpha: float = 32.0
     lora_targets: tuple[str, ...] = LORA_TARGETS
     export_dtype: str = "float32"
+    attention: str = "auto"
     remat: str = "none"
     scan_unroll: int = 1
     loss_chunk: int = 0

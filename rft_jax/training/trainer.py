@@ -37,6 +37,8 @@ from rft_jax.training.optimizers import learning_rate
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import TrainState, init_state, state_shardings, train_step
 
+COMPUTED = ("dtype", "attention", "remat", "scan_unroll")  # settings of how, not of what
+
 
 @dataclass(frozen=True)
 class Run:
@@ -122,7 +124,7 @@ def _start(
     model: str | LlamaConfig, settings: TrainSettings, mesh: Mesh
 ) -> tuple[LlamaConfig, Params, Tokenizer, Template]:
     """The model that training starts from, float32 parameters laid over the mesh."""
-    computed = {name: getattr(settings, name) for name in ("dtype", "remat", "scan_unroll")}
+    computed = {name: getattr(settings, name) for name in COMPUTED}
     if isinstance(model, LlamaConfig):
         config = replace(model, **computed)
         tokenizer = load_tokenizer(tokenizer_folder(settings.tokenizer))

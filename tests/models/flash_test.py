@@ -1,0 +1,120 @@
+"""Attention by platform: each kernel does what the einsum does, where it can run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rft_jax.mesh_settings import MeshSettings
+from rft_jax.models import flash
+from rft_jax.models.attention import causal_attention
+from rft_jax.models.config import LlamaConfig
+from rft_jax.models.llama import Llama, init_params, unembed
+from rft_jax.partitioning import batch_sharding, make_mesh, param_shardings
+
+has_gpu = jax.default_backend() == "gpu"
+
+
+def _inputs(length: int, heads: int, kv_heads: int, width: int, rows: int = 2) -> list[jax.Array]:
+    keys = jax.random.split(jax.random.key(length), 3)
+    counts = (heads, kv_heads, kv_heads)
+    return [
+        jax.random.normal(k, (rows, length, n, width)) for k, n in zip(keys, counts, strict=True)
+    ]
+
+
+def _segments(length: int, rows: int = 2) -> jax.Array:
+    """Three packed segments, the last columns padding."""
+    ids = jax.random.randint(jax.random.key(9), (rows, length), 1, 4)
+    return jnp.where(jnp.arange(length) < length - 5, jnp.sort(ids, axis=1), 0)
+
+
+def _both(attend: Callable[..., jax.Array], inputs: list[jax.Array], segments: Any) -> Any:
+    """What comes out, and the gradients of a function of it."""
+
+    def loss(*inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+        out = attend(*inputs, segments)
+        return jnp.sin(out.astype(jnp.float32)).sum(), out
+
+    gradients, out = jax.grad(loss, argnums=(0, 1, 2), has_aux=True)(*inputs)
+    return out, gradients
+
+
+@pytest.mark.parametrize(
+    ("shape", "packed"),
+    [((128, 4, 2, 64), True), ((150, 2, 2, 16), True), ((130, 3, 1, 128), False)],
+)
+def test_the_splash_kernel_equals_the_einsum(shape: tuple[int, ...], packed: bool) -> None:
+    inputs = _inputs(*shape)
+    segments = _segments(shape[0]) if packed else None
+    found = _both(partial(flash.splash_attention, interpret=True), inputs, segments)
+    expected = _both(partial(causal_attention, implementation="einsum"), inputs, segments)
+    jax.tree.map(partial(np.testing.assert_allclose, atol=5e-5, rtol=0), found, expected)
+
+
+def test_the_splash_kernel_runs_on_every_devices_rows_and_heads() -> None:
+    inputs, segments = _inputs(128, 4, 2, 16, rows=4), _segments(128, rows=4)
+    expected = causal_attention(*inputs, segments, implementation="einsum")
+    with jax.set_mesh(make_mesh(MeshSettings(2, 2, 2))):
+        attend = jax.jit(partial(flash.splash_attention, interpret=True))
+        found = attend(*inputs, segments)
+        assert "all-gather" not in attend.lower(*inputs, segments).compile().as_text()
+    np.testing.assert_allclose(found, expected, atol=5e-5, rtol=0)
+
+
+def test_cpu_takes_the_einsum() -> None:
+    if jax.default_backend() != "cpu":
+        pytest.skip("on CPU only")
+    assert flash.suitable(_inputs(128, 4, 2, 64)[0]) == "einsum"
+
+
+@pytest.mark.skipif(not has_gpu, reason="needs an NVIDIA GPU")
+@pytest.mark.parametrize("shape", [(128, 4, 2, 64), (150, 2, 2, 16), (130, 3, 1, 128)])
+@pytest.mark.parametrize("packed", [True, False])
+def test_cudnns_kernel_equals_the_einsum(shape: tuple[int, ...], packed: bool) -> None:
+    inputs = _inputs(*shape)
+    halves = [x.astype(jnp.bfloat16) for x in inputs]
+    segments = _segments(shape[0]) if packed else None
+    assert flash.suitable(halves[0]) == "cudnn"
+    assert flash.suitable(inputs[0]) == "einsum"
+    found = _both(flash.cudnn_attention, halves, segments)
+    exact = [x.astype(jnp.float32) for x in halves]
+    expected = _both(partial(causal_attention, implementation="einsum"), exact, segments)
+    for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        error = jnp.linalg.norm(ours.astype(jnp.float32) - theirs) / jnp.linalg.norm(theirs)
+        assert error < 0.02
+
+
+@pytest.mark.slow
+def test_a_step_compiled_for_a_tpu_slice_takes_the_splash_kernel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("libtpu")
+    from jax.experimental import topologies
+
+    monkeypatch.setenv("TPU_SKIP_MDS_QUERY", "1")
+    topology = topologies.get_topology_desc(platform="tpu", topology_name="v5e:2x2")
+    mesh = make_mesh(MeshSettings(1, 2, 2), list(topology.devices))
+    config = LlamaConfig(256, 256, 256, 2, 4, 2, dtype="bfloat16")
+    shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))
+    params = jax.tree.map(
+        lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
+        shapes,
+        param_shardings(shapes, mesh),
+    )
+    rows = jax.ShapeDtypeStruct((4, 256), jnp.int32, sharding=batch_sharding(mesh))
+
+    def loss(params: Any, tokens: Any, segment_ids: Any) -> jax.Array:
+        positions = jnp.broadcast_to(jnp.arange(256), tokens.shape)
+        hidden, _ = Llama(config).apply({"params": params}, tokens, positions, segment_ids)
+        return unembed(params, hidden).mean()
+
+    with jax.set_mesh(mesh):
+        compiled = jax.jit(jax.grad(loss)).lower(params, rows, rows).compile()
+    assert compiled.as_text().count("tpu_custom_call") == 3  # forwards, and two backwards
