@@ -20,7 +20,9 @@ from rft_jax.verify.child import Child, ChildDiedError
 
 MAX_CHARS = 1_000  # of a formula; longer ones are compared as text alone
 MAX_MEMORY = 2 << 30  # bytes of address space
-_START_SECONDS = 120.0
+_START_SECONDS = 600.0
+# Past its CPU seconds the system ends a child; this is for one that does not run at all.
+_IDLE_SECONDS = 60.0
 _MEMO_SIZE = 100_000
 # A rounded decimal agrees with an exact value when six digits do.
 _ROUNDING = 5e-6
@@ -71,7 +73,7 @@ class SymbolicComparer:
         child = self._child = self._child or self._start()
         try:
             child.send(pair)
-            result = child.receive(timeout=4 * self._timeout + 10)
+            result = child.receive(timeout=20 * self._timeout + _IDLE_SECONDS)
         except (TimeoutError, ChildDiedError) as error:
             self.close()
             raise TimeoutError(f"comparing {pair[1]!r:.60} with {pair[0]!r:.60}") from error
