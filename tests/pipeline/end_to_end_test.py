@@ -132,7 +132,7 @@ def test_a_run_stopped_by_sigterm_says_so_and_goes_on(tmp_path, tiny_model, envi
 def test_a_real_model_goes_through_the_loop_on_gsm8k(tmp_path, environment):
     flags = ["--gin_file", "experiments/gsm8k_smollm2_135m.gin", "--gin.run.limit=8"]
     flags += [f"--gin.run.model={os.environ['SMOLLM2_DIR']}", "--gin.K=2", "--gin.DTYPE=float32"]
-    flags += ["--gin.train.num_steps=2", "--gin.train.batch_size=2", "--gin.SLOTS=8"]
+    flags += ["--gin.train.num_steps=2", "--gin.train.batch_size=1", "--gin.SLOTS=8"]
     flags += ["--gin.sample.max_new_tokens=96", "--gin.evaluate.max_new_tokens=96"]
     _finish(tmp_path / "run", environment, *flags)
     rows = json.loads((tmp_path / "run" / "results.json").read_text())["rows"]
