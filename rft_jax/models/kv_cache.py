@@ -16,6 +16,7 @@ slot's own are those it has written since it began.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import flax.struct
@@ -69,7 +70,7 @@ class KVCache:
 
     prefix: Any
     suffix: Any
-    prefix_lengths: Int[Array, "prompts groups"]
+    prefix_lengths: Int[Array, "groups prompts"]
     prefix_of: Int[Array, " slots"]
     lengths: Int[Array, " slots"]
     step: Int[Array, ""]
@@ -77,12 +78,12 @@ class KVCache:
 
     def without_layers(self) -> KVCache:
         """What all layers have in common."""
-        return self.replace(prefix=None, suffix=None)  # type: ignore[attr-defined]
+        return replace(self, prefix=None, suffix=None)
 
     def advanced(self, suffix: Any, num_new: int) -> KVCache:
         """The cache with `num_new` more tokens in every slot, which the suffix given holds."""
-        return self.replace(  # type: ignore[attr-defined]
-            suffix=suffix, lengths=self.lengths + num_new, step=self.step + num_new
+        return replace(
+            self, suffix=suffix, lengths=self.lengths + num_new, step=self.step + num_new
         )
 
 
@@ -121,7 +122,7 @@ def empty_cache(
     return KVCache(
         prefix=prefix,
         suffix=suffix,
-        prefix_lengths=jnp.zeros((prompts, groups), jnp.int32),
+        prefix_lengths=jnp.zeros((groups, prompts), jnp.int32),
         prefix_of=jnp.zeros(slots, jnp.int32),
         lengths=jnp.zeros(slots, jnp.int32),
         step=jnp.zeros((), jnp.int32),

@@ -15,8 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
+from jax.sharding import AxisType, Mesh
 
 from rft_jax.errors import UserError
 from rft_jax.mesh_settings import AXES, MeshSettings
@@ -24,10 +23,12 @@ from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import init_adapters, init_params, unstack_layers
 from rft_jax.partitioning import batch_sharding, make_mesh, param_shardings
 from rft_jax.planning.topologies import Topology
-from rft_jax.sampling.decode import Program, decode_chunk, decoding_config, init_state
+from rft_jax.sampling.decode import decode_chunk
 from rft_jax.sampling.geometry import Geometry, choose_geometry
 from rft_jax.sampling.methods import method_of
+from rft_jax.sampling.placement import decoding_shardings
 from rft_jax.sampling.settings import SampleSettings
+from rft_jax.sampling.state import Program, abstract_state, decoding_config
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import init_state as init_train_state
 from rft_jax.training.train_step import state_shardings, train_step
@@ -130,7 +131,7 @@ def _batch_shapes(settings: TrainSettings, mesh: Mesh) -> dict[str, jax.ShapeDty
 def decode_geometry(config: LlamaConfig, settings: SampleSettings, copies: int) -> Geometry:
     """The sampler's geometry, as many times as there are copies of the model."""
     one = choose_geometry(config, settings)
-    return replace(one, slots=one.slots * copies, refill=one.refill * copies)
+    return replace(one, slots=one.slots * copies)
 
 
 def compile_decode_step(
@@ -142,25 +143,16 @@ def compile_decode_step(
     mesh = Mesh(grid, AXES, axis_types=(AxisType.Auto,) * 3)
     geometry = decode_geometry(config, settings, copies)
     stacked = replace(config, param_dtype=settings.dtype)
-    program = Program(decoding_config(config, settings.dtype), method_of(settings), (2,), geometry)
+    method = method_of(settings)
+    program = Program(decoding_config(config, settings.dtype), method, (2,), geometry, mesh)
     with jax.set_mesh(mesh):
         params = jax.eval_shape(
             lambda: unstack_layers(init_params(stacked, jax.random.key(0)), config.num_layers)
         )
-        params = _placed(params, param_shardings(params, mesh))
-        state = jax.eval_shape(partial(init_state, program, geometry.buckets[-1]))
-        state = _placed(state, jax.tree.map(partial(_decode_sharding, mesh), state))
-        return _compile(decode_chunk.lower(params, state, program=program))
-
-
-def _decode_sharding(mesh: Mesh, leaf: Any) -> NamedSharding:
-    """Rows over the copies, a cache's heads (axis 1 of 4) over the chips of a copy."""
-    axes = ["data", "tensor"] if len(leaf.shape) == 4 else ["data"]
-    fitting = (
-        axis if size % mesh.shape[axis] == 0 else None
-        for axis, size in zip(axes, leaf.shape, strict=False)
-    )
-    return NamedSharding(mesh, P(*fitting))
+        params = _placed(params, decoding_shardings(params, mesh, program.row_axes))
+        state = abstract_state(program, geometry.buckets[-1])
+        more = jax.ShapeDtypeStruct((), jnp.bool_)
+        return _compile(decode_chunk.lower(params, state, more, program=program))
 
 
 def _compile(lowered: Any) -> Compiled:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -124,7 +125,9 @@ def _sortable(values: Float[Array, "*B"]) -> UInt[Array, "*B"]:
     return jnp.where(bits >= sign, ~bits, bits | sign)
 
 
-def _largest(holds, num_bits: int, shape: tuple[int, ...]) -> UInt[Array, " B"]:  # type: ignore[no-untyped-def]
+def _largest(
+    holds: Callable[[Array], Array], num_bits: int, shape: tuple[int, ...]
+) -> UInt[Array, " B"]:
     """The largest number of `num_bits` bits for which a falling predicate holds; 0 if for none."""
 
     def try_bit(i: Array, found: Array) -> Array:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from rft_jax.checkpoints.load import load_model
 from rft_jax.data.sources import load_problems
@@ -22,19 +21,21 @@ from rft_jax.errors import Preempted
 from rft_jax.jsonl import write_json
 from rft_jax.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.llama import Params, unstack_layers
+from rft_jax.models.llama import Params
 from rft_jax.outputs import open_output
 from rft_jax.progress import Progress
 from rft_jax.prompts import get_template
 from rft_jax.records import Sample, to_row
-from rft_jax.sampling.decode import Program, decoding_config
-from rft_jax.sampling.geometry import Geometry, choose_geometry
+from rft_jax.sampling.geometry import Geometry, choose_geometry, describe_memory, memory_needed
 from rft_jax.sampling.methods import method_of, problem_key
 from rft_jax.sampling.parts import Parts
+from rft_jax.sampling.placement import hardware_of, place_params, row_axes, sampling_mesh
 from rft_jax.sampling.prompt_tokens import EncodedPrompts, encode_prompts
 from rft_jax.sampling.run_record import report_over_long, settle_geometry
 from rft_jax.sampling.scheduler import Counters, Decoder, Drawn, Finished, Request
 from rft_jax.sampling.settings import SampleSettings
+from rft_jax.sampling.state import Program, decoding_config
+from rft_jax.sampling.stops import StopStrings
 from rft_jax.signals import sigterm_flag
 from rft_jax.tokenizers import Tokenizer
 
@@ -58,17 +59,25 @@ class Sampler:
       model: configuration and parameters.
       tokenizer: the model's.
       settings: of every draw.
+      mesh: None for the first device alone.
     """
 
     def __init__(
-        self, model: Model, tokenizer: Tokenizer, settings: SampleSettings | None = None
+        self,
+        model: Model,
+        tokenizer: Tokenizer,
+        settings: SampleSettings | None = None,
+        mesh: Mesh | None = None,
     ) -> None:
         self.settings = settings or SampleSettings()
         self.config = model.config
         self.tokenizer = tokenizer
         self.counters = Counters()
-        self._params = _prepare(
-            model.params, num_layers=model.config.num_layers, dtype=self.settings.dtype
+        self._mesh = mesh or sampling_mesh(self.settings, None)
+        self._rows = row_axes(self.settings)
+        self._hardware = hardware_of(self._mesh, self._rows)
+        self._params = place_params(
+            model.params, model.config.num_layers, self.settings.dtype, self._mesh, self._rows
         )
 
     def sample(self, prompts: Sequence[str], k: int = 1, **changes: Any) -> list[list[Sample]]:
@@ -82,7 +91,7 @@ class Sampler:
           changes: settings for this call, such as `temperature` or `seed`.
         """
         settings = replace(self.settings, num_samples=k, **changes)
-        geometry = choose_geometry(self.config, settings)
+        geometry = self.geometry(settings)
         encoded = self.encode(prompts, geometry)
         requests = [
             Request(place, ids, problem_key(settings.seed, prompts[place]), k)
@@ -95,6 +104,15 @@ class Sampler:
                 prompt = prompts[request.index]
                 samples[request.index] = self.to_samples(drawn, prompt, "", settings)
         return samples
+
+    def geometry(self, settings: SampleSettings) -> Geometry:
+        """The geometry for these settings on this mesh."""
+        return choose_geometry(self.config, settings, self._hardware)
+
+    def describe_memory(self, geometry: Geometry) -> str:
+        """The sum of what the geometry takes, in one line."""
+        needed = memory_needed(self.config, self.settings, geometry, self._hardware)
+        return describe_memory(needed, geometry, self._hardware)
 
     def encode(self, prompts: Sequence[str], geometry: Geometry) -> EncodedPrompts:
         """Prompts as token ids, those over the geometry's length treated as the settings say."""
@@ -110,32 +128,37 @@ class Sampler:
             method=method_of(settings),
             eos_ids=tuple(sorted(self.tokenizer.eos_ids)),
             geometry=geometry,
+            mesh=self._mesh,
+            row_axes=self._rows,
         )
-        return Decoder(self._params, program, self.counters).run(requests)
+        stops = self._stops(settings) if settings.stop else None
+        return Decoder(self._params, program, stops, self.counters).run(requests)
+
+    def _stops(self, settings: SampleSettings) -> StopStrings:
+        return StopStrings(self.tokenizer.decode, settings.stop)
 
     def to_samples(
         self, drawn: Sequence[Drawn], identity: str, model: str, settings: SampleSettings
     ) -> list[Sample]:
         """Records of one problem's samples, numbered from 0."""
-        return [
-            Sample(
-                id=identity,
-                sample=number,
-                model=model,
-                seed=settings.seed,
-                response=self.tokenizer.decode(one.tokens.tolist()),
-                tokens=tuple(one.tokens.tolist()),
-                finish_reason="stop" if one.tokens[-1] in self.tokenizer.eos_ids else "length",
-                logprob=float(np.sum(one.logprobs, dtype=np.float64)),
+        stops = self._stops(settings)
+        samples = []
+        for number, one in enumerate(drawn):
+            tokens = one.tokens.tolist()
+            stopped = tokens[-1] in self.tokenizer.eos_ids or stops.occurs_in(tokens)
+            samples.append(
+                Sample(
+                    id=identity,
+                    sample=number,
+                    model=model,
+                    seed=settings.seed,
+                    response=stops.text(tokens),
+                    tokens=tuple(tokens),
+                    finish_reason="stop" if stopped else "length",
+                    logprob=float(np.sum(one.logprobs, dtype=np.float64)),
+                )
             )
-            for number, one in enumerate(drawn)
-        ]
-
-
-@partial(jax.jit, static_argnames=("num_layers", "dtype"))
-def _prepare(params: Params, num_layers: int, dtype: str) -> Params:
-    """Parameters in the decoding dtype, by layer: slicing them in the loop would copy them."""
-    return unstack_layers(jax.tree.map(lambda x: x.astype(dtype), params), num_layers)
+        return samples
 
 
 def sample(
@@ -169,11 +192,12 @@ def sample(
             print(f"sample: {output} is finished already")
             return
         asked = load_problems(problems)[: settings.limit or None]
-        del mesh
-        loaded = load_model(model, dtype=settings.dtype, param_dtype=settings.dtype)
+        devices = sampling_mesh(settings, mesh)
+        loaded = load_model(model, devices, dtype=settings.dtype, param_dtype=settings.dtype)
         template = get_template(settings.template) if settings.template else loaded.template
-        sampler = Sampler(loaded, loaded.tokenizer, settings)
-        geometry = settle_geometry(folder.path, choose_geometry(loaded.config, settings), identity)
+        sampler = Sampler(loaded, loaded.tokenizer, settings, devices)
+        geometry = settle_geometry(folder.path, sampler.geometry(settings), identity)
+        print(f"sample: {sampler.describe_memory(geometry)}", flush=True)
         prompts = [template.render(problem.question) for problem in asked]
         encoded = sampler.encode(prompts, geometry)
         report_over_long(folder.path, asked, encoded, geometry)

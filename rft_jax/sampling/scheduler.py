@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -11,15 +11,12 @@ import jax
 import numpy as np
 
 from rft_jax.models.llama import Params
-from rft_jax.sampling.decode import (
-    Program,
-    Report,
-    State,
-    Tasks,
-    decode_chunk,
-    exchange,
-    init_state,
-)
+from rft_jax.sampling.decode import decode_chunk
+from rft_jax.sampling.exchange import drawn_so_far, end_samples, exchange
+from rft_jax.sampling.state import Program, Report, State, Tasks, init_state
+from rft_jax.sampling.stops import StopStrings
+
+_LONGEST_STOP = 64  # tokens; a longer stop string is found at the end of the sample only
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +106,18 @@ class Counters:
 
 @dataclass
 class Decoder:
-    """Draws the samples of requests, in whatever order is quickest."""
+    """Draws the samples of requests, in whatever order is quickest.
+
+    Attributes:
+      params: by layer, see `unstack_layers`.
+      program: model, method and geometry.
+      stops: strings that end a sample, or None.
+      counters: of all runs.
+    """
 
     params: Params
     program: Program
+    stops: StopStrings | None = None
     counters: Counters = field(default_factory=Counters)
 
     def run(self, requests: Iterable[Request]) -> Iterator[list[Finished]]:
@@ -137,7 +142,7 @@ class _BucketRun:
 
     def __init__(self, decoder: Decoder, bucket: int, requests: list[Request]) -> None:
         self._params, self._program = decoder.params, decoder.program
-        self._counters = decoder.counters
+        self._counters, self._stops = decoder.counters, decoder.stops
         self._bucket = bucket
         self._pending = deque(_tasks(requests, self._program.geometry.task))
         self._held: dict[int, _Task] = {}  # by place, complete ones too until they are collected
@@ -157,46 +162,88 @@ class _BucketRun:
             # The device works at the chunk while the samples collected before are put together.
             yield [finished for batch in collected for finished in self._assemble(batch)]
             self._count_steps(report)
+            if self._stops is not None:
+                state = self._end_at_stop_strings(state, int(report.steps))
+
+    def _end_at_stop_strings(self, state: State, steps: int) -> State:
+        """Frees the slots whose samples have a stop string among their last tokens."""
+        assert self._stops is not None
+        drawn, active = map(np.asarray, drawn_so_far(state, program=self._program))
+        found = np.zeros(len(active), bool)
+        for slot in np.flatnonzero(active):
+            tokens = drawn[slot][drawn[slot] >= 0].tolist()
+            found[slot] = self._stops.occurs_in(tokens[-steps - _LONGEST_STOP :])
+        return end_samples(state, found, program=self._program) if found.any() else state
 
     def _due(self, report: Report | None) -> Iterator[list[int]]:
         """Batches of places to exchange: full ones; the last ones; any when no slot is busy."""
-        geometry = self._program.geometry
+        refill, shards = self._program.geometry.refill, self._program.shards
         idle = report is None or not report.active
         if self._pending:
             places = self._places_for_new_tasks(report)
         else:
             places = list(self._held) if idle else []
-        for start in range(0, len(places), geometry.refill):
-            batch = places[start : start + geometry.refill]
-            if idle or len(batch) in (geometry.refill, len(self._pending)):
-                yield batch
+        while places and (
+            idle or len(places) >= refill * shards or len(places) == len(self._pending)
+        ):
+            batch: list[int] = []
+            by_shard = Counter[int]()
+            for place in places:
+                shard = self._shard_of(place)
+                if by_shard[shard] < refill:
+                    by_shard[shard] += 1
+                    batch.append(place)
+            yield batch
+            places = [place for place in places if place not in batch]
+
+    def _shard_of(self, place: int) -> int:
+        geometry = self._program.geometry
+        return place * self._program.shards // (geometry.groups * geometry.prompts)
 
     def _places_for_new_tasks(self, report: Report | None) -> list[int]:
-        """One place of every hungry group, as many as there are tasks waiting."""
-        groups = self._program.geometry.groups
+        """One place of every hungry group, as many as there are tasks waiting; parts in turn."""
+        geometry, shards = self._program.geometry, self._program.shards
         if report is None:
-            return list(range(groups))[: len(self._pending)]
-        complete = np.asarray(report.complete)
-        hungry = np.flatnonzero(np.asarray(report.hungry))[: len(self._pending)]
-        return [self._open_place(int(group), complete) for group in hungry]
+            hungry, complete = np.ones(geometry.groups, bool), None
+        else:
+            hungry, complete = np.asarray(report.hungry), np.asarray(report.complete)
+        per_shard = geometry.groups // shards
+        groups = sorted(np.flatnonzero(hungry).tolist(), key=lambda g: (g % per_shard, g))
+        return [self._open_place(group, complete) for group in groups[: len(self._pending)]]
 
-    def _open_place(self, group: int, complete: np.ndarray) -> int:
-        groups = self._program.geometry.groups
-        numbers = range(self._program.geometry.prompts)
-        places = (number * groups + group for number in numbers)
-        return next(p for p in places if p not in self._held or complete[p // groups, group])
+    def _open_place(self, group: int, complete: np.ndarray | None) -> int:
+        prompts = self._program.geometry.prompts
+        for number in range(prompts):
+            place = group * prompts + number
+            if place not in self._held or (complete is not None and complete[group, number]):
+                return place
+        raise AssertionError(f"group {group} is hungry and has no place")
 
     def _exchange(self, state: State, places: list[int]) -> tuple[State, _Batch]:
-        geometry = self._program.geometry
-        done = [self._held.pop(place, None) for place in places]
-        new = [self._pending.popleft() for _ in places[: len(self._pending)]]
-        self._held.update(zip(places, new, strict=False))
-        self._counters.prefills += len(new)
-        rows = np.full(geometry.refill, geometry.groups * geometry.prompts, np.int32)
-        rows[: len(places)] = places
-        tasks = _pack(new, geometry.refill, self._bucket)
-        state, tokens, logprobs = exchange(self._params, state, rows, tasks, program=self._program)
-        return state, _Batch(done, tokens, logprobs)
+        geometry, shards = self._program.geometry, self._program.shards
+        per_shard = geometry.groups * geometry.prompts // shards
+        rows: list[int | None] = []
+        for shard in range(shards):
+            own = [place for place in places if self._shard_of(place) == shard]
+            rows += own + [None] * (geometry.refill - len(own))
+        done = [None if place is None else self._held.pop(place, None) for place in rows]
+        new: list[_Task | None] = []
+        for place in rows:
+            task = self._pending.popleft() if place is not None and self._pending else None
+            new.append(task)
+            if task is not None:
+                assert place is not None
+                self._held[place] = task
+                self._counters.prefills += 1
+        numbers = [per_shard if place is None else place % per_shard for place in rows]
+        state, collected = exchange(
+            self._params,
+            state,
+            np.asarray(numbers, np.int32),
+            _pack(new, self._bucket),
+            program=self._program,
+        )
+        return state, _Batch(done, *collected)
 
     def _count_steps(self, report: Report) -> None:
         steps = int(report.steps)
@@ -211,6 +258,9 @@ class _BucketRun:
             if task is None:
                 continue
             lengths = np.sum(tokens[row] >= 0, axis=-1)
+            if self._stops is not None:
+                ends = [self._stops.end(tokens[row, i, :n].tolist()) for i, n in enumerate(lengths)]
+                lengths = [n if end is None else end for n, end in zip(lengths, ends, strict=True)]
             drawn = [
                 Drawn(tokens[row, i, : lengths[i]], logprobs[row, i, : lengths[i]])
                 for i in range(task.count)
@@ -237,8 +287,9 @@ def _tasks(requests: list[Request], size: int) -> Iterator[_Task]:
             yield _Task(request, request.first + start, count)
 
 
-def _pack(tasks: list[_Task], rows: int, bucket: int) -> Tasks:
+def _pack(tasks: Sequence[_Task | None], bucket: int) -> Tasks:
     """Arrays of fixed shape; rows without a task have count 0."""
+    rows = len(tasks)
     packed = Tasks(
         prompts=np.zeros((rows, bucket), np.int32),
         prompt_lengths=np.zeros(rows, np.int32),
@@ -248,6 +299,8 @@ def _pack(tasks: list[_Task], rows: int, bucket: int) -> Tasks:
         count=np.zeros(rows, np.int32),
     )
     for row, task in enumerate(tasks):
+        if task is None:
+            continue
         prompt = task.request.prompt
         packed.prompts[row, : len(prompt) - 1] = prompt[:-1]
         packed.prompt_lengths[row] = len(prompt) - 1

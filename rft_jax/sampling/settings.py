@@ -31,6 +31,11 @@ class SampleSettings:
       limit: only the first this many problems; 0 for all.
       template: prompt template ('plain', 'alpaca', 'chatml', 'none'); '' for the model's own.
       dtype: of weights, activations and cache: 'float32' or 'bfloat16'; logits are float32.
+      cache_dtype: of the cache alone: '' for dtype, or 'int8'.
+      shard_weights: whether the mesh's fsdp axis splits the weights, for a model too large for a
+        device, or the slots.
+      span_hosts: one mesh over all hosts, for a model too large for one; off, every host draws for
+        problems of its own.
     """
 
     num_samples: int = 100
@@ -48,6 +53,9 @@ class SampleSettings:
     limit: int = 0
     template: str = ""
     dtype: str = "float32"
+    cache_dtype: str = ""
+    shard_weights: bool = False
+    span_hosts: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", tuple(self.stop))  # gin gives lists
@@ -65,6 +73,8 @@ class SampleSettings:
             raise UserError(f"sample.over_long = {self.over_long!r}: 'skip' or 'cut' is needed")
         if self.dtype not in DTYPES:
             raise UserError(f"sample.dtype = {self.dtype!r}: 'float32' or 'bfloat16' is needed")
+        if self.cache_dtype not in ("", "int8"):
+            raise UserError(f"sample.cache_dtype = {self.cache_dtype!r}: '' or 'int8' is needed")
         if self.slots and self.group and self.slots % self.group:
             raise UserError(
                 f"sample.slots = {self.slots} is not divisible by sample.group = {self.group}"

@@ -58,6 +58,7 @@ def test_the_splash_kernel_equals_the_einsum(shape: tuple[int, ...], packed: boo
     jax.tree.map(partial(np.testing.assert_allclose, atol=5e-5, rtol=0), found, expected)
 
 
+@pytest.mark.slow
 def test_the_splash_kernel_runs_on_every_devices_rows_and_heads() -> None:
     inputs, segments = _inputs(128, 4, 2, 16, rows=4), _segments(128, rows=4)
     expected = causal_attention(*inputs, segments, implementation="einsum")

@@ -115,7 +115,7 @@ def test_slots_that_share_a_prompts_prefix_equal_full_forward_passes(
     places = jnp.broadcast_to(jnp.arange(6), prompts.shape)
     _, collected = _cached(config, params, prompts, places, empty)
     cache = kv_cache.empty_cache(config, slots=4, columns=5, groups=2, prefix_columns=6)
-    cache = cache.replace(prefix=collected.suffix, prefix_lengths=prompt_lengths[None])
+    cache = cache.replace(prefix=collected.suffix, prefix_lengths=prompt_lengths[:, None])
     starts = jnp.repeat(prompt_lengths, 2)[:, None]
     found = []
     for step in range(5):

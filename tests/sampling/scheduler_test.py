@@ -11,7 +11,8 @@ import pytest
 
 from rft_jax.models import kv_cache
 from rft_jax.models.llama import Llama, unembed
-from rft_jax.sampling import decode
+from rft_jax.sampling.decode import decode_chunk
+from rft_jax.sampling.exchange import exchange
 from rft_jax.sampling.methods import Greedy, Random, log_probability, random_bits
 from rft_jax.sampling.scheduler import Request
 from tests.sampling.tiny import (
@@ -158,16 +159,16 @@ def test_slots_stay_busy_at_100_samples_a_problem() -> None:
 
 def test_nothing_is_compiled_in_steady_state() -> None:
     run(requests(40))
-    before = decode.decode_chunk._cache_size(), decode.exchange._cache_size()
+    before = decode_chunk._cache_size(), exchange._cache_size()
     run([replace(request, num_samples=3) for request in requests(90)[40:]])
-    assert (decode.decode_chunk._cache_size(), decode.exchange._cache_size()) == before
+    assert (decode_chunk._cache_size(), exchange._cache_size()) == before
 
 
 def test_two_programs_are_compiled_for_a_bucket() -> None:
-    decode.decode_chunk.clear_cache()
-    decode.exchange.clear_cache()
+    decode_chunk.clear_cache()
+    exchange.clear_cache()
     run(requests(40))
-    compiled = decode.decode_chunk._cache_size(), decode.exchange._cache_size()
+    compiled = decode_chunk._cache_size(), exchange._cache_size()
     assert compiled == (len(GEOMETRY.buckets),) * 2
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import jax
 import numpy as np
 
+from rft_jax.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.llama import Params, init_params, unstack_layers
-from rft_jax.sampling.decode import Program, decoding_config
+from rft_jax.models.llama import Params, init_params
 from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.methods import Method, Random, problem_key
+from rft_jax.sampling.placement import place_params, sampling_mesh
 from rft_jax.sampling.scheduler import Decoder, Drawn, Request
+from rft_jax.sampling.settings import SampleSettings
+from rft_jax.sampling.state import Program, decoding_config
+from rft_jax.sampling.stops import StopStrings
 
 VOCABULARY = 61
 EOS = (1, 7)  # two of them, so that samples end after 30 tokens or so
@@ -66,11 +70,16 @@ def run(
     method: Method = Random(1.0),  # noqa: B008  (frozen)
     geometry: Geometry = GEOMETRY,
     eos: tuple[int, ...] = EOS,
-    **config: object,
+    stops: StopStrings | None = None,
+    mesh: MeshSettings | None = None,
+    rows: tuple[str, ...] = ("data", "fsdp"),
 ) -> Outcome:
     """Draws all samples of the requests."""
-    program = Program(decoding_config(replace(CONFIG, **config), "float32"), method, eos, geometry)
-    decoder = Decoder(unstack_layers(params(), CONFIG.num_layers), program)
+    devices = sampling_mesh(SampleSettings(), mesh)
+    config = decoding_config(CONFIG, "float32")
+    program = Program(config, method, eos, geometry, devices, rows)
+    placed = place_params(params(), CONFIG.num_layers, "float32", devices, rows)
+    decoder = Decoder(placed, program, stops)
     samples = {}
     for finished in decoder.run(asked):
         for request, drawn in finished:

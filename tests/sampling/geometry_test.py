@@ -1,0 +1,116 @@
+"""How many slots there are, and what they take of a device's memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.models.config import LlamaConfig
+from rft_jax.sampling.geometry import (
+    Geometry,
+    Hardware,
+    choose_geometry,
+    describe_memory,
+    memory_needed,
+)
+from rft_jax.sampling.methods import Greedy
+from rft_jax.sampling.placement import sampling_mesh
+from rft_jax.sampling.settings import SampleSettings
+from rft_jax.sampling.state import Program, abstract_state, decoding_config
+from tests.sampling.tiny import CONFIG
+
+LLAMA_7B = LlamaConfig(max_position_embeddings=2048)
+BF16 = SampleSettings(num_samples=100, dtype="bfloat16", max_prompt_length=257)
+H200 = Hardware("gpu", memory=141e9)
+
+
+def test_buckets_double_up_to_the_longest_prompt_that_leaves_room_for_a_response() -> None:
+    geometry = choose_geometry(CONFIG, SampleSettings(max_new_tokens=100))
+    assert geometry.buckets == (64, 128, 155)
+    assert geometry.max_prompt_length + 100 == CONFIG.max_position_embeddings
+    assert [geometry.bucket_of(n) for n in (1, 65, 66, 156)] == [64, 64, 128, 155]
+
+
+@pytest.mark.parametrize(
+    ("num_samples", "group"), [(1, 1), (2, 1), (4, 2), (8, 4), (15, 4), (16, 8), (100, 8)]
+)
+def test_every_slot_draws_two_samples_of_a_problem_or_more(num_samples: int, group: int) -> None:
+    settings = SampleSettings(num_samples=num_samples, max_new_tokens=100)
+    geometry = choose_geometry(CONFIG, settings)
+    assert geometry.group == group
+    assert geometry.prompts == (1 if group == 1 else 2)
+
+
+def test_the_geometry_goes_through_json() -> None:
+    geometry = choose_geometry(CONFIG, SampleSettings(max_new_tokens=100))
+    assert Geometry.from_json(geometry.to_json()) == geometry
+
+
+def test_slots_are_the_most_that_fit_into_memory() -> None:
+    geometry = choose_geometry(LLAMA_7B, BF16, H200)
+    needed = sum(memory_needed(LLAMA_7B, BF16, geometry, H200).values())
+    assert geometry.slots == 512
+    assert needed < 0.8 * 141e9
+    smaller = replace(H200, memory=40e9)
+    geometry = choose_geometry(LLAMA_7B, BF16, smaller)
+    assert geometry.slots == 64
+    double = replace(geometry, slots=128)
+    assert sum(memory_needed(LLAMA_7B, BF16, double, smaller).values()) > 0.8 * 40e9
+
+
+def test_7b_weights_take_13_5_gb_and_a_token_half_a_megabyte() -> None:
+    geometry = choose_geometry(LLAMA_7B, BF16, H200)
+    needed = memory_needed(LLAMA_7B, BF16, geometry, H200)
+    assert needed["weights"] == 2 * 6_738_415_616
+    assert needed["responses"] == 512 * 256 * 2**19
+    assert needed["prompts"] == 512 // 8 * 2 * 256 * 2**19
+
+
+def test_int8_halves_the_cache_of_bfloat16_but_for_scales() -> None:
+    geometry = choose_geometry(LLAMA_7B, replace(BF16, cache_dtype="int8"), H200)
+    needed = memory_needed(LLAMA_7B, replace(BF16, cache_dtype="int8"), geometry, H200)
+    assert needed["responses"] == 512 * 256 * 2**18 * (1 + 4 / 128)
+
+
+def test_a_model_that_does_not_fit_is_an_error_with_the_sum() -> None:
+    with pytest.raises(UserError, match=r"6,738,415,616 parameters .* a device has 11\.2; split"):
+        choose_geometry(LLAMA_7B, BF16, replace(H200, memory=12e9))
+
+
+def test_a_model_split_over_devices_fits() -> None:
+    split = Hardware("gpu", memory=12e9, tensor=4, weight_parts=4)
+    assert choose_geometry(LLAMA_7B, BF16, split).slots >= 64
+
+
+def test_the_sum_is_that_of_the_arrays() -> None:
+    """Weights and caches byte for byte; logits are an estimate."""
+    for cache_dtype in ("", "int8"):
+        settings = SampleSettings(max_new_tokens=100, cache_dtype=cache_dtype)
+        geometry = choose_geometry(CONFIG, settings)
+        mesh = sampling_mesh(settings, None)
+        program = Program(decoding_config(CONFIG, "float32"), Greedy(), (1,), geometry, mesh)
+        cache = abstract_state(program, geometry.buckets[-1]).cache
+        needed = memory_needed(CONFIG, settings, geometry, Hardware())
+        for name, arrays in (("prompts", cache.prefix), ("responses", cache.suffix)):
+            held = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(arrays))
+            assert held == needed[name]
+
+
+def test_the_sum_is_shown_in_one_line() -> None:
+    geometry = choose_geometry(LLAMA_7B, BF16, H200)
+    line = describe_memory(memory_needed(LLAMA_7B, BF16, geometry, H200), geometry, H200)
+    assert line.startswith("512 slots in groups of 8: weights 12.6 GiB + prompts 16.0 GiB")
+    assert line.endswith("of 131.3 GiB a device")
+
+
+def test_slots_asked_for_are_taken() -> None:
+    geometry = choose_geometry(CONFIG, SampleSettings(slots=24, max_new_tokens=100))
+    assert (geometry.slots, geometry.group, geometry.refill) == (24, 8, 1)
+
+
+def test_a_tpu_writes_a_ring() -> None:
+    assert choose_geometry(CONFIG, SampleSettings(max_new_tokens=9), Hardware("tpu")).ring
+    assert not choose_geometry(CONFIG, SampleSettings(max_new_tokens=9), Hardware("gpu")).ring

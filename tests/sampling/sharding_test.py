@@ -1,0 +1,71 @@
+"""Sampling on meshes of 8 CPU devices: the same samples, up to rounding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.mesh_settings import MeshSettings
+from rft_jax.sampling.geometry import choose_geometry
+from rft_jax.sampling.placement import decoding_shardings, hardware_of, sampling_mesh
+from rft_jax.sampling.settings import SampleSettings
+from tests.sampling.tiny import CONFIG, GEOMETRY, Outcome, agreement, assert_same, requests, run
+
+# One bucket, so that few programs are compiled.
+WIDE = replace(GEOMETRY, slots=32, buckets=(16,))
+
+
+@pytest.fixture(scope="module")
+def alone() -> Outcome:
+    """40 requests of 5 samples, on one device."""
+    return run(requests(40), geometry=WIDE)
+
+
+@pytest.mark.parametrize(
+    ("mesh", "rows"),
+    [
+        (MeshSettings(data=8, fsdp=1, tensor=1), ("data", "fsdp")),
+        (MeshSettings(data=2, fsdp=2, tensor=2), ("data", "fsdp")),
+        (MeshSettings(data=2, fsdp=2, tensor=2), ("data",)),
+    ],
+    ids=["slots over 8", "slots over 4, heads over 2", "slots over 2, weights over 4"],
+)
+def test_samples_agree_with_those_of_one_device(
+    alone: Outcome, mesh: MeshSettings, rows: tuple[str, ...]
+) -> None:
+    outcome = run(requests(40), geometry=WIDE, mesh=mesh, rows=rows)
+    assert agreement(alone, outcome) >= 0.99
+    assert outcome.decoder.counters.prefills == 40
+
+
+def test_on_a_mesh_too_samples_are_the_same_bits_in_any_order_and_company() -> None:
+    mesh = MeshSettings(data=2, fsdp=2, tensor=2)
+    whole = run(requests(40), geometry=WIDE, mesh=mesh)
+    part = run(requests(40)[25:3:-2], geometry=WIDE, mesh=mesh)
+    for key, sample in part.samples.items():
+        assert_same(sample, whole.samples[key])
+
+
+def test_weights_are_copied_over_the_axes_of_the_slots_and_split_over_the_others() -> None:
+    mesh = sampling_mesh(SampleSettings(), MeshSettings(data=1, fsdp=4, tensor=2))
+    shapes = {"layers_0": {"mlp": {"gate": {"kernel": jax_shape(32, 48)}}}}
+    gate = decoding_shardings(shapes, mesh, ("data", "fsdp"))["layers_0"]["mlp"]["gate"]["kernel"]
+    assert tuple(gate.spec) == (None, "tensor")
+    gate = decoding_shardings(shapes, mesh, ("data",))["layers_0"]["mlp"]["gate"]["kernel"]
+    assert tuple(gate.spec) == ("fsdp", "tensor")
+
+
+def jax_shape(*shape: int) -> object:
+    """The shape of a float32 array."""
+    import jax
+
+    return jax.ShapeDtypeStruct(shape, "float32")
+
+
+def test_slots_that_the_mesh_cannot_split_evenly_are_refused() -> None:
+    settings = SampleSettings(slots=24, group=4, max_new_tokens=32)
+    mesh = sampling_mesh(settings, MeshSettings(data=4, fsdp=1, tensor=2))
+    with pytest.raises(UserError, match=r"slots = 24 .* 4 parts of the mesh; .* multiple of 16"):
+        choose_geometry(CONFIG, settings, hardware_of(mesh, ("data", "fsdp")))
