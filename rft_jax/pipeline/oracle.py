@@ -14,8 +14,6 @@ from rft_jax.wordproblems.files import DEFAULT_SIZES
 from rft_jax.wordproblems.generator import Story, equations, extra_paths, generate_stories
 from rft_jax.wordproblems.splits import split_of
 
-# More than sampling finds for a problem, so that problems with many paths make up for others.
-_SPARE = 100
 
 
 def write_oracle_paths(problems: str, paths: str, output: str, seed: int) -> None:
@@ -36,7 +34,8 @@ def write_oracle_paths(problems: str, paths: str, output: str, seed: int) -> Non
             return
         asked = load_problems(problems)
         wanted = Counter(path.id for _, path in read_paths(paths) if path.origin == "sampled")
-        available = {p.id: extra_paths(story, _SPARE, seed) for p, story in _stories(asked)}
+        most = 2 * max(wanted.values(), default=0) + 10  # some to make up for problems with few
+        available = {p.id: extra_paths(story, most, seed) for p, story in _stories(asked)}
         counts = share_out([wanted[p.id] for p in asked], [len(available[p.id]) for p in asked])
         chosen = {p.id: available[p.id][:n] for p, n in zip(asked, counts, strict=True)}
         write_rows(folder.path / "paths.jsonl", map(to_row, _paths(asked, chosen)))
