@@ -83,8 +83,9 @@ def test_a_logit_depends_on_every_token_up_to_its_own_and_on_none_after(
         assert (found[place + 1 :] == 0).all()
 
 
-@pytest.mark.parametrize("scan_layers", [True, False])
-@pytest.mark.parametrize("split", [(12,), (5, 1, 1, 5), (1,) * 12])
+@pytest.mark.parametrize(
+    ("split", "scan_layers"), [((12,), True), ((5, 1, 1, 5), True), ((1,) * 12, False)]
+)
 def test_prefill_in_any_split_then_decode_equals_the_full_forward_pass(
     model: tuple[LlamaConfig, Params], split: tuple[int, ...], scan_layers: bool
 ) -> None:
@@ -164,21 +165,6 @@ def test_packed_segments_do_not_see_each_other_and_positions_restart(
     changed = _full(config, params, tokens.at[0, 2].add(1), positions, segment_ids)
     assert np.abs(np.asarray(changed - packed))[0, 2:5].max() > 1e-2
     assert (np.asarray(changed)[0, 5:] == np.asarray(packed)[0, 5:]).all()
-
-
-def test_unrolled_rematerialised_layers_compute_the_same_logits_and_gradients(
-    model: tuple[LlamaConfig, Params],
-) -> None:
-    config, params = model
-    tokens = _tokens(1)
-
-    def loss(params: Params, config: LlamaConfig) -> jax.Array:
-        return jnp.square(_full(config, params, tokens)).mean()
-
-    expected = jax.grad(loss)(params, config)
-    for remat in ("full", "save_attention"):
-        found = jax.grad(loss)(params, replace(config, remat=remat))
-        jax.tree.map(partial(np.testing.assert_allclose, atol=1e-5, rtol=1e-4), found, expected)
 
 
 def test_norms_softmax_and_logits_are_float32_in_a_bfloat16_model(
