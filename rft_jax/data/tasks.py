@@ -1,0 +1,284 @@
+"""Training data as seqio Tasks and Mixtures; the one module that imports TensorFlow.
+
+A Task yields `inputs` (the prompt) and `targets` (the response and EOS) as token ids, beside the
+texts `question` and `response`. BOS is left to the feature converter: `DecoderFeatureConverter(
+bos_id=...)` puts it where the plain-Python route has it. seqio takes id 0 for padding, so no text
+may contain it.
+
+At import there are `gsm8k_sft` and `wordproblems_sft`. `gsm8k_sft` tokenizes as the model folder in
+$RFT_TOKENIZER does, or else into bytes. Tasks of other modules are found when $RFT_TASK_MODULES
+names the modules (comma-separated).
+"""
+
+from __future__ import annotations
+
+import functools
+import glob
+import hashlib
+import importlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+import numpy as np
+import seqio
+import tensorflow as tf
+
+from rft_jax.data.preprocess import training_examples
+from rft_jax.errors import UserError
+from rft_jax.prompts import get_template
+from rft_jax.tokenizers import Tokenizer, load_tokenizer
+
+TOKENIZER = "RFT_TOKENIZER"
+TASK_MODULES = "RFT_TASK_MODULES"
+_TEXTS = ("question", "response")
+_EMBEDDED_TOKENIZER = str(Path(__file__).parents[1] / "wordproblems" / "tokenizer")
+_definitions: dict[str, object] = {}
+
+if glob.glob("/dev/nvidia*"):  # asking TensorFlow costs an error message where there is none
+    tf.config.set_visible_devices([], "GPU")  # the accelerator's memory is JAX's
+
+
+class TokenizerVocabulary(seqio.Vocabulary):
+    """The tokenizer of a model folder as a seqio vocabulary; loaded when first used."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self.folder = folder
+
+    @functools.cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer behind it."""
+        return load_tokenizer(self.folder)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "tokenizer"}
+
+    @property
+    def bos_id(self) -> int | None:
+        return self.tokenizer.bos_id
+
+    @property
+    def eos_id(self) -> int:
+        return self.tokenizer.eos_id
+
+    @property
+    def unk_id(self) -> None:
+        return None
+
+    @property
+    def _base_vocab_size(self) -> int:
+        return self.tokenizer.vocab_size
+
+    def _encode(self, s: str) -> list[int]:
+        ids = self.tokenizer.encode(s)
+        if 0 in ids:
+            raise UserError(
+                f"{self.folder}: the text {s!r:.60} contains token 0, which seqio takes for "
+                "padding; train from the JSONL file instead of a task"
+            )
+        return ids
+
+    def _decode(self, ids: Iterable[int]) -> str:
+        return self.tokenizer.decode(list(ids))
+
+    def _encode_tf(self, s: tf.Tensor) -> tf.Tensor:
+        def encode(text: bytes | np.ndarray) -> np.ndarray:
+            data = text.item() if isinstance(text, np.ndarray) else text  # eagerly, in a graph
+            return np.asarray(self._encode(data.decode("utf-8")), np.int32)
+
+        ids = tf.numpy_function(encode, [tf.convert_to_tensor(s)], tf.int32)
+        ids.set_shape([None])
+        return ids
+
+    def _decode_tf(self, ids: tf.Tensor) -> tf.Tensor:
+        def decode(numbers: np.ndarray) -> bytes:
+            return self._decode(numbers.tolist()).encode("utf-8")
+
+        return tf.numpy_function(decode, [ids], tf.string)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TokenizerVocabulary) and self.folder == other.folder
+
+    def __hash__(self) -> int:
+        return hash(self.folder)
+
+
+def register_task(
+    name: str,
+    splits: Mapping[str, str],
+    tokenizer: str | None = None,
+    template: str = "plain",
+    num_examples: Mapping[str, int] | None = None,
+) -> str:
+    """Registers a Task over problems or paths; the same again is no mistake. Returns the name.
+
+    Args:
+      splits: seqio split -> a JSONL file or a named set (`gsm8k:train`).
+      tokenizer: a folder with a tokenizer; without one $RFT_TOKENIZER, else bytes.
+      template: name of the prompt template.
+
+    Raises:
+      UserError: another task has that name.
+    """
+    folder = tokenizer or os.environ.get(TOKENIZER)
+    definition = (dict(splits), folder, template)
+    if name in _definitions:
+        if _definitions[name] != definition:
+            raise UserError(f"task {name!r} is there already, with {_definitions[name]}")
+        return name
+    vocabulary = TokenizerVocabulary(folder) if folder else seqio.ByteVocabulary()
+    seqio.TaskRegistry.add(
+        name,
+        source=seqio.FunctionDataSource(
+            functools.partial(_dataset, dict(splits), template),
+            splits=tuple(splits),
+            num_input_examples=num_examples,
+        ),
+        preprocessors=[
+            seqio.preprocessors.tokenize,
+            seqio.CacheDatasetPlaceholder(),
+            seqio.preprocessors.append_eos,
+        ],
+        output_features={
+            "inputs": seqio.Feature(vocabulary, add_eos=False),
+            "targets": seqio.Feature(vocabulary, add_eos=True),
+        },
+    )
+    _definitions[name] = definition
+    return name
+
+
+def _dataset(
+    splits: Mapping[str, str],
+    template: str,
+    split: str,
+    shuffle_files: bool = False,  # noqa: ARG001 (what seqio calls it with)
+    seed: int | None = None,  # noqa: ARG001
+) -> tf.data.Dataset:
+    """The examples of a split as texts."""
+    render = get_template(template).render
+
+    def generate() -> Iterator[dict[str, str]]:
+        for question, response in training_examples(splits[split]):
+            yield {
+                "inputs": render(question),
+                "targets": response,
+                "question": question,
+                "response": response,
+            }
+
+    names = ("inputs", "targets", *_TEXTS)
+    return tf.data.Dataset.from_generator(
+        generate, output_signature={name: tf.TensorSpec((), tf.string) for name in names}
+    )
+
+
+def register_paths(
+    path: str, tokenizer: str | None = None, template: str = "plain", name: str | None = None
+) -> str:
+    """Registers a Task over a problems or paths file, with the one split `train`.
+
+    Args:
+      name: of the task; unless given, made of the file's folder, its name and a digest of its path.
+    """
+    if name is None:
+        file = Path(path).resolve()
+        digest = hashlib.sha256(str(file).encode()).hexdigest()[:8]
+        name = f"{file.parent.name}_{file.name.split('.')[0]}_{digest}".replace("-", "_")
+        name = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
+    count = sum(1 for _ in training_examples(path))
+    return register_task(name, {"train": path}, tokenizer, template, {"train": count})
+
+
+def register_mixture(
+    name: str,
+    rates: Mapping[str, float],
+    tokenizer: str | None = None,
+    template: str = "plain",
+) -> str:
+    """Registers a Mixture of tasks, paths files and named sets. Returns the name.
+
+    Args:
+      rates: what -> how often it is drawn, in proportion.
+
+    Raises:
+      UserError: another mixture has that name.
+    """
+    members = tuple((_member(what, tokenizer, template), float(r)) for what, r in rates.items())
+    if name in _definitions:
+        if _definitions[name] != members:
+            raise UserError(f"mixture {name!r} is there already, with {_definitions[name]}")
+        return name
+    seqio.MixtureRegistry.add(name, list(members))
+    _definitions[name] = members
+    return name
+
+
+def _member(what: str, tokenizer: str | None, template: str) -> str:
+    if what in seqio.TaskRegistry.names() or what in seqio.MixtureRegistry.names():
+        return what
+    return register_paths(what, tokenizer, template)
+
+
+def task_examples(name: str, split: str = "train") -> Iterator[tuple[str, str]]:
+    """(question, response) pairs of a Task, in its order, or of one epoch of a Mixture.
+
+    An epoch of a Mixture has as many examples as its tasks have together, drawn at its rates.
+
+    Raises:
+      UserError: there is no such task, or its examples have no texts.
+    """
+    provider = _find(name)
+    options = {"sequence_length": None, "split": split, "shuffle": False, "seed": 0}
+    if isinstance(provider, seqio.Mixture):
+        total = sum(_size(task, split) for task in provider.tasks)
+        dataset = provider.get_dataset(
+            **options, num_epochs=None, copy_pretokenized=True, passthrough_features=_TEXTS
+        ).take(total)
+    else:
+        dataset = provider.get_dataset(**options, num_epochs=1)
+    fields = _text_fields(name, dataset.element_spec)
+    for example in dataset.as_numpy_iterator():
+        question, response = (example[field].decode("utf-8") for field in fields)
+        yield question, response
+
+
+def _find(name: str) -> seqio.Task | seqio.Mixture:
+    for module in filter(None, os.environ.get(TASK_MODULES, "").split(",")):
+        importlib.import_module(module.strip())
+    try:
+        return seqio.get_mixture_or_task(name)
+    except ValueError as error:
+        known = sorted({*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names()})
+        raise UserError(
+            f"{name}: no such file and no seqio task; there are {', '.join(known)}, and those of "
+            f"the modules in ${TASK_MODULES}"
+        ) from error
+
+
+def _size(task: seqio.Task, split: str) -> int:
+    known = task.num_input_examples(split)
+    return known if known is not None else sum(1 for _ in task.source.get_dataset(split))
+
+
+def _text_fields(name: str, spec: Mapping[str, Any]) -> Sequence[str]:
+    for fields in (_TEXTS, ("inputs_pretokenized", "targets_pretokenized")):
+        if all(field in spec for field in fields):
+            return fields
+    raise UserError(
+        f"task {name!r} keeps no texts (question and response, or inputs_pretokenized and "
+        f"targets_pretokenized) in its examples, only {', '.join(spec)}"
+    )
+
+
+register_task("gsm8k_sft", {"train": "gsm8k:train", "test": "gsm8k:test"})
+register_task(
+    "wordproblems_sft",
+    {split: f"wordproblems:{split}" for split in ("train", "dev", "test")},
+    _EMBEDDED_TOKENIZER,
+)

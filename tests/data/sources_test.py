@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rft_jax.data.preprocess import training_examples
+from rft_jax.data.sources import load_problems
+from rft_jax.errors import UserError
+from rft_jax.jsonl import write_rows
+from rft_jax.records import question_digest
+
+
+def test_problems_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    write_rows(
+        path, [{"question": "a?", "answer": "#### 1"}, {"query": "b?", "response": "#### 2"}]
+    )
+    problems = load_problems(str(path))
+    assert [(p.question, p.answer) for p in problems] == [("a?", "#### 1"), ("b?", "#### 2")]
+    assert problems[0].id == f"mine/{question_digest('a?')}"
+
+
+def test_gsm8k_comes_from_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"question": "a?", "answer": "#### 1"}
+    write_rows(tmp_path / "test.jsonl", [row, row])
+    monkeypatch.setenv("GSM8K_DIR", str(tmp_path))
+    first, second = load_problems("gsm8k:test")
+    assert first.id == f"gsm8k-test/{question_digest('a?')}" and second.id == f"{first.id}-2"
+    with pytest.raises(UserError, match=r"train\.jsonl: no such file"):
+        load_problems("gsm8k:train")
+    with pytest.raises(UserError, match="there are gsm8k:train and gsm8k:test"):
+        load_problems("gsm8k:dev")
+
+
+def test_the_embedded_problems_come_by_name() -> None:
+    problems = load_problems("wordproblems:dev")
+    assert len(problems) == 500 == len({problem.id for problem in problems})
+    with pytest.raises(UserError, match="there are train, dev, test"):
+        load_problems("wordproblems:validation")
+
+
+def test_a_name_that_means_nothing_is_refused() -> None:
+    with pytest.raises(UserError, match="no such file, and no data set of that name"):
+        load_problems("math:train")
+    with pytest.raises(UserError, match="no such file"):
+        load_problems("missing.jsonl")
+
+
+def test_a_file_whose_name_looks_like_a_set_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_rows("gsm8k:mine", [{"question": "a?", "answer": "#### 1"}])
+    assert [problem.question for problem in load_problems("gsm8k:mine")] == ["a?"]
+
+
+def test_training_examples_are_pairs_of_a_file_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "paths.jsonl.gz"
+    rows = [
+        {"id": "p", "query": "a?", "response": "1", "origin": "human", "models": []},
+        {"id": "p", "query": "a?", "response": "2", "origin": "sampled", "models": ["m"]},
+        {"question": "b?", "answer": "3"},
+    ]
+    write_rows(path, rows)
+    assert list(training_examples(str(path))) == [("a?", "1"), ("a?", "2"), ("b?", "3")]
+
+
+def test_training_examples_of_a_named_set_are_its_problems() -> None:
+    problems = load_problems("wordproblems:dev")
+    examples = list(training_examples("wordproblems:dev"))
+    assert examples == [(problem.question, problem.answer) for problem in problems]
+
+
+def test_what_no_tokenizer_can_read_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "paths.jsonl"
+    path.write_text('{"query": "a\\ud800?", "response": "\\ud83d\\ude00\\udfff"}\n')
+    assert list(training_examples(str(path))) == [("a\ufffd?", "\U0001f600\ufffd")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"query": "a?"}\n', r"paths\.jsonl:1: no 'response' or 'answer' with text"),
+        ('{"query": 5, "response": "b"}\n', r"paths\.jsonl:1: no 'query' or 'question' with text"),
+        ('{"query": "a?", "response": "b"}\n{"query', r"paths\.jsonl:2: not JSON"),
+        ("", r"paths\.jsonl: holds no example"),
+    ],
+)
+def test_a_bad_training_file_is_named_by_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "paths.jsonl"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        list(training_examples(str(path)))
