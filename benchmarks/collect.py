@@ -1,8 +1,8 @@
 """Collecting against the paper's script: same samples, same kept paths, side by side.
 
 The script's side is the oracle of the tests with `editdistance` (pip install editdistance), as the
-script has it. Both sides read the samples from disk and write the paths; ours also writes the ledger
-and the statistics. Runs are interleaved, the medians compared, the kept paths must be the same.
+script has it. Both sides read the samples from disk and write the paths; ours also writes the
+ledger and the statistics. Runs are interleaved, the medians compared, the kept paths must be the same.
 
   python benchmarks/collect.py                      300 problems × 100 samples, half right
   python benchmarks/collect.py --problems 7473 --repeats 1 --peak_memory
@@ -81,7 +81,7 @@ def make_samples(problem: dict[str, str], count: int, rng: random.Random) -> Ite
 
 
 def write_input(folder: Path, problems: int, samples: int) -> None:
-    """Problems and samples as `rft sample` would write them, and as the paper's script reads them."""
+    """Problems and samples, as `rft sample` writes them and as the paper's script reads them."""
     rng = random.Random(0)
     rows = list(make_problems(problems, rng))
     write_rows(folder / "problems.jsonl", rows)
@@ -226,8 +226,8 @@ def main() -> None:
     for row in rows:
         peak = f"  {row['peak_MiB']:.0f} MiB" if row["peak_MiB"] else ""
         print(
-            f"{row['side']:12} {row['seconds']:8.2f} s {row['samples_per_second']:10,.0f} samples/s "
-            f"{row['times_the_script']:6.1f}×{peak}"
+            f"{row['side']:12} {row['seconds']:8.2f} s {row['samples_per_second']:10,.0f} "
+            f"samples/s {row['times_the_script']:6.1f}×{peak}"
         )
     if flags.json:
         flags.json.write_text(json.dumps(rows, indent=2) + "\n")

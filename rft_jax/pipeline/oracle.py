@@ -15,7 +15,6 @@ from rft_jax.wordproblems.generator import Story, equations, extra_paths, genera
 from rft_jax.wordproblems.splits import split_of
 
 
-
 def write_oracle_paths(problems: str, paths: str, output: str, seed: int) -> None:
     """Writes `paths.jsonl`: each problem's human path, then the generator's.
 
