@@ -2,7 +2,8 @@
 
 The script's side is the oracle of the tests with `editdistance` (pip install editdistance), as the
 script has it. Both sides read the samples from disk and write the paths; ours also writes the
-ledger and the statistics. Runs are interleaved, the medians compared, the kept paths must be the same.
+ledger and the statistics. Runs are interleaved, the medians compared, the kept paths must be the
+same.
 
   python benchmarks/collect.py                      300 problems × 100 samples, half right
   python benchmarks/collect.py --problems 7473 --repeats 1 --peak_memory
