@@ -13,7 +13,7 @@ from typing import IO
 
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
-from rft_jax.jsonl import atomic_write, write_json
+from rft_jax.jsonl import atomic_write
 from rft_jax.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
 from rft_jax.records import Problem
@@ -28,7 +28,7 @@ from rft_jax.rft.samples import (
     sorted_runs,
 )
 from rft_jax.rft.settings import CollectSettings
-from rft_jax.rft.stats import statistics
+from rft_jax.rft.stats import statistics_bytes
 from rft_jax.rft.tally import Tally
 from rft_jax.rft.work import Result, Task, make_worker
 
@@ -105,7 +105,8 @@ def _collect(
             places = {problem.id: place for place, problem in enumerate(problems)}
             merged = sorted_runs(shards, places, runs)
             tally = _write(problems, merged, folders, output.path, settings)
-        write_json(output.path / STATS, statistics(tally, settings))
+        with atomic_write(output.path / STATS, "wb") as file:
+            file.write(statistics_bytes(tally, settings))
     finally:
         shutil.rmtree(runs, ignore_errors=True)
 

@@ -201,9 +201,7 @@ def _numbered_lines(shard: Shard) -> Iterator[tuple[int, bytes]]:
                 for number, line in enumerate(file, start=1):
                     yield number, line
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(
-            f"{shard.name}:{number + 1}: the gzip stream is damaged ({error}); write the file again"
-        ) from error
+        raise UserError(explain_gzip(f"{shard.name}:{number + 1}", error)) from error
 
 
 def _open(path: str) -> IO[bytes]:
@@ -224,33 +222,44 @@ def _id_prefix(line: bytes) -> bytes | None:
     return prefix if end and b"\\" not in prefix else None
 
 
-def _place(line: bytes, places: Mapping[str, int], shard: Shard, number: int) -> int:
+def problem_id(line: bytes, where: str) -> str:
+    """The id of the problem that a line is about.
+
+    Raises:
+      UserError: it is no JSON object or has no id.
+    """
     prefix = _id_prefix(line)
     try:
         if prefix is not None:
-            identity = prefix[len(_START) : -1].decode()
-        else:
-            identity = json.loads(line.decode())["id"]
-        return places[identity]
+            return prefix[len(_START) : -1].decode()
+        row = json.loads(line.decode())
     except (ValueError, RecursionError) as error:
-        raise UserError(
-            f"{shard.name}:{number}: not JSON ({error}); mend or remove the line"
-        ) from error
-    except (KeyError, TypeError) as error:
-        raise UserError(_explain_id(line, f"{shard.name}:{number}")) from error
-
-
-def _explain_id(line: bytes, where: str) -> str:
-    row = json.loads(line.decode()) if _id_prefix(line) is None else {"id": _id_of(line)}
+        raise UserError(f"{where}: not JSON ({error}); mend or remove the line") from error
     if not isinstance(row, dict):
-        return f"{where}: a JSON object is needed, found {type(row).__name__}"
+        raise UserError(f"{where}: a JSON object is needed, found {type(row).__name__}")
     if "id" not in row:
-        return f"{where}: no 'id'; add the id of the problem"
+        raise UserError(f"{where}: no 'id'; add the id of the problem")
+    if not isinstance(row["id"], str):
+        raise UserError(f"{where}: id is {row['id']!r:.60}; a string is needed")
+    return row["id"]
+
+
+def explain_gzip(where: str, error: Exception) -> str:
+    """What to say of a compressed file that ends too early or is none."""
+    return f"{where}: the gzip stream is damaged ({error}); write the file again"
+
+
+def explain_unknown(identity: str, where: str) -> str:
+    """What to say of a sample for a problem that there is not."""
     return (
-        f"{where}: no problem has the id {row['id']!r:.80}; name the problems that were sampled, "
+        f"{where}: no problem has the id {identity!r:.80}; name the problems that were sampled, "
         "or remove the line"
     )
 
 
-def _id_of(line: bytes) -> str:
-    return line[len(_START) : line.find(b'"', len(_START))].decode()
+def _place(line: bytes, places: Mapping[str, int], shard: Shard, number: int) -> int:
+    identity = problem_id(line, f"{shard.name}:{number}")
+    place = places.get(identity)
+    if place is None:
+        raise UserError(explain_unknown(identity, f"{shard.name}:{number}"))
+    return place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -45,6 +46,12 @@ def expected_at_k(counts: PairCounts, problems: int, k: int) -> float:
 def ks_up_to(n: int) -> list[int]:
     """1, 2, 4, … below n, and n."""
     return sorted({2**i for i in range(n.bit_length()) if 2**i <= n} | {n}) if n else []
+
+
+def statistics_bytes(tally: Tally, settings: CollectSettings) -> bytes:
+    """`stats.json`, encoded; a lone surrogate of an answer becomes its escape."""
+    text = json.dumps(statistics(tally, settings), ensure_ascii=False, indent=2) + "\n"
+    return text.encode("utf-8", "backslashreplace")
 
 
 def statistics(tally: Tally, settings: CollectSettings) -> dict[str, Any]:

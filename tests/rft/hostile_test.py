@@ -187,7 +187,7 @@ def test_a_missing_id(tmp_path: Path) -> None:
 
 
 def test_an_id_of_another_type(tmp_path: Path) -> None:
-    assert "samples-0.jsonl:1: no problem has the id ['p']" in _error(
+    assert "samples-0.jsonl:1: id is ['p']; a string is needed" in _error(
         tmp_path,
         _folder(tmp_path, sample_row(["p"], 0, "a")),  # type: ignore[arg-type]
     )

@@ -1,0 +1,293 @@
+"""Collecting as an Apache Beam pipeline, for samples that outgrow one machine.
+
+The same functions decide as in `collect`, and the three files come out the same. Paths may be of
+any file system that Beam knows (`gs://…`). Run it as a program:
+
+  python -m rft_jax.rft.beam --problems P --samples S [--samples S2 …] --output DIR \\
+      [--gin_file F] [--gin.collect.dedup=none] [--runner=DataflowRunner …: options of Beam's]
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import apache_beam as beam
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from rft_jax.data.sources import load_problems
+from rft_jax.errors import UserError
+from rft_jax.gin_settings import load_config
+from rft_jax.outputs import COMPLETE, SETTINGS
+from rft_jax.records import Problem
+from rft_jax.rft.collect import LEDGER, PATHS, STATS
+from rft_jax.rft.decontaminate import make_decontaminator
+from rft_jax.rft.samples import Block, Shard, explain_gzip, explain_unknown, problem_id
+from rft_jax.rft.settings import CollectSettings
+from rft_jax.rft.stats import statistics_bytes
+from rft_jax.rft.tally import Tally
+from rft_jax.rft.work import Result, Task, make_worker
+
+# Problems whose lines one worker puts in order and writes.
+PROBLEMS_PER_PART = 1000
+
+
+class Line(NamedTuple):
+    """A line of a samples file and where it stands."""
+
+    folder: int
+    path: str
+    number: int
+    text: bytes
+
+
+class ReadLines(beam.DoFn):
+    """(folder, file) to (problem id, line), for each line."""
+
+    def process(self, element: tuple[int, str]) -> Iterator[tuple[str, Line]]:
+        folder, path = element
+        number = 0
+        try:
+            with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+                plain = gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file
+                for number, text in enumerate(iter(plain.readline, b""), start=1):
+                    if text.strip():
+                        yield problem_id(text, f"{path}:{number}"), Line(folder, path, number, text)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise UserError(explain_gzip(f"{path}:{number + 1}", error)) from error
+
+
+class Resolve(beam.DoFn):
+    """All lines about a problem to what `collect` writes about it."""
+
+    def __init__(self, settings: CollectSettings) -> None:
+        self._settings = settings
+        self._work: Callable[[Sequence[Task]], Result] | None = None
+
+    def setup(self) -> None:
+        self._work = make_worker(self._settings)
+
+    def process(self, element: tuple[str, dict[str, Iterable]]) -> Iterator[tuple[int, Result]]:
+        identity, found = element
+        lines: list[Line] = sorted(found["lines"])
+        problems: list[tuple[int, Problem]] = list(found["problems"])
+        if not problems:
+            raise UserError(explain_unknown(identity, f"{lines[0].path}:{lines[0].number}"))
+        ((place, problem),) = problems
+        assert self._work is not None
+        result = self._work([Task(place, problem, _blocks(lines))])
+        if result.error is not None:
+            raise UserError(result.error)
+        yield place, result
+
+
+def _blocks(lines: Sequence[Line]) -> list[Block]:
+    return [
+        Block(Shard(path, folder), [line.number for line in group], [line.text for line in group])
+        for (folder, path), group in (
+            (key, list(lines)) for key, lines in groupby(lines, key=lambda line: line[:2])
+        )
+    ]
+
+
+class WritePart(beam.DoFn):
+    """(part, results) to two files with their problems in order."""
+
+    def __init__(self, output: str) -> None:
+        self._output = output
+
+    def process(self, element: tuple[int, Iterable[tuple[int, Result]]]) -> Iterator[int]:
+        part, results = element
+        ordered = [result for _, result in sorted(results, key=lambda pair: pair[0])]
+        _write(_part(self._output, PATHS, part), [result.paths for result in ordered])
+        _write(_part(self._output, LEDGER, part), [result.ledger for result in ordered])
+        yield part
+
+
+def _part(output: str, name: str, part: int) -> str:
+    return FileSystems.join(output, "parts", f"{name}-{part:05d}")
+
+
+def _write(path: str, pieces: Iterable[bytes]) -> None:
+    """Writes a file under another name and renames it: a retried bundle leaves no half of one."""
+    aside = f"{path}.tmp"
+    with FileSystems.create(aside) as file:
+        for piece in pieces:
+            file.write(piece)
+    if FileSystems.exists(path):
+        FileSystems.delete([path])
+    FileSystems.rename([aside], [path])
+
+
+class SumTallies(beam.CombineFn):
+    """Adds tallies up."""
+
+    def create_accumulator(self) -> Tally:
+        return Tally()
+
+    def add_input(self, total: Tally, tally: Tally) -> Tally:
+        total.add(tally)
+        return total
+
+    def merge_accumulators(self, tallies: Iterable[Tally]) -> Tally:
+        total = Tally()
+        for tally in tallies:
+            total.add(tally)
+        return total
+
+    def extract_output(self, total: Tally) -> Tally:
+        return total
+
+
+def _check_models(owners: Iterable[tuple[str, int]], folders: Sequence[str]) -> None:
+    """Refuses a model name that two folders have."""
+    first: dict[str, int] = {}
+    for model, folder in sorted(owners):
+        if first.setdefault(model, folder) != folder:
+            raise UserError(
+                f"{folders[folder]}: has samples of model {model!r}, as {folders[first[model]]} "
+                "has; sample one of them again under another --name"
+            )
+
+
+def find_files(folders: Sequence[str]) -> list[tuple[int, str]]:
+    """(index of the folder, file) of all samples files.
+
+    Raises:
+      UserError: a folder holds none, or is not finished.
+    """
+    files: list[tuple[int, str]] = []
+    for index, folder in enumerate(folders):
+        if FileSystems.exists(FileSystems.join(folder, SETTINGS)) and not FileSystems.exists(
+            FileSystems.join(folder, COMPLETE)
+        ):
+            raise UserError(f"{folder}: sampling is not finished; run the same rft sample again")
+        patterns = [FileSystems.join(folder, f"samples*.jsonl{end}") for end in ("", ".gz")]
+        found = sorted(m.path for r in FileSystems.match(patterns) for m in r.metadata_list)
+        if not found:
+            raise UserError(f"{folder}: no samples-*.jsonl there; name what rft sample wrote")
+        files += [(index, path) for path in found]
+    return files
+
+
+def collect_with_beam(
+    problems: str,
+    samples: Sequence[str],
+    output: str,
+    settings: CollectSettings,
+    options: PipelineOptions | None = None,
+) -> None:
+    """`collect` as a pipeline; returns when it is done.
+
+    Args:
+      problems: a local file or a name; read here and sent along.
+      samples: folders with samples files.
+      output: a folder; must not hold another run's files.
+      options: of the pipeline: runner, project, parallelism.
+
+    Raises:
+      UserError: a mistake in the input found before the pipeline runs. Those found by a worker
+        fail the pipeline with the same message.
+    """
+    loaded = load_problems(problems)
+    make_decontaminator(settings)
+    files = find_files(samples)
+    if FileSystems.exists(FileSystems.join(output, STATS)):
+        raise UserError(f"{output}: holds {STATS} already; name another --output")
+    FileSystems.mkdirs(FileSystems.join(output, "parts"))
+    with beam.Pipeline(options=options) as pipeline:
+        _build(pipeline, loaded, files, list(samples), output, settings)
+    _join_parts(output, -(-len(loaded) // PROBLEMS_PER_PART))
+
+
+def _build(
+    pipeline: beam.Pipeline,
+    problems: Sequence[Problem],
+    files: Sequence[tuple[int, str]],
+    folders: Sequence[str],
+    output: str,
+    settings: CollectSettings,
+) -> None:
+    lines = (
+        pipeline
+        | "files" >> beam.Create(files)
+        | "spread files" >> beam.Reshuffle()
+        | "read" >> beam.ParDo(ReadLines())
+    )
+    places = [(problem.id, (place, problem)) for place, problem in enumerate(problems)]
+    results = (
+        {"problems": pipeline | "problems" >> beam.Create(places), "lines": lines}
+        | "by problem" >> beam.CoGroupByKey()
+        | "resolve" >> beam.ParDo(Resolve(settings))
+    )
+    _ = (
+        results
+        | "by part" >> beam.Map(lambda pair: (pair[0] // PROBLEMS_PER_PART, pair))
+        | "gather parts" >> beam.GroupByKey()
+        | "write parts" >> beam.ParDo(WritePart(output))
+    )
+    _ = (
+        results
+        | "models"
+        >> beam.FlatMap(lambda pair: [(m, f) for f, names in pair[1].models.items() for m in names])
+        | "each once" >> beam.Distinct()
+        | "all models" >> beam.combiners.ToList()
+        | "check models" >> beam.Map(_check_models, folders)
+    )
+    _ = (
+        results
+        | "tallies" >> beam.Map(lambda pair: pair[1].tally)
+        | "sum" >> beam.CombineGlobally(SumTallies())
+        | "write statistics" >> beam.Map(_write_statistics, output, settings)
+    )
+
+
+def _write_statistics(tally: Tally, output: str, settings: CollectSettings) -> None:
+    _write(FileSystems.join(output, STATS), [statistics_bytes(tally, settings)])
+
+
+def _join_parts(output: str, parts: int) -> None:
+    for name in (PATHS, LEDGER):
+        paths = [_part(output, name, part) for part in range(parts)]
+        _write(FileSystems.join(output, name), _contents(paths))
+    FileSystems.delete([FileSystems.join(output, "parts")])
+
+
+def _contents(paths: Iterable[str]) -> Iterator[bytes]:
+    for path in paths:
+        with FileSystems.open(path) as file:
+            while piece := file.read(1 << 20):
+                yield piece
+
+
+def main(arguments: Sequence[str]) -> None:
+    """The program: our flags as `rft collect` has them, all others are Beam's."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--problems", required=True)
+    parser.add_argument("--samples", required=True, action="append")
+    parser.add_argument("--output", required=True)
+    parser.add_argument("--gin_file", action="append", default=[])
+    flags, rest = parser.parse_known_args(arguments)
+    bindings = [flag.removeprefix("--gin.") for flag in rest if flag.startswith("--gin.")]
+    options = [flag for flag in rest if not flag.startswith("--gin.")]
+    config = load_config({"collect": CollectSettings}, flags.gin_file, bindings)
+    collect_with_beam(
+        flags.problems,
+        flags.samples,
+        flags.output,
+        config.get(CollectSettings),
+        PipelineOptions(options),
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
