@@ -74,7 +74,7 @@ def test_overlap_is_reported_and_nothing_is_removed_unasked(tmp_path: Path) -> N
         ("dirty", "human", 13, "t1"),
         ("half", "sampled", 6, "t2"),
     ]
-    assert found["rows"][2]["shared"] == "earned twelve dollars an hour so"
+    assert found["rows"][2]["shared"] == "she earned twelve dollars an hour"
     assert [row["id"] for row in result.paths if row["origin"] == "human"] == [
         "dirty", "half", "clean",
     ]  # fmt: skip
