@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Runs an rft command on the GPUs of this machine.
 #
-#   launch/gpus.sh [--gpus N] [--dry_run] -- COMMAND [FLAGS]
+#   launch/gpus.sh [FLAGS] -- COMMAND [FLAGS OF rft COMMAND]
 #   launch/gpus.sh --gpus 8 -- train --model models/7b --data gsm8k:train --output runs/sft --gin_file runs/sft.gin
 #   launch/gpus.sh --gpus 8 -- sample --model runs/sft --problems gsm8k:train --output runs/samples
 #
 #   --gpus N    how many GPUs; all of them without it
+#   --together  one process for `sample` too, for a model that one GPU can't hold (with --gin.sample.shard_weights=True)
 #   --python P  the Python with rft_jax; .venv/bin/python without it
 #   --dry_run   print the commands and stop
 #
@@ -18,11 +19,12 @@ here=$(dirname "$0")
 # shellcheck source=launch/common.sh
 . "$here/common.sh"
 
-gpus="" python=.venv/bin/python
+gpus="" together="" python=.venv/bin/python
 while [[ $# -gt 0 ]]; do
   case $1 in
     --help | -h) show_help; exit ;;
     --gpus) gpus=$(value_of "$@"); shift 2 ;;
+    --together) together=1; shift ;;
     --python) python=$(value_of "$@"); shift 2 ;;
     --dry_run) DRY_RUN=1; shift ;;
     --) shift; break ;;
@@ -33,7 +35,7 @@ done
 [[ -n $gpus ]] || gpus=$(nvidia-smi --list-gpus | wc -l)
 [[ $gpus =~ ^[1-9][0-9]*$ ]] || die "--gpus is $gpus; 1 or more is needed"
 
-if [[ $1 != sample || $gpus == 1 ]]; then
+if [[ $1 != sample || $gpus == 1 || -n $together ]]; then
   devices=$(seq -s , 0 $((gpus - 1)))
   echo "CUDA_VISIBLE_DEVICES=$devices $(quoted "$python" -m rft_jax.cli "$@")"
   [[ -z $DRY_RUN ]] || exit 0

@@ -11,6 +11,7 @@
 #   --partition P     and
 #   --account A       as sbatch has them
 #   --job NAME        the job's name (rft)
+#   --together        one process a node for `sample` too, for a model that one GPU can't hold
 #   --python P        the Python with rft_jax, on the nodes (.venv/bin/python)
 #   --dry_run         print the batch script and stop
 #
@@ -26,7 +27,7 @@ here=$(dirname "$0")
 # shellcheck source=launch/common.sh
 . "$here/common.sh"
 
-nodes=1 gpus=8 time=24:00:00 partition="" account="" job=rft python=.venv/bin/python
+nodes=1 gpus=8 time=24:00:00 partition="" account="" job=rft together="" python=.venv/bin/python
 while [[ $# -gt 0 ]]; do
   case $1 in
     --help | -h) show_help; exit ;;
@@ -36,6 +37,7 @@ while [[ $# -gt 0 ]]; do
     --partition) partition=$(value_of "$@"); shift 2 ;;
     --account) account=$(value_of "$@"); shift 2 ;;
     --job) job=$(value_of "$@"); shift 2 ;;
+    --together) together=1; shift ;;
     --python) python=$(value_of "$@"); shift 2 ;;
     --dry_run) DRY_RUN=1; shift ;;
     --) shift; break ;;
@@ -48,10 +50,14 @@ done
 batch_script() {
   local tasks=1 step optional=""
   if [[ $1 == sample ]]; then
-    tasks=$gpus
     # Quoted for the `bash -c` that every task runs; the variables are the task's.
     step="$(quoted "$python" "$here/sample_shard.py") --shard \$SLURM_PROCID --shards \$SLURM_NTASKS -- $(quoted "${@:2}")"
-    step="bash -c $(quoted "CUDA_VISIBLE_DEVICES=\$SLURM_LOCALID exec $step")"
+    if [[ -n $together ]]; then
+      step="bash -c $(quoted "exec $step")"
+    else
+      tasks=$gpus
+      step="bash -c $(quoted "CUDA_VISIBLE_DEVICES=\$SLURM_LOCALID exec $step")"
+    fi
   else
     step=$(quoted "$python" -m rft_jax.cli "$@")
   fi
