@@ -29,7 +29,7 @@ ROOMS = {
     "models": {"partitioning"},
     "checkpoints": {"models", "partitioning"},
     "training": {"models", "partitioning", "checkpoints", "data"},
-    "sampling": {"models", "partitioning", "checkpoints", "data"},
+    "sampling": {"models", "partitioning", "checkpoints", "data", "rft", "verify"},
     "evaluation": {"data", "sampling", "verify"},
     "report": {"evaluation", "verify"},
     "planning": {"models", "partitioning", "training", "sampling"},

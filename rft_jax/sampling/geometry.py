@@ -119,7 +119,7 @@ def choose_geometry(
         refill=1,
         chunk=settings.chunk,
         columns=settings.max_new_tokens,
-        task=min(settings.num_samples, _LARGEST_TASK),
+        task=min(settings.samples_at_a_time, _LARGEST_TASK),
         buckets=_buckets(min(settings.max_prompt_length, room) - 1),
         ring=hardware.platform == "tpu",
         int8=settings.cache_dtype == "int8",
@@ -137,16 +137,16 @@ def choose_geometry(
 
 def _default_group(settings: SampleSettings, shards: int) -> int:
     """At most 8, and so few that every slot draws two samples of a problem or more."""
-    group = _LARGEST_GROUP
-    while group > 1 and (group * 2 > settings.num_samples or settings.slots // shards % group):
+    group, samples = _LARGEST_GROUP, settings.samples_at_a_time
+    while group > 1 and (group * 2 > samples or settings.slots // shards % group):
         group //= 2
     return group
 
 
 def _buckets(longest: int) -> tuple[int, ...]:
-    """64, 128, 256 … and at last the longest itself."""
+    """64, 128, 256 … and the longest itself; none that is less than half as long again."""
     buckets, bucket = [], _SMALLEST_BUCKET
-    while bucket < longest:
+    while bucket * 1.5 < longest:
         buckets.append(bucket)
         bucket *= 2
     return (*buckets, longest)

@@ -6,9 +6,8 @@ not in a part when the process died is drawn again, and comes out the same.
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,15 @@ from rft_jax.jsonl import read_rows, write_rows
 
 SECONDS_PER_PART = 10.0
 
+Row = dict[str, Any]
+
 
 class Parts:
-    """The parts of one process's share of a run."""
+    """The parts in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[Row] = []
         self._written = time.monotonic()
         self._where: dict[str, Path] = {}
         for path in sorted(folder.glob("part-*.jsonl")):
@@ -32,10 +33,10 @@ class Parts:
 
     @property
     def done(self) -> set[str]:
-        """Ids of the problems that earlier runs have drawn all samples of."""
+        """Ids of the problems in the parts."""
         return set(self._where)
 
-    def add(self, rows: Iterable[dict[str, Any]]) -> None:
+    def add(self, rows: Iterable[Row]) -> None:
         """Takes all samples of one problem; they are safe after the next `flush`."""
         self._rows += list(rows)  # all of them or none, whatever interrupts
         if time.monotonic() - self._written >= SECONDS_PER_PART:
@@ -51,36 +52,36 @@ class Parts:
             self._rows = []
         self._written = time.monotonic()
 
-    def merge(self, path: Path, order: Sequence[str]) -> None:
-        """Writes one file with the problems in the order given; then the parts are removed.
+    def in_order(self, ids: Sequence[str]) -> Iterator[list[Row]]:
+        """Each problem's rows by sample; none for one that is in no part.
 
-        Holds no more than the parts that some not yet written problem stands in.
+        Holds no more than the parts in which some problem is still to come.
         """
-        self.flush()
-        last_use = {self._where[name]: name for name in order if name in self._where}
-        loaded: dict[Path, dict[str, list[dict[str, Any]]]] = {}
-
-        def rows() -> Iterable[dict[str, Any]]:
-            for name in order:
-                part = self._where.get(name)
-                if part is None:
-                    continue
-                if part not in loaded:
-                    loaded[part] = _by_problem(part)
-                yield from loaded[part].pop(name)
-                if last_use[part] == name:
-                    del loaded[part]
-
-        write_rows(path, rows())
-
-    def remove(self) -> None:
-        """Deletes the parts; the merged file has everything."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        last_use = {self._where[name]: name for name in ids if name in self._where}
+        loaded: dict[Path, dict[str, list[Row]]] = {}
+        for name in ids:
+            part = self._where.get(name)
+            if part is None:
+                yield []
+                continue
+            if part not in loaded:
+                loaded[part] = _by_problem(part)
+            yield loaded[part].pop(name)
+            if last_use[part] == name:
+                del loaded[part]
 
 
-def _by_problem(part: Path) -> dict[str, list[dict[str, Any]]]:
+def _by_problem(part: Path) -> dict[str, list[Row]]:
     rows = (row for _, row in read_rows(part))
     return {
         name: sorted(samples, key=lambda row: row["sample"])
         for name, samples in groupby(rows, key=lambda row: row["id"])
     }
+
+
+def merge(folders: Sequence[Parts], path: Path, ids: Sequence[str]) -> None:
+    """Writes one file: the problems in the order given, each with its rows of all the folders."""
+    in_order = (parts.in_order(ids) for parts in folders)
+    write_rows(
+        path, (row for found in zip(*in_order, strict=True) for rows in found for row in rows)
+    )

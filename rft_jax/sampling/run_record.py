@@ -14,17 +14,22 @@ from rft_jax.errors import UserError
 from rft_jax.jsonl import read_json, write_json
 from rft_jax.records import Problem
 from rft_jax.sampling.geometry import Geometry
+from rft_jax.sampling.hosts import Share
 from rft_jax.sampling.prompt_tokens import EncodedPrompts
 
 RUN = "run.json"
 _PACKAGES = ("rft-jax", "jax", "jaxlib", "flax", "numpy", "tokenizers", "sentencepiece")
 
 
-def settle_geometry(folder: Path, chosen: Geometry, settings: dict[str, Any]) -> Geometry:
+def settle_geometry(
+    folder: Path, chosen: Geometry, settings: dict[str, Any], share: Share
+) -> Geometry:
     """The geometry of the run's first start, which writes it with settings and versions."""
     path = folder / RUN
     if path.exists():
         return Geometry.from_json(read_json(path)["geometry"])
+    if not share.leads:
+        return chosen
     device = jax.devices()[0]
     record = {
         "settings": settings,

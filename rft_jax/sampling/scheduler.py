@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import jax
 import numpy as np
@@ -13,37 +13,11 @@ import numpy as np
 from rft_jax.models.llama import Params
 from rft_jax.sampling.decode import decode_chunk
 from rft_jax.sampling.exchange import drawn_so_far, end_samples, exchange
+from rft_jax.sampling.requests import Counters, Drawn, Finished, Request, Source
 from rft_jax.sampling.state import Program, Report, State, Tasks, init_state
 from rft_jax.sampling.stops import StopStrings
 
 _LONGEST_STOP = 64  # tokens; a longer stop string is found at the end of the sample only
-
-
-@dataclass(frozen=True, eq=False)
-class Request:
-    """Samples to draw for one prompt.
-
-    Attributes:
-      index: the caller's number for it.
-      prompt: token ids, at least one.
-      key: that all its draws come from, see `methods.problem_key`.
-      num_samples: how many, with indices from `first` on.
-      first: the first sample's index.
-    """
-
-    index: int
-    prompt: Sequence[int]
-    key: np.ndarray
-    num_samples: int
-    first: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """One sample: its tokens and their log-probabilities at temperature 1."""
-
-    tokens: np.ndarray
-    logprobs: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,46 +38,6 @@ class _Batch:
     logprobs: jax.Array
 
 
-Finished = tuple[Request, list[Drawn]]
-
-
-@dataclass
-class Counters:
-    """What was done so far; seconds are of the whole `run`, steps and slots of the decoding."""
-
-    requests: int = 0
-    samples: int = 0
-    tokens: int = 0
-    prefills: int = 0
-    steps: int = 0
-    slot_steps: int = 0
-    busy_slot_steps: int = 0
-    seconds: float = 0.0
-
-    @property
-    def utilisation(self) -> float:
-        """Share of all slots' steps in which a token was drawn that counts."""
-        return self.busy_slot_steps / max(self.slot_steps, 1)
-
-    def figures(self) -> dict[str, float]:
-        """What is shown beside the progress."""
-        seconds = max(self.seconds, 1e-9)
-        return {
-            "samples/s": self.samples / seconds,
-            "tokens/s": self.tokens / seconds,
-            "slots busy": self.utilisation,
-        }
-
-    def to_json(self) -> dict[str, float]:
-        """For `timing.json`."""
-        seconds = max(self.seconds, 1e-9)
-        return asdict(self) | {
-            "samples_per_second": self.samples / seconds,
-            "tokens_per_second": self.tokens / seconds,
-            "slot_utilisation": self.utilisation,
-        }
-
-
 @dataclass
 class Decoder:
     """Draws the samples of requests, in whatever order is quickest.
@@ -120,10 +54,15 @@ class Decoder:
     stops: StopStrings | None = None
     counters: Counters = field(default_factory=Counters)
 
-    def run(self, requests: Iterable[Request]) -> Iterator[list[Finished]]:
+    def run(
+        self, requests: Iterable[Request], source: Source | None = None
+    ) -> Iterator[list[Finished]]:
         """Yields the finished requests with their samples in order, after every chunk.
 
         Empty lists are yielded too, so that the caller can stop between chunks.
+
+        Args:
+          source: of further requests, for prompts that finished requests had.
         """
         buckets: dict[int, list[Request]] = {}
         for request in requests:
@@ -132,7 +71,7 @@ class Decoder:
         for bucket in sorted(buckets):
             began = time.monotonic()
             before = self.counters.seconds
-            for finished in _BucketRun(self, bucket, buckets[bucket]).results():
+            for finished in _BucketRun(self, bucket, buckets[bucket], source).results():
                 self.counters.seconds = before + time.monotonic() - began
                 yield finished
 
@@ -140,10 +79,12 @@ class Decoder:
 class _BucketRun:
     """All requests whose prompts fall into one bucket."""
 
-    def __init__(self, decoder: Decoder, bucket: int, requests: list[Request]) -> None:
+    def __init__(
+        self, decoder: Decoder, bucket: int, requests: list[Request], source: Source | None
+    ) -> None:
         self._params, self._program = decoder.params, decoder.program
         self._counters, self._stops = decoder.counters, decoder.stops
-        self._bucket = bucket
+        self._bucket, self._source = bucket, source
         self._pending = deque(_tasks(requests, self._program.geometry.task))
         self._held: dict[int, _Task] = {}  # by place, complete ones too until they are collected
         self._parts: dict[int, list[tuple[int, list[Drawn]]]] = {}
@@ -152,7 +93,7 @@ class _BucketRun:
         """Works until all is drawn; see `Decoder.run`."""
         state = init_state(self._program, self._bucket)
         report = None
-        while self._pending or self._held:
+        while self._has_work():
             collected = []
             for places in self._due(report):
                 state, batch = self._exchange(state, places)
@@ -164,6 +105,15 @@ class _BucketRun:
             self._count_steps(report)
             if self._stops is not None:
                 state = self._end_at_stop_strings(state, int(report.steps))
+
+    def _has_work(self) -> bool:
+        """Takes in what the source has; waits for it where there is nothing else to do."""
+        while self._source is not None:
+            wait = not (self._pending or self._held)
+            self._pending.extend(_tasks(self._source.further(wait), self._program.geometry.task))
+            if not wait or self._pending or not self._source.open:
+                break
+        return bool(self._pending or self._held)
 
     def _end_at_stop_strings(self, state: State, steps: int) -> State:
         """Frees the slots whose samples have a stop string among their last tokens."""
@@ -280,7 +230,7 @@ class _BucketRun:
         self._counters.tokens += sum(len(sample.tokens) for sample in samples)
 
 
-def _tasks(requests: list[Request], size: int) -> Iterator[_Task]:
+def _tasks(requests: Iterable[Request], size: int) -> Iterator[_Task]:
     for request in requests:
         for start in range(0, request.num_samples, size):
             count = min(size, request.num_samples - start)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rft_jax.errors import UserError
 
 OVER_LONG = ("skip", "cut")
+BUDGETS = ("fixed", "until", "difficulty")
 DTYPES = ("float32", "bfloat16")
 
 
@@ -15,7 +16,13 @@ class SampleSettings:
     """What is drawn, and how the device's memory is divided; the defaults are the paper's.
 
     Attributes:
-      num_samples: samples a problem.
+      num_samples: samples a problem; with another budget than 'fixed' the most it can get.
+      budget: 'fixed' gives every problem num_samples; 'until' stops at `enough` distinct correct
+        paths; 'difficulty' gives every problem round_size, and what is left of the total to
+        problems in proportion to the share of wrong samples among those.
+      enough: distinct correct paths at which 'until' stops.
+      round_size: samples between two decisions.
+      average: samples a problem on average, with 'difficulty'; the total is that of all problems.
       temperature: logits are divided by it before a draw; 0 takes the likeliest token (greedy).
       top_p: draw from the smallest set of tokens with this much probability; 1 keeps all.
       top_k: draw from this many likeliest tokens; 0 keeps all.
@@ -39,6 +46,10 @@ class SampleSettings:
     """
 
     num_samples: int = 100
+    budget: str = "fixed"
+    enough: int = 4
+    round_size: int = 8
+    average: float = 32.0
     temperature: float = 0.7
     top_p: float = 1.0
     top_k: int = 0
@@ -59,7 +70,8 @@ class SampleSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", tuple(self.stop))  # gin gives lists
-        for name in ("num_samples", "max_new_tokens", "max_prompt_length", "chunk"):
+        positive = ("num_samples", "max_new_tokens", "max_prompt_length", "chunk")
+        for name in (*positive, "enough", "round_size"):
             if getattr(self, name) < 1:
                 raise UserError(f"sample.{name} = {getattr(self, name)}: at least 1 is needed")
         for name in ("temperature", "top_k", "slots", "group", "limit"):
@@ -69,6 +81,15 @@ class SampleSettings:
             raise UserError(f"sample.top_p = {self.top_p}: above 0 and at most 1 is needed")
         if not all(self.stop):
             raise UserError("sample.stop holds an empty string, which would end every response")
+        if self.budget not in BUDGETS:
+            raise UserError(f"sample.budget = {self.budget!r}: one of {', '.join(BUDGETS)}")
+        if self.budget == "difficulty" and not (
+            self.round_size <= self.average <= self.num_samples
+        ):
+            raise UserError(
+                f"sample.average = {self.average} must lie between sample.round_size = "
+                f"{self.round_size} and sample.num_samples = {self.num_samples}"
+            )
         if self.over_long not in OVER_LONG:
             raise UserError(f"sample.over_long = {self.over_long!r}: 'skip' or 'cut' is needed")
         if self.dtype not in DTYPES:
@@ -79,3 +100,10 @@ class SampleSettings:
             raise UserError(
                 f"sample.slots = {self.slots} is not divisible by sample.group = {self.group}"
             )
+
+    @property
+    def samples_at_a_time(self) -> int:
+        """Samples of a problem that are drawn before anything is decided by them."""
+        return (
+            min(self.round_size, self.num_samples) if self.budget == "until" else self.num_samples
+        )

@@ -147,10 +147,11 @@ def state_specs(state: State, rows: tuple[str, ...]) -> Any:
     return jax.tree.map(lambda x: P(rows) if x.ndim else P(), state)
 
 
+@partial(jax.jit, static_argnames=("program", "bucket"))
 def init_state(program: Program, bucket: int) -> State:
     """All slots idle, for prompts of at most `bucket` tokens beside the last."""
     shardings = jax.tree.map(lambda x: x.sharding, abstract_state(program, bucket))
-    return jax.jit(partial(_zero_state, program, bucket), out_shardings=shardings)()
+    return jax.lax.with_sharding_constraint(_zero_state(program, bucket), shardings)
 
 
 def abstract_state(program: Program, bucket: int) -> Any:

@@ -29,9 +29,10 @@ H200 = Hardware("gpu", memory=141e9)
 
 def test_buckets_double_up_to_the_longest_prompt_that_leaves_room_for_a_response() -> None:
     geometry = choose_geometry(CONFIG, SampleSettings(max_new_tokens=100))
-    assert geometry.buckets == (64, 128, 155)
+    assert geometry.buckets == (64, 155)
     assert geometry.max_prompt_length + 100 == CONFIG.max_position_embeddings
-    assert [geometry.bucket_of(n) for n in (1, 65, 66, 156)] == [64, 64, 128, 155]
+    assert choose_geometry(LLAMA_7B, SampleSettings()).buckets == (64, 128, 256, 511)
+    assert [geometry.bucket_of(n) for n in (1, 65, 66, 156)] == [64, 64, 155, 155]
 
 
 @pytest.mark.parametrize(

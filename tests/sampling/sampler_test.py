@@ -141,9 +141,9 @@ def test_sigterm_saves_what_was_drawn_and_the_next_run_draws_the_rest(
 
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "update", update)
-        with pytest.raises(Preempted, match="of 90 samples"):
+        with pytest.raises(Preempted, match="samples drawn"):
             _sample(files, tmp_path / "out")
-    saved = sum(len(p.read_text().splitlines()) for p in (tmp_path / "out/parts").iterdir())
+    saved = sum(len(p.read_text().splitlines()) for p in (tmp_path / "out/parts").rglob("part-*"))
     assert 30 <= saved < 90
     _sample(files, tmp_path / "out")
     assert (tmp_path / "out" / SHARD).read_bytes() == (finished / SHARD).read_bytes()
@@ -169,7 +169,7 @@ def test_killed_at_any_moment_and_run_again_gives_the_same_file(
     command = [sys.executable, "-c", _CHILD, *arguments, json.dumps(vars(SETTINGS))]
     for parts_before_death in (2, 9):
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        while len(list(output.glob("parts/part-*"))) < parts_before_death:
+        while len(list(output.glob("parts/00000/first/part-*"))) < parts_before_death:
             assert child.poll() is None, "finished before it was killed"
             time.sleep(0.002)
         child.kill()
@@ -196,12 +196,18 @@ def test_parts_are_merged_in_problem_and_sample_order(tmp_path: Path) -> None:
     assert second.done == {"c"}
     second.add([{"id": "a", "sample": 0}])
     second.add([{"id": "d", "sample": 0}])
-    second.merge(tmp_path / "merged.jsonl", ["d", "never drawn", "c", "a"])
+    second.flush()
+    rest = parts.Parts(tmp_path / "rest")
+    rest.add([{"id": "c", "sample": 3}, {"id": "c", "sample": 2}])
+    rest.flush()
+    parts.merge([second, rest], tmp_path / "merged.jsonl", ["d", "never drawn", "c", "a"])
     rows = [json.loads(line) for line in (tmp_path / "merged.jsonl").read_text().splitlines()]
     assert rows == [
         {"id": "d", "sample": 0},
         {"id": "c", "sample": 0},
         {"id": "c", "sample": 1},
+        {"id": "c", "sample": 2},
+        {"id": "c", "sample": 3},
         {"id": "a", "sample": 0},
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +12,8 @@ import pytest
 
 from rft_jax.models import kv_cache
 from rft_jax.models.llama import Llama, unembed
-from rft_jax.sampling.decode import decode_chunk
-from rft_jax.sampling.exchange import exchange
 from rft_jax.sampling.methods import Greedy, Random, log_probability, random_bits
-from rft_jax.sampling.scheduler import Request
+from rft_jax.sampling.requests import Request
 from tests.sampling.tiny import (
     CONFIG,
     EOS,
@@ -157,19 +156,24 @@ def test_slots_stay_busy_at_100_samples_a_problem() -> None:
     assert outcome.decoder.counters.utilisation >= 0.85
 
 
-def test_nothing_is_compiled_in_steady_state() -> None:
-    run(requests(40))
-    before = decode_chunk._cache_size(), exchange._cache_size()
-    run([replace(request, num_samples=3) for request in requests(90)[40:]])
-    assert (decode_chunk._cache_size(), exchange._cache_size()) == before
+def test_two_programs_are_compiled_for_a_bucket_and_none_in_steady_state() -> None:
+    compiled: list[str] = []
 
+    def listen(event: str, _seconds: float, **what: Any) -> None:
+        if event.endswith("backend_compile_duration"):
+            compiled.append(what["fun_name"])
 
-def test_two_programs_are_compiled_for_a_bucket() -> None:
-    decode_chunk.clear_cache()
-    exchange.clear_cache()
-    run(requests(40))
-    compiled = decode_chunk._cache_size(), exchange._cache_size()
-    assert compiled == (len(GEOMETRY.buckets),) * 2
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        geometry = replace(GEOMETRY, chunk=5)  # another one, so that nothing is compiled yet
+        run(requests(40), geometry=geometry)
+        programs = [name for name in compiled if name in ("jit(decode_chunk)", "jit(exchange)")]
+        assert sorted(programs) == ["jit(decode_chunk)"] * 2 + ["jit(exchange)"] * 2
+        compiled.clear()
+        run([replace(request, num_samples=3) for request in requests(90)[40:]], geometry=geometry)
+        assert compiled == []
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
 
 
 def test_steps_and_busy_slots_are_counted(drawn: Outcome) -> None:

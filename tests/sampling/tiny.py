@@ -8,6 +8,7 @@ from functools import cache
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from rft_jax.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
@@ -15,7 +16,8 @@ from rft_jax.models.llama import Params, init_params
 from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.methods import Method, Random, problem_key
 from rft_jax.sampling.placement import place_params, sampling_mesh
-from rft_jax.sampling.scheduler import Decoder, Drawn, Request
+from rft_jax.sampling.requests import Drawn, Request
+from rft_jax.sampling.scheduler import Decoder
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.state import Program, decoding_config
 from rft_jax.sampling.stops import StopStrings
@@ -41,10 +43,8 @@ GEOMETRY = Geometry(
 @cache
 def params() -> Params:
     """Random weights; the logits are stretched, so that some tokens are much likelier."""
-    random = init_params(CONFIG, jax.random.key(0))
-    return jax.tree.map(lambda x: x, random) | {
-        "unembed": {"kernel": random["unembed"]["kernel"] * 2}
-    }
+    random = jax.jit(init_params, static_argnums=0)(CONFIG, jax.random.key(0))
+    return random | {"unembed": {"kernel": random["unembed"]["kernel"] * 2}}
 
 
 def requests(count: int, num_samples: int = 5, longest: int = 17) -> list[Request]:
@@ -78,8 +78,7 @@ def run(
     devices = sampling_mesh(SampleSettings(), mesh)
     config = decoding_config(CONFIG, "float32")
     program = Program(config, method, eos, geometry, devices, rows)
-    placed = place_params(params(), CONFIG.num_layers, "float32", devices, rows)
-    decoder = Decoder(placed, program, stops)
+    decoder = Decoder(_placed(devices, rows), program, stops)
     samples = {}
     for finished in decoder.run(asked):
         for request, drawn in finished:
@@ -87,6 +86,11 @@ def run(
                 assert (request.index, request.first + place) not in samples
                 samples[request.index, request.first + place] = one
     return Outcome(samples, decoder)
+
+
+@cache
+def _placed(mesh: Mesh, rows: tuple[str, ...]) -> Params:
+    return place_params(params(), CONFIG.num_layers, "float32", mesh, rows)
 
 
 def assert_same(left: Drawn, right: Drawn) -> None:

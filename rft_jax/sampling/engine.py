@@ -1,0 +1,161 @@
+"""Drawing samples for prompts at hand.
+
+model = load_model("runs/quickstart/sft")
+sampler = Sampler(model, model.tokenizer)
+samples = sampler.sample(["How many …?"], k=4, temperature=0.7)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+from jax.sharding import Mesh
+
+from rft_jax.models.config import LlamaConfig
+from rft_jax.models.llama import Params
+from rft_jax.records import Sample
+from rft_jax.sampling.geometry import Geometry, choose_geometry, describe_memory, memory_needed
+from rft_jax.sampling.methods import method_of, problem_key
+from rft_jax.sampling.placement import hardware_of, place_params, row_axes, sampling_mesh
+from rft_jax.sampling.prompt_tokens import EncodedPrompts, encode_prompts
+from rft_jax.sampling.requests import Counters, Drawn, Finished, Request, Source
+from rft_jax.sampling.scheduler import Decoder
+from rft_jax.sampling.settings import SampleSettings
+from rft_jax.sampling.state import Program, decoding_config
+from rft_jax.sampling.stops import StopStrings
+from rft_jax.tokenizers import Tokenizer
+
+
+class Model(Protocol):
+    """What is drawn from; `checkpoints.load.LoadedModel` is one."""
+
+    @property
+    def config(self) -> LlamaConfig:
+        """The model's shape."""
+
+    @property
+    def params(self) -> Params:
+        """Its parameters, layers stacked."""
+
+
+class Sampler:
+    """Draws samples from one model.
+
+    Args:
+      model: configuration and parameters.
+      tokenizer: the model's.
+      settings: of every draw.
+      mesh: None for the first device alone.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        tokenizer: Tokenizer,
+        settings: SampleSettings | None = None,
+        mesh: Mesh | None = None,
+    ) -> None:
+        self.settings = settings or SampleSettings()
+        self.config = model.config
+        self.tokenizer = tokenizer
+        self.counters = Counters()
+        self._mesh = mesh or sampling_mesh(self.settings, None)
+        self._rows = row_axes(self.settings)
+        self._hardware = hardware_of(self._mesh, self._rows)
+        self._params = place_params(
+            model.params, model.config.num_layers, self.settings.dtype, self._mesh, self._rows
+        )
+
+    def sample(self, prompts: Sequence[str], k: int = 1, **changes: Any) -> list[list[Sample]]:
+        """k samples of each prompt, in the order of the prompts; none of one that is too long.
+
+        A prompt's samples depend on the seed and on its text alone: the same prompt twice gives the
+        same samples twice.
+
+        Args:
+          prompts: taken as they are; `Template.render` makes one of a question.
+          changes: settings for this call, such as `temperature` or `seed`.
+        """
+        settings = replace(self.settings, num_samples=k, **changes)
+        geometry = self.geometry(settings)
+        encoded = self.encode(prompts, geometry)
+        requests = [
+            Request(place, ids, problem_key(settings.seed, prompts[place]), k)
+            for place, ids in enumerate(encoded.ids)
+            if ids is not None
+        ]
+        samples: list[list[Sample]] = [[] for _ in prompts]
+        for finished in self.draw(requests, geometry, settings):
+            for request, drawn in finished:
+                prompt = prompts[request.index]
+                samples[request.index] = self.to_samples(drawn, prompt, settings=settings)
+        return samples
+
+    def geometry(self, settings: SampleSettings | None = None) -> Geometry:
+        """The geometry for these settings on this mesh."""
+        return choose_geometry(self.config, settings or self.settings, self._hardware)
+
+    def describe_memory(self, geometry: Geometry) -> str:
+        """The sum of what the geometry takes, in one line."""
+        needed = memory_needed(self.config, self.settings, geometry, self._hardware)
+        return describe_memory(needed, geometry, self._hardware)
+
+    def encode(self, prompts: Sequence[str], geometry: Geometry) -> EncodedPrompts:
+        """Prompts as token ids, those over the geometry's length treated as the settings say."""
+        longest = geometry.max_prompt_length
+        return encode_prompts(prompts, self.tokenizer, longest, self.settings.over_long)
+
+    def draw(
+        self,
+        requests: Iterable[Request],
+        geometry: Geometry,
+        settings: SampleSettings | None = None,
+        source: Source | None = None,
+    ) -> Iterator[list[Finished]]:
+        """Token ids for requests as they are finished; see `Decoder.run`."""
+        settings = settings or self.settings
+        program = Program(
+            config=decoding_config(self.config, settings.dtype),
+            method=method_of(settings),
+            eos_ids=tuple(sorted(self.tokenizer.eos_ids)),
+            geometry=geometry,
+            mesh=self._mesh,
+            row_axes=self._rows,
+        )
+        stops = self._stops(settings) if settings.stop else None
+        return Decoder(self._params, program, stops, self.counters).run(requests, source)
+
+    def _stops(self, settings: SampleSettings) -> StopStrings:
+        return StopStrings(self.tokenizer.decode, settings.stop)
+
+    def to_samples(
+        self,
+        drawn: Sequence[Drawn],
+        identity: str,
+        model: str = "",
+        first: int = 0,
+        settings: SampleSettings | None = None,
+    ) -> list[Sample]:
+        """Records of one problem's samples, numbered from `first` on."""
+        settings = settings or self.settings
+        stops = self._stops(settings)
+        samples = []
+        for number, one in enumerate(drawn, start=first):
+            tokens = one.tokens.tolist()
+            stopped = tokens[-1] in self.tokenizer.eos_ids or stops.occurs_in(tokens)
+            samples.append(
+                Sample(
+                    id=identity,
+                    sample=number,
+                    model=model,
+                    seed=settings.seed,
+                    response=stops.text(tokens),
+                    tokens=tuple(tokens),
+                    finish_reason="stop" if stopped else "length",
+                    logprob=float(np.sum(one.logprobs, dtype=np.float64)),
+                )
+            )
+        return samples
