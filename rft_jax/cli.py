@@ -122,8 +122,11 @@ def _dispatch(argv: list[str]) -> None:
         if command.dry_run:
             command.dry_run(flags, config)
         return
-    config_text.set(text)
-    command.run(flags, config)
+    before = config_text.set(text)
+    try:
+        command.run(flags, config)
+    finally:
+        config_text.reset(before)
 
 
 def _gin_flags(rest: Sequence[str], command: Command) -> list[str]:

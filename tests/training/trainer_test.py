@@ -139,7 +139,7 @@ def test_a_loss_that_is_no_number_stops_with_step_and_last_good_checkpoint(
 def test_dropped_examples_are_counted(
     data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train(CONFIG, [data], str(tmp_path / "model"), replace(SETTINGS, max_length=72, num_steps=1))
+    train(CONFIG, [data], str(tmp_path / "model"), replace(SETTINGS, max_length=104, num_steps=1))
     manifest = json.loads((tmp_path / "model" / "data.json").read_text())
     assert 0 < manifest["dropped"] < manifest["examples"] == 60
     assert f"({manifest['dropped']} dropped" in capsys.readouterr().out
