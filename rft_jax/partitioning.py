@@ -14,6 +14,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array
 
+from rft_jax.errors import UserError
 from rft_jax.mesh_settings import AXES, MeshSettings, mesh_sizes
 from rft_jax.sharding_rules import fitting_axes, param_axes
 
@@ -61,6 +62,25 @@ def path_name(path: tuple[Any, ...]) -> str:
 def batch_sharding(mesh: Mesh) -> NamedSharding:
     """Rows of a batch over `data` and `fsdp`."""
     return NamedSharding(mesh, P(BATCH_AXES))
+
+
+def check_rows(rows: int, mesh: Mesh) -> None:
+    """Refuses a batch that can't be split evenly over the mesh, or over the processes.
+
+    Raises:
+      UserError: names both numbers.
+    """
+    shards = mesh.shape["data"] * mesh.shape["fsdp"]
+    if rows % shards:
+        raise UserError(
+            f"train.batch_size {rows} is not divisible by mesh data × fsdp = {shards}: set it to "
+            f"{-(-rows // shards) * shards}, or give devices to mesh.tensor"
+        )
+    if shards % jax.process_count():
+        raise UserError(
+            f"mesh data × fsdp = {shards} is not divisible by {jax.process_count()} processes, and "
+            "each feeds rows of its own; lower mesh.tensor"
+        )
 
 
 def constrain_activations(x: Array) -> Array:

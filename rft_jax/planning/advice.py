@@ -8,7 +8,7 @@ from typing import Any
 
 from rft_jax.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.models.config import LlamaConfig
-from rft_jax.planning.closed_form import activation_bytes, state_bytes
+from rft_jax.planning.closed_form import state_bytes, temporary_bytes
 from rft_jax.planning.topologies import Topology
 from rft_jax.training.settings import TrainSettings
 
@@ -17,7 +17,7 @@ USABLE = 0.95  # of a chip's memory: the rest is the runtime's and lost between 
 
 def train_bytes(config: LlamaConfig, settings: TrainSettings, mesh: dict[str, int]) -> float:
     """State and about what a step adds to it, on one chip."""
-    return state_bytes(config, settings, mesh) + activation_bytes(config, settings, mesh)
+    return state_bytes(config, settings, mesh) + temporary_bytes(config, settings, mesh)
 
 
 def advise(
@@ -35,11 +35,11 @@ def advise(
     sizes = mesh_sizes(mesh, topology.num_chips)
     room = USABLE * topology.chip.hbm
     state = state_bytes(config, settings, sizes)
-    estimated = activation_bytes(config, settings, sizes)
+    estimated = temporary_bytes(config, settings, sizes)
     scale = max(1.0, (needed - state) / estimated) if needed else 1.0
 
     def fits() -> bool:
-        added = scale * activation_bytes(config, settings, sizes)
+        added = scale * temporary_bytes(config, settings, sizes)
         return state_bytes(config, settings, sizes) + added <= room
 
     taken: dict[str, str] = {}
@@ -70,7 +70,8 @@ def _changes(
     if settings.remat == "none":
         yield "train.remat", "save_attention", "activations computed again, a third more FLOPs"
     parts = 2 * settings.gradient_accumulation
-    while settings.batch_size % parts == 0 and settings.batch_size // parts >= topology.num_chips:
+    shards = topology.num_chips // max(mesh.tensor, 1)
+    while settings.batch_size % (parts * shards) == 0:  # every part still has rows for all
         yield "train.gradient_accumulation", parts, "the batch computed in parts"
         parts *= 2
     if settings.remat != "full":

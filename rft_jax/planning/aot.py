@@ -29,7 +29,7 @@ from rft_jax.sampling.methods import method_of
 from rft_jax.sampling.placement import decoding_shardings
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.state import Program, abstract_state, decoding_config
-from rft_jax.training.settings import TrainSettings
+from rft_jax.training.settings import COMPUTED, TrainSettings
 from rft_jax.training.train_step import init_state as init_train_state
 from rft_jax.training.train_step import state_shardings, train_step
 
@@ -71,6 +71,8 @@ def tpu_devices(topology: Topology) -> list[Any]:
             "or take the formulas alone: --gin.plan.compile=False"
         )
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # there is no cloud machine to be asked
+    os.environ.setdefault("TPU_STDERR_LOG_LEVEL", "3")  # nor any use in hearing that there is none
+    os.environ.setdefault("TPU_MIN_LOG_LEVEL", "3")
     from jax.experimental import topologies
 
     bounds = {}
@@ -89,9 +91,7 @@ def compile_train_step(
 ) -> Compiled:
     """The train step of `rft train` on these devices (stand-ins or real ones)."""
     mesh = make_mesh(mesh_settings, devices)
-    config = replace(
-        config, dtype=settings.dtype, remat=settings.remat, scan_unroll=settings.scan_unroll
-    )
+    config = replace(config, **{name: getattr(settings, name) for name in COMPUTED})
     with jax.set_mesh(mesh):
         base = jax.eval_shape(lambda: init_params(replace(config, lora=None), jax.random.key(0)))
         frozen: Any = {}

@@ -14,6 +14,7 @@ from rft_jax.models.shapes import (
     token_flops,
     train_flops_per_token,
 )
+from rft_jax.sampling.geometry import Geometry
 from rft_jax.sharding_rules import fitting_axes
 from rft_jax.training.settings import TrainSettings
 
@@ -83,7 +84,7 @@ def state_bytes(config: LlamaConfig, settings: TrainSettings, mesh: Mapping[str,
 def activation_bytes(
     config: LlamaConfig, settings: TrainSettings, mesh: Mapping[str, int]
 ) -> float:
-    """About what the forward pass keeps for the backward pass on one chip, gradients included."""
+    """About what the forward pass keeps for the backward pass on one chip, and works with."""
     item = _ITEM_BYTES[settings.dtype]
     rows = settings.batch_size / settings.gradient_accumulation
     tokens = rows * settings.max_length / (mesh["data"] * mesh["fsdp"])
@@ -91,15 +92,32 @@ def activation_bytes(
     queries = config.num_heads * config.head_size / tensor
     keys = config.num_kv_heads * config.head_size / tensor
     ffn = config.intermediate_size / tensor
-    scores = config.num_heads / tensor * settings.max_length
+    is_flash = settings.attention != "einsum" and settings.dtype == "bfloat16"
+    scores = 0.0 if is_flash else config.num_heads / tensor * settings.max_length
     whole = item * (2 * width + 2 * queries + 2 * keys + 3 * ffn) + 4 * width + (4 + item) * scores
     kept = {"none": whole, "save_attention": item * (width + queries), "full": item * width}
-    layers = tokens * (config.num_layers * kept[settings.remat])
+    layers = tokens * config.num_layers * kept[settings.remat]
     one_block = tokens * whole if settings.remat != "none" else 0.0
     chunk = settings.loss_chunk or settings.max_length
     logits = 2 * 4 * tokens * chunk / settings.max_length * config.vocab_size / tensor
-    shapes = adapter_shapes(config) or param_shapes(config)
-    return layers + max(one_block, logits) + 4 * shard_elements(shapes, mesh)
+    return layers + max(one_block, logits)
+
+
+def temporary_bytes(config: LlamaConfig, settings: TrainSettings, mesh: Mapping[str, int]) -> float:
+    """About what a step needs beside the state on one chip.
+
+    Gradients, the parameters' shard in the compute dtype, the gathered weights of two layers (one
+    computes while the next is on its way) and of a vocabulary table with its gradient, activations.
+    """
+    item, shapes = _ITEM_BYTES[settings.dtype], param_shapes(config)
+    gradients = 4 * shard_elements(adapter_shapes(config) or shapes, mesh)
+    copy = item * shard_elements(shapes, mesh) if settings.dtype != "float32" else 0
+    gathered = 0.0
+    if mesh["fsdp"] > 1:
+        layer = sum(math.prod(s[1:]) for path, s in shapes.items() if path.startswith("layers/"))
+        table = config.vocab_size * config.hidden_size
+        gathered = 2 * item * (layer + table) / mesh["tensor"]
+    return gradients + copy + gathered + activation_bytes(config, settings, mesh)
 
 
 def train_cost(config: LlamaConfig, settings: TrainSettings, mesh: Mapping[str, int]) -> Cost:
@@ -169,9 +187,10 @@ def sampling_flops(config: LlamaConfig, prompt: float, response: float, k: int) 
     return prefill + k * response * token_flops(config, prompt + response / 2).forward
 
 
-def decode_bytes(config: LlamaConfig, groups: int, prompt: int, slots: int, response: int) -> float:
+def decode_bytes(config: LlamaConfig, geometry: Geometry) -> float:
     """Weights and cache of one copy of the model, in bfloat16, over all of its chips."""
-    columns = groups * prompt + slots * response
+    prompts = geometry.prompts * geometry.groups * geometry.buckets[-1]
+    columns = prompts + geometry.slots * geometry.columns
     return 2.0 * config.num_params + cache_bytes_per_token(config) * columns
 
 

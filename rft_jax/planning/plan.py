@@ -11,11 +11,11 @@ from rft_jax.models.config import LlamaConfig
 from rft_jax.planning.advice import USABLE, advise
 from rft_jax.planning.closed_form import (
     Cost,
-    activation_bytes,
     decode_bytes,
     decode_cost,
     decode_tensor,
     state_bytes,
+    temporary_bytes,
     train_cost,
 )
 from rft_jax.planning.hours import Stage, stages
@@ -101,8 +101,7 @@ def _check(
             f"set it to {more}, or give chips to mesh.tensor"
         )
     geometry = choose_geometry(config, sample)
-    prompt, slots = geometry.max_prompt_length, geometry.slots
-    state = decode_bytes(config, geometry.groups, prompt, slots, geometry.columns)
+    state = decode_bytes(config, geometry)
     tensor = data.sample_tensor or decode_tensor(state, topology.chip, topology.num_chips)
     if topology.num_chips % tensor:
         raise UserError(
@@ -118,7 +117,7 @@ def _check(
         mesh,
         sizes,
         tensor,
-        slots,
+        geometry.slots,
         geometry.group,
         state,
     )
@@ -148,7 +147,7 @@ def _heading(planned: Planned) -> list[str]:
 def _train_lines(planned: Planned, compiled: Compiled | None) -> list[str]:
     config, train, sizes = planned.config, planned.train, planned.mesh
     state = state_bytes(config, train, sizes)
-    added = activation_bytes(config, train, sizes)
+    added = temporary_bytes(config, train, sizes)
     needed = compiled.needed if compiled else state + added
     room = planned.topology.chip.hbm
     fits = compiled.fits if compiled else needed <= USABLE * room

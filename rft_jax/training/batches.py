@@ -34,6 +34,7 @@ class Batches:
       seed: of the order of examples in every epoch.
       packed: whether examples share rows.
       pad_id: fills what is left.
+      weights: float32[n], what each example's response tokens count; None for 1.
     """
 
     arrays: TokenArrays
@@ -42,6 +43,7 @@ class Batches:
     seed: int
     packed: bool = True
     pad_id: int = 0
+    weights: np.ndarray | None = None
 
     @cached_property
     def _columns(self) -> np.ndarray:
@@ -79,9 +81,9 @@ class Batches:
 
         Returns:
           `tokens`, `targets`, `positions`, `segment_ids` (int32) and `loss_weights` (float32), each
-          rows × max_length. `targets` are the tokens that follow; `loss_weights` is 1 where the
-          target is a response token (the first and EOS included), 0 elsewhere; positions restart
-          with every example; segments count from 1, 0 is padding.
+          rows × max_length. `targets` are the tokens that follow; `loss_weights` is 1 (or the
+          example's weight) where the target is a response token (the first and EOS included), 0
+          elsewhere; positions restart with every example; segments count from 1, 0 is padding.
         """
         share = self.batch_size // process_count
         rows = self.rows_of(step)[process_index * share : (process_index + 1) * share]
@@ -109,5 +111,6 @@ class Batches:
             row["positions"][here] = np.arange(columns)
             row["segment_ids"][here] = segment
             first = max(int(self.arrays.prompt_lengths[example]) - 1, 0)
-            row["loss_weights"][start + first : start + columns] = 1.0
+            weight = 1.0 if self.weights is None else self.weights[example]
+            row["loss_weights"][start + first : start + columns] = weight
             start += columns

@@ -54,7 +54,8 @@ def load_training_data(
 def _first(arrays: TokenArrays, limit: int) -> TokenArrays:
     offsets = arrays.offsets[: limit + 1]
     tokens = np.asarray(arrays.tokens[: offsets[-1]])
-    return TokenArrays(tokens, offsets, arrays.prompt_lengths[:limit], arrays.manifest)
+    questions = None if arrays.questions is None else arrays.questions[:limit]
+    return TokenArrays(tokens, offsets, arrays.prompt_lengths[:limit], arrays.manifest, questions)
 
 
 def read_examples(spec: str) -> Iterator[tuple[str, str]]:

@@ -29,10 +29,10 @@ def make_optimizer(settings: TrainSettings) -> optax.GradientTransformation:
 def learning_rate(settings: TrainSettings, step: int, num_steps: int) -> float:
     """The learning rate of step `step` (from 0) of `num_steps`.
 
-    Rises linearly over the first `warmup_ratio` of the steps, then follows the schedule down to
-    `final_learning_rate_ratio` of the peak.
+    Rises linearly over the first `warmup_steps` (or `warmup_ratio` of all steps), then follows the
+    schedule down to `final_learning_rate_ratio` of the peak.
     """
-    warmup = math.ceil(settings.warmup_ratio * num_steps)
+    warmup = settings.warmup_steps or math.ceil(settings.warmup_ratio * num_steps)
     if step < warmup:
         return settings.learning_rate * (step + 1) / warmup
     progress = (step - warmup) / max(num_steps - warmup, 1)

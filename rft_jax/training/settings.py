@@ -8,6 +8,8 @@ from rft_jax.errors import UserError
 from rft_jax.models.config import LORA_TARGETS, Lora
 
 SCHEDULES = ("cosine", "linear", "constant")
+QUESTION_WEIGHTS = ("none", "equal")
+COMPUTED = ("dtype", "attention", "remat", "scan_unroll")  # settings of how, not of what
 _AT_LEAST_ONE = (
     "batch_size",
     "gradient_accumulation",
@@ -26,12 +28,16 @@ class TrainSettings:
       schedule: 'cosine', 'linear' (both fall to final_learning_rate_ratio) or 'constant'.
       final_learning_rate_ratio: the last step's learning rate over the peak.
       warmup_ratio: share of all steps over which the learning rate rises linearly.
+      warmup_steps: steps over which it does; 0 for warmup_ratio's share.
       num_epochs: passes over the data.
       num_steps: optimizer steps; 0 for as many as num_epochs gives.
       batch_size: rows of max_length tokens in a step, over all devices; rows hold several examples.
       gradient_accumulation: parts that a batch is computed in, one after the other.
       max_length: tokens in a row.
       over_long: what becomes of an example longer than a row: 'drop' or 'cut'; counted either way.
+      question_weights: 'none' counts every response token alike; 'equal' divides the weight of an
+        example by the number of examples of its question, so that easy questions, of which many
+        paths are kept, don't dominate.
       pack: whether several examples share a row; off, each has its own.
       weight_decay: decoupled (AdamW).
       beta1: AdamW's first decay.
@@ -54,18 +60,21 @@ class TrainSettings:
       loss_chunk: positions whose logits exist at a time; 0 for all of them.
       save_every_steps: steps between checkpoints.
       keep_checkpoints: how many checkpoints are kept.
+      wandb: project on Weights & Biases that gets the metrics too (needs wandb); '' for none.
     """
 
     learning_rate: float = 2e-5
     schedule: str = "cosine"
     final_learning_rate_ratio: float = 0.0
     warmup_ratio: float = 0.03
+    warmup_steps: int = 0
     num_epochs: int = 3
     num_steps: int = 0
     batch_size: int = 128
     gradient_accumulation: int = 1
     max_length: int = 512
     over_long: str = "drop"
+    question_weights: str = "none"
     pack: bool = True
     weight_decay: float = 0.0
     beta1: float = 0.9
@@ -88,6 +97,7 @@ class TrainSettings:
     loss_chunk: int = 0
     save_every_steps: int = 100
     keep_checkpoints: int = 1
+    wandb: str = ""
 
     @property
     def lora(self) -> Lora | None:
@@ -102,6 +112,12 @@ class TrainSettings:
             raise UserError(f"train.schedule {self.schedule!r}: one of {', '.join(SCHEDULES)}")
         if self.over_long not in ("drop", "cut"):
             raise UserError(f"train.over_long {self.over_long!r}: 'drop' or 'cut' is needed")
+        if self.question_weights not in QUESTION_WEIGHTS:
+            raise UserError(
+                f"train.question_weights {self.question_weights!r}: 'none' or 'equal' is needed"
+            )
+        if self.warmup_steps < 0:
+            raise UserError(f"train.warmup_steps is {self.warmup_steps}; 0 or more is needed")
         for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise UserError(f"train.{name} is {getattr(self, name)}; at least 1 is needed")

@@ -1,7 +1,8 @@
 """Tokenized examples as flat arrays with a manifest: what training reads.
 
 A folder holds `tokens.npy` (all examples' ids, end to end), `offsets.npy` (where each begins, and
-the end), `prompt_lengths.npy` and `manifest.json`, which says what they were made from.
+the end), `prompt_lengths.npy`, `questions.npy` (which examples are of one question) and
+`manifest.json`, which says what they were made from.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rft_jax.tokenizers import Tokenizer
 
 MANIFEST = "manifest.json"
 _ARRAYS = ("tokens", "offsets", "prompt_lengths")
+_QUESTIONS = "questions"  # folders made before there was such an array lack it
 _BATCH = 4096
 
 
@@ -34,12 +36,14 @@ class TokenArrays:
       offsets: int64[n + 1].
       prompt_lengths: int32[n], leading tokens of each example that carry no loss.
       manifest: what they were made from, and how many were dropped or cut.
+      questions: int32[n], the number of each example's question, or None where it is not known.
     """
 
     tokens: np.ndarray
     offsets: np.ndarray
     prompt_lengths: np.ndarray
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    questions: np.ndarray | None = None
 
     @property
     def lengths(self) -> np.ndarray:
@@ -51,9 +55,10 @@ class TokenArrays:
 
     def save(self, folder: str | Path) -> None:
         """Writes the folder; the manifest last, so that a torn one is seen to be torn."""
-        for name in _ARRAYS:
-            with atomic_write(Path(folder) / f"{name}.npy", "wb") as file:
-                np.save(file, getattr(self, name))
+        for name in (*_ARRAYS, _QUESTIONS):
+            if getattr(self, name) is not None:
+                with atomic_write(Path(folder) / f"{name}.npy", "wb") as file:
+                    np.save(file, getattr(self, name))
         write_json(Path(folder) / MANIFEST, dict(self.manifest))
 
 
@@ -75,7 +80,25 @@ def load_token_arrays(folder: str | Path) -> TokenArrays:
         if not path.exists():
             raise UserError(f"{path}: no such file; make the token arrays again")
         arrays[name] = np.load(path, mmap_mode="r" if name == "tokens" else None)
+    questions = Path(folder) / f"{_QUESTIONS}.npy"
+    arrays[_QUESTIONS] = np.load(questions) if questions.exists() else None
     return TokenArrays(**arrays, manifest=manifest)
+
+
+def equal_question_weights(arrays: TokenArrays) -> np.ndarray:
+    """float32[n]: one over the number of examples of an example's question, 1 on average.
+
+    Raises:
+      UserError: the arrays don't say which examples are of one question.
+    """
+    if arrays.questions is None:
+        raise UserError(
+            "train.question_weights = 'equal': these token arrays don't say which examples are of "
+            "one question; make them again"
+        )
+    _, number, counts = np.unique(arrays.questions, return_inverse=True, return_counts=True)
+    weights = 1.0 / counts[number]
+    return (weights / weights.mean()).astype(np.float32)
 
 
 def tokenize(
@@ -96,6 +119,8 @@ def tokenize(
     """
     pieces: list[list[int]] = []
     prompt_lengths: list[int] = []
+    questions: list[int] = []
+    known: dict[str, int] = {}
     counts = {"examples": 0, "dropped": 0, "cut": 0}
     digest = hashlib.sha256()
     begin = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
@@ -118,6 +143,7 @@ def tokenize(
                 counts["cut"] += 1
             pieces.append(prompt + response)
             prompt_lengths.append(len(prompt))
+            questions.append(known.setdefault(example[0], len(known)))
     if not pieces:
         raise UserError(
             f"no example fits: {counts['examples']} read, {counts['dropped']} longer than "
@@ -134,4 +160,5 @@ def tokenize(
         "max_length": max_length,
         "over_long": over_long,
     }
-    return TokenArrays(tokens, offsets, np.asarray(prompt_lengths, np.int32), manifest)
+    lengths, numbers = (np.asarray(values, np.int32) for values in (prompt_lengths, questions))
+    return TokenArrays(tokens, offsets, lengths, manifest, numbers)

@@ -24,8 +24,11 @@ from rft_jax.planning.closed_form import (
     decode_tensor,
     sampling_flops,
     state_bytes,
+    temporary_bytes,
     train_cost,
 )
+from rft_jax.sampling.geometry import choose_geometry
+from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import init_state, state_shardings
 
@@ -85,6 +88,16 @@ def test_more_remat_keeps_less() -> None:
     assert kept[0] > kept[1] > kept[2]
 
 
+def test_beside_the_state_stand_gradients_gathered_layers_and_activations() -> None:
+    mesh = {"data": 1, "fsdp": 16, "tensor": 1}
+    settings = replace(SETTINGS, dtype="bfloat16")
+    found = temporary_bytes(SEVEN, settings, mesh)
+    found -= activation_bytes(SEVEN, settings, mesh)
+    params, table = SEVEN.num_params, 32000 * 4096
+    layer = (params - 2 * table - 4096) / 32
+    assert found == pytest.approx((4 + 2) * params / 16 + 2 * 2 * (layer + table), rel=1e-3)
+
+
 def test_a_batch_in_parts_keeps_less_and_moves_the_weights_more_often() -> None:
     parts = replace(SETTINGS, gradient_accumulation=4)
     assert activation_bytes(SEVEN, parts, ONE) < activation_bytes(SEVEN, SETTINGS, ONE)
@@ -139,6 +152,6 @@ def test_a_model_is_spread_over_as_many_chips_as_hold_it() -> None:
 
 
 def test_weights_and_cache_of_a_decoding_model() -> None:
-    columns = 16 * 512 + 128 * 256
-    expected = 2 * SEVEN.num_params + 2**19 * columns
-    assert decode_bytes(SEVEN, groups=16, prompt=512, slots=128, response=256) == expected
+    geometry = choose_geometry(SEVEN, SampleSettings(slots=128, group=8, max_prompt_length=512))
+    columns = 2 * 16 * 511 + 128 * 256  # two prompts a group, each less its last token
+    assert decode_bytes(SEVEN, geometry) == 2 * SEVEN.num_params + 2**19 * columns

@@ -20,7 +20,7 @@ from rft_jax.planning.topologies import parse_topology
 from rft_jax.training.settings import TrainSettings
 
 FORMULAS = "--gin.plan.compile=False"
-SEVEN = ["plan", "--gin_file", "models/llama2_7b.gin", "--gin_file", "runs/rft.gin"]
+SEVEN = ["plan", "--gin_file", "models/llama2_7b.gin", "--gin_file", "runs/gsm8k.gin"]
 
 
 def test_the_plan_of_a_run_is_printed_by_formula(capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,9 +35,10 @@ def test_the_plan_of_a_run_is_printed_by_formula(capsys: pytest.CaptureFixture[s
 def test_a_step_that_does_not_fit_comes_with_what_to_change(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main([*SEVEN, "--topology", "v5e:4x4", FORMULAS, "--gin.train.remat=none"]) == 0
+    thirteen = [word.replace("7b", "13b") for word in SEVEN]
+    assert main([*thirteen, "--topology", "v5e:4x4", FORMULAS, "--gin.train.remat=none"]) == 0
     text = capsys.readouterr().out
-    assert "DOES NOT FIT" in text and "change: train.remat = 'save_attention'" in text
+    assert "DOES NOT FIT" in text and "change: train.remat = 'full'" in text
 
 
 def test_gpus_are_planned_for_without_a_compiler(capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,3 +55,8 @@ def test_a_bad_setting_is_named_with_its_value() -> None:
         UserError, match="batch_size 10 is not divisible by gradient_accumulation 4"
     ):
         TrainSettings(batch_size=10, gradient_accumulation=4)
+
+
+def test_warm_up_in_steps_takes_the_place_of_the_ratio() -> None:
+    found = rates(warmup_ratio=0.5, warmup_steps=4)
+    assert found[:5] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])

@@ -13,7 +13,7 @@ import pytest
 from rft_jax import partitioning
 from rft_jax.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.llama import init_params
+from rft_jax.models.llama import Llama, init_params
 from rft_jax.training.batches import Batches
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.token_arrays import TokenArrays
@@ -123,3 +123,20 @@ def test_a_parameter_without_a_rule_is_an_error() -> None:
 def test_a_mesh_that_does_not_make_up_the_devices_names_both_numbers() -> None:
     with pytest.raises(ValueError, match="tensor 3 does not make up 8 devices"):
         partitioning.make_mesh(MeshSettings(1, 1, 3))
+
+
+def test_each_remat_policy_keeps_less_for_the_backward_pass() -> None:
+    def kept(remat: str) -> int:
+        config = replace(CONFIG, remat=remat, num_layers=6)
+        tokens = jnp.zeros((4, 64), jnp.int32)
+
+        def forward(params: Any) -> Any:
+            return Llama(config).apply({"params": params}, tokens, tokens)[0]
+
+        shapes = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
+        backward = jax.eval_shape(lambda params: jax.vjp(forward, params)[1], shapes)
+        return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(backward))
+
+    everything, attention, inputs = map(kept, ("none", "save_attention", "full"))
+    assert everything > 3 * attention
+    assert attention > inputs

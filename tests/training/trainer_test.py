@@ -18,11 +18,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from rft_jax.checkpoints.load import load_model
+from rft_jax.chips import CHIPS
 from rft_jax.errors import Preempted, UserError
 from rft_jax.jsonl import read_rows, write_rows
 from rft_jax.models.config import LlamaConfig
+from rft_jax.models.shapes import train_flops_per_token
 from rft_jax.records import to_row
-from rft_jax.training import trainer
+from rft_jax.training import loop
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.trainer import train
 from rft_jax.wordproblems.generator import generate_problems
@@ -110,7 +112,7 @@ def test_another_setting_or_changed_data_is_refused_with_both_values(
 def test_sigterm_saves_and_the_next_run_ends_with_the_same_weights(
     finished: Path, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole_step = trainer.train_step
+    whole_step = loop.train_step
     calls = []
 
     def step_with_signal(*args: object, **named: object) -> object:
@@ -119,7 +121,7 @@ def test_sigterm_saves_and_the_next_run_ends_with_the_same_weights(
             os.kill(os.getpid(), signal.SIGTERM)
         return whole_step(*args, **named)
 
-    monkeypatch.setattr(trainer, "train_step", step_with_signal)
+    monkeypatch.setattr(loop, "train_step", step_with_signal)
     with pytest.raises(Preempted, match="after step 7"):
         train(CONFIG, [data], str(tmp_path / "model"), SETTINGS)
     assert len(losses(tmp_path / "model")) == 7
@@ -190,15 +192,59 @@ def test_adapters_are_trained_by_the_same_loop_and_merged_at_the_end(
     first, last = losses(whole)[0][1], losses(whole)[-1][1]
     assert last < first
     interrupted = tmp_path / "interrupted"
-    save = trainer.TrainStateCheckpoints.save
+    save = loop.TrainStateCheckpoints.save
 
-    def stop_after_saving(self: trainer.TrainStateCheckpoints, step: int, state: object) -> None:
+    def stop_after_saving(self: loop.TrainStateCheckpoints, step: int, state: object) -> None:
         save(self, step, state)
         self.wait()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(trainer.TrainStateCheckpoints, "save", stop_after_saving)
+        patch.setattr(loop.TrainStateCheckpoints, "save", stop_after_saving)
         train(str(finished), [data], str(interrupted), settings)
     train(str(finished), [data], str(interrupted), settings)
     assert_same_outcome(interrupted, whole)
+
+
+def test_tokens_are_kept_and_serve_as_data_of_another_run(finished: Path, tmp_path: Path) -> None:
+    tokens = finished / "tokens"
+    assert json.loads((tokens / "manifest.json").read_text())["examples"] == 60
+    train(CONFIG, [str(tokens)], str(tmp_path / "model"), SETTINGS)
+    assert_same_outcome(tmp_path / "model", finished)
+    assert not (tmp_path / "model" / "tokens").exists()
+
+
+def test_question_weights_change_the_training_and_neutral_settings_do_not(
+    finished: Path, data: str, tmp_path: Path
+) -> None:
+    lines = Path(data).read_text().splitlines()
+    doubled = tmp_path / "doubled.jsonl"
+    doubled.write_text("\n".join([*lines, *lines[:20]]) + "\n")
+    settings = replace(SETTINGS, num_steps=2, save_every_steps=2)
+    for weights in ("none", "equal"):
+        train(
+            CONFIG,
+            [str(doubled)],
+            str(tmp_path / weights),
+            replace(settings, question_weights=weights),
+        )
+    assert losses(tmp_path / "none") != losses(tmp_path / "equal")
+    made_with = json.loads((finished / "settings.json").read_text())
+    assert not {"question_weights", "warmup_steps", "wandb"} & made_with.keys()
+
+
+def test_progress_shows_mfu_where_the_devices_peak_is_known(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "chip_of", lambda _kind: CHIPS["v5e"])
+    train(CONFIG, [data], str(tmp_path / "model"), replace(SETTINGS, num_steps=3))
+    timing = json.loads((tmp_path / "model" / "timing.json").read_text())
+    flops = timing["tokens/s"] * train_flops_per_token(CONFIG, SETTINGS.max_length)
+    assert timing["MFU"] == pytest.approx(flops / (8 * 197e12))
+    rows = [row for _, row in read_rows(tmp_path / "model" / "metrics.jsonl")]
+    assert set(rows[0]) == {"step", "loss", "grad_norm", "tokens", "learning_rate"}
+
+
+def test_a_batch_that_the_devices_do_not_divide_is_refused(data: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"batch_size 12 is not divisible by .* = 8: set it to 16"):
+        train(CONFIG, [data], str(tmp_path / "model"), replace(SETTINGS, batch_size=12))

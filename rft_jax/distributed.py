@@ -1,0 +1,131 @@
+"""Several processes that compute as one: joined by the environment, agreeing on files and SIGTERM.
+
+A launcher starts the same command in every process; `initialize` joins them. Process 0 alone holds
+the output folder and writes into it, beside the shards of checkpoints, which every process writes
+its own of: the folder has to be on a disk that all of them see.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from rft_jax.errors import UserError
+from rft_jax.outputs import OutputFolder, open_output
+from rft_jax.signals import sigterm_flag
+
+_EXPLICIT = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+# Tasks that one `srun` or `mpirun` has started.
+_TASK_COUNTS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
+_REFUSED, _OPEN, _COMPLETE = range(3)
+
+
+def initialize() -> None:
+    """Joins the other processes of this run, if there are any; before JAX is first used.
+
+    Raises:
+      UserError: the environment names some of what is needed and not the rest.
+    """
+    arguments = cluster_arguments(os.environ, _has_tpu())
+    if arguments is not None and not jax.distributed.is_initialized():
+        jax.distributed.initialize(**arguments)
+
+
+def cluster_arguments(environment: Mapping[str, str], has_tpu: bool) -> dict[str, Any] | None:
+    """What `jax.distributed.initialize` needs; {} where it finds out itself, None for one process.
+
+    The three variables JAX_COORDINATOR_ADDRESS (`host:port` of process 0), JAX_NUM_PROCESSES and
+    JAX_PROCESS_ID come first; then Slurm (a process a GPU), Open MPI, and the hosts of a TPU slice.
+    """
+    given = [name for name in _EXPLICIT if environment.get(name)]
+    if given:
+        missing = [name for name in _EXPLICIT if name not in given]
+        if missing:
+            raise UserError(f"{given[0]} is set and {missing[0]} is not; set all three or none")
+        try:
+            count, number = (int(environment[name]) for name in _EXPLICIT[1:])
+        except ValueError as error:
+            raise UserError(f"{' and '.join(_EXPLICIT[1:])} are numbers: {error}") from error
+        return {
+            "coordinator_address": environment[_EXPLICIT[0]],
+            "num_processes": count,
+            "process_id": number,
+        }
+    if any(environment.get(name, "1") not in ("", "1") for name in _TASK_COUNTS):
+        return {}
+    if "," in environment.get("TPU_WORKER_HOSTNAMES", ""):
+        return {}
+    return {} if has_tpu and "TPU_SKIP_MDS_QUERY" not in environment else None
+
+
+def _has_tpu() -> bool:
+    devices = (Path("/dev/accel0"), Path("/dev/vfio/0"))
+    return any(d.exists() for d in devices) and importlib.util.find_spec("libtpu") is not None
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes and reports."""
+    return jax.process_index() == 0
+
+
+@dataclass(frozen=True)
+class _Followed(OutputFolder):
+    """A folder that process 0 holds, as the others see it."""
+
+    finished: bool
+
+    @property
+    def is_complete(self) -> bool:
+        return self.finished
+
+    def commit(self) -> None:
+        """Process 0's to do."""
+
+
+@contextmanager
+def open_shared_output(path: str | Path, settings: Mapping[str, Any]) -> Iterator[OutputFolder]:
+    """`open_output` by process 0 for all processes.
+
+    Raises:
+      UserError: as `open_output`, in every process.
+    """
+    if jax.process_count() == 1:
+        with open_output(path, settings) as folder:
+            yield folder
+        return
+    with ExitStack() as held:
+        error: UserError | None = None
+        state = _REFUSED
+        if is_main():
+            try:
+                folder = held.enter_context(open_output(path, settings))
+                state = _COMPLETE if folder.is_complete else _OPEN
+            except UserError as refusal:
+                error = refusal
+        state = int(multihost_utils.broadcast_one_to_all(np.int32(state)))
+        if state == _REFUSED:
+            raise error or UserError(f"{path}: refused to process 0, whose message says why")
+        yield folder if is_main() else _Followed(Path(path), state == _COMPLETE)
+
+
+@contextmanager
+def stop_flag() -> Iterator[Callable[[int], bool]]:
+    """Within the block SIGTERM does not end the process, and the function says if it is time to.
+
+    It is asked after every step, with the step's number; all processes get the same answers,
+    whichever of them the signal came to.
+    """
+    if jax.process_count() > 1:  # JAX catches the signal itself then, and spreads the news
+        yield multihost_utils.reached_preemption_sync_point
+        return
+    with sigterm_flag() as came:
+        yield lambda _step: came()

@@ -1,0 +1,167 @@
+"""The loop over optimizer steps: figures a step late, checkpoints, resuming, stopping."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from rft_jax import partitioning
+from rft_jax.checkpoints.train_state import TrainStateCheckpoints
+from rft_jax.chips import chip_of
+from rft_jax.distributed import is_main
+from rft_jax.errors import Preempted, UserError
+from rft_jax.jsonl import write_json
+from rft_jax.models.config import LlamaConfig
+from rft_jax.models.llama import Params
+from rft_jax.models.shapes import train_flops_per_token
+from rft_jax.progress import Progress
+from rft_jax.training.batches import Batches
+from rft_jax.training.metrics import MetricsLog
+from rft_jax.training.optimizers import learning_rate
+from rft_jax.training.settings import TrainSettings
+from rft_jax.training.train_step import TrainState, init_state, state_shardings, train_step
+
+
+@dataclass(frozen=True)
+class Run:
+    """What stays the same through a training run."""
+
+    config: LlamaConfig
+    settings: TrainSettings
+    mesh: Mesh
+    batches: Batches
+    num_steps: int
+    folder: Path
+    frozen: Params
+
+
+def run_steps(run: Run, params: Params, stopped: Callable[[int], bool]) -> TrainState:
+    """All steps that are left. A step's figures are fetched while the next one is computed.
+
+    Args:
+      params: where training begins, when there is no checkpoint to go on from.
+      stopped: whether it is time to save and stop, after the step of that number.
+
+    Raises:
+      Preempted: it was time; the state is saved.
+      UserError: a loss or a gradient is no number.
+    """
+    checkpoints = TrainStateCheckpoints(run.folder / "checkpoints", run.settings.keep_checkpoints)
+    state = _begin(run, params, checkpoints)
+    first = int(state.step)
+    log = MetricsLog(run.folder, first, run.settings.wandb, asdict(run.settings))
+    steps = _Steps(run, log, checkpoints, first)
+    shown = Progress("train", run.num_steps, "steps", initial=first) if is_main() else None
+    with shown or nullcontext():
+        for step in range(first, run.num_steps):
+            state = steps.advance(state, step, shown)
+            if step + 1 == run.num_steps or (step + 1) % run.settings.save_every_steps == 0:
+                steps.save(state, step + 1, shown)
+            if stopped(step + 1):
+                steps.save(state, step + 1, shown)
+                checkpoints.close()
+                raise Preempted(f"train: stopped after step {step + 1}, saved; run it again")
+    checkpoints.close()
+    steps.write_timing()
+    return state
+
+
+def _begin(run: Run, params: Params, checkpoints: TrainStateCheckpoints) -> TrainState:
+    """The newest checkpoint's state, or the first one, into which the parameters are moved."""
+    init = partial(init_state, settings=run.settings)
+    shapes = jax.eval_shape(init, params)
+    shardings = state_shardings(shapes, run.mesh)
+    target = jax.tree.map(
+        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings
+    )
+    found = checkpoints.restore_latest(target)
+    return found or jax.jit(init, out_shardings=shardings, donate_argnums=0)(params)
+
+
+class _Steps:
+    """The loop's bookkeeping: the figures not fetched yet, the last save, the clock."""
+
+    def __init__(
+        self, run: Run, log: MetricsLog, checkpoints: TrainStateCheckpoints, first: int
+    ) -> None:
+        self._run, self._log, self._checkpoints = run, log, checkpoints
+        self._pending: tuple[int, float, dict[str, jax.Array]] | None = None
+        self._saved, self._first = first, first
+        self._begin: float | None = None  # set after the first step, which compiles
+
+    def advance(self, state: TrainState, step: int, shown: Progress | None) -> TrainState:
+        run = self._run
+        rate = learning_rate(run.settings, step, run.num_steps)
+        batch = run.batches.batch(step, jax.process_index(), jax.process_count())
+        state, figures = train_step(
+            state,
+            partitioning.global_batch(batch, run.mesh),
+            np.float32(rate),  # of the host: the same in every process
+            config=run.config,
+            settings=run.settings,
+            mesh=run.mesh,
+            frozen=run.frozen,
+        )
+        self.fetch(shown)
+        self._pending = (step + 1, rate, figures)
+        return state
+
+    def fetch(self, shown: Progress | None) -> None:
+        """Takes the last step's figures off the device, and stops at a loss that is no number."""
+        if self._pending is None:
+            return
+        step, rate, figures = self._pending
+        self._pending = None
+        numbers = {name: float(value) for name, value in figures.items()}
+        if not (np.isfinite(numbers["loss"]) and np.isfinite(numbers["grad_norm"])):
+            raise UserError(
+                f"step {step}: loss {numbers['loss']}, gradient norm {numbers['grad_norm']}; the "
+                f"last good checkpoint is step {self._saved} in {self._run.folder}/checkpoints; "
+                "lower train.learning_rate"
+            )
+        self._log.add(step, numbers | {"learning_rate": rate})
+        self._begin = self._begin or time.monotonic()
+        if shown is not None:
+            figures_shown: dict[str, float | str] = {"loss": numbers["loss"], **self._speed(step)}
+            if "MFU" in figures_shown:
+                figures_shown["MFU"] = f"{figures_shown['MFU']:.1%}"
+            shown.update(step, **figures_shown)
+
+    def _speed(self, step: int) -> dict[str, float]:
+        """Tokens a second over all devices and, where their peak is known, its share in use."""
+        done = step - self._first - 1
+        if not done or self._begin is None:
+            return {}
+        settings, mesh = self._run.settings, self._run.mesh
+        tokens = done * settings.batch_size * settings.max_length
+        speed = {"tokens/s": tokens / (time.monotonic() - self._begin)}
+        chip = chip_of(jax.devices()[0].device_kind)
+        if chip is not None:
+            flops = train_flops_per_token(self._run.config, settings.max_length)
+            speed["MFU"] = speed["tokens/s"] * flops / (chip.peak * mesh.size)
+        return speed
+
+    def save(self, state: TrainState, step: int, shown: Progress | None) -> None:
+        """Saves once a step; the metrics up to it go first, so they are never behind."""
+        self.fetch(shown)
+        if step > self._saved:
+            if is_main():
+                self._log.write()
+            self._checkpoints.save(step, state)
+            self._saved = step
+
+    def write_timing(self) -> None:
+        """Leaves how fast it went; apart from everything that is compared."""
+        if is_main():
+            speed: dict[str, Any] = dict(self._speed(self._run.num_steps))
+            speed["device"] = jax.devices()[0].device_kind
+            write_json(self._run.folder / "timing.json", speed)

@@ -1,0 +1,97 @@
+"""What training leaves to look at, and where it sends it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.jsonl import read_rows
+from rft_jax.training.metrics import MetricsLog
+
+
+class FakeWandb(types.ModuleType):
+    """Stands in for the package; remembers what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__("wandb")
+        self.__spec__ = importlib.util.spec_from_loader("wandb", loader=None)
+        self.started: list[dict[str, Any]] = []
+        self.logged: list[tuple[int, dict[str, float]]] = []
+
+    def init(self, **arguments: Any) -> FakeWandb:
+        self.started.append(arguments)
+        return self
+
+    def log(self, figures: dict[str, float], step: int) -> None:
+        self.logged.append((step, figures))
+
+
+@pytest.fixture
+def wandb(monkeypatch: pytest.MonkeyPatch) -> FakeWandb:
+    fake = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    return fake
+
+
+def test_rows_are_written_at_checkpoints_and_gone_on_with(tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path, 0)
+    for step in (1, 2, 3):
+        log.add(step, {"loss": 1.0 / step})
+    log.write()
+    log.add(4, {"loss": 0.1})  # of a step after the checkpoint: lost
+    again = MetricsLog(tmp_path, 2)
+    again.add(3, {"loss": 0.5})
+    again.write()
+    rows = [row for _, row in read_rows(tmp_path / "metrics.jsonl")]
+    assert rows == [
+        {"step": 1, "loss": 1.0},
+        {"step": 2, "loss": 0.5},
+        {"step": 3, "loss": 0.5},
+    ]
+    assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_new_run_in_the_folder_begins_with_no_rows(tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path, 0)
+    log.add(1, {"loss": 1.0})
+    log.write()
+    assert MetricsLog(tmp_path, 0).rows == []
+
+
+def test_weights_and_biases_gets_every_row_once_and_one_run_a_folder(
+    wandb: FakeWandb, tmp_path: Path
+) -> None:
+    log = MetricsLog(tmp_path, 0, "maths", {"seed": 3})
+    log.add(1, {"loss": 2.0})
+    log.write()
+    log.add(2, {"loss": 1.0})
+    log.write()
+    again = MetricsLog(tmp_path, 2, "maths", {"seed": 3})
+    again.add(3, {"loss": 0.5})
+    again.write()
+    assert [step for step, _ in wandb.logged] == [1, 2, 3]
+    assert [figures["train/loss"] for _, figures in wandb.logged] == [2.0, 1.0, 0.5]
+    first, second = wandb.started
+    assert first["project"] == "maths" and first["config"] == {"seed": 3}
+    assert first["id"] == second["id"] and first["resume"] == "allow"
+
+
+def test_without_a_project_nothing_is_sent(wandb: FakeWandb, tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path, 0)
+    log.add(1, {"loss": 2.0})
+    log.write()
+    assert wandb.started == []
+
+
+def test_a_project_without_wandb_is_refused_before_any_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(UserError, match="pip install wandb"):
+        MetricsLog(tmp_path, 0, "maths")
