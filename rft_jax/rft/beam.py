@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import importlib
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -290,4 +291,5 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    # By its own name, so that workers can unpickle what is defined here.
+    importlib.import_module("rft_jax.rft.beam").main(sys.argv[1:])

@@ -95,13 +95,24 @@ def test_gzip_cut_short_fails(tmp_path: Path) -> None:
         beam.collect_with_beam(problems, samples, str(tmp_path / "out"), CollectSettings(), DIRECT)
 
 
-def test_it_runs_as_a_program_with_gin_settings(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        pytest.param(
+            ["--direct_num_workers=2", "--direct_running_mode=multi_processing"],
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_it_runs_as_a_program_with_gin_settings(tmp_path: Path, options: list[str]) -> None:
     problems, samples = _input(tmp_path)
     collect(problems, samples, str(tmp_path / "here"), CollectSettings(workers=1, dedup="none"))
     flags = [f"--samples={folder}" for folder in samples]
     command = [
         sys.executable, "-m", "rft_jax.rft.beam", f"--problems={problems}", *flags,
         f"--output={tmp_path / 'there'}", "--gin.collect.dedup=none", "--runner=DirectRunner",
+        *options,
     ]  # fmt: skip
     subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
     for name in FILES:
