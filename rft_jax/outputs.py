@@ -52,7 +52,8 @@ def open_output(path: str | Path, settings: Mapping[str, Any]) -> Iterator[Outpu
 
     Raises:
       UserError: the folder is in use, was made with other settings, or holds other things. Nothing
-        in it is touched then.
+        in it is touched then. Raised within the block before there was any work, it leaves a
+        folder that may be used with other settings.
     """
     path = Path(path)
     _check_ours(path)
@@ -66,7 +67,11 @@ def open_output(path: str | Path, settings: Mapping[str, Any]) -> Iterator[Outpu
             ) from error
         _check_settings(path, json.loads(json.dumps(settings)))
         _write_config(path)
-        yield OutputFolder(path)
+        try:
+            yield OutputFolder(path)
+        except UserError:
+            _forget_unused(path)
+            raise
 
 
 def _check_ours(path: Path) -> None:
@@ -93,6 +98,13 @@ def _check_settings(path: Path, settings: dict[str, Any]) -> None:
                 f"{path}: was made with {name} = {found.get(name)!r}, now it is "
                 f"{settings.get(name)!r}; name another --output, or go back to that setting"
             )
+
+
+def _forget_unused(path: Path) -> None:
+    """Takes the settings back where no work was done: a mended command may use the folder then."""
+    if {p.name for p in path.iterdir()} <= {SETTINGS, CONFIG, LOCK}:
+        (path / CONFIG).unlink(missing_ok=True)
+        (path / SETTINGS).unlink()
 
 
 def _write_config(path: Path) -> None:
