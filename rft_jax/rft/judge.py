@@ -55,23 +55,20 @@ class Judge:
 
     def judge(self, rows: Sequence[Row], reference: str) -> list[Judged]:
         """Judges the samples of one problem, whose final answer is `reference`."""
-        # Answer -> `timeout`, `wrong_answer` or "" for a right one.
-        known: dict[str | None, str] = {}
+        responses = [row.response for row in rows]
+        answers = list(map(self._read, responses))
+        equations = list(map(self.equations, responses))
         number = _as_float(reference) if self._as_floats else None
-        judged = []
-        for row in rows:
-            response = row.response
-            answer = self._read(response)
-            equations = self.equations(response)
+        faults = {
+            a: self._fault(a, reference, number) for a in dict.fromkeys(answers) if a is not None
+        }
+        verdicts = []
+        for row, answer, found in zip(rows, answers, equations, strict=True):
             if answer is None:
-                fault = "truncated" if row.finish_reason == "length" else "no_answer"
-            elif answer in known:
-                fault = known[answer]
+                verdicts.append("truncated" if row.finish_reason == "length" else "no_answer")
             else:
-                fault = known[answer] = self._fault(answer, reference, number)
-            verdict = fault or self._checker.verdict(equations)
-            judged.append(Judged(row, verdict, answer, equations, self.key(row, equations)))
-        return judged
+                verdicts.append(faults[answer] or self._checker.verdict(found))
+        return list(map(Judged, rows, verdicts, answers, equations, map(self.key, rows, equations)))
 
     def _fault(self, answer: str, reference: str, number: float | None) -> str:
         """`wrong_answer`, `timeout` where that could not be decided, or "" for a right answer.

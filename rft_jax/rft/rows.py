@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, repeat
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rft_jax.errors import UserError
 from rft_jax.records import parse_sample
 from rft_jax.rft.samples import Block, Shard
 
-_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _place = itemgetter(slice(3))
+_FIELDS = tuple(map(itemgetter, ("sample", "model", "response", "finish_reason", "logprob")))
+_KINDS = [{int}, {str}, {str}, {str}, {float}]
+_ENDINGS = frozenset(("stop", "length"))
 
 
 class Row(NamedTuple):
@@ -34,17 +36,41 @@ def parse_rows(blocks: Sequence[Block]) -> list[Row]:
     Raises:
       UserError: a line is no sample, or a sample stands there twice; names file and line.
     """
-    rows = [
-        _parse(line, block.shard, number)
-        for block in blocks
-        for number, line in zip(block.numbers, block.lines, strict=True)
-    ]
+    rows = [row for block in blocks for row in _parse_block(block)]
     if not all(map(_ascends, rows, rows[1:])):
         rows.sort(key=_place)
         for row, after in pairwise(rows):
             if _place(row) == _place(after):
                 raise UserError(_explain_twice(blocks, row))
     return rows
+
+
+def _parse_block(block: Block) -> list[Row]:
+    """All lines at once where they are as our own files have them, else one by one."""
+    try:
+        parsed = json.loads(f"[{','.join(map(_without_tokens, block.lines))}]")
+        columns = [list(map(field, parsed)) for field in _FIELDS]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        columns = []
+    kinds = [set(map(type, column)) for column in columns]
+    if kinds != _KINDS or len(parsed) != len(block.lines) or not _ENDINGS.issuperset(columns[3]):
+        return [
+            _parse(line, block.shard, number)
+            for number, line in zip(block.numbers, block.lines, strict=True)
+        ]
+    return list(map(Row, repeat(block.shard.folder), *columns))
+
+
+def _without_tokens(line: bytes) -> str:
+    """A line without its list of tokens, which costs more than all the rest and nobody here reads.
+
+    The field's name in quotes can't stand in a JSON string: there a backslash precedes every quote.
+    """
+    text = line.decode()
+    start = text.find('"tokens": [')
+    if start >= 0:
+        text = f'{text[:start]}"tokens":0{text[text.find("]", start) + 1 :]}'
+    return text
 
 
 def _ascends(row: Row, after: Row) -> bool:
@@ -66,47 +92,18 @@ def _explain_twice(blocks: Sequence[Block], twice: Row) -> str:
 
 
 def _parse(line: bytes, shard: Shard, number: int) -> Row:
+    """One line; says what is wrong with it, or takes what is unusual and right."""
+    where = f"{shard.name}:{number}"
     try:
-        text = line.decode()
-        # The list of tokens costs more than all the rest and nobody here reads it. Its name in
-        # quotes can't stand in a JSON string: there a backslash precedes every quote.
-        start = text.find('"tokens": [')
-        if start >= 0:
-            text = f'{text[:start]}"tokens":0{text[text.find("]", start) + 1 :]}'
-        row, end = _scan(text, 0)
-        if end + 1 < len(text) and text[end:].strip():
-            raise ValueError("more than one value in a line")
-    except (ValueError, StopIteration, RecursionError) as error:
-        raise UserError(
-            f"{shard.name}:{number}: not JSON ({error!r:.80}); mend or remove the line"
-        ) from error
-    get = row.get
-    sample, model, response = get("sample"), get("model"), get("response")
-    finish, logprob = get("finish_reason"), get("logprob")
-    if (
-        type(sample) is int
-        and type(response) is str
-        and type(model) is str
-        and type(logprob) is float
-        and (finish == "stop" or finish == "length")
-    ):
-        return Row(shard.folder, sample, model, response, finish, logprob)
-    return _parse_slowly(row, shard, number)
-
-
-def _parse_slowly(row: dict[str, Any], shard: Shard, number: int) -> Row:
-    """Says what is wrong with a row, or takes what is unusual and right."""
-    sample = parse_sample({**row, "tokens": None}, f"{shard.name}:{number}")
+        row = json.loads(line.decode())
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: not JSON ({error}); mend or remove the line") from error
+    sample = parse_sample({**row, "tokens": None}, where)
     return Row(
         shard.folder,
         sample.sample,
-        sample.model or _folder_name(shard),
+        sample.model or Path(shard.name).resolve().parent.name,
         sample.response,
         sample.finish_reason,
         sample.logprob,
     )
-
-
-def _folder_name(shard: Shard) -> str:
-    """What foreign samples without a model name are called."""
-    return Path(shard.name).resolve().parent.name
