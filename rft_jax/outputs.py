@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rft_jax.errors import UserError
 from rft_jax.jsonl import atomic_write, read_json, write_json
@@ -23,6 +24,7 @@ SETTINGS = "settings.json"
 COMPLETE = "COMPLETE"
 LOCK = ".lock"
 CONFIG = "config.gin"
+_PATIENCE_SECONDS = 1.0
 # The command line's resolved settings, left in every folder it opens; "" writes none.
 config_text: ContextVar[str] = ContextVar("config_text", default="")
 
@@ -59,12 +61,7 @@ def open_output(path: str | Path, settings: Mapping[str, Any]) -> Iterator[Outpu
     _check_ours(path)
     path.mkdir(parents=True, exist_ok=True)
     with open(path / LOCK, "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(
-                f"{path}: in use by another process; wait for it or name another --output"
-            ) from error
+        _take(lock, path)
         _check_settings(path, json.loads(json.dumps(settings)))
         _write_config(path)
         try:
@@ -72,6 +69,21 @@ def open_output(path: str | Path, settings: Mapping[str, Any]) -> Iterator[Outpu
         except UserError:
             _forget_unused(path)
             raise
+
+
+def _take(lock: IO[str], path: Path) -> None:
+    """Locks the file; what a process that was just killed had begun may hold it for a moment."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"{path}: in use by another process; wait for it or name another --output"
+                ) from error
+        time.sleep(0.05)
 
 
 def _check_ours(path: Path) -> None:

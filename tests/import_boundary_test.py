@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "rft_jax"
 HEAVY = ("jax", "jaxlib", "flax", "optax", "orbax", "tensorflow", "seqio", "torch", "transformers")
-TENSORFLOW = ("tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio", "apache_beam")
+TENSORFLOW = ("tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio")
 
 # A room may import those of its row and whatever stands on nothing of ours.
 BASE = {"errors", "jsonl", "mesh_settings", "model_names", "progress", "signals", "typed_values"}
@@ -90,6 +90,16 @@ def test_tensorflow_is_imported_by_one_room():
         if name.split(".")[0] in TENSORFLOW
     ]
     assert wrong == []
+
+
+def test_beam_is_imported_by_the_module_that_runs_on_it_alone():
+    users = {
+        str(path.relative_to(PACKAGE))
+        for _, path in _modules()
+        for _, name in _imports(path)
+        if name.split(".")[0] == "apache_beam"
+    }
+    assert users <= {"rft/beam.py"}
 
 
 def test_no_two_rooms_import_each_other_when_loaded():

@@ -36,7 +36,7 @@ CONFIG = LlamaConfig(
 )
 
 GEOMETRY = Geometry(
-    slots=8, group=2, prompts=2, refill=1, chunk=16, columns=24, task=6, buckets=(8, 16)
+    slots=8, group=2, prompts=2, refill=1, chunk=16, columns=24, task=6, buckets=(16,)
 )
 
 
