@@ -121,7 +121,7 @@ def run_script(folder: Path) -> Path:
         for index, text in enumerate(texts):
             if same_answer(answers[index], gold[index]):
                 right[index].append(text)
-    kept = {index: keep_distinct(texts, editdistance.eval) for index, texts in right.items()}
+    kept = {index: keep_distinct(texts, editdistance.eval, eval) for index, texts in right.items()}
     for name, paths in (("right", right), ("kept", kept)):
         with (folder / f"script-{name}.json").open("w") as file:
             json.dump(paths, file, indent=4)

@@ -41,13 +41,17 @@ def answer_of(text: str) -> str | None:
     return number
 
 
-def is_right(annotation: str) -> bool:
-    """Python's value of the first part around `=` is the float in the second, to 1e-3."""
+def is_right(annotation: str, value: Callable[[str], object] | None = None) -> bool:
+    """Python's value of the first part around `=` is the float in the second, to 1e-3.
+
+    Args:
+      value: evaluates a text; a careful way of doing it unless given.
+    """
     if "=" not in annotation:
         return False
     parts = annotation.split("=")
     try:
-        return abs(float(evaluate(parts[0])) - float(parts[1])) < 1e-3
+        return abs(float((value or evaluate)(parts[0])) - float(parts[1])) < 1e-3
     except Exception:
         return False
 
@@ -66,13 +70,17 @@ def same_answer(answer: str | None, gold: str | None) -> bool:
     return answer is not None and gold is not None and float(answer) == float(gold)
 
 
-def keep_distinct(responses: Sequence[str], distance: Distance = edit_distance) -> list[str]:
+def keep_distinct(
+    responses: Sequence[str],
+    distance: Distance = edit_distance,
+    value: Callable[[str], object] | None = None,
+) -> list[str]:
     """The kept ones of one problem's responses with the right answer, in the script's order."""
     keys: list[str] = []
     kept: list[str] = []
     for response in responses:
         found = ANNOTATION.findall(response)
-        if not all(is_right(annotation) for annotation in found):
+        if not all(is_right(annotation, value) for annotation in found):
             continue
         key = "|".join(found).replace(" ", "")
         if key not in keys:
