@@ -14,6 +14,7 @@ from rft_jax.verify.expressions import MalformedError, canonical_text, exact_pos
 _PLAIN = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)"
 _ONE_OPERATION = re.compile(rf"{_PLAIN}([-+*/]){_PLAIN}={_PLAIN}")
 _FIRST_SIGN = {"+": "+", "-": "+", "*": "*", "/": "*"}
+_REMEMBERED_CHARS = 200  # so that what is remembered has a bounded size
 RUNGS = ("exact_text", "equations", "canonical", "unordered")
 
 
@@ -28,7 +29,7 @@ def key_function(mode: str) -> Callable[[Row, Sequence[str]], str]:
     if mode == "exact_text":
         return lambda row, _: text_key(row.response)
     if mode == "equations":
-        return lambda _, equations: "|".join(equations).replace(" ", "")
+        return lambda _, equations: equations_key(equations)
     return lambda _, equations: coarser_key(mode, equations)
 
 
@@ -48,9 +49,13 @@ def coarser_key(mode: str, equations: Sequence[str]) -> str:
     return "|".join(canonical if mode == "canonical" else sorted(canonical))
 
 
-@lru_cache(maxsize=100_000)
 def canonical_equation(equation: str) -> str:
     """The equation with the operands of sums and products sorted; as it is where unreadable."""
+    short = len(equation) <= _REMEMBERED_CHARS
+    return _remembered(equation) if short else _canonical(equation)
+
+
+def _canonical(equation: str) -> str:
     equation = equation.replace(" ", "")
     match = _ONE_OPERATION.fullmatch(equation)
     if match:
@@ -61,3 +66,6 @@ def canonical_equation(equation: str) -> str:
         return "=".join(canonical_text(exact_postfix(side)) for side in equation.split("="))
     except MalformedError:
         return equation
+
+
+_remembered = lru_cache(maxsize=100_000)(_canonical)

@@ -132,21 +132,25 @@ def count_problem(
     tally.human += kept.human
     tally.kept[sum(index >= 0 for index in kept.samples)] += 1
     models = {item.row.model for item in judged}
+    dedup = settings.dedup
     for model in models if len(models) > 1 else ():
-        _count_samples(tally, (model,), [item for item in judged if item.row.model == model])
-    _count_samples(tally, ("", *models) if len(models) == 1 else ("",), judged)
+        mine = [item for item in judged if item.row.model == model]
+        _count_samples(tally, (model,), mine, dedup)
+    _count_samples(tally, ("", *models) if len(models) == 1 else ("",), judged, dedup)
     tally.found_by.update(tuple(sorted(found)) for found in find_models(judged).values())
     suspicion = _suspicion(judged, reference, settings.suspicious_share)
     if suspicion:
         tally.suspicious[place] = {"id": problem.id, **suspicion}
 
 
-def _count_samples(tally: Tally, names: Sequence[str], judged: Sequence[Judged]) -> None:
+def _count_samples(
+    tally: Tally, names: Sequence[str], judged: Sequence[Judged], dedup: str
+) -> None:
     """Adds samples of a problem under each of the names."""
     n = len(judged)
     verdicts = Counter([item.verdict for item in judged])
     right = [item for item in judged if item.verdict == "correct"]
-    counts = {rung: Counter(keys.values()) for rung, keys in rung_counts(right).items()}
+    counts = {rung: Counter(keys.values()) for rung, keys in rung_counts(right, dedup).items()}
     for name in names:
         tally.samples[name] += n
         tally.correct[name, n, len(right)] += 1
@@ -157,20 +161,23 @@ def _count_samples(tally: Tally, names: Sequence[str], judged: Sequence[Judged])
                 tally.distinct[rung, name, n, count] += keys
 
 
-def rung_counts(right: Sequence[Judged]) -> dict[str, Counter[str]]:
-    """For each rung of the dedup ladder, how many of the right samples have each key."""
-    texts = Counter([item.row.response for item in right])
-    equations = {item.row.response: item.equations for item in right}
-    counts: dict[str, Counter[str]] = {rung: Counter() for rung in RUNGS}
-    counts["exact_text"] = texts
-    lists: dict[str, list[str]] = {}
-    for text, count in texts.items():
-        key = equations_key(equations[text])
-        lists[key] = equations[text]
-        counts["equations"][key] += count
-    for key, count in counts["equations"].items():
-        for rung in ("canonical", "unordered"):
-            counts[rung][coarser_key(rung, lists[key])] += count
+def rung_counts(right: Sequence[Judged], dedup: str) -> dict[str, Counter[str]]:
+    """For each rung of the dedup ladder, how many of the right samples have each key.
+
+    Args:
+      dedup: the rung whose keys the samples have already.
+    """
+    lists = [item.equations for item in right]
+    keys = [item.key for item in right] if dedup == "equations" else list(map(equations_key, lists))
+    counts = {
+        "exact_text": Counter([item.row.response for item in right]),
+        "equations": Counter(keys),
+    }
+    distinct = dict(zip(keys, lists, strict=True))
+    for rung in RUNGS[2:]:
+        coarser = counts[rung] = Counter()
+        for key, count in counts["equations"].items():
+            coarser[coarser_key(rung, distinct[key])] += count
     return counts
 
 

@@ -130,7 +130,7 @@ class Farthest:
             if total <= least:
                 return None
             if index != place:
-                row[index] = distance(text, self._texts[index])
+                row[index] = distance(text, self._texts[index], score_cutoff=bound)
                 total += row[index] - bound
         return row if total > least else None
 

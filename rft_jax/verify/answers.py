@@ -72,6 +72,8 @@ def _read_last(text: str) -> str | None:
 
 
 def _as_float_text(digits: str) -> str | None:
+    if digits.isdigit():
+        return digits
     digits = digits.replace(",", "")
     try:
         float(digits)

@@ -23,7 +23,7 @@ MAX_MEMORY = 2 << 30  # bytes of address space
 _START_SECONDS = 600.0
 # Past its CPU seconds the system ends a child; this is for one that does not run at all.
 _IDLE_SECONDS = 60.0
-_MEMO_SIZE = 100_000
+_MEMO_SIZE = 10_000
 # A rounded decimal agrees with an exact value when six digits do.
 _ROUNDING = 5e-6
 
