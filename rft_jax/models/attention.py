@@ -6,6 +6,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
 from rft_jax.models import flash
@@ -45,7 +46,7 @@ def causal_attention(
     scores = jnp.where(mask[:, None, None], scores * query.shape[-1] ** -0.5, _MASKED)
     weights = jax.nn.softmax(scores, axis=-1)
     mixed = jnp.einsum("bngts,bsnk->btngk", weights.astype(values.dtype), values)
-    return mixed.reshape(query.shape)
+    return checkpoint_name(mixed.reshape(query.shape), flash.KEPT)
 
 
 def cached_attention(

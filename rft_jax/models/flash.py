@@ -1,7 +1,9 @@
 """Attention that never holds all scores: cuDNN's on NVIDIA GPUs, the Pallas splash kernel on TPUs.
 
 Both have the contract of `attention.causal_attention`, and run on every device by itself: rows of
-the batch and heads are split over the mesh, and nothing is exchanged.
+the batch and heads are split over the mesh, and nothing is exchanged. What their backward passes
+need of the forward one (the output and the log-sum-exp of each row of scores) is marked, so that
+`keep_attention` can keep it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from jaxtyping import Array, Float, Int
 _LANES = 128  # columns that the splash kernel works at together
 _BLOCKS = (512, 256, _LANES)  # the largest that divides the length is taken, for all of these
 _BLOCKED = ("q", "kv", "kv_compute", "q_dkv", "kv_dkv", "kv_dkv_compute", "q_dq", "kv_dq")
+
+KEPT = "attention"  # the name of what `keep_attention` keeps
+_CUDNN_FORWARD = "dot_product_attention_fwd_wrapper"  # JAX's primitive, whose results have no name
 
 Attend = Callable[[Array, Array, Array, Array], Array]
 
@@ -38,6 +43,12 @@ def _cudnn_fits(query: Float[Array, "B T H K"]) -> bool:
     length, width = query.shape[1], query.shape[3]
     half = query.dtype in (jnp.bfloat16, jnp.float16)
     return half and width % 8 == 0 and width <= 128 and length % 2 == 0
+
+
+def keep_attention(primitive: Any, *avals: Any, **params: Any) -> Any:
+    """A policy for `jax.checkpoint`: the backward pass computes all again but attention."""
+    named = jax.checkpoint_policies.save_only_these_names(KEPT)
+    return primitive.name == _CUDNN_FORWARD or named(primitive, *avals, **params)
 
 
 def cudnn_attention(
@@ -83,6 +94,7 @@ def splash_attention(
             block_sizes=splash.BlockSizes(**sizes),
             head_shards=1,
             q_seq_shards=1,
+            residual_checkpoint_name=KEPT,
             interpret=interpret,
         )
         by_head = [jnp.swapaxes(x, 1, 2) for x in (query, keys, values)]

@@ -12,15 +12,15 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float, Int
 
 from rft_jax.models import kv_cache
 from rft_jax.models.attention import cached_attention, causal_attention
 from rft_jax.models.config import LlamaConfig
+from rft_jax.models.flash import keep_attention
 from rft_jax.models.kv_cache import KVCache
 from rft_jax.models.lora import AdaptedDense, adapters_of
-from rft_jax.models.rope import rotary_angles, rotate
+from rft_jax.models.rope import Angles, rotary_angles, rotate
 from rft_jax.partitioning import constrain_activations
 
 Params = dict[str, Any]
@@ -78,7 +78,6 @@ class Attention(nn.Module):
             # Written first and read then: the other way round XLA copies the whole cache.
             suffix = kv_cache.append(suffix, keys, values, context["cache"])
             mixed = cached_attention(query, prefix, suffix, context["cache"])
-        mixed = checkpoint_name(mixed, "attention")
         return _dense(config, config.hidden_size, "o", axis=(-2, -1))(mixed), suffix
 
 
@@ -122,6 +121,7 @@ class Llama(nn.Module):
         positions: Int[Array, "B T"],
         segment_ids: Int[Array, "B T"] | None = None,
         cache: KVCache | None = None,
+        angles: Angles | None = None,
     ) -> tuple[Float[Array, "B T D"], KVCache | None]:
         """Runs the blocks.
 
@@ -131,6 +131,7 @@ class Llama(nn.Module):
           segment_ids: packed examples' numbers from 1, 0 for padding; None for one a row. With a
             cache every row is one sequence.
           cache: what came before, or None.
+          angles: `rotary_angles` of the positions, where the caller has them already.
 
         Returns:
           The hidden states after the final norm, and the cache with the new tokens in it.
@@ -141,7 +142,7 @@ class Llama(nn.Module):
         )["embedding"]
         x = constrain_activations(embedding[tokens].astype(config.dtype))
         context: dict[str, Any] = {
-            "angles": rotary_angles(config, positions),
+            "angles": rotary_angles(config, positions) if angles is None else angles,
             "segment_ids": segment_ids,
             "cache": None if cache is None else cache.without_layers(),
         }
@@ -190,9 +191,8 @@ def _run_blocks(
 def _rematerialised(config: LlamaConfig) -> type[nn.Module]:
     if config.remat == "none":
         return Block
-    policies = jax.checkpoint_policies
-    keep = policies.save_only_these_names("attention") if config.remat == "save_attention" else None
-    return nn.remat(Block, policy=keep, prevent_cse=not config.scan_layers)
+    policy = keep_attention if config.remat == "save_attention" else None
+    return nn.remat(Block, policy=policy, prevent_cse=not config.scan_layers)
 
 
 def unembed(params: Params, hidden: Float[Array, "*batch D"]) -> Float[Array, "*batch V"]:

@@ -10,10 +10,11 @@ from jaxtyping import Array, Float, Int
 
 from rft_jax.models.config import LlamaConfig, RopeScaling
 
+# Cosine and sine of positions' angles, float32, each half a head wide.
+Angles = tuple[Float[Array, "*batch T half"], Float[Array, "*batch T half"]]
 
-def rotary_angles(
-    config: LlamaConfig, positions: Int[Array, "*batch T"]
-) -> tuple[Float[Array, "*batch T half"], Float[Array, "*batch T half"]]:
+
+def rotary_angles(config: LlamaConfig, positions: Int[Array, "*batch T"]) -> Angles:
     """Cosine and sine of each position's angles, float32, half a head wide."""
     half = config.head_size // 2
     exponents = jnp.arange(half, dtype=jnp.float32) / half
@@ -35,10 +36,7 @@ def _scale(frequencies: Float[Array, " half"], scaling: RopeScaling) -> Float[Ar
     return (1 - blend) * frequencies / scaling.factor + blend * frequencies
 
 
-def rotate(
-    x: Float[Array, "*batch T heads K"],
-    angles: tuple[Float[Array, "*batch T half"], Float[Array, "*batch T half"]],
-) -> Float[Array, "*batch T heads K"]:
+def rotate(x: Float[Array, "*batch T heads K"], angles: Angles) -> Float[Array, "*batch T heads K"]:
     """Turns every head's two halves against each other; computed in float32."""
     cos, sin = (a[..., None, :] for a in angles)
     first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -96,30 +98,84 @@ def test_cudnns_kernel_equals_the_einsum(shape: tuple[int, ...], packed: bool) -
         assert error < 0.02
 
 
-@pytest.mark.slow
-def test_a_step_compiled_for_a_tpu_slice_takes_the_splash_kernel(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.fixture
+def _some_cudnn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lowering asks for cuDNN's version, which only a machine with a GPU has."""
+    from jax._src.cudnn import fused_attention_stablehlo
+
+    monkeypatch.setattr(fused_attention_stablehlo, "check_cudnn_version", lambda: 91000)
+
+
+CONFIG = LlamaConfig(256, 256, 256, 2, 4, 2, dtype="bfloat16")
+TOKENS = jax.ShapeDtypeStruct((4, 256), jnp.int32)
+
+
+def _loss(config: LlamaConfig, params: Any, tokens: Any, segment_ids: Any) -> jax.Array:
+    positions = jnp.broadcast_to(jnp.arange(256), tokens.shape)
+    hidden, _ = Llama(config).apply({"params": params}, tokens, positions, segment_ids)
+    return unembed(params, hidden).mean()
+
+
+def _param_shapes(config: LlamaConfig) -> Any:
+    return jax.eval_shape(partial(init_params, config), jax.random.key(0))
+
+
+@pytest.mark.parametrize(
+    ("attention", "kept"),
+    [
+        ("einsum", [("bfloat16", (4, 256, 4, 64))]),
+        ("cudnn", [("bfloat16", (4, 256, 4, 64)), ("float32", (4, 4, 256))]),
+        ("splash", [("bfloat16", (4, 4, 256, 64)), ("float32", (4, 4, 256))]),
+    ],
+)
+@pytest.mark.usefixtures("_some_cudnn")
+def test_save_attention_keeps_what_attentions_backward_pass_needs_and_nothing_else(
+    attention: str, kept: list[tuple[str, tuple[int, ...]]]
 ) -> None:
+    """Its output once, and the log-sum-exp of the scores; without it, a kernel would run again."""
+
+    def residuals(remat: str) -> Counter[tuple[str, tuple[int, ...]]]:
+        config = replace(CONFIG, attention=attention, remat=remat, scan_layers=False, num_layers=1)
+        shapes = _param_shapes(config)
+        forward = partial(_loss, config)
+        backward = jax.eval_shape(lambda p, t: jax.vjp(forward, p, t, t)[1], shapes, TOKENS)
+        return Counter((leaf.dtype.name, leaf.shape) for leaf in jax.tree.leaves(backward))
+
+    assert sorted((residuals("save_attention") - residuals("full")).elements()) == kept
+
+
+@pytest.mark.parametrize(("remat", "forwards"), [("none", 1), ("save_attention", 1), ("full", 2)])
+@pytest.mark.usefixtures("_some_cudnn")
+def test_a_step_lowered_for_an_nvidia_gpu_calls_cudnns_kernels(remat: str, forwards: int) -> None:
+    config = replace(CONFIG, attention="cudnn", remat=remat)
+    step = jax.jit(jax.grad(partial(_loss, config)))
+    lowered = step.trace(_param_shapes(config), TOKENS, TOKENS).lower(lowering_platforms=("cuda",))
+    text = lowered.as_text()
+    assert text.count("@__cudnn$fmhaScaleBiasSoftmax(") == forwards
+    assert text.count("@__cudnn$fmhaScaleBiasSoftmaxBackward(") == 1
+    assert text.count("CAUSAL") == forwards + 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("remat", "kernels"), [("none", 3), ("save_attention", 3), ("full", 4)])
+def test_a_step_compiled_for_a_tpu_slice_takes_the_splash_kernel(
+    monkeypatch: pytest.MonkeyPatch, remat: str, kernels: int
+) -> None:
+    """Forwards and two backwards; forwards again only where nothing of it was kept."""
     pytest.importorskip("libtpu")
     from jax.experimental import topologies
 
     monkeypatch.setenv("TPU_SKIP_MDS_QUERY", "1")
     topology = topologies.get_topology_desc(platform="tpu", topology_name="v5e:2x2")
     mesh = make_mesh(MeshSettings(1, 2, 2), list(topology.devices))
-    config = LlamaConfig(256, 256, 256, 2, 4, 2, dtype="bfloat16")
-    shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))
+    config = replace(CONFIG, remat=remat)
+    shapes = _param_shapes(config)
     params = jax.tree.map(
         lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
         shapes,
         param_shardings(shapes, mesh),
     )
-    rows = jax.ShapeDtypeStruct((4, 256), jnp.int32, sharding=batch_sharding(mesh))
-
-    def loss(params: Any, tokens: Any, segment_ids: Any) -> jax.Array:
-        positions = jnp.broadcast_to(jnp.arange(256), tokens.shape)
-        hidden, _ = Llama(config).apply({"params": params}, tokens, positions, segment_ids)
-        return unembed(params, hidden).mean()
-
+    rows = jax.ShapeDtypeStruct(TOKENS.shape, TOKENS.dtype, sharding=batch_sharding(mesh))
     with jax.set_mesh(mesh):
-        compiled = jax.jit(jax.grad(loss)).lower(params, rows, rows).compile()
-    assert compiled.as_text().count("tpu_custom_call") == 3  # forwards, and two backwards
+        compiled = jax.jit(jax.grad(partial(_loss, config))).lower(params, rows, rows).compile()
+    assert compiled.as_text().count("tpu_custom_call") == kernels
