@@ -8,7 +8,9 @@ its own of: the folder has to be on a disk that all of them see.
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 from rft_jax.errors import UserError
@@ -27,6 +30,11 @@ _EXPLICIT = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
 # Tasks that one `srun` or `mpirun` has started.
 _TASK_COUNTS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
 _REFUSED, _OPEN, _COMPLETE = range(3)
+# How long one process waits for the slowest; one that has died is found out in a minute or two.
+_PATIENCE_SECONDS = 6 * 3600
+# A process that ends with an error waits so long for the others to end too.
+_SHUTDOWN_SECONDS = 20
+_barriers = itertools.count()
 
 
 def initialize() -> None:
@@ -37,7 +45,7 @@ def initialize() -> None:
     """
     arguments = cluster_arguments(os.environ, _has_tpu())
     if arguments is not None and not jax.distributed.is_initialized():
-        jax.distributed.initialize(**arguments)
+        jax.distributed.initialize(**arguments, shutdown_timeout_seconds=_SHUTDOWN_SECONDS)
 
 
 def cluster_arguments(environment: Mapping[str, str], has_tpu: bool) -> dict[str, Any] | None:
@@ -59,6 +67,8 @@ def cluster_arguments(environment: Mapping[str, str], has_tpu: bool) -> dict[str
             "coordinator_address": environment[_EXPLICIT[0]],
             "num_processes": count,
             "process_id": number,
+            # Else JAX takes one GPU alone where Slurm started the process.
+            "cluster_detection_method": "deactivate",
         }
     if any(environment.get(name, "1") not in ("", "1") for name in _TASK_COUNTS):
         return {}
@@ -72,9 +82,54 @@ def _has_tpu() -> bool:
     return any(d.exists() for d in devices) and importlib.util.find_spec("libtpu") is not None
 
 
+def end_soon(code: int) -> None:
+    """Ends a failed process with its own exit code, should the others not end with it.
+
+    Left to itself it would wait for them, and then be aborted by JAX.
+    """
+    if jax.distributed.is_initialized():
+        timer = threading.Timer(_SHUTDOWN_SECONDS / 2, os._exit, [code])
+        timer.daemon = True
+        timer.start()
+
+
 def is_main() -> bool:
     """Whether this process is the one that writes and reports."""
     return jax.process_index() == 0
+
+
+def wait_for_all(what: str) -> None:
+    """Returns once every process has come here; all must make the same calls.
+
+    A wait of hours is no matter: unlike a collective it holds no device.
+
+    Raises:
+      RuntimeError: a process did not come in six hours, or has died; names it.
+    """
+    if jax.process_count() > 1:
+        name = f"{what} ({next(_barriers)})"
+        everyone = set(range(jax.process_count()))
+        ocp.multihost.sync_global_processes(name, timeout=_PATIENCE_SECONDS, processes=everyone)
+
+
+def on_main(work: Callable[[], None], what: str) -> None:
+    """Process 0 does some work while the others wait.
+
+    Raises:
+      UserError: in every process, when the work has raised it.
+    """
+    error: UserError | None = None
+    if is_main():
+        try:
+            work()
+        except UserError as found:
+            error = found
+    wait_for_all(what)
+    failed = np.int32(error is not None)
+    if jax.process_count() > 1:
+        failed = multihost_utils.broadcast_one_to_all(failed)
+    if failed:
+        raise error or UserError(f"{what}: failed in process 0, whose message says why")
 
 
 @dataclass(frozen=True)

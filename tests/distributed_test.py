@@ -25,6 +25,7 @@ def test_the_explicit_variables_say_everything() -> None:
         "coordinator_address": "10.0.0.1:1234",
         "num_processes": 4,
         "process_id": 2,
+        "cluster_detection_method": "deactivate",
     }
 
 

@@ -31,7 +31,7 @@ ROOMS = {
     "distributed": set(),
     "training": {"models", "partitioning", "checkpoints", "data", "distributed"},
     "sampling": {"models", "partitioning", "checkpoints", "data", "distributed", "rft", "verify"},
-    "evaluation": {"data", "sampling", "verify"},
+    "evaluation": {"data", "distributed", "sampling", "verify"},
     "report": {"evaluation", "verify"},
     "planning": {"models", "partitioning", "training", "sampling"},
 }

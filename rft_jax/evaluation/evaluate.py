@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rft_jax.evaluation.scoring import Scored, score, to_row
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.identity import input_identity
 from rft_jax.jsonl import read_json, write_json, write_rows
-from rft_jax.outputs import open_output
+from rft_jax.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
 from rft_jax.records import Problem
 from rft_jax.verify.symbolic import SymbolicComparer
@@ -50,22 +51,38 @@ def evaluate(
     inputs = {"problems": problems, "model": model, "samples": samples}
     known = {name: None if spec is None else input_identity(spec) for name, spec in inputs.items()}
     made_with = {"command": "evaluate", **known, **asdict(settings)}
-    with open_output(output, made_with) as folder:
-        if not folder.is_complete:
-            asked = load_problems(problems)[: settings.limit or None]
-            if model is not None:
-                from rft_jax.sampling.sampler import sample
+    if model is None:
+        with open_output(output, made_with) as folder:
+            _measure(folder, problems, str(samples), settings, against)
+    else:
+        from rft_jax import distributed
+        from rft_jax.sampling.sampler import sample
 
-                samples = str(folder.path / "samples")
-                sample(model, problems, samples, None, settings.sampling(), mesh)
-            answers = read_responses(str(samples), asked)
-            _score_into(folder.path, asked, answers, settings)
-            folder.commit()
-        metrics = read_json(folder.path / "metrics.json")
-        print(metrics_table(metrics), flush=True)
-        if against is not None:
-            print(write_comparison(folder.path, Path(against), settings), flush=True)
-    return metrics
+        distributed.initialize()
+        with distributed.open_shared_output(output, made_with) as folder:
+            drawn = str(folder.path / "samples")
+            if not folder.is_complete:
+                sample(model, problems, drawn, None, settings.sampling(), mesh)
+            measure = partial(_measure, folder, problems, drawn, settings, against)
+            distributed.on_main(measure, "scoring")
+    return read_json(Path(output) / "metrics.json")
+
+
+def _measure(
+    folder: OutputFolder,
+    problems: str,
+    samples: str,
+    settings: EvaluateSettings,
+    against: str | None,
+) -> None:
+    """Scores the samples, where that is not done, and prints what came out."""
+    if not folder.is_complete:
+        asked = load_problems(problems)[: settings.limit or None]
+        _score_into(folder.path, asked, read_responses(samples, asked), settings)
+        folder.commit()
+    print(metrics_table(read_json(folder.path / "metrics.json")), flush=True)
+    if against is not None:
+        print(write_comparison(folder.path, Path(against), settings), flush=True)
 
 
 def _score_into(

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-
-from rft_jax.outputs import OutputFolder, open_output
 
 
 @dataclass(frozen=True)
@@ -45,18 +40,23 @@ class Share:
         return self.index == 0 and self.writes
 
     @property
+    def label(self) -> str:
+        """Of this process's progress."""
+        return "sample" if self.processes == 1 else f"sample process {jax.process_index()}"
+
+    @property
     def file_name(self) -> str:
         """Of the part's samples."""
-        return f"samples-{self.index:05d}-of-{self.count:05d}.jsonl"
+        return f"samples-{self.place}.jsonl"
+
+    @property
+    def place(self) -> str:
+        """The part's number among how many, in names of files and folders."""
+        return f"{self.index:05d}-of-{self.count:05d}"
 
     def bounds(self, total: int) -> tuple[int, int]:
         """First and one past the last of this part's problems."""
         return total * self.index // self.count, total * (self.index + 1) // self.count
-
-    def wait(self, name: str) -> None:
-        """Until every process has come here."""
-        if self.processes > 1:
-            multihost_utils.sync_global_devices(name)
 
     def sum_over_parts(self, values: np.ndarray) -> np.ndarray:
         """Whole numbers, added up over the parts."""
@@ -69,15 +69,3 @@ class Share:
         if self.count == self.processes:
             return flag
         return lambda: bool(np.any(multihost_utils.process_allgather(np.asarray(flag()))))
-
-
-@contextmanager
-def open_shared(output: str, settings: Mapping[str, Any], share: Share) -> Iterator[OutputFolder]:
-    """The output folder, which the leading process holds and the others write into."""
-    if share.leads:
-        with open_output(output, settings) as folder:
-            share.wait("output folder opened")
-            yield folder
-    else:
-        share.wait("output folder opened")
-        yield OutputFolder(Path(output))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rft_jax.distributed import wait_for_all
 from rft_jax.errors import Preempted
 from rft_jax.progress import Progress
 from rft_jax.records import Problem, Sample, to_row
@@ -50,12 +51,12 @@ class Run:
         """Draws what no earlier run has drawn, and writes this part's sorted file."""
         settings = self.sampler.settings
         first, rest = Parts(self._parts / "first"), Parts(self._parts / "rest")
-        self.share.wait("parts read")
+        wait_for_all("parts read")
         if settings.budget == "until":
             self._until_enough(first)
         elif settings.budget == "difficulty":
             self._fixed(first, dict.fromkeys(self._own, settings.round_size), 0)
-            self.share.wait("first round drawn")
+            wait_for_all("first round drawn")
             self._fixed(rest, self._by_difficulty(first), settings.round_size)
         else:
             self._fixed(first, dict.fromkeys(self._own, settings.num_samples), 0)
@@ -63,13 +64,19 @@ class Run:
             ids = [problem.id for problem in self.problems]
             merge([first, rest], self.folder / self.share.file_name, ids)
 
-    def clean_up(self) -> None:
-        """Removes the parts; the sorted file has everything."""
+    def remove_other_divisions(self) -> None:
+        """Removes what earlier starts with more or fewer processes have merged."""
+        for file in self.folder.glob("samples-*.jsonl"):
+            if not file.stem.endswith(f"-of-{self.share.count:05d}"):
+                file.unlink()
+
+    def remove_parts(self) -> None:
+        """Removes the parts, all of which the sorted files hold."""
         shutil.rmtree(self.folder / "parts", ignore_errors=True)
 
     @property
     def _parts(self) -> Path:
-        return self.folder / "parts" / f"{self.share.index:05d}"
+        return self.folder / "parts" / self.share.place
 
     @property
     def _own(self) -> list[int]:
@@ -87,7 +94,7 @@ class Run:
         ]
         total = sum(counts.values())
         before = total - sum(request.num_samples for request in requests)
-        with Progress("sample", total, "samples", initial=before) as progress:
+        with Progress(self.share.label, total, "samples", initial=before) as progress:
             try:
                 for request, samples in self._drawn(requests):
                     self._save(parts, samples)
@@ -105,7 +112,7 @@ class Run:
         number = len(self._own) - len(places)
         with (
             closing(Judges()) as judges,
-            Progress("sample", len(self._own), "problems", initial=number) as progress,
+            Progress(self.share.label, len(self._own), "problems", initial=number) as progress,
         ):
             budget = UntilEnough(answers, settings, judges)
             try:

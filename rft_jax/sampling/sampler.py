@@ -7,13 +7,15 @@ from pathlib import Path
 
 from rft_jax.checkpoints.load import load_model
 from rft_jax.data.sources import load_problems
+from rft_jax.distributed import initialize, is_main, open_shared_output, wait_for_all
 from rft_jax.errors import UserError
+from rft_jax.identity import input_identity
 from rft_jax.jsonl import write_json
 from rft_jax.mesh_settings import MeshSettings
 from rft_jax.outputs import OutputFolder
 from rft_jax.prompts import get_template
 from rft_jax.sampling.engine import Sampler
-from rft_jax.sampling.hosts import Share, open_shared
+from rft_jax.sampling.hosts import Share
 from rft_jax.sampling.placement import sampling_mesh
 from rft_jax.sampling.run import Run
 from rft_jax.sampling.run_record import report_over_long, settle_geometry
@@ -47,14 +49,17 @@ def sample(
       UserError: model, problems, folder and settings don't fit each other.
       Preempted: SIGTERM came; what was drawn is saved.
     """
+    initialize()
     share = Share.of_this_process(settings.span_hosts)
     if settings.budget == "until" and share.processes > share.count:
         raise UserError("sample.budget = 'until' needs sample.span_hosts = False")
     name = name or Path(model).resolve().name
-    identity = {"model": model, "problems": problems, "name": name} | asdict(settings)
-    with open_shared(output, identity, share) as folder, sigterm_flag() as stopped:
+    inputs = {"model": input_identity(model), "problems": input_identity(problems)}
+    identity = inputs | {"name": name} | asdict(settings)
+    with open_shared_output(output, identity) as folder, sigterm_flag() as stopped:
         if folder.is_complete:
-            print(f"sample: {output} is finished already")
+            if is_main():
+                print(f"sample: {output} is finished already")
             return
         asked = load_problems(problems)[: settings.limit or None]
         devices = sampling_mesh(settings, mesh)
@@ -73,9 +78,10 @@ def sample(
 
 def _finish(folder: OutputFolder, run: Run) -> None:
     """The leading process marks the folder finished, once all parts are."""
-    run.share.wait("all parts drawn")
+    wait_for_all("all parts drawn")
     if run.share.leads:
         write_json(folder.path / "timing.json", run.sampler.counters.to_json())
+        run.remove_other_divisions()
         folder.commit()
-        run.clean_up()
-    run.share.wait("finished")
+        run.remove_parts()
+    wait_for_all("finished")
