@@ -13,6 +13,8 @@ from rft_jax.verify.child import Child
 
 # Batches a worker may hold: one at work, one waiting, so that it never waits for this process.
 _BATCHES_PER_WORKER = 2
+# Batches a process that are read ahead of the oldest unfinished one.
+_AHEAD = 6
 
 
 def map_in_order(
@@ -24,55 +26,64 @@ def map_in_order(
     """Yields `factory(*arguments)(batch)` for each batch, in order.
 
     Args:
-      factory: a module-level function; each worker calls it once.
-      workers: processes besides this one; 0 or 1 works here. No more than a few batches a worker
-        are in memory at a time.
+      factory: a module-level function; each process calls it once.
+      workers: processes, this one included, which works where the others have enough to do. No
+        more than a few batches a process are in memory at a time.
 
     Raises:
       ChildDiedError: a worker was killed.
     """
-    if workers <= 1:
-        yield from map(factory(*arguments), batches)
-        return
+    work = factory(*arguments)
     name = f"{factory.__module__}:{factory.__qualname__}"
     with ExitStack() as stack, selectors.DefaultSelector() as selector:
-        children = [Child(name, *arguments) for _ in range(workers)]
-        for child in children:
+        waiting: dict[Child, deque[int]] = {}
+        for _ in range(workers - 1):
+            child = Child(name, *arguments)
             stack.callback(child.close)
             selector.register(child, selectors.EVENT_READ)
-        yield from _run(children, selector, iter(batches))
+            waiting[child] = deque()
+        yield from _run(work, waiting, selector, batches)
 
 
 def _run(
-    children: Sequence[Child], selector: selectors.BaseSelector, batches: Iterator[Any]
+    work: Callable[[Any], Any],
+    waiting: dict[Child, deque[int]],
+    selector: selectors.BaseSelector,
+    batches: Iterable[Any],
 ) -> Iterator[Any]:
-    waiting: dict[Child, deque[int]] = {child: deque() for child in children}
+    """Hands batches to the children that have few, does the others here.
+
+    Args:
+      waiting: child -> numbers of the batches it has, in order.
+    """
     finished: dict[int, Any] = {}
-    sent = done = 0
-    window = 2 * _BATCHES_PER_WORKER * len(children)
-    more = True
-    while True:
-        while more and sent - done < window:
-            child = min(children, key=lambda child: len(waiting[child]))
-            if len(waiting[child]) >= _BATCHES_PER_WORKER:
-                break
-            batch = next(batches, None)
-            if batch is None:
-                more = False
-                break
-            child.send(batch)
-            waiting[child].append(sent)
-            sent += 1
-        while done in finished:
-            yield finished.pop(done)
-            done += 1
-        if done == sent:
-            if not more:
-                return
-            continue
-        for key, _ in selector.select():
-            child = key.fileobj  # type: ignore[assignment]
+    pending: deque[int] = deque()
+
+    def receive(timeout: float | None) -> None:
+        for key, _ in selector.select(timeout):
+            child: Child = key.fileobj  # type: ignore[assignment]
             finished[waiting[child].popleft()] = child.receive()
+
+    def in_order() -> Iterator[Any]:
+        while pending and pending[0] in finished:
+            yield finished.pop(pending.popleft())
+
+    for number, batch in enumerate(batches):
+        pending.append(number)
+        child = min(waiting, key=lambda child: len(waiting[child]), default=None)
+        if child and len(waiting[child]) < _BATCHES_PER_WORKER:
+            child.send(batch)
+            waiting[child].append(number)
+        else:
+            finished[number] = work(batch)
+        receive(timeout=0)
+        yield from in_order()
+        while len(pending) >= _AHEAD * (len(waiting) + 1):
+            receive(timeout=None)
+            yield from in_order()
+    while pending:
+        receive(timeout=None)
+        yield from in_order()
 
 
 def default_workers() -> int:

@@ -9,6 +9,7 @@ parent that was killed leaves nothing behind, even where the child is in the mid
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import os
 import pickle
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import IO, Any
 
 _LENGTH = struct.Struct("<Q")
+_PIPE_BYTES = 1 << 20
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 
 
@@ -50,7 +52,15 @@ class Child:
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
         )
+        self._widen_pipes()
         self.send(arguments)
+
+    def _widen_pipes(self) -> None:
+        """Makes room for what waits, so that neither side does; pipes hold 64 KiB otherwise."""
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            with suppress(PermissionError):  # the system's limit for all pipes of a user
+                for stream in (self._process.stdin, self._process.stdout):
+                    fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)  # type: ignore[arg-type]
 
     @property
     def pid(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -17,12 +18,17 @@ def make_slow_square(slow: int) -> Callable[[int], int]:
     return square
 
 
-def make_fragile() -> Callable[[int], int]:
-    """Dies at 7."""
+def make_fragile(parent: int) -> Callable[[int], int]:
+    """Dies in any process but the parent."""
 
     def answer(number: int) -> int:
-        if number == 7:
-            raise RuntimeError("7")
+        if os.getpid() != parent:
+            raise RuntimeError("fragile")
         return number
 
     return answer
+
+
+def make_large(size: int) -> Callable[[int], bytes]:
+    """Answers that no pipe holds."""
+    return lambda number: bytes([number]) * size
