@@ -7,7 +7,6 @@ its own of: the folder has to be on a disk that all of them see.
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import os
 import threading
@@ -22,13 +21,11 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
+from rft_jax.cluster import cluster_arguments, has_tpu
 from rft_jax.errors import UserError
 from rft_jax.outputs import OutputFolder, open_output
 from rft_jax.signals import sigterm_flag
 
-_EXPLICIT = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-# Tasks that one `srun` or `mpirun` has started.
-_TASK_COUNTS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
 _REFUSED, _OPEN, _COMPLETE = range(3)
 # How long one process waits for the slowest; one that has died is found out in a minute or two.
 _PATIENCE_SECONDS = 6 * 3600
@@ -43,43 +40,9 @@ def initialize() -> None:
     Raises:
       UserError: the environment names some of what is needed and not the rest.
     """
-    arguments = cluster_arguments(os.environ, _has_tpu())
+    arguments = cluster_arguments(os.environ, has_tpu())
     if arguments is not None and not jax.distributed.is_initialized():
         jax.distributed.initialize(**arguments, shutdown_timeout_seconds=_SHUTDOWN_SECONDS)
-
-
-def cluster_arguments(environment: Mapping[str, str], has_tpu: bool) -> dict[str, Any] | None:
-    """What `jax.distributed.initialize` needs; {} where it finds out itself, None for one process.
-
-    The three variables JAX_COORDINATOR_ADDRESS (`host:port` of process 0), JAX_NUM_PROCESSES and
-    JAX_PROCESS_ID come first; then Slurm (a process a GPU), Open MPI, and the hosts of a TPU slice.
-    """
-    given = [name for name in _EXPLICIT if environment.get(name)]
-    if given:
-        missing = [name for name in _EXPLICIT if name not in given]
-        if missing:
-            raise UserError(f"{given[0]} is set and {missing[0]} is not; set all three or none")
-        try:
-            count, number = (int(environment[name]) for name in _EXPLICIT[1:])
-        except ValueError as error:
-            raise UserError(f"{' and '.join(_EXPLICIT[1:])} are numbers: {error}") from error
-        return {
-            "coordinator_address": environment[_EXPLICIT[0]],
-            "num_processes": count,
-            "process_id": number,
-            # Else JAX takes one GPU alone where Slurm started the process.
-            "cluster_detection_method": "deactivate",
-        }
-    if any(environment.get(name, "1") not in ("", "1") for name in _TASK_COUNTS):
-        return {}
-    if "," in environment.get("TPU_WORKER_HOSTNAMES", ""):
-        return {}
-    return {} if has_tpu and "TPU_SKIP_MDS_QUERY" not in environment else None
-
-
-def _has_tpu() -> bool:
-    devices = (Path("/dev/accel0"), Path("/dev/vfio/0"))
-    return any(d.exists() for d in devices) and importlib.util.find_spec("libtpu") is not None
 
 
 def end_soon(code: int) -> None:

@@ -19,7 +19,7 @@ TENSORFLOW = ("tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio")
 # A room may import those of its row and whatever stands on nothing of ours.
 BASE = {"errors", "jsonl", "mesh_settings", "model_names", "progress", "signals", "typed_values"}
 BASE |= {"chips", "gin_settings", "identity", "outputs", "prompts", "records", "sharding_rules"}
-BASE |= {"tokenizers"}
+BASE |= {"cluster", "tokenizers"}
 ROOMS = {
     "wordproblems": set(),
     "verify": set(),
@@ -27,8 +27,8 @@ ROOMS = {
     "data": {"wordproblems", "verify", "rft", "training"},
     "partitioning": set(),
     "models": {"partitioning"},
-    "checkpoints": {"models", "partitioning"},
     "distributed": set(),
+    "checkpoints": {"models", "partitioning", "distributed"},
     "training": {"models", "partitioning", "checkpoints", "data", "distributed"},
     "sampling": {"models", "partitioning", "checkpoints", "data", "distributed", "rft", "verify"},
     "evaluation": {"data", "distributed", "sampling", "verify"},
@@ -37,6 +37,7 @@ ROOMS = {
 }
 SEES_EVERYTHING = {"cli", "commands", "doctor", "pipeline"}
 BASE_ROWS = {
+    "cluster": {"errors"},
     "gin_settings": {"errors", "typed_values"},
     "identity": {"jsonl"},
     "jsonl": {"errors"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rft_jax.distributed import cluster_arguments
+from rft_jax.cluster import cluster_arguments
 from rft_jax.errors import UserError
 
 EXPLICIT = {
