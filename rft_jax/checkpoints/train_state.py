@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import jax
 import orbax.checkpoint as ocp
 
+from rft_jax.distributed import on_main
 from rft_jax.errors import UserError
 from rft_jax.partitioning import path_name
 
@@ -76,9 +77,13 @@ class TrainStateCheckpoints:
 
     def _set_aside(self, step: int) -> None:
         damaged = self._folder / f"damaged-{step}"
-        if jax.process_index() == 0:
+
+        def rename() -> None:
             shutil.rmtree(damaged, ignore_errors=True)
             (self._folder / str(step)).rename(damaged)
+
+        # The others wait, or they might still see the step when they list the folder.
+        on_main(rename, f"setting aside {damaged}")
         self._manager.reload()
 
 

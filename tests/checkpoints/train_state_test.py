@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -241,3 +242,73 @@ def test_a_process_killed_while_saving_leaves_whole_steps(
     begun = [_run_and_kill(tmp_path, delay) for delay in delays]
     assert begun == sorted(begun)
     assert begun[-1] > 0
+
+
+_RESTORER = """
+import os, sys
+import jax
+jax.distributed.initialize(sys.argv[1], 2, int(sys.argv[2]))
+import jax.numpy as jnp
+from flax import struct
+from jax.sharding import NamedSharding, PartitionSpec
+from pathlib import Path
+from rft_jax.checkpoints import train_state
+from rft_jax.mesh_settings import MeshSettings
+from rft_jax.partitioning import make_mesh
+from typing import Any
+
+@struct.dataclass
+class State:
+    step: Any
+    params: Any
+
+mesh = make_mesh(MeshSettings(1, 2, 1))
+split, whole = (NamedSharding(mesh, spec) for spec in (PartitionSpec("fsdp"), PartitionSpec()))
+
+def state(n):
+    w = jax.make_array_from_callback((64,), split, lambda _: jnp.full(32, n, "float32"))
+    return State(jax.make_array_from_callback((), whole, lambda _: jnp.int32(n)), {"w": w})
+
+folder = Path(sys.argv[3])
+checkpoints = train_state.TrainStateCheckpoints(folder, keep=3)
+for n in (1, 2):
+    checkpoints.save(n, state(n))
+checkpoints.wait()
+jax.experimental.multihost_utils.sync_global_devices("saved")
+if jax.process_index() == 0:
+    (folder / "2" / "params" / "manifest.ocdbt").unlink()
+    rename = Path.rename
+    Path.rename = lambda *paths: (__import__("time").sleep(3), rename(*paths))  # late
+jax.experimental.multihost_utils.sync_global_devices("damaged")
+restored = checkpoints.restore_latest(state(0))
+found = {float(x) for part in restored.params["w"].addressable_shards for x in part.data}
+checkpoints.save(2, state(5))
+checkpoints.close()
+print("found", found, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_pass_over_a_damaged_step_together(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    environment = os.environ | {"XLA_FLAGS": "", "JAX_NUM_CPU_DEVICES": "1"}
+    folder = tmp_path / "checkpoints"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", _RESTORER, address, str(number), str(folder)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
+        )
+        for number in range(2)
+    ]
+    try:
+        texts = [process.communicate(timeout=300)[0] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    assert all("found {1.0}" in text for text in texts), texts
+    assert sorted(path.name for path in folder.iterdir()) == ["1", "2", "damaged-2"]
