@@ -36,8 +36,10 @@ value_of() {
   printf '%s' "$2"
 }
 
-# A process of rft computes on one host, with all of its devices. More hosts share the work of `rft sample` only, as
-# processes of their own.
-check_hosts() { # HOSTS WHAT
-  [[ $1 == 1 ]] || die "$2 has $1 hosts, and rft computes on one (only \`sample\` is divided among several processes)"
+# What several hosts do together. Every other command is one process's work.
+check_hosts() { # HOSTS WHAT COMMAND
+  case $3 in
+    train | sample | evaluate | run) ;;
+    *) [[ $1 == 1 ]] || die "$2 has $1 hosts, and rft $3 runs on one (train, sample, evaluate and run are for several)" ;;
+  esac
 }

@@ -15,7 +15,7 @@
 #   --image IMAGE        made from launch/Dockerfile
 #   --claim CLAIM        persistent volume claim with models, data and outputs, mounted where the command runs
 #   --accelerator LABEL  tpu-v5-lite-podslice, tpu-v5p-slice or tpu-v6e-slice (tpu-v6e-slice)
-#   --topology T         of one host: 1x1, 2x2, 2x4; 2x2x1 for v5p (2x4)
+#   --topology T         such as 2x4; 2x2x2 for v5p (2x4). Of several hosts for train, sample, evaluate and run
 #   --slices N           with `sample`: so many slices divide the problems among themselves (1)
 #   --max_restarts N     after failures and preemptions (50); a mistake in the command (exit code 2) is not tried again
 #   --dry_run            print the manifest, or the kubectl command, and stop
@@ -61,15 +61,35 @@ yaml_list() {
   printf '[%s]' "$line"
 }
 
+# How the hosts of a slice find each other: at the first pod of the first job, by the name that JobSet gives it.
+cluster_variables() { # HOSTS
+  cat <<VARIABLES
+                    - name: JAX_COORDINATOR_ADDRESS
+                      value: $name-slice-0-0.$name:8476
+                    - name: JAX_NUM_PROCESSES
+                      value: "$1"
+                    - name: JAX_PROCESS_ID
+                      valueFrom:
+                        fieldRef:
+                          fieldPath: metadata.annotations['batch.kubernetes.io/job-completion-index']
+VARIABLES
+}
+
 manifest() {
-  local command chips=$((${topology//x/*}))
-  check_hosts "$(((chips + 7) / 8))" "$accelerator of $topology"
+  local command chips=$((${topology//x/*})) hosts=1 cluster=""
+  # Hosts of a slice of several have 4 chips each.
+  if [[ $chips -gt 8 || ($accelerator == *v5p* && $chips -gt 4) ]]; then
+    hosts=$((chips / 4)) chips=4
+    cluster=$(cluster_variables "$hosts")$'\n'
+  fi
+  check_hosts "$hosts" "$topology" "$1"
   if [[ $1 == sample && $slices -gt 1 ]]; then
+    [[ $hosts == 1 ]] || die "--slices $slices of $hosts hosts; slices that share a sampling are of one host each"
     # $(SLICE) is filled in by Kubernetes.
     command="[\"python\", \"/rft/launch/sample_shard.py\", \"--shard\", \"\$(SLICE)\", \"--shards\", \"$slices\", \"--\","
     command+=" $(yaml_list "${@:2}" | cut -c 2-)"
   else
-    check_hosts "$slices" "--slices $slices for $1"
+    [[ $slices == 1 ]] || die "--slices $slices is for sample; rft $1 runs on one slice, of any --topology"
     command=$(yaml_list rft "$@")
   fi
   cat <<MANIFEST
@@ -89,8 +109,9 @@ spec:
       replicas: $slices
       template:
         spec:
-          parallelism: 1
-          completions: 1
+          completionMode: Indexed
+          parallelism: $hosts
+          completions: $hosts
           backoffLimit: 0
           podFailurePolicy:
             rules:
@@ -118,7 +139,7 @@ spec:
                       valueFrom:
                         fieldRef:
                           fieldPath: metadata.labels['jobset.sigs.k8s.io/job-index']
-                  resources:
+${cluster}                  resources:
                     limits:
                       google.com/tpu: $chips
                   volumeMounts:

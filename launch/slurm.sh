@@ -4,8 +4,9 @@
 #   launch/slurm.sh [FLAGS] -- COMMAND [FLAGS OF rft COMMAND]
 #   launch/slurm.sh --time 12:00:00 -- train --model models/7b --data gsm8k:train --output runs/sft --gin_file runs/sft.gin
 #   launch/slurm.sh --nodes 4 -- sample --model runs/sft --problems gsm8k:train --output runs/samples
+#   launch/slurm.sh --nodes 4 -- run --output runs/gsm8k --gin_file experiments/gsm8k_smollm2_135m.gin --model models/smollm2-135m
 #
-#   --nodes N         how many nodes (1); more than one for `sample` only
+#   --nodes N         how many nodes (1); more than one for train, sample, evaluate and run
 #   --gpus N          GPUs a node (8)
 #   --time T          as sbatch has it (24:00:00)
 #   --partition P     and
@@ -19,8 +20,8 @@
 # Slurm sends SIGTERM; rft then saves its state and ends with 75, and the job puts itself into the queue again. After a
 # preemption or a failed node Slurm does. A mistake in the command (exit code 2) ends the job.
 #
-# `sample` runs a process a GPU on all nodes, each with its share of the problems. Every other command is one process
-# that sees all GPUs of its node.
+# `sample` runs a process a GPU on all nodes, each with its share of the problems. Every other command is a process a
+# node, with all GPUs of it; those of several nodes find each other at the first one.
 
 set -euo pipefail
 here=$(dirname "$0")
@@ -45,10 +46,11 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 [[ $# -gt 0 ]] || die "no rft command after --"
-[[ $1 == sample ]] || check_hosts "$nodes" "--nodes $nodes for $1"
+[[ $nodes =~ ^[1-9][0-9]*$ ]] || die "--nodes is $nodes; 1 or more is needed"
+check_hosts "$nodes" "--nodes $nodes" "$1"
 
 batch_script() {
-  local tasks=1 step optional=""
+  local tasks=1 step optional="" together_at=""
   if [[ $1 == sample ]]; then
     # Quoted for the `bash -c` that every task runs; the variables are the task's.
     step="$(quoted "$python" "$here/sample_shard.py") --shard \$SLURM_PROCID --shards \$SLURM_NTASKS -- $(quoted "${@:2}")"
@@ -58,8 +60,13 @@ batch_script() {
       tasks=$gpus
       step="bash -c $(quoted "CUDA_VISIBLE_DEVICES=\$SLURM_LOCALID exec $step")"
     fi
-  else
+  elif [[ $nodes == 1 ]]; then
     step=$(quoted "$python" -m rft_jax.cli "$@")
+  else
+    step="JAX_NUM_PROCESSES=\$SLURM_NTASKS JAX_PROCESS_ID=\$SLURM_PROCID exec $(quoted "$python" -m rft_jax.cli "$@")"
+    step="bash -c $(quoted "$step")"
+    # shellcheck disable=SC2016  # the variables are the job's
+    together_at='export JAX_COORDINATOR_ADDRESS=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1):$((20000 + SLURM_JOB_ID % 20000))'$'\n'
   fi
   [[ -z $partition ]] || optional+="#SBATCH --partition=$partition"$'\n'
   [[ -z $account ]] || optional+="#SBATCH --account=$account"$'\n'
@@ -78,7 +85,7 @@ $optional
 # A signal to the batch script is not its end: rft's processes get it too, and their exit code decides.
 trap : TERM
 status=0
-srun --label $step || status=\$?
+${together_at}srun --label $step || status=\$?
 if [ "\$status" = 75 ]; then
   scontrol requeue "\$SLURM_JOB_ID"
 fi

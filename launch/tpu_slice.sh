@@ -27,8 +27,8 @@
 #   --shard I/N         with `sample`: only this share of the problems; N slices with one share each fill one folder
 #   --dry_run           print the commands and stop
 #
-# A slice of one host: v5litepod-1 to -8, v6e-1 to -8, v5p-8. The slice's own disks go with it: keep models, data
-# and outputs on the share, where the command runs.
+# On a slice of several hosts the command runs on all of them and they find each other: train, sample, evaluate, run.
+# The slice's own disks go with it: keep models, data and outputs on the share, where the command runs.
 
 set -euo pipefail
 # shellcheck source=launch/common.sh
@@ -75,8 +75,6 @@ on_workers() { # SCRIPT
 check() { # COMMAND...
   if [[ $action == create || $action == resume ]]; then
     [[ $type =~ -[0-9]+$ ]] || die "--type is $type; such as v5litepod-8 is needed"
-    # Types are named by chips or by cores: up to 8 of them are one host.
-    check_hosts "$(((${type##*-} + 7) / 8))" "$type"
   fi
   if [[ $action == setup || $action == resume ]]; then
     [[ -n $nfs ]] || die "--nfs is needed: the slice's own disks go with it"
@@ -85,6 +83,10 @@ check() { # COMMAND...
     [[ $# -gt 0 ]] || die "no rft command after --"
     [[ -z $shard || $shard =~ ^[0-9]+/[0-9]+$ ]] || die "--shard is $shard; I/N is needed, such as 0/4"
     [[ -z $shard || $1 == sample ]] || die "--shard is for sample, not for $1"
+    case $1 in
+      train | sample | evaluate | run) ;;
+      *) die "a slice is for train, sample, evaluate and run; rft $1 runs on any machine that sees the share" ;;
+    esac
   fi
 }
 
@@ -137,9 +139,16 @@ start() {
     words="\$HOME/rft_jax/launch/sample_shard.py --shard ${shard%/*} --shards ${shard#*/} --"
     shift
   fi
+  # The metadata of a slice's hosts: their addresses, or X:Y:ADDRESS, with commas between; which one this is.
   on_workers "cd $share
 rm -f ~/rft.exit
 export JAX_COMPILATION_CACHE_DIR=$share/.jax-cache
+attribute() { curl -sf -H 'Metadata-Flavor: Google' http://metadata.google.internal/computeMetadata/v1/instance/attributes/\$1; }
+hosts=\$(attribute worker-network-endpoints | tr , '\\n' | sed 's|.*:||')
+if [ \$(echo \"\$hosts\" | wc -l) -gt 1 ]; then
+  export JAX_COORDINATOR_ADDRESS=\$(echo \"\$hosts\" | head -n 1):8476
+  export JAX_NUM_PROCESSES=\$(echo \"\$hosts\" | wc -l) JAX_PROCESS_ID=\$(attribute agent-worker-number)
+fi
 nohup setsid bash -c '~/rft/bin/python \"\$@\" & echo \$! > ~/rft.pid; wait \$!; echo \$? > ~/rft.exit' rft $words $(quoted "$@") > ~/rft.log 2>&1 < /dev/null &"
 }
 

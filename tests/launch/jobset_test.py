@@ -14,6 +14,7 @@ jsonschema = pytest.importorskip("jsonschema")
 yaml = pytest.importorskip("yaml")
 
 FOLDER = Path(__file__).parent
+MANIFESTS = ("gke_train", "gke_train_pod", "gke_run_v5p", "gke_sample")
 SCHEMA = json.loads((FOLDER / "jobset_schema.json").read_text())
 
 
@@ -25,7 +26,7 @@ def _pod(manifest: dict[str, Any]) -> dict[str, Any]:
     return manifest["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
 
 
-@pytest.mark.parametrize("name", ["gke_train", "gke_sample"])
+@pytest.mark.parametrize("name", MANIFESTS)
 def test_a_manifest_is_valid(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(_manifest(name), SCHEMA)
@@ -53,7 +54,7 @@ def test_the_schema_finds_what_is_wrong(name: str) -> None:
 
 
 def test_every_mount_has_its_volume_and_every_exit_code_its_container() -> None:
-    for name in ("gke_train", "gke_sample"):
+    for name in MANIFESTS:
         pod = _pod(_manifest(name))
         mounts = {mount["name"] for c in pod["containers"] for mount in c["volumeMounts"]}
         assert mounts == {volume["name"] for volume in pod["volumes"]}
@@ -61,6 +62,22 @@ def test_every_mount_has_its_volume_and_every_exit_code_its_container() -> None:
         rule = job["podFailurePolicy"]["rules"][0]["onExitCodes"]
         assert rule == {"containerName": "rft", "operator": "In", "values": [2]}
         assert rule["containerName"] in [container["name"] for container in pod["containers"]]
+
+
+@pytest.mark.parametrize(("name", "hosts"), [("gke_train_pod", 8), ("gke_run_v5p", 2)])
+def test_the_hosts_of_a_slice_find_each_other(name: str, hosts: int) -> None:
+    """By JobSet's name for the first pod (JobSet-job-number-index.JobSet), numbered by index."""
+    job = _manifest(name)["spec"]["replicatedJobs"][0]["template"]["spec"]
+    assert (job["completionMode"], job["parallelism"], job["completions"]) == (
+        "Indexed", hosts, hosts
+    )  # fmt: skip
+    container = _pod(_manifest(name))["containers"][0]
+    assert container["resources"]["limits"] == {"google.com/tpu": 4}
+    given = {one["name"]: one for one in container["env"]}
+    assert given["JAX_COORDINATOR_ADDRESS"]["value"] == "rft-slice-0-0.rft:8476"
+    assert given["JAX_NUM_PROCESSES"]["value"] == str(hosts)
+    index = given["JAX_PROCESS_ID"]["valueFrom"]["fieldRef"]["fieldPath"]
+    assert index == "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 
 
 def test_the_command_arrives_word_by_word() -> None:

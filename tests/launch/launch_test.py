@@ -21,7 +21,10 @@ TRAIN = ["--", "train", "--model", "models/7b", "--data", "gsm8k:train", "--outp
 TRAIN += ["--gin_file", "runs/sft.gin"]
 SAMPLE = ["--", "sample", "--model", "runs/sft", "--problems", "my problems.jsonl"]
 SAMPLE += ["--output", "runs/samples", "--gin.sample.stop=('it''s \"$5\"',)"]
+COLLECT = ["--", "collect", "--problems", "p", "--samples", "s", "--output", "o"]
+RUN = ["--", "run", "--output", "runs/gsm8k", "--gin_file", "runs/gsm8k.gin", "--model", "m"]
 TPU = ["--name", "rft", "--zone", "us-west4-a"]
+V5P = ["--accelerator", "tpu-v5p-slice", "--topology", "2x2x2"]
 GKE = ["--name", "rft", "--image", "eu/rft:1", "--claim", "rft"]
 
 DRY_RUNS = {
@@ -30,12 +33,16 @@ DRY_RUNS = {
     "gpus_sample_one": ["gpus.sh", "--gpus", "1", *SAMPLE],
     "gpus_sample_together": ["gpus.sh", "--gpus", "4", "--together", *SAMPLE],
     "slurm_train": ["slurm.sh", "--partition", "gpu", "--account", "math", *TRAIN],
+    "slurm_train_nodes": ["slurm.sh", "--nodes", "4", *TRAIN],
+    "slurm_run": ["slurm.sh", "--nodes", "2", *RUN],
     "slurm_sample": ["slurm.sh", "--nodes", "4", "--time", "2:00:00", *SAMPLE],
     "slurm_sample_together": ["slurm.sh", "--nodes", "2", "--together", *SAMPLE],
     "tpu_create": ["tpu_slice.sh", "create", *TPU, "--project", "p", "--type", "v6e-8", "--spot"],
+    "tpu_create_pod": ["tpu_slice.sh", "create", *TPU, "--type", "v5p-128"],
     "tpu_wait": ["tpu_slice.sh", "wait", *TPU],
     "tpu_setup": ["tpu_slice.sh", "setup", *TPU, "--nfs", "10.0.0.2:/share"],
     "tpu_run": ["tpu_slice.sh", "run", *TPU, *TRAIN],
+    "tpu_run_loop": ["tpu_slice.sh", "run", *TPU, *RUN],
     "tpu_run_shard": ["tpu_slice.sh", "run", *TPU, "--shard", "1/4", *SAMPLE],
     "tpu_logs": ["tpu_slice.sh", "logs", *TPU],
     "tpu_stop": ["tpu_slice.sh", "stop", *TPU],
@@ -43,6 +50,8 @@ DRY_RUNS = {
     "tpu_resume": ["tpu_slice.sh", "resume", *TPU, "--nfs", "10.0.0.2:/share", *TRAIN],
     "tpu_delete": ["tpu_slice.sh", "delete", *TPU],
     "gke_train": ["gke.sh", "apply", *GKE, *TRAIN],
+    "gke_train_pod": ["gke.sh", "apply", *GKE, "--topology", "4x8", *TRAIN],
+    "gke_run_v5p": ["gke.sh", "apply", *GKE, *V5P, *RUN],
     "gke_sample": ["gke.sh", "apply", *GKE, "--slices", "4", "--topology", "2x2", *SAMPLE],
     "gke_logs": ["gke.sh", "logs", "--name", "rft"],
     "gke_status": ["gke.sh", "status", "--name", "rft"],
@@ -54,8 +63,9 @@ MISTAKES = {
     "unknown flag": (["slurm.sh", "--node", "2", *TRAIN], "--node: no flag of this script"),
     "no value": (["slurm.sh", "--nodes", "--gpus", "2", *TRAIN], "--nodes needs a value"),
     "no GPUs": (["gpus.sh", "--gpus", "0", *TRAIN], "--gpus is 0; 1 or more is needed"),
-    "training on two nodes": (["slurm.sh", "--nodes", "2", *TRAIN], "has 2 hosts"),
-    "a slice of two hosts": (["tpu_slice.sh", "create", *TPU, "--type", "v5p-16"], "has 2 hosts"),
+    "collecting on two nodes": (["slurm.sh", "--nodes", "2", *COLLECT], "has 2 hosts"),
+    "no nodes": (["slurm.sh", "--nodes", "some", *TRAIN], "--nodes is some; 1 or more is needed"),
+    "collecting on a slice": (["tpu_slice.sh", "run", *TPU, *COLLECT], "rft collect runs on any"),
     "no zone": (["tpu_slice.sh", "delete", "--name", "rft"], "--zone is needed"),
     "a type without a size": (["tpu_slice.sh", "create", *TPU, "--type", "v5p"], "--type is v5p"),
     "resuming without a share": (["tpu_slice.sh", "resume", *TPU, *TRAIN], "--nfs is needed"),
@@ -66,8 +76,9 @@ MISTAKES = {
     "unknown action": (["gke.sh", "start", *GKE, *TRAIN], "start: no action of this script"),
     "no claim": (["gke.sh", "apply", *GKE[:4], *TRAIN], "--claim is needed"),
     "a name for YAML to trip over": (["gke.sh", "apply", "--name", "a: b", *TRAIN], "lower-case"),
-    "a topology of hosts": (["gke.sh", "apply", *GKE, "--topology", "4x4", *TRAIN], "has 2 hosts"),
-    "training on slices": (["gke.sh", "apply", *GKE, "--slices", "2", *TRAIN], "has 2 hosts"),
+    "collecting on hosts": (["gke.sh", "apply", *GKE, *V5P, *COLLECT], "has 2 hosts"),
+    "training on slices": (["gke.sh", "apply", *GKE, "--slices", "2", *TRAIN], "is for sample"),
+    "slices of hosts": (["gke.sh", "apply", *GKE, *V5P, "--slices", "2", *SAMPLE], "of one host"),
 }
 
 
@@ -191,7 +202,7 @@ def test_waiting_ends_when_the_slice_is_active_and_fails_when_the_request_has(
         assert _run(DRY_RUNS["tpu_wait"], programs=fakes / "bin").returncode == code
 
 
-@pytest.mark.parametrize("name", ["tpu_run", "tpu_run_shard", "tpu_setup"])
+@pytest.mark.parametrize("name", ["tpu_run", "tpu_run_loop", "tpu_run_shard", "tpu_setup"])
 def test_what_a_worker_is_told_is_shell(name: str, fakes: Path) -> None:
     last_word = _stand_in(fakes / "bin", "gcloud", 'printf "%s" "${@: -1}" > told')
     told = _run_job((GOLDEN / f"{name}.txt").read_text(), last_word.parent)
@@ -228,6 +239,45 @@ def test_a_slurm_task_gets_its_words_unharmed(fakes: Path) -> None:
     job = _run_job(printed.stdout, fakes / "bin", **variables)
     expected = ["3", "launch/sample_shard.py", "--shard", "11", "--shards", "32", "--", *SAMPLE[2:]]
     assert job.stdout.splitlines() == expected
+
+
+def test_slurm_tasks_of_several_nodes_know_of_each_other(fakes: Path) -> None:
+    names = "$JAX_COORDINATOR_ADDRESS $JAX_NUM_PROCESSES $JAX_PROCESS_ID"
+    python = _stand_in(fakes / "bin", "python", f'echo "{names} $CUDA_VISIBLE_DEVICES" "$3" "$5"')
+    _stand_in(fakes / "bin", "srun", 'shift; exec "$@"')
+    _stand_in(fakes / "bin", "scontrol", "echo node-7; echo node-8")
+    printed = _run(["slurm.sh", "--nodes", "2", "--python", str(python), "--dry_run", *RUN])
+    variables = {"SLURM_PROCID": "1", "SLURM_NTASKS": "2", "SLURM_JOB_ID": "40017"}
+    job = _run_job(printed.stdout, fakes / "bin", **variables)
+    assert job.stdout == "node-7:20017 2 1  run runs/gsm8k\n", job.stderr
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "expected"),
+    [
+        ("a:b:10.0.0.5,c:d:10.0.0.6,e:f:10.0.0.7", "10.0.0.5:8476 3 2"),
+        ("w-0,w-1,w-2", "w-0:8476 3 2"),
+        ("a:b:10.0.0.5", ""),
+    ],
+)
+def test_the_workers_of_a_slice_know_of_each_other(
+    endpoints: str, expected: str, fakes: Path
+) -> None:
+    answers = f"*worker-network-endpoints) echo {endpoints} ;; *agent-worker-number) echo 2 ;;"
+    _stand_in(fakes / "bin", "curl", f'case "${{@: -1}}" in {answers} *) exit 22 ;; esac')
+    (fakes / "rft" / "bin").mkdir(parents=True)
+    names = "$JAX_COORDINATOR_ADDRESS $JAX_NUM_PROCESSES $JAX_PROCESS_ID"
+    _stand_in(fakes / "rft" / "bin", "python", f"echo {names} > {fakes}/told; echo $3 >> told")
+    _stand_in(fakes / "bin", "gcloud", 'printf "%s" "${@: -1}" > told')
+    _run_job((GOLDEN / "tpu_run_loop.txt").read_text(), fakes / "bin")
+    script = (fakes / "bin" / "told").read_text().removeprefix("--command=")
+    script = script.replace("cd /mnt/rft", f"cd {fakes}") + "\nwait; sleep 0.1"
+    _run_job(script, fakes / "bin", HOME=str(fakes))
+    deadline = time.monotonic() + 30
+    while not (fakes / "rft.exit").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert (fakes / "told").read_text().splitlines() == [expected, "run"]
 
 
 def test_sampling_on_gpus_is_a_process_each_and_one_that_fails_is_told(fakes: Path) -> None:
