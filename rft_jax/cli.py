@@ -21,12 +21,12 @@ from rft_jax.commands.base import Command, HelpFormatter, HelpParser, wrapped
 from rft_jax.commands.loop import RUN
 from rft_jax.commands.planning import PLAN
 from rft_jax.commands.stages import COLLECT, EVALUATE, REPORT, SAMPLE, TRAIN
-from rft_jax.commands.tools import DOCTOR, EXPORT_HF, GENERATE_WORDPROBLEMS, IMPORT_HF, ORACLE
+from rft_jax.commands.tools import DERIVE, DOCTOR, EXPORT_HF, GENERATE_WORDPROBLEMS, IMPORT_HF
 from rft_jax.errors import Preempted, UserError
 from rft_jax.gin_settings import load_config
 from rft_jax.outputs import config_text
 from rft_jax.pipeline.child import end_with_parent
-from rft_jax.pipeline.execute import StageFailed
+from rft_jax.pipeline.process import StageFailed
 
 COMMANDS = {
     command.name: command
@@ -41,7 +41,7 @@ COMMANDS = {
         IMPORT_HF,
         EXPORT_HF,
         GENERATE_WORDPROBLEMS,
-        ORACLE,
+        DERIVE,
         DOCTOR,
     )
 }

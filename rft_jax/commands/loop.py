@@ -7,6 +7,7 @@ import argparse
 from rft_jax.commands.base import Command
 from rft_jax.commands.stages import COLLECT, EVALUATE, SAMPLE, TRAIN
 from rft_jax.gin_settings import Config, flag_value
+from rft_jax.pipeline.experiments import EXPERIMENTS
 
 DEFAULT_GIN_FILE = "runs/quickstart.gin"
 
@@ -63,6 +64,7 @@ RUN = Command(
         **SAMPLE.settings,
         **COLLECT.settings,
         **EVALUATE.settings,
+        **EXPERIMENTS,
     },
     gin_files=lambda flags: flags.gin_file or [DEFAULT_GIN_FILE],
     bindings=lambda flags: [f"run.model={flag_value(flags.model)}"] if flags.model else [],

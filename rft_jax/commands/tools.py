@@ -1,11 +1,11 @@
-"""import-hf, export-hf, generate-wordproblems, oracle, doctor: what stands around the loop."""
+"""import-hf, export-hf, generate-wordproblems, derive, doctor: what stands around the loop."""
 
 from __future__ import annotations
 
 import argparse
 
 from rft_jax.commands.base import Command
-from rft_jax.commands.stages import MODEL_HELP
+from rft_jax.commands.stages import MODEL_HELP, PROBLEMS_HELP
 from rft_jax.gin_settings import Config
 from rft_jax.model_names import model_folder
 
@@ -87,37 +87,44 @@ GENERATE_WORDPROBLEMS = Command(
 )
 
 
-def _oracle_flags(parser: argparse.ArgumentParser) -> None:
+def _derive_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kind", required=True, metavar="K", help="one of the above")
+    parser.add_argument("--problems", required=True, metavar="P", help=PROBLEMS_HELP)
+    parser.add_argument("--collected", default="", metavar="DIR", help="what rft collect wrote")
     parser.add_argument(
-        "--problems", required=True, metavar="P", help="wordproblems:… or a JSONL copy of them"
+        "--samples", action="append", default=[], metavar="S", help="what rft sample wrote"
     )
-    parser.add_argument(
-        "--paths", required=True, metavar="FILE", help="paths.jsonl that says how many each needs"
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the generator's paths")
+    parser.add_argument("--count", type=int, default=0, metavar="N", help="how many, if any")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
 
 
-def _oracle(flags: argparse.Namespace, config: Config) -> None:
+def _derive(flags: argparse.Namespace, config: Config) -> None:
     del config
-    from rft_jax.pipeline.oracle import write_oracle_paths
+    from rft_jax.pipeline.derive.inputs import Inputs
+    from rft_jax.pipeline.derive.write import write_derived
 
-    write_oracle_paths(flags.problems, flags.paths, flags.output, flags.seed)
+    samples = tuple(flags.samples)
+    inputs = Inputs(flags.problems, flags.collected, samples, flags.count, flags.seed)
+    write_derived(flags.kind, inputs, flags.output)
 
 
-ORACLE = Command(
-    name="oracle",
-    summary="the generator's own extra paths, as many as RFT kept (a control)",
+DERIVE = Command(
+    name="derive",
+    summary="other training data from what is there: controls for RFT",
     description=(
-        "For each embedded problem, as many further right paths from the generator itself as a "
-        "paths file has sampled ones; where a problem has not got as many, others fill up. Writes "
-        "paths.jsonl."
+        "Controls with as many rows for each problem as rft collect kept (--collected): oracle "
+        "(the embedded generator's own further paths; where a problem has not got as many, others "
+        "fill up), most_likely (the likeliest right texts among --samples), random (right samples "
+        "as drawn), human (the human path again and again). Writes paths.jsonl."
     ),
     examples=(
-        "rft oracle --problems wordproblems:train --paths runs/c/paths.jsonl --output runs/oracle",
+        "rft derive --kind oracle --problems wordproblems:train --collected runs/c --output runs/o",
+        "rft derive --kind random --problems gsm8k:train --collected runs/c --samples runs/s "
+        "--output runs/random",
     ),
-    add_flags=_oracle_flags,
-    run=_oracle,
+    add_flags=_derive_flags,
+    run=_derive,
 )
 
 

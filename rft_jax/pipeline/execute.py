@@ -2,68 +2,37 @@
 
 from __future__ import annotations
 
-import os
 import queue
-import shlex
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rft_jax.errors import Preempted, UserError
-from rft_jax.pipeline.child import ENDS_WITH_PARENT
 from rft_jax.pipeline.display import RunDisplay
+from rft_jax.pipeline.hosts import Hosts
+from rft_jax.pipeline.process import (
+    PREEMPTED,
+    SECONDS_TO_SAVE,
+    USER_ERROR,
+    Process,
+    StageFailed,
+)
 from rft_jax.pipeline.stages import Stage
-
-# What `rft` is for a child: this very installation, whatever stands on the PATH.
-COMMAND = (sys.executable, "-m", "rft_jax.cli")
-_SHOWN_LINES = 15
-_SECONDS_TO_SAVE = 120.0
-_USER_ERROR, _PREEMPTED = 2, 75
-
-
-class StageFailed(Exception):
-    """A stage ended with an error that is not the user's; says the end of its log.
-
-    Attributes:
-      code: the exit code for the whole run.
-    """
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-def run_report(root: Path, environment: Mapping[str, str]) -> None:
-    """Makes the run's report, from its files alone.
-
-    Raises:
-      StageFailed: it could not be made.
-    """
-    words = ["report", ".", "--output", "report"]
-    ended = subprocess.run(
-        [*COMMAND, *words],
-        cwd=root,
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ended.returncode != 0:
-        raise StageFailed(f"report: {ended.stdout}{ended.stderr}", ended.returncode)
 
 
 @dataclass
-class _Child:
+class _Running:
+    """A stage under way.
+
+    Attributes:
+      processes: those that have not ended; the first is this host's.
+    """
+
     stage: Stage
-    process: subprocess.Popen[bytes]
+    processes: list[Process]
     begin: float = field(default_factory=time.monotonic)
-    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=_SHOWN_LINES))
 
 
 class Executor:
@@ -72,21 +41,18 @@ class Executor:
     Args:
       root: the run's folder; the children work in it.
       parallel: stages side by side.
-      environment: the children's.
+      hosts: where they are computed.
+      one_thread: whether each computes on one thread.
       display: what is told of their progress.
     """
 
     def __init__(
-        self,
-        root: Path,
-        parallel: int,
-        environment: Mapping[str, str],
-        display: RunDisplay,
+        self, root: Path, parallel: int, hosts: Hosts, one_thread: bool, display: RunDisplay
     ) -> None:
         self._root, self._parallel, self._display = root, parallel, display
-        self._environment = {**environment, ENDS_WITH_PARENT: "1"}
-        self._lines: queue.Queue[tuple[_Child, str | None]] = queue.Queue()
-        self._children: list[_Child] = []
+        self._hosts, self._one_thread = hosts, one_thread
+        self._lines: queue.Queue[tuple[Process, str | None]] = queue.Queue()
+        self._running: list[_Running] = []
         self._stop_signal = 0
 
     def run(self, stages: Sequence[Stage]) -> dict[str, float]:
@@ -103,108 +69,102 @@ class Executor:
         seconds: dict[str, float] = {}
         handlers = {n: signal.signal(n, self._on_signal) for n in (signal.SIGTERM, signal.SIGINT)}
         try:
-            while waiting or self._children:
+            while waiting or self._running:
                 self._start_ready(waiting, done)
                 ended = self._next_ended()
                 if self._stop_signal:
                     raise Preempted(f"stopped by {signal.Signals(self._stop_signal).name}")
                 if ended is not None:
-                    self._check(ended)
                     done.add(ended.stage)
                     seconds[ended.stage.title] = time.monotonic() - ended.begin
                     self._display.finished(ended.stage, seconds[ended.stage.title])
         finally:
-            self._stop_children()
+            self._stop_all()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
         return seconds
 
     def _on_signal(self, number: int, _frame: object) -> None:
         if self._stop_signal == signal.SIGINT == number:  # Ctrl-C twice: at once
-            for child in self._children:
-                os.killpg(child.process.pid, signal.SIGKILL)
+            for process in self._processes():
+                process.kill()
         self._stop_signal = number
+
+    def _processes(self) -> list[Process]:
+        return [process for running in self._running for process in running.processes]
 
     def _start_ready(self, waiting: list[Stage], done: set[Stage]) -> None:
         for stage in list(waiting):
-            if len(self._children) >= self._parallel:
+            if len(self._running) >= self._parallel:
                 return
             if done.issuperset(stage.waits_for):
                 waiting.remove(stage)
-                self._children.append(self._start(stage))
+                tell = self._tell
+                processes = self._hosts.start(stage, self._root, self._one_thread, tell)
+                self._running.append(_Running(stage, processes))
+                self._display.started(stage)
 
-    def _start(self, stage: Stage) -> _Child:
-        words = stage.words(self._root)
-        log = self._root / stage.log
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "a", encoding="utf-8") as file:
-            file.write(f"$ rft {shlex.join(words)}\n")
-        process = subprocess.Popen(
-            [*COMMAND, *words],
-            cwd=self._root,
-            env=self._environment,
-            stdin=subprocess.PIPE,  # held open: a child ends when its parent's end of it closes
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        child = _Child(stage, process)
-        threading.Thread(target=self._read, args=(child, log), daemon=True).start()
-        self._display.started(stage)
-        return child
+    def _tell(self, process: Process, line: str | None) -> None:
+        self._lines.put((process, line))
 
-    def _read(self, child: _Child, log: Path) -> None:
-        """Copies a child's output into its log and the queue, until it ends."""
-        assert child.process.stdout is not None
-        with open(log, "ab") as file:
-            for line in child.process.stdout:
-                file.write(line)
-                file.flush()
-                self._lines.put((child, line.decode("utf-8", "replace").rstrip()))
-        child.process.wait()
-        self._lines.put((child, None))
+    def _next_ended(self) -> _Running | None:
+        """Passes on what the children say: until a stage ends, a signal comes, or half a second.
 
-    def _next_ended(self) -> _Child | None:
-        """Passes on what the children say, until one ends, a signal comes or half a second ends."""
+        Raises:
+          UserError, StageFailed, Preempted: a child or a host ended otherwise than well.
+        """
         deadline = time.monotonic() + 0.5
         while not self._stop_signal:
             try:
-                child, line = self._lines.get(timeout=max(deadline - time.monotonic(), 0.01))
+                process, line = self._lines.get(timeout=max(deadline - time.monotonic(), 0.01))
             except queue.Empty:
+                self._hosts.check()
                 return None
-            if line is None:
-                self._children.remove(child)
-                return child
-            child.last_lines.append(line)
-            self._display.said(child.stage, line)
+            running = next(one for one in self._running if process in one.processes)
+            if line is not None:
+                self._display.said(running.stage, line)
+                continue
+            running.processes.remove(process)
+            self._check(running, process)
+            if not running.processes:
+                self._running.remove(running)
+                return running
         return None
 
-    def _check(self, child: _Child) -> None:
-        code = child.process.returncode
+    def _check(self, running: _Running, process: Process) -> None:
+        code = process.returncode
         if code == 0:
             return
-        log = self._root / child.stage.log
-        last = list(child.last_lines)
-        if code == _USER_ERROR:
-            said = [line.removeprefix("rft: ") for line in last if line.startswith("rft: ")]
-            raise UserError(f"{child.stage.title}: {' '.join(said[-1:])} (see {log})")
-        if code == _PREEMPTED:
-            raise Preempted(f"{child.stage.title}: stopped from outside, its state is saved")
-        ended = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        lines = "\n".join(f"    {line}" for line in last)
-        raise StageFailed(f"{child.stage.title}: {ended}; the end of {log}:\n{lines}", max(code, 1))
+        if code != PREEMPTED:  # what computes together with it can't go on, and can't save
+            for other in running.processes:
+                other.kill()
+        self._hosts.check()  # a host that is gone says more than the child that went with it
+        raise _failure(running.stage, process)
 
-    def _stop_children(self) -> None:
+    def _stop_all(self) -> None:
         """Asks the children to save and end; kills those that don't in time."""
-        if self._children and self._stop_signal == signal.SIGINT:
+        children = self._processes()
+        if children and self._stop_signal == signal.SIGINT:
             print("stopping, the stages save their state; Ctrl-C again stops at once", flush=True)
-        for child in self._children:
-            child.process.terminate()
-        deadline = time.monotonic() + _SECONDS_TO_SAVE
-        for child in self._children:
-            try:
-                child.process.wait(max(deadline - time.monotonic(), 0.1))
-            except subprocess.TimeoutExpired:
-                os.killpg(child.process.pid, signal.SIGKILL)
-                child.process.wait()
-        self._children.clear()
+        for process in children:
+            process.terminate()
+        deadline = time.monotonic() + SECONDS_TO_SAVE
+        for process in children:
+            if not process.wait(max(deadline - time.monotonic(), 0.1)):
+                process.kill()
+                process.wait(SECONDS_TO_SAVE)
+        self._running.clear()
+
+
+def _failure(stage: Stage, process: Process) -> Exception:
+    """What a process that did not end well is to the run."""
+    code, last = process.returncode or 0, list(process.last_lines)
+    name = f"{stage.title} on {process.where}" if process.where else stage.title
+    if code == USER_ERROR:
+        said = [line.removeprefix("rft: ") for line in last if line.startswith("rft: ")]
+        return UserError(f"{name}: {' '.join(said[-1:])} (see {process.log})")
+    if code == PREEMPTED:
+        return Preempted(f"{name}: stopped from outside, its state is saved")
+    ended = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    lines = "\n".join(f"    {line}" for line in last)
+    return StageFailed(f"{name}: {ended}; the end of {process.log}:\n{lines}", max(code, 1))

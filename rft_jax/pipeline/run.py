@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
-import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -20,19 +16,22 @@ import rft_jax
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import Config
-from rft_jax.identity import input_identity
 from rft_jax.jsonl import atomic_write, read_json, write_json, write_rows
 from rft_jax.model_names import EMBEDDED, model_folder
 from rft_jax.outputs import CONFIG, open_output
 from rft_jax.pipeline.child import child_environment, cpu_cores
+from rft_jax.pipeline.costs import make_costs
 from rft_jax.pipeline.display import RunDisplay
-from rft_jax.pipeline.execute import Executor, run_report
-from rft_jax.pipeline.experiments import compare_arms
-from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.execute import Executor
+from rft_jax.pipeline.experiments import EXPERIMENTS, Experiment, experiment_class
+from rft_jax.pipeline.follower import follow
+from rft_jax.pipeline.hosts import Hosts, Leader, OneHost, place_in_run
+from rft_jax.pipeline.plan import VOTE, Plan, known_folders, model_input
+from rft_jax.pipeline.process import run_report
 from rft_jax.pipeline.results import make_results, results_text
 from rft_jax.pipeline.settings import RunSettings
-from rft_jax.pipeline.stages import Given, Stage
-from rft_jax.records import Problem, to_row
+from rft_jax.pipeline.stages import Stage
+from rft_jax.records import to_row
 
 _MOST_PARALLEL = 4
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "tokenizers")
@@ -48,22 +47,34 @@ def run(output: str, config: Config) -> None:
       StageFailed: a stage ended with another error.
       Preempted: SIGTERM or Ctrl-C came; every stage's state is saved.
     """
-    root = Path(output)
-    plan, problems = make_plan(config)
+    root, words = Path(output), (rft_jax.__version__, config.text())
+    place = place_in_run(os.environ)
+    if place is None:
+        _run(root, config, OneHost())
+    elif place.index > 0:
+        follow(place, words, root)
+    else:
+        with Leader(place, words) as hosts:
+            _run(root, config, hosts)
+
+
+def _run(root: Path, config: Config, hosts: Hosts) -> None:
+    plan = make_plan(config, root)
+    home = root / plan.settings.name
     with open_output(root, {"command": "run"}):
-        _write_inputs(root, config, plan, problems)
-        _run_stages(root, plan)
-        write_json(root / "results.json", make_results(root, plan.stages))
-        print(f"\n{results_text(root)}\n", flush=True)
-        run_report(root, child_environment(os.environ, one_thread=False))
-        print(f"results: {root / 'results.json'}; report: {root / 'report' / 'index.html'}")
+        _write_inputs(root, home, config, plan)
+        _run_stages(root, home, plan, hosts)
+        write_json(home / "results.json", make_results(root, plan))
+        write_json(home / "costs.json", make_costs(root, home, plan))
+        print(f"\n{results_text(home)}\n", flush=True)
+        run_report(home, child_environment(os.environ, one_thread=False))
+        print(f"results: {home / 'results.json'}; report: {home / 'report' / 'index.html'}")
 
 
 def commands(output: str, config: Config) -> list[str]:
     """The commands that `run` would start in `output`, in order."""
-    plan, _ = make_plan(config)
     root = Path(output)
-    return [_command_line(stage, root) for stage in plan.stages]
+    return [_command_line(stage, root) for stage in make_plan(config, root).stages]
 
 
 def _command_line(stage: Stage, root: Path) -> str:
@@ -71,8 +82,8 @@ def _command_line(stage: Stage, root: Path) -> str:
     return f"rft {shlex.join(stage.words(root))}{done}"
 
 
-def make_plan(config: Config) -> tuple[Plan, dict[str, list[Problem]]]:
-    """The experiment's stages, and the problems by the names of the files they will be in.
+def make_plan(config: Config, root: Path) -> Plan:
+    """The experiment's stages and rows; `root` is where earlier runs may have begun some.
 
     Raises:
       UserError: an input is missing or bad, or a setting that the experiment has no use for.
@@ -81,42 +92,46 @@ def make_plan(config: Config) -> tuple[Plan, dict[str, list[Problem]]]:
     for name, instead in _NOT_TO_BIND.items():
         if where := config.place_of(name):
             raise UserError(f"{where}: rft run sets {name} from {instead}; bind that")
-    sets = {
-        name: load_problems(spec)[: settings.limit or None]
-        for name, spec in (("train", settings.train_problems), ("test", settings.test_problems))
-    }
-    if "rft_oracle" in settings.arms and not settings.train_problems.startswith("wordproblems:"):
-        raise UserError(
-            f"run.arms has rft_oracle, and run.train_problems is {settings.train_problems}: only "
-            "wordproblems:… come with a generator; leave that arm out"
-        )
-    files = {
-        "train": _problems_file(settings.train_problems, sets["train"]),
-        "test": _problems_file(settings.test_problems, sets["test"]),
-    }
-    plan = Plan(settings, config, _model(settings), files["train"], files["test"])
-    compare_arms(plan)
+    experiment = _experiment(config, settings.experiment)
+    train, test = (
+        load_problems(spec)[: settings.limit or None]
+        for spec in (settings.train_problems, settings.test_problems)
+    )
+    model = model_input(Path(model_folder(settings.model or EMBEDDED)).absolute())
+    plan = Plan(settings, config, model, train, test, known_folders(root))
+    experiment.add_to(plan)
+    plan.keep_asked()
+    _check_oracle(plan)
     _check_scopes(config, plan)
-    return plan, {files[name].value: problems for name, problems in sets.items()}
+    return plan
 
 
-def _problems_file(spec: str, problems: Sequence[Problem]) -> Given:
-    """The copy of the problems in the run's folder, named by what it holds."""
-    content = json.dumps([to_row(problem) for problem in problems], sort_keys=True)
-    digest = hashlib.sha256(content.encode()).hexdigest()
-    name = re.sub(r"\W+", "-", Path(spec).name.removesuffix(".gz").removesuffix(".jsonl"))
-    return Given(f"problems/{name}-{digest[:12]}.jsonl", digest)
+def _experiment(config: Config, name: str) -> Experiment:
+    """The experiment of that name with its settings.
+
+    Raises:
+      UserError: there is none, or another one's settings are bound.
+    """
+    asked: type[Experiment] = experiment_class(name)
+    for other in EXPERIMENTS:
+        kind = experiment_class(other)
+        if other != name and config.get(kind) != kind():
+            raise UserError(f"{other} has settings bound, and run.experiment is {name!r}")
+    return config.get(asked)
 
 
-def _model(settings: RunSettings) -> Given:
-    folder = Path(model_folder(settings.model or EMBEDDED)).absolute()
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; run.model names one with config.json")
-    return Given(str(folder), input_identity(folder))
+def _check_oracle(plan: Plan) -> None:
+    asks = any(stage.title.endswith("derive oracle") for stage in plan.stages)
+    if asks and not plan.settings.train_problems.startswith("wordproblems:"):
+        raise UserError(
+            f"the oracle arm needs a generator of paths, and run.train_problems is "
+            f"{plan.settings.train_problems}: only wordproblems:… come with one; leave that arm "
+            "out (run.arms)"
+        )
 
 
 def _check_scopes(config: Config, plan: Plan) -> None:
-    arms = {*plan.settings.arms, *(stage.arm for stage in plan.stages), "vote"}
+    arms = {*(one.arm for one in plan.measured), *(stage.arm for stage in plan.stages), VOTE}
     for scope, where in config.scopes.items():
         if scope not in arms:
             raise UserError(
@@ -124,25 +139,24 @@ def _check_scopes(config: Config, plan: Plan) -> None:
             )
 
 
-def _write_inputs(
-    root: Path, config: Config, plan: Plan, problems: dict[str, list[Problem]]
-) -> None:
-    for name, rows in problems.items():
+def _write_inputs(root: Path, home: Path, config: Config, plan: Plan) -> None:
+    for name, rows in plan.files.items():
         if not (root / name).exists():
             write_rows(root / name, map(to_row, rows))
-    with atomic_write(root / CONFIG) as file:
+    with atomic_write(home / CONFIG) as file:
         file.write(f"# rft run\n{config.text()}")
-    write_json(root / "run.json", _describe(root, plan))
+    write_json(home / "run.json", _describe(root, home, plan))
 
 
-def _describe(root: Path, plan: Plan) -> dict[str, Any]:
-    """What `run.json` holds."""
+def _describe(root: Path, home: Path, plan: Plan) -> dict[str, Any]:
+    """What `run.json` holds; folders as seen from it."""
     stages = {
         stage.title: {
-            "folder": str(stage.folder),
+            "folder": os.path.relpath(root / stage.folder, home),
             "command": stage.command,
             "arm": stage.arm,
             "seed": stage.seed,
+            "label": stage.label,
             "typed": f"rft {shlex.join(stage.words(root))}",
         }
         for stage in plan.stages
@@ -151,30 +165,33 @@ def _describe(root: Path, plan: Plan) -> dict[str, Any]:
     versions |= {package: metadata.version(package) for package in _PACKAGES}
     return {
         "stages": stages,
+        "arms": {one.arm: one.label for one in plan.measured},
         "settings": asdict(plan.settings),
         "versions": versions,
         "notes": plan.settings.notes,
     }
 
 
-def _run_stages(root: Path, plan: Plan) -> None:
+def _run_stages(root: Path, home: Path, plan: Plan, hosts: Hosts) -> None:
     """Runs the stages that are not finished, and adds their seconds to timing.json."""
-    waiting = [stage for stage in plan.stages if not stage.is_complete(root)]
-    width = max(len(stage.title) for stage in plan.stages)
+    stages = plan.stages
+    waiting = [stage for stage in stages if not stage.is_complete(root)]
+    width = max(len(stage.title) for stage in stages)
     seconds: dict[str, float] = {}
-    with RunDisplay(len(plan.stages), len(plan.stages) - len(waiting), width) as display:
+    with RunDisplay(len(stages), len(stages) - len(waiting), width) as display:
         if waiting:
-            backend = _jax_backend()
-            parallel = plan.settings.parallel or _default_parallel(backend)
-            environment = child_environment(os.environ, one_thread=backend == "cpu")
-            seconds = Executor(root, parallel, environment, display).run(plan.stages)
-    timing = root / "timing.json"
+            backend = _jax_backend(hosts)
+            parallel = _parallel(plan.settings.parallel, backend, hosts)
+            seconds = Executor(root, parallel, hosts, backend == "cpu", display).run(stages)
+    timing = home / "timing.json"
     before = read_json(timing)["stages"] if timing.exists() else {}
     write_json(timing, {"stages": before | seconds})
 
 
-def _jax_backend() -> str:
+def _jax_backend(hosts: Hosts) -> str:
     """Where JAX computes here: `cpu`, `gpu` or `tpu`; asked in a process of its own."""
+    if hosts.count > 1:  # the chips of a slice answer to all of its hosts together only
+        return os.environ.get("JAX_PLATFORMS", "several hosts")
     question = "import jax; print(jax.default_backend())"
     asked = subprocess.run(
         [sys.executable, "-c", question], capture_output=True, text=True, check=False
@@ -185,7 +202,10 @@ def _jax_backend() -> str:
     return asked.stdout.split()[-1]
 
 
-def _default_parallel(backend: str) -> int:
-    if backend != "cpu":
-        return 1
+def _parallel(asked: int, backend: str, hosts: Hosts) -> int:
+    """Stages side by side."""
+    if hosts.count > 1 and asked > 1:
+        raise UserError(f"run.parallel = {asked}: several hosts compute one stage at a time")
+    if asked or backend != "cpu" or hosts.count > 1:
+        return asked or 1
     return min(_MOST_PARALLEL, cpu_cores())

@@ -20,6 +20,8 @@ from rft_jax.gin_settings import flag_value
 from rft_jax.jsonl import read_rows
 
 FOLDER = "stages"
+SHORT = 12
+"""Hex digits of a stage's digest that end its folder's name."""
 
 
 class Argument(Protocol):
@@ -33,8 +35,11 @@ class Argument(Protocol):
     def identity(self) -> str:
         """What the value stands for, whatever the place where it lies."""
 
-    def resolve(self, root: Path) -> str:
-        """The value as it is typed in the run's folder `root`; a word before it is known."""
+    def resolve(self, root: Path) -> str | list[str]:
+        """The value as it is typed in the run's folder `root`; a word before it is known.
+
+        Several values are a flag that is typed as often.
+        """
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,24 @@ class OutputOf:
 
 
 @dataclass(frozen=True)
+class Many:
+    """The values of a flag that is typed several times."""
+
+    values: tuple[Argument, ...]
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return tuple(stage for value in self.values for stage in value.stages)
+
+    @property
+    def identity(self) -> str:
+        return json.dumps([value.identity for value in self.values])
+
+    def resolve(self, root: Path) -> list[str]:
+        return [str(value.resolve(root)) for value in self.values]
+
+
+@dataclass(frozen=True)
 class StepsOf:
     """How many optimizer steps a training took; known once it is finished."""
 
@@ -111,6 +134,7 @@ class Stage:
         decides the value.
       settings: settings instances by gin name.
       label: what it is for, where a command occurs twice in an arm.
+      known_folder: its name where an earlier run has begun the same work, under whatever title.
     """
 
     command: str
@@ -119,6 +143,7 @@ class Stage:
     arguments: Mapping[str, Argument]
     settings: Mapping[str, Any] = field(default_factory=dict)
     label: str = ""
+    known_folder: str = ""
 
     @cached_property
     def digest(self) -> str:
@@ -138,7 +163,8 @@ class Stage:
     @property
     def folder(self) -> Path:
         """Its output, from the run's folder."""
-        return Path(FOLDER) / f"{self.title.replace(' ', '-')}-{self.digest[:12]}"
+        name = self.known_folder or f"{self.title.replace(' ', '-')}-{self.digest[:SHORT]}"
+        return Path(FOLDER) / name
 
     @property
     def log(self) -> Path:
@@ -158,8 +184,9 @@ class Stage:
         """The command line after `rft`, as typed in the run's folder."""
         words = [self.command]
         for name, value in self.arguments.items():
-            text = value.resolve(root)
-            words += [f"{name}={text}"] if name.startswith("--gin.") else [name, text]
+            texts = value.resolve(root)
+            for text in [texts] if isinstance(texts, str) else texts:
+                words += [f"{name}={text}"] if name.startswith("--gin.") else [name, text]
         words += ["--output", str(self.folder)]
         for name, settings in self.settings.items():
             changed = [f.name for f in fields(settings) if getattr(settings, f.name) != f.default]

@@ -31,6 +31,8 @@ class CollectSettings:
         the other kept ones), `first`, `shortest`, `most_likely`.
       count_human: whether the human path counts when paths are compared.
       keep_unannotated: whether a right path without any equation is kept.
+      first_samples: only the first this many samples of a problem and model count, as if no more
+        had been drawn; 0 for all.
       timeout: seconds that one symbolic comparison of answers may take.
       workers: processes; 0 for one per CPU core. The result does not depend on it.
       suspicious_share: a reference that no sample agrees with is reported as suspicious when at
@@ -48,6 +50,7 @@ class CollectSettings:
     select: str = "farthest"
     count_human: bool = False
     keep_unannotated: bool = True
+    first_samples: int = 0
     timeout: float = 5.0
     workers: int = 0
     suspicious_share: float = 0.5
@@ -69,6 +72,8 @@ class CollectSettings:
                 )
         if self.timeout <= 0:
             raise UserError(f"collect.timeout = {self.timeout}; more than 0 seconds are needed")
+        if self.first_samples < 0:
+            raise UserError(f"collect.first_samples = {self.first_samples}; 0 (all) or more")
         if self.workers < 0:
             raise UserError(f"collect.workers = {self.workers}; 0 (a process per core) or more")
         if not 0 < self.suspicious_share <= 1:

@@ -69,6 +69,8 @@ class _Worker:
         paths, ledger = [], []
         for task in batch:
             rows = parse_rows(task.blocks)
+            if self._settings.first_samples:
+                rows = [row for row in rows if row.sample < self._settings.first_samples]
             for row in rows:
                 result.models.setdefault(row.folder, set()).add(row.model)
             judged, kept = self._resolve(task, rows, result.tally)

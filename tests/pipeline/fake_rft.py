@@ -1,8 +1,9 @@
 """Stands for `rft` in tests of the pipeline: leaves at once what the real command would.
 
 FAKE_FAIL names a stage folder's beginning that fails (exit 3), FAKE_MISTAKE one that exits with 2,
-FAKE_HANG one that waits for SIGTERM and then exits with 75. FAKE_TRACE is a file for events; with
-FAKE_MEET the first stage that starts waits there for a second one.
+FAKE_HANG one that waits for SIGTERM and then exits with 75; with FAKE_ON, a host's number, only
+there. FAKE_TRACE is a file for events; with FAKE_MEET the first stage that starts waits there for a
+second one.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ def meet() -> None:
 
 
 def is_named(variable: str, folder: Path) -> bool:
+    if "FAKE_ON" in os.environ and os.environ["FAKE_ON"] != os.environ.get("JAX_PROCESS_ID"):
+        return False
     return variable in os.environ and folder.name.startswith(os.environ[variable])
 
 
@@ -90,7 +93,7 @@ def main() -> int:
     if is_named("FAKE_MISTAKE", folder):
         print("rft: data.jsonl:3: not JSON; mend or remove the line", file=sys.stderr, flush=True)
         return 2
-    made = {"train": train, "collect": paths, "oracle": paths, "evaluate": evaluate}
+    made = {"train": train, "collect": paths, "derive": paths, "evaluate": evaluate}
     if command in made:
         made[command](folder, flags)
     (folder / "COMPLETE").write_text("{}")

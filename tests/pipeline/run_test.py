@@ -15,9 +15,9 @@ import pytest
 from rft_jax.commands.loop import RUN
 from rft_jax.errors import Preempted, UserError
 from rft_jax.gin_settings import Config, load_config
-from rft_jax.pipeline import execute
+from rft_jax.pipeline import process
 from rft_jax.pipeline import run as pipeline
-from rft_jax.pipeline.execute import StageFailed
+from rft_jax.pipeline.process import StageFailed
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_rft.py")))
 FIVE_ARMS = ["rho", "sft", "sft_steps", "rft", "rft_no_dedup"]
@@ -26,8 +26,8 @@ EMBEDDED = "run.train_problems=wordproblems:train"
 
 @pytest.fixture(autouse=True)
 def fake(monkeypatch, tmp_path):
-    monkeypatch.setattr(execute, "COMMAND", FAKE)
-    monkeypatch.setattr(pipeline, "_jax_backend", lambda: "cpu")
+    monkeypatch.setattr(process, "COMMAND", FAKE)
+    monkeypatch.setattr(pipeline, "_jax_backend", lambda _hosts: "cpu")
     monkeypatch.setenv("FAKE_TRACE", str(tmp_path / "trace"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
@@ -113,7 +113,7 @@ def test_a_stage_starts_after_what_it_reads_and_two_run_side_by_side(tmp_path, c
     monkeypatch.setenv("FAKE_MEET", "1")
     pipeline.run(str(tmp_path / "run"), config())
     running, ended, most = set(), set(), 0
-    plan, _ = pipeline.make_plan(config())
+    plan = pipeline.make_plan(config(), tmp_path / "run")
     stages = {stage.folder.name: stage for stage in plan.stages}
     for event, folder, _ in _events(tmp_path):
         if event == "start":
@@ -148,33 +148,34 @@ def test_a_changed_setting_runs_again_what_depends_on_it_alone(tmp_path, config)
     assert before <= set((tmp_path / "run" / "stages").iterdir())
 
 
-def test_a_scope_changes_its_arm_alone(config):
+def test_a_scope_changes_its_arm_alone(tmp_path, config):
     plain, scoped = config(), config("rft_no_dedup/train.num_epochs=9")
-    stages = [{s.folder for s in pipeline.make_plan(c)[0].stages} for c in (plain, scoped)]
+    run = tmp_path / "run"
+    stages = [{s.folder for s in pipeline.make_plan(c, run).stages} for c in (plain, scoped)]
     changed = {folder.name.rpartition("-")[0] for folder in stages[1] - stages[0]}
     assert changed == {"rft_no_dedup-0-train", "rft_no_dedup-0-evaluate"}
 
 
-def test_each_seed_is_trained_and_sampled_with_its_number_and_rho_measured_once(config):
-    plan, _ = pipeline.make_plan(config("run.seeds=(3, 4)"))
+def test_each_seed_is_trained_and_sampled_with_its_number_and_rho_measured_once(tmp_path, config):
+    plan = pipeline.make_plan(config("run.seeds=(3, 4)"), tmp_path / "run")
     seeds = {(s.command, s.settings[s.command].seed) for s in plan.stages if s.command == "sample"}
     assert seeds == {("sample", 3), ("sample", 4)}
     assert [s.seed for s in plan.stages if s.arm == "rho"] == [3]
 
 
-def test_arms_that_are_not_asked_for_cost_nothing(config):
-    plan, _ = pipeline.make_plan(config("run.arms=['rho']"))
+def test_arms_that_are_not_asked_for_cost_nothing(tmp_path, config):
+    plan = pipeline.make_plan(config("run.arms=['rho']"), tmp_path / "run")
     assert [stage.title for stage in plan.stages] == ["rho-0 evaluate"]
-    plan, _ = pipeline.make_plan(config("run.arms=['sft', 'rft']"))
+    plan = pipeline.make_plan(config("run.arms=['sft', 'rft']"), tmp_path / "run")
     assert {stage.arm for stage in plan.stages} == {"sft", "rft"}
 
 
-def test_votes_are_measured_for_the_arms_that_are_named(config):
+def test_votes_are_measured_for_the_arms_that_are_named(tmp_path, config):
     flags = ["run.arms=['sft', 'rft']", "run.vote_arms=['rft']", "vote/evaluate.num_samples=8"]
-    plan, _ = pipeline.make_plan(config(*flags))
+    plan = pipeline.make_plan(config(*flags), tmp_path / "run")
     assert [stage.title for stage in plan.stages if stage.label] == ["rft-0 vote"]
     with pytest.raises(UserError, match=r"bind vote/evaluate\.num_samples"):
-        pipeline.make_plan(config(*flags[:2]))
+        pipeline.make_plan(config(*flags[:2]), tmp_path / "run")
 
 
 def test_the_dry_run_prints_commands_and_writes_nothing(tmp_path, config):
@@ -231,9 +232,9 @@ def test_no_stage_outlives_a_killed_parent(tmp_path, model):
     program = (
         "import sys\n"
         "from rft_jax.cli import main\n"
-        "from rft_jax.pipeline import execute, run\n"
-        f"execute.COMMAND = {FAKE!r}\n"
-        "run._jax_backend = lambda: 'cpu'\n"
+        "from rft_jax.pipeline import process, run\n"
+        f"process.COMMAND = {FAKE!r}\n"
+        "run._jax_backend = lambda _hosts: 'cpu'\n"
         f"main(['run', '--output', {str(tmp_path / 'run')!r}, '--gin.run.limit=3',"
         f" '--gin.run.model={model}'])\n"
     )
@@ -254,10 +255,10 @@ def test_the_folder_of_a_run_can_be_moved(tmp_path, config):
     assert _started(tmp_path) == []
 
 
-def test_a_model_with_other_weights_is_another_input(config, model):
-    before, _ = pipeline.make_plan(config())
+def test_a_model_with_other_weights_is_another_input(tmp_path, config, model):
+    before = pipeline.make_plan(config(), tmp_path / "run")
     (model / "model.safetensors").write_bytes(b"other")
-    after, _ = pipeline.make_plan(config())
+    after = pipeline.make_plan(config(), tmp_path / "run")
     assert before.stages[0].digest != after.stages[0].digest
 
 
@@ -278,9 +279,9 @@ def test_a_mistake_is_found_before_any_work(tmp_path, config, flag, message):
     assert not (tmp_path / "run").exists()
 
 
-def test_oracle_paths_need_the_embedded_generator(config):
-    with pytest.raises(UserError, match=r"rft_oracle.*only wordproblems"):
-        pipeline.make_plan(config("run.arms=['sft', 'rft_oracle']"))
+def test_oracle_paths_need_the_embedded_generator(tmp_path, config):
+    with pytest.raises(UserError, match=r"oracle arm.*only wordproblems"):
+        pipeline.make_plan(config("run.arms=['sft', 'rft_oracle']"), tmp_path / "run")
 
 
 def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path, config):

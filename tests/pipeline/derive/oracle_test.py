@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from rft_jax.errors import UserError
 from rft_jax.jsonl import write_rows
-from rft_jax.pipeline.oracle import share_out, write_oracle_paths
+from rft_jax.pipeline.derive.inputs import Inputs, share_out
+from rft_jax.pipeline.derive.write import write_derived
 from rft_jax.records import Path, Problem, read_paths, to_row
 from rft_jax.verify.equations import check_exact
 from rft_jax.wordproblems.generator import equations, generate_problems
@@ -46,9 +47,9 @@ def _kept(problems: list[Problem], counts: list[int]) -> list[Path]:
 
 def _write(tmp_path, problems: list[Problem], counts: list[int], name: str = "out") -> list[Path]:
     write_rows(tmp_path / "problems.jsonl", map(to_row, problems))
-    write_rows(tmp_path / "paths.jsonl", map(to_row, _kept(problems, counts)))
-    files = (str(tmp_path / "problems.jsonl"), str(tmp_path / "paths.jsonl"))
-    write_oracle_paths(*files, str(tmp_path / name), seed=3)
+    write_rows(tmp_path / "kept" / "paths.jsonl", map(to_row, _kept(problems, counts)))
+    inputs = Inputs(str(tmp_path / "problems.jsonl"), str(tmp_path / "kept"), (), 0, seed=3)
+    write_derived("oracle", inputs, str(tmp_path / name))
     return [path for _, path in read_paths(tmp_path / name / "paths.jsonl")]
 
 

@@ -1,0 +1,51 @@
+"""Experiments by name: each a small dataclass of its settings that asks a plan for stages and rows.
+
+    @dataclass(frozen=True)
+    class Halves:
+        def add_to(self, plan: Plan) -> None: ...
+
+Its settings are bound by its name (`rft_k.ks = (1, 4)`); `run.experiment` says which one runs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rft_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from rft_jax.pipeline.plan import Plan
+
+_HERE = "rft_jax.pipeline.experiments"
+EXPERIMENTS = {
+    "quickstart": f"{_HERE}.quickstart:Quickstart",
+    "supervised_scaling": f"{_HERE}.supervised_scaling:SupervisedScaling",
+    "rft_k": f"{_HERE}.rft_k:RftK",
+    "rft_union": f"{_HERE}.rft_union:RftUnion",
+    "what_carries_the_gain": f"{_HERE}.what_carries_the_gain:WhatCarriesTheGain",
+    "self_consistency": f"{_HERE}.voting:SelfConsistency",
+    "path_diversity": f"{_HERE}.voting:PathDiversity",
+    "temperature": f"{_HERE}.temperature:Temperature",
+    "iterate": f"{_HERE}.iterate:Iterate",
+}
+"""Name -> `module:Class`, imported when asked for."""
+
+
+class Experiment(Protocol):
+    """What stands behind a name."""
+
+    def add_to(self, plan: Plan) -> None:
+        """Asks the plan for the stages, rows and figures of all its seeds."""
+
+
+def experiment_class(name: str) -> type[Any]:
+    """The settings class of an experiment.
+
+    Raises:
+      UserError: there is none of that name.
+    """
+    if name not in EXPERIMENTS:
+        raise UserError(f"run.experiment is {name!r}; there are {', '.join(EXPERIMENTS)}")
+    module, _, found = EXPERIMENTS[name].partition(":")
+    return getattr(import_module(module), found)

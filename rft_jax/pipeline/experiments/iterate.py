@@ -1,0 +1,60 @@
+"""RFT again and again: each round samples the last round's model and adds what is new."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rft_jax.errors import UserError
+from rft_jax.pipeline.measures import Figure, paths_of
+from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.stages import OutputOf
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """Accuracy and different paths against rounds; every round trains the pretrained model.
+
+    Attributes:
+      rounds: of sampling and RFT.
+      k: samples a problem that a round adds.
+    """
+
+    rounds: int = 3
+    k: int = 12
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise UserError(f"iterate.rounds is {self.rounds}; at least 1 is needed")
+
+    def add_to(self, plan: Plan) -> None:
+        """The control draws as many samples in all, from SFT alone."""
+        for seed in plan.seeds:
+            model = plan.train("sft", seed, plan.train_problems)
+            both = ("rounds", "SFT's samples alone")
+            plan.measure("sft", seed, model, "SFT", both, facts={"rounds": 0})
+            first = plan.sample("sft", seed, OutputOf(model))
+            drawn = [first]
+            for done in range(1, self.rounds + 1):
+                arm = f"round{done}"
+                model = plan.train(arm, seed, plan.collect_first(arm, seed, drawn, self.k))
+                lines = both if done == 1 else "rounds"
+                plan.measure(arm, seed, model, f"{done} rounds", lines, facts={"rounds": done})
+                drawn = [*drawn, plan.sample(arm, seed, OutputOf(model))]
+                if done > 1:
+                    arm = f"once_k{done * self.k}"
+                    data = plan.collect_first(arm, seed, first, done * self.k)
+                    once = plan.train(arm, seed, data)
+                    label = f"one round, k = {done * self.k}"
+                    plan.measure(arm, seed, once, label, both[1], facts={"rounds": done})
+        for done in range(2, self.rounds + 1):
+            plan.compare(f"round{done}", f"round{done - 1}")
+            plan.compare(f"round{done}", f"once_k{done * self.k}")
+        accuracy = Figure(
+            name="accuracy",
+            title="Accuracy against rounds",
+            x="rounds",
+            y="accuracy",
+            series=("rounds", "SFT's samples alone"),
+            x_label=f"rounds of {self.k} samples",
+        )
+        plan.figures += [accuracy, paths_of(accuracy, "Different paths against rounds")]

@@ -1,0 +1,38 @@
+"""The paper's loop and its controls, each trained from the pretrained weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rft_jax.pipeline.plan import PATHS, Plan
+from rft_jax.pipeline.stages import OutputOf, StepsOf
+
+
+@dataclass(frozen=True)
+class Quickstart:
+    """SFT, RFT, and what could explain a gain: more steps, more rows, other paths."""
+
+    def add_to(self, plan: Plan) -> None:
+        """Stages start in the order in which they are asked for: the longest trainings first."""
+        asked, k = plan.settings.arms, plan.num_samples
+        for seed in plan.seeds:
+            sft = plan.train("sft", seed, plan.train_problems)
+            samples = plan.sample("sft", seed, OutputOf(sft))
+            kept = plan.collect_first("rft", seed, samples, k)
+            every = plan.collect_first("rft_no_dedup", seed, samples, k, dedup="none")
+            long = plan.train("rft_no_dedup", seed, every)
+            rft = plan.train("rft", seed, kept)
+            matched = plan.train("sft_steps", seed, plan.train_problems, num_steps=StepsOf(rft))
+            if seed == plan.seeds[0]:
+                plan.measure("rho", seed, plan.model, "Pretrained (ρ)")
+            plan.measure("sft", seed, sft, "SFT")
+            plan.measure("sft_steps", seed, matched, "SFT, as many steps as RFT")
+            plan.measure("rft", seed, rft, "RFT")
+            plan.measure("rft_no_dedup", seed, long, "RFT without dedup")
+            if not asked or "rft_oracle" in asked:
+                oracle = plan.derive("oracle", "rft_oracle", seed, collected=OutputOf(kept.stage))
+                trained = plan.train("rft_oracle", seed, OutputOf(oracle, PATHS))
+                plan.measure("rft_oracle", seed, trained, "Oracle paths")
+        plan.compare("sft", "rho")
+        for control in ("sft", "sft_steps", "rft_no_dedup", "rft_oracle"):
+            plan.compare("rft", control)

@@ -1,0 +1,92 @@
+"""RFT against k, the samples drawn for a problem, with and without dedup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from rft_jax.errors import UserError
+from rft_jax.pipeline.measures import Figure
+from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.stages import OutputOf
+
+DEDUP, NO_DEDUP = "RFT", "RFT without dedup"
+
+
+@dataclass(frozen=True)
+class RftK:
+    """Different paths and accuracy against k; the first k of `sample.num_samples` samples count.
+
+    Attributes:
+      ks: samples a problem.
+      ks_without_dedup: the same for the arm that keeps every right sample.
+    """
+
+    ks: tuple[int, ...] = (1, 3, 6, 12, 25, 50, 100)
+    ks_without_dedup: tuple[int, ...] = (1, 3, 6, 12)
+
+    def __post_init__(self) -> None:
+        for name in ("ks", "ks_without_dedup"):
+            if any(k < 1 for k in getattr(self, name)):
+                raise UserError(f"rft_k.{name} is {getattr(self, name)}; a k is at least 1")
+
+    def add_to(self, plan: Plan) -> None:
+        """SFT and its samples are made once; the trainings on most rows start first."""
+        for seed in plan.seeds:
+            sft = plan.train("sft", seed, plan.train_problems)
+            samples = plan.sample("sft", seed, OutputOf(sft))
+            for k in sorted(self.ks, reverse=True):
+                data = plan.collect_first(f"rft_k{k}", seed, samples, k)
+                model = plan.train(f"rft_k{k}", seed, data)
+                label = f"RFT, k = {k}"
+                plan.measure(f"rft_k{k}", seed, model, label, DEDUP, facts={"samples": k})
+            for k in sorted(self.ks_without_dedup, reverse=True):
+                arm = f"no_dedup_k{k}"
+                data = plan.collect_first(arm, seed, samples, k, dedup="none")
+                model = plan.train(arm, seed, data)
+                label = f"{NO_DEDUP}, k = {k}"
+                plan.measure(arm, seed, model, label, NO_DEDUP, facts={"samples": k})
+            plan.measure("sft", seed, sft, "SFT")
+        self._ask(plan)
+
+    def _ask(self, plan: Plan) -> None:
+        ks = sorted(self.ks)
+        plan.compare(f"rft_k{ks[-1]}", "sft")
+        for less, more in pairwise(ks):
+            plan.compare(f"rft_k{more}", f"rft_k{less}")
+        for k in sorted({*ks} & {*self.ks_without_dedup}):
+            plan.compare(f"rft_k{k}", f"no_dedup_k{k}")
+        accuracy = Figure(
+            name="accuracy",
+            title="Accuracy against k",
+            x="samples",
+            y="accuracy",
+            series=(DEDUP, NO_DEDUP),
+            x_label="samples a problem (k)",
+            log_x=True,
+            fit=True,
+            baselines=("sft",),
+            paper="rft_k",
+        )
+        paths = replace(
+            accuracy,
+            name="paths",
+            title="Different paths against k",
+            y="paths_per_problem",
+            series=(DEDUP,),
+            y_label="different paths a problem",
+            fit=False,
+            baselines=(),
+            paper="paths",
+        )
+        accuracy_by_paths = replace(
+            accuracy,
+            name="accuracy_by_paths",
+            title="Accuracy against different paths",
+            x="paths_per_problem",
+            series=(DEDUP,),
+            x_label="different paths a problem",
+            baselines=(),
+            paper="accuracy_by_paths",
+        )
+        plan.figures += [accuracy, paths, accuracy_by_paths]

@@ -1,0 +1,96 @@
+"""RFT on paths united over several SFT models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rft_jax.errors import UserError
+from rft_jax.pipeline.measures import Figure, paths_of
+from rft_jax.pipeline.plan import Plan, model_input
+from rft_jax.pipeline.stages import Argument, OutputOf, Stage
+
+MORE, EQUAL = "each with all its samples", "as many samples in all"
+
+
+@dataclass(frozen=True)
+class RftUnion:
+    """Unions of the first 1, 2, … members, at k samples a member and at k samples in all.
+
+    Attributes:
+      members: seeds of SFT of the run's model: each gives a member. A run's own seed is the first
+        member of its unions, the others follow in turn.
+      models: folders of further pretrained models, of other sizes: each gives a member too, after
+        those; what is trained on the union is the run's model always.
+      sizes: members in a union.
+      k: samples a problem, of each member or in all.
+    """
+
+    members: tuple[int, ...] = (0, 1, 2, 3)
+    models: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = (1, 2, 4)
+    k: int = 100
+
+    def __post_init__(self) -> None:
+        most = len(self.members) + len(self.models)
+        if any(not 1 <= size <= most for size in self.sizes):
+            raise UserError(
+                f"rft_union.sizes is {self.sizes}; there are {most} members (rft_union.members "
+                "and .models)"
+            )
+
+    def add_to(self, plan: Plan) -> None:
+        """Every member samples once, whatever the number of unions it is in."""
+        for seed in plan.seeds:
+            if seed not in self.members:
+                raise UserError(f"run.seeds has {seed}, rft_union.members {self.members} has not")
+            members = self._members(plan, seed)
+            for size in sorted(self.sizes, reverse=True):
+                self._union(plan, seed, members[:size])
+            sft = plan.train("sft", seed, plan.train_problems)
+            plan.measure("sft", seed, sft, "SFT", facts={"members": 0})
+        for size in sorted(self.sizes):
+            plan.compare(f"rft_u{size}", "sft" if size == min(self.sizes) else "rft_u1")
+            if size > 1:
+                plan.compare(f"rft_u{size}", f"rft_u{size}_equal")
+        self._draw(plan)
+
+    def _members(self, plan: Plan, seed: int) -> list[Stage]:
+        first = self.members.index(seed)
+        found: list[Stage] = []
+        for member in (*self.members[first:], *self.members[:first]):
+            found.append(self._samples(plan, "sft", member, None))
+        for i, folder in enumerate(self.models):
+            model = model_input(Path(folder).absolute())
+            found.append(self._samples(plan, f"other{i + 1}", seed, model))
+        return found
+
+    def _samples(self, plan: Plan, arm: str, seed: int, model: Argument | None) -> Stage:
+        sft = plan.train(arm, seed, plan.train_problems, model)
+        return plan.sample(arm, seed, OutputOf(sft))
+
+    def _union(self, plan: Plan, seed: int, members: list[Stage]) -> None:
+        size, k = len(members), self.k
+        shares = {f"rft_u{size}": (k, MORE)}
+        if size > 1:
+            shares[f"rft_u{size}_equal"] = (max(1, k // size), EQUAL)
+        for arm, (each, line) in shares.items():
+            data = plan.collect_first(arm, seed, members, each)
+            model = plan.train(arm, seed, data)
+            lines = (MORE, EQUAL) if size == 1 else line
+            label = f"RFT, {size} {'model' if size == 1 else 'models'}, {each} samples each"
+            facts = {"members": size, "samples": each}
+            plan.measure(arm, seed, model, label, lines, facts=facts)
+
+    def _draw(self, plan: Plan) -> None:
+        accuracy = Figure(
+            name="accuracy",
+            title="Accuracy against the models in the union",
+            x="members",
+            y="accuracy",
+            series=(MORE, EQUAL),
+            x_label="models in the union",
+            baselines=("sft",),
+            paper="union",
+        )
+        plan.figures += [accuracy, paths_of(accuracy, "Different paths against the models")]

@@ -1,0 +1,64 @@
+"""SFT on fractions of the training problems, as the paper does it in its section 3.2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rft_jax.errors import UserError
+from rft_jax.pipeline.measures import Figure
+from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.stages import StepsOf
+
+EPOCHS, STEPS = "as many epochs", "as many steps"
+
+
+@dataclass(frozen=True)
+class SupervisedScaling:
+    """Accuracy of SFT against the number of training problems.
+
+    Attributes:
+      parts: 1/part of the training problems, drawn by seed, smaller ones among larger ones.
+    """
+
+    parts: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+
+    def __post_init__(self) -> None:
+        if any(part < 1 for part in self.parts) or 1 not in self.parts:
+            raise UserError(f"supervised_scaling.parts is {self.parts}; 1 and larger are needed")
+
+    def add_to(self, plan: Plan) -> None:
+        """Each part is trained on for as many epochs, and for as many steps, as all problems."""
+        total = len(plan.train_list)
+        for seed in plan.seeds:
+            whole = plan.train("sft", seed, plan.train_problems)
+            for part in sorted(self.parts):
+                count = max(1, round(total / part))
+                if part == 1:
+                    facts = {"train_problems": total, "fraction": 1.0}
+                    plan.measure("sft", seed, whole, "SFT", (EPOCHS, STEPS), facts=facts)
+                    continue
+                data = plan.part(count, seed)
+                facts = {"train_problems": count, "fraction": 1 / part}
+                for arm, line, steps in (
+                    (f"steps_{part}", STEPS, StepsOf(whole)),
+                    (f"epochs_{part}", EPOCHS, None),
+                ):
+                    model = plan.train(arm, seed, data, num_steps=steps)
+                    label = f"1/{part} of the data, {line}"
+                    plan.measure(arm, seed, model, label, line, facts=facts)
+        plan.compare("sft", "epochs_2")
+        for part in sorted(self.parts):
+            plan.compare(f"epochs_{part}", f"steps_{part}")
+        plan.figures.append(
+            Figure(
+                name="supervised",
+                title="Accuracy against the amount of supervised data",
+                x="train_problems",
+                y="accuracy",
+                series=(EPOCHS, STEPS),
+                x_label="training problems",
+                log_x=True,
+                fit=True,
+                paper="supervised",
+            )
+        )
