@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rft_jax.cli import main
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.records import read_paths
@@ -217,23 +219,24 @@ def test_collecting_imports_neither_jax_nor_tensorflow() -> None:
     assert found.stdout.strip() == "[]"
 
 
-def test_math_style_references_work_end_to_end(tmp_path: Path) -> None:
-    answers = {"half": r"so it is \boxed{\frac{1}{2}}.", "root": r"\boxed{2\sqrt{3}}"}
-    texts = {
-        "half": [r"\boxed{0.5}", r"\boxed{\dfrac{1}{2}}", r"\boxed{\frac{1}{3}}", "none"],
-        "root": [r"\boxed{\sqrt{12}}", r"\boxed{12}", r"\boxed{9^{9^{9^9}}}"],
-    }
-    result = run_collect(
-        tmp_path,
-        answers,
-        [write_samples(tmp_path / "s", texts)],
-        answers="boxed",
-        dedup="exact_text",
-        timeout=0.5,
-    )
-    assert result.verdicts == [
-        "correct", "correct", "wrong_answer", "no_answer", "correct", "wrong_answer", "timeout",
+def test_math_style_references_work_as_the_docs_show(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    part = page.split("## References that are formulas")[1].split("\n## ")[0]
+    (rows,) = re.findall(r"```json\n(.*?)```", part, re.DOTALL)
+    (settings,) = re.findall(r"rft collect .*?((?: --gin\S+)+)\n", part.replace("\\\n ", ""))
+    texts = re.findall(r"`(\\boxed\{[^`]+\})`", part.split("Of the samples")[1])
+    half = [r"\boxed{0.5}", r"\boxed{\dfrac{1}{2}}", r"\boxed{\frac{1}{3}}", "none"]
+    (tmp_path / "math.jsonl").write_text(rows, encoding="utf-8")
+    samples = write_samples(tmp_path / "s", {"circle": texts, "half": half})
+    flags = [f"--problems={tmp_path / 'math.jsonl'}", f"--samples={samples}"]
+    out = tmp_path / "out"
+    timeout = "--gin.collect.timeout=0.5"
+    assert main(["collect", *flags, f"--output={out}", *settings.split(), timeout]) == 0
+    assert [row["verdict"] for row in read_lines(out / "ledger.jsonl")] == [
+        "correct", "correct", "wrong_answer", "timeout",
+        "correct", "correct", "wrong_answer", "no_answer",
     ]  # fmt: skip
+    assert [path.response for _, path in read_paths(out / "paths.jsonl")][1:3] == texts[:2]
 
 
 def test_gsm8ks_own_solutions_are_all_right(tmp_path: Path) -> None:
