@@ -103,6 +103,10 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _fail(code: int, message: str) -> int:
     print(f"rft: {message}", file=sys.stderr, flush=True)
+    if "rft_jax.distributed" in sys.modules:
+        from rft_jax.distributed import end_soon
+
+        end_soon(code)
     return code
 
 
