@@ -194,6 +194,13 @@ def test_files_and_tests_that_are_named_exist(page: Path) -> None:
         assert f"def {name}(" in code, name
 
 
+def test_the_table_of_slices_is_what_its_command_prints() -> None:
+    words = [sys.executable, "tools/plan_table.py"]
+    printed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert printed in (ROOT / "docs" / "pods.md").read_text("utf-8")
+    assert len(printed.splitlines()) > 100
+
+
 def test_links_of_the_readme_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", (ROOT / "README.md").read_text("utf-8")):
         if not target.startswith(("https://", "http://")):
