@@ -21,6 +21,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_NEEDS_LEFT = (["*"], ["/"], ["//"], ["**"], ["+"])
+
 
 def text_equations(text: str) -> list[str]:
     """Equations in running text, spelled as annotations are: `48/2=24`, chains `2+3=5=5` too.
@@ -45,8 +47,12 @@ def _runs(text: str) -> list[list[str]]:
     """Splits a text into runs of arithmetic tokens; words and two numbers in a row end a run."""
     runs: list[list[str]] = []
     run: list[str] = []
+    last = "space"
     for match in _TOKEN.finditer(text):
-        kind, token = match.lastgroup, match[0]
+        kind, token = str(match.lastgroup), match[0]
+        if token == "(" and last != "space" and run and _ends_operand(run[-1]):
+            run.append("*")  # 4(9) is a product, 4 (9) is not
+        last = kind
         if kind == "space":
             continue
         if kind == "other" or (kind == "number" and run and _ends_operand(run[-1])):
@@ -91,19 +97,18 @@ def _equations_of(run: list[str]) -> list[str]:
 
 
 def _balanced_tail(tokens: list[str]) -> list[str]:
-    """The longest end of the first side that can be an expression."""
-    depth = 0
+    """The longest end of the first side that can be an expression.
+
+    Nothing where it begins with an operator: what that works on is no number (`162 cm * 2/3`).
+    """
+    depth, start = 0, len(tokens)
     for index in range(len(tokens) - 1, -1, -1):
         depth += (tokens[index] == ")") - (tokens[index] == "(")
         if depth < 0:
-            return _without_leading_operator(tokens[index + 1 :])
-    return _without_leading_operator(tokens)
-
-
-def _without_leading_operator(tokens: list[str]) -> list[str]:
-    while tokens and tokens[0] in ("*", "/", "//", "**", "+", ")"):
-        tokens = tokens[1:]
-    return tokens
+            break
+        if depth == 0:
+            start = index
+    return [] if tokens[start : start + 1] in _NEEDS_LEFT else tokens[start:]
 
 
 def _balanced_head(tokens: list[str]) -> list[str]:
