@@ -14,7 +14,7 @@ from rft_jax.verify.equations import (
     check_paper,
     find_annotations,
 )
-from tests.rft.paper_script import is_right
+from tests.rft.paper_script import evaluate, is_right
 
 
 @given(st.text(alphabet="<>=1+\n", max_size=40))
@@ -88,6 +88,43 @@ def test_an_annotation_is_right_when_the_papers_script_says_so(
     left: str, right: str, rest: str
 ) -> None:
     annotation = f"{left}={right}{rest}"
+    assert (check_paper(annotation) == "right") == is_right(annotation)
+
+
+def _joined(*parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.tuples(*parts).map("".join)
+
+
+_POWERS = st.sampled_from(["**2", "**-1", "**.5", " ** 0", "**3", "**2**3", "**-.5"])
+_EXPRESSION = st.recursive(
+    _NUMBER,
+    lambda inner: st.one_of(
+        _joined(inner, st.sampled_from(["+", "-", "*", "/", "//", "%", " + ", "\t- "]), inner),
+        _joined(st.sampled_from(["(", "-(", "( ", "(\n"]), inner, st.sampled_from([")", "\n )"])),
+        _joined(st.sampled_from(["-", "+", "--"]), inner),
+        _joined(st.one_of(_NUMBER, st.just("(-8)")), _POWERS),
+    ),
+    max_leaves=8,
+)
+
+
+@st.composite
+def _annotations(draw: st.DrawFn) -> str:
+    """An expression of any shape and a right side near its value, exactly or as people round it."""
+    left = draw(_EXPRESSION)
+    try:
+        value = float(evaluate(left))  # type: ignore[arg-type]
+    except Exception:
+        value = 0.0
+    value += draw(st.sampled_from([0, 0, 0, 9e-4, -9e-4, 1e-3, 1.1e-3, 1]))
+    right = draw(st.sampled_from(["{!r}", "{:.3f}", " {:.4f} ", "{:.0f}", "{:e}", "+{!r}", "{:,}"]))
+    rest = draw(st.sampled_from(["", "", "=", "=7", "=x"]))
+    return f"{left}={right.format(value)}{rest}"
+
+
+@settings(max_examples=600, deadline=None)
+@given(_annotations())
+def test_any_expression_is_right_when_the_papers_script_says_so(annotation: str) -> None:
     assert (check_paper(annotation) == "right") == is_right(annotation)
 
 
