@@ -14,6 +14,9 @@ from typing import IO, Any
 
 from rft_jax.errors import UserError
 
+# What reading a compressed file raises that ends too early or is none.
+GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+
 
 def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields (line number from 1, row) of a JSONL file; blank lines are passed over.
@@ -27,14 +30,17 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, _parse(line, f"{path}:{number}")
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(
-            f"{path}:{number + 1}: the gzip stream is damaged ({error}); write the file again"
-        ) from error
+    except GZIP_ERRORS as error:
+        raise UserError(explain_gzip(f"{path}:{number + 1}", error)) from error
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except IsADirectoryError as error:
         raise UserError(f"{path}: is a folder; a JSONL file is needed") from error
+
+
+def explain_gzip(where: str, error: Exception) -> str:
+    """What to say of a compressed file that ends too early or is none."""
+    return f"{where}: the gzip stream is damaged ({error}); write the file again"
 
 
 def _open_binary(path: str | Path) -> IO[bytes]:

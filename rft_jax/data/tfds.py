@@ -15,6 +15,7 @@ def read_gsm8k(split: str) -> Iterator[tuple[str, str]]:
       UserError: TensorFlow Datasets or its prepared folder is missing; says how to get either.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:

@@ -13,7 +13,6 @@ import argparse
 import gzip
 import importlib
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -26,11 +25,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import load_config
+from rft_jax.jsonl import GZIP_ERRORS, explain_gzip
 from rft_jax.outputs import COMPLETE, SETTINGS
 from rft_jax.records import Problem
 from rft_jax.rft.collect import LEDGER, PATHS, STATS
 from rft_jax.rft.decontaminate import make_decontaminator
-from rft_jax.rft.samples import Block, Shard, explain_gzip, explain_unknown, problem_id
+from rft_jax.rft.samples import Block, Shard, explain_unknown, problem_id
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.stats import statistics_bytes
 from rft_jax.rft.tally import Tally
@@ -61,7 +61,7 @@ class ReadLines(beam.DoFn):
                 for number, text in enumerate(iter(plain.readline, b""), start=1):
                     if text.strip():
                         yield problem_id(text, f"{path}:{number}"), Line(folder, path, number, text)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except GZIP_ERRORS as error:
             raise UserError(explain_gzip(f"{path}:{number + 1}", error)) from error
 
 

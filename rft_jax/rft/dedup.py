@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from rft_jax.rft.rows import Row
-from rft_jax.verify.expressions import MalformedError, canonical_text, exact_postfix, spell_number
+from rft_jax.verify.canonical import canonical_text, spell_number
+from rft_jax.verify.expressions import MalformedError, exact_postfix
 
 # The common form, which needs no parser to be put in order.
 _PLAIN = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import heapq
 import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from rft_jax.errors import UserError
+from rft_jax.jsonl import GZIP_ERRORS, explain_gzip
 from rft_jax.outputs import COMPLETE, SETTINGS
 
 RUN_BYTES = 64 << 20  # of one sorted run, the memory that sorting takes
@@ -200,7 +200,7 @@ def _numbered_lines(shard: Shard) -> Iterator[tuple[int, bytes]]:
             else:
                 for number, line in enumerate(file, start=1):
                     yield number, line
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except GZIP_ERRORS as error:
         raise UserError(explain_gzip(f"{shard.name}:{number + 1}", error)) from error
 
 
@@ -242,11 +242,6 @@ def problem_id(line: bytes, where: str) -> str:
     if not isinstance(row["id"], str):
         raise UserError(f"{where}: id is {row['id']!r:.60}; a string is needed")
     return row["id"]
-
-
-def explain_gzip(where: str, error: Exception) -> str:
-    """What to say of a compressed file that ends too early or is none."""
-    return f"{where}: the gzip stream is damaged ({error}); write the file again"
 
 
 def explain_unknown(identity: str, where: str) -> str:

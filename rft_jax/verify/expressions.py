@@ -2,7 +2,7 @@
 
 A text becomes tokens, tokens become postfix order by the shunting-yard algorithm (no recursion, so
 no nesting can exhaust the stack), and postfix is evaluated by Python's own numbers (`as Python
-does`) or by exact rationals, or written in one canonical order.
+does`) or by exact rationals; `canonical` writes it in one order.
 """
 
 from __future__ import annotations
@@ -263,7 +263,7 @@ def exact_value(postfix: Postfix) -> Fraction:
     stack: list[Fraction] = []
     for kind, value in postfix:
         if kind != "operator":
-            stack.append(_exact_number(value))
+            stack.append(exact_number(value))
         elif value == "percent":
             stack[-1] /= 100
         elif value in ("u-", "u+"):
@@ -276,7 +276,12 @@ def exact_value(postfix: Postfix) -> Fraction:
     return stack.pop()
 
 
-def _exact_number(text: str) -> Fraction:
+def exact_number(text: str) -> Fraction:
+    """The value of one number of an expression.
+
+    Raises:
+      MalformedError: it has too many digits.
+    """
     value = parse_decimal(text)
     if value is None:
         raise MalformedError("too many digits")
@@ -290,73 +295,3 @@ def _apply_exact(name: str, left: Fraction, right: Fraction) -> Fraction:
         _check_power_size(name, left.numerator, right.numerator)
         _check_power_size(name, left.denominator, right.numerator)
     return Fraction(PYTHON_OPERATORS[name](left, right))
-
-
-def canonical_text(postfix: Postfix) -> str:
-    """One spelling for expressions that differ in the order of sums and products alone.
-
-    `3+4*2` and `2*4 + 3.0` are both `+(*2*4)+3`. Terms keep their signs and factors their side of
-    the fraction bar; nothing is computed.
-    """
-    stack: list[tuple[str, list[str]]] = []
-    for kind, value in postfix:
-        if kind != "operator":
-            stack.append(("atom", [spell_number(value)]))
-        elif value == "u+":
-            continue
-        elif value == "u-":
-            stack[-1] = ("sum", [_negated(term) for term in _parts(stack[-1], "sum", "+")])
-        elif value == "percent":
-            stack[-1] = ("product", [*_parts(stack[-1], "product", "*"), "/100"])
-        else:
-            right = stack.pop()
-            stack[-1] = _join(value, stack[-1], right)
-    return _written(stack.pop())
-
-
-def spell_number(text: str) -> str:
-    """One spelling of a decimal: `1,200`, `1200.` and `1200.0` are all `1200`."""
-    text = text.replace(",", "")
-    if "e" in text or "E" in text:
-        return str(_exact_number(text))
-    whole, _, part = text.partition(".")
-    part = part.rstrip("0")
-    whole = whole.lstrip("0") or "0"
-    return f"{whole}.{part}" if part else whole
-
-
-def _join(
-    name: str, left: tuple[str, list[str]], right: tuple[str, list[str]]
-) -> tuple[str, list[str]]:
-    if name in ("+", "-"):
-        terms = _parts(right, "sum", "+")
-        return "sum", _parts(left, "sum", "+") + (
-            terms if name == "+" else [_negated(term) for term in terms]
-        )
-    if name in ("*", "/"):
-        factors = _parts(right, "product", "*")
-        return "product", _parts(left, "product", "*") + (
-            factors if name == "*" else [_inverted(factor) for factor in factors]
-        )
-    return "atom", [f"({_written(left)}){name}({_written(right)})"]
-
-
-def _parts(node: tuple[str, list[str]], kind: str, sign: str) -> list[str]:
-    """The signed terms of a sum, or the factors of a product; anything else is one of them."""
-    return node[1] if node[0] == kind else [sign + _bracketed(node)]
-
-
-def _bracketed(node: tuple[str, list[str]]) -> str:
-    return node[1][0] if node[0] == "atom" else f"({_written(node)})"
-
-
-def _negated(term: str) -> str:
-    return ("-" if term[0] == "+" else "+") + term[1:]
-
-
-def _inverted(factor: str) -> str:
-    return ("/" if factor[0] == "*" else "*") + factor[1:]
-
-
-def _written(node: tuple[str, list[str]]) -> str:
-    return node[1][0] if node[0] == "atom" else "".join(sorted(node[1]))

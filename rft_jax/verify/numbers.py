@@ -12,6 +12,8 @@ MAX_EXPONENT = 4000
 # The minus signs of Unicode, full-width and small forms included.
 _MINUS = str.maketrans(dict.fromkeys("−–—‒﹣－⁻", "-"))
 _CURRENCY = "$€£¥₹"
+# A sign and a currency mark, in either order.
+_FRONT = re.compile(rf"(?:[+-]\s*[{_CURRENCY}]?|[{_CURRENCY}]\s*[+-]?)?\s*")
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
 _DECIMAL = re.compile(
     rf"(?P<whole>{_DIGITS})?(?:\.(?P<part>[0-9]*))?(?:[eE](?P<power>[+-]?[0-9]{{1,5}}))?"
@@ -31,9 +33,10 @@ def parse_number(text: str) -> Fraction | None:
     if len(text) > MAX_DIGITS:
         return None
     rest = text.translate(_MINUS).replace("\\$", "$").replace("\\%", "%").strip()
-    sign, rest = _split_sign(rest)
-    hundredth = rest.endswith("%")
-    value = _magnitude(rest[:-1].rstrip() if hundredth else rest)
+    digits = _FRONT.sub("", rest, count=1)
+    sign = -1 if "-" in rest[: len(rest) - len(digits)] else 1
+    hundredth = digits.endswith("%")
+    value = _magnitude(digits[:-1].rstrip() if hundredth else digits)
     if value is None:
         return None
     return sign * (value / 100 if hundredth else value)
@@ -48,18 +51,6 @@ def parse_decimal(text: str) -> Fraction | None:
     if (not whole and not part) or abs(power) > MAX_EXPONENT:
         return None
     return Fraction(int(whole.replace(",", "") + part)) * Fraction(10) ** (power - len(part))
-
-
-def _split_sign(text: str) -> tuple[int, str]:
-    """Takes a sign and a currency mark, in either order, from the front."""
-    sign = 1
-    for kinds in ("+-", _CURRENCY, "+-"):
-        if text and text[0] in kinds:
-            sign = -sign if text[0] == "-" else sign
-            text = text[1:].lstrip()
-            if kinds == "+-":
-                return (sign, text[1:].lstrip()) if text[:1] in tuple(_CURRENCY) else (sign, text)
-    return sign, text
 
 
 def _magnitude(text: str) -> Fraction | None:
