@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -27,6 +28,7 @@ from rft_jax.gin_settings import load_config
 from rft_jax.outputs import config_text
 from rft_jax.pipeline.child import end_with_parent
 from rft_jax.pipeline.process import StageFailed
+from rft_jax.remote import fetched, mirrored
 
 COMMANDS = {
     command.name: command
@@ -45,6 +47,9 @@ COMMANDS = {
         DOCTOR,
     )
 }
+# Path flags, by what becomes of the files.
+_READ = {"model", "problems", "samples", "data", "against", "source", "paths", "inputs"}
+_WRITTEN = {"output", "target"}
 EXIT_ERROR, EXIT_USER, EXIT_PREEMPTED = 1, 2, 75
 
 
@@ -128,9 +133,24 @@ def _dispatch(argv: list[str]) -> None:
         return
     before = config_text.set(text)
     try:
-        command.run(flags, config)
+        with _local_copies(flags):
+            command.run(flags, config)
     finally:
         config_text.reset(before)
+
+
+@contextmanager
+def _local_copies(flags: argparse.Namespace) -> Iterator[None]:
+    """Within the block the path flags name local files, also where URLs were given."""
+    for name in _READ & vars(flags).keys():
+        value = getattr(flags, name)
+        if value:
+            copies = [fetched(one) for one in value] if isinstance(value, list) else fetched(value)
+            setattr(flags, name, copies)
+    with ExitStack() as outputs:
+        for name in _WRITTEN & vars(flags).keys():
+            setattr(flags, name, outputs.enter_context(mirrored(getattr(flags, name))))
+        yield
 
 
 def _gin_flags(rest: Sequence[str], command: Command) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rft_jax.remote import fetched
+
 EMBEDDED = "wordproblems:model"
 EMBEDDED_FOLDER = Path(__file__).resolve().parent / "wordproblems" / "model"
 TOKENIZER = "wordproblems:tokenizer"
@@ -11,8 +13,8 @@ TOKENIZER_FOLDER = EMBEDDED_FOLDER.with_name("tokenizer")
 
 
 def model_folder(name: str) -> str:
-    """The folder that `--model` names: a path, or the small pretrained model of the package."""
-    return str(EMBEDDED_FOLDER) if name == EMBEDDED else name
+    """The folder that `--model` names: a path, a URL, or the small model of the package."""
+    return str(EMBEDDED_FOLDER) if name == EMBEDDED else fetched(name)
 
 
 def tokenizer_folder(name: str) -> str:

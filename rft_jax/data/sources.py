@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rft_jax.errors import UserError
 from rft_jax.records import Problem, question_digest, read_problems
+from rft_jax.remote import fetched
 
 GSM8K_DIR = "GSM8K_DIR"
 _GSM8K_SPLITS = ("train", "test")
@@ -17,12 +18,13 @@ def load_problems(spec: str) -> list[Problem]:
     """The problems of a JSONL file or a named split.
 
     Args:
-      spec: a path, `gsm8k:train|test` (the files in $GSM8K_DIR, else a prepared TFDS data set), or
+      spec: a path or URL, `gsm8k:train|test` (the files in $GSM8K_DIR, else a prepared TFDS data set), or
         `wordproblems:train|dev|test` (the embedded data in its default sizes).
 
     Raises:
       UserError: there is no such file or split, or a row is no problem.
     """
+    spec = fetched(spec)
     name, colon, split = spec.partition(":")
     if colon and name in _NAMED and not Path(spec).exists():
         return _NAMED[name](split)

@@ -13,6 +13,7 @@ from typing import IO
 
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
+from rft_jax.identity import input_identity
 from rft_jax.jsonl import atomic_write
 from rft_jax.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
@@ -67,12 +68,12 @@ def collect(problems: str, samples: Sequence[str], output: str, settings: Collec
 def _identity(
     problems: str, samples: Sequence[str], shards: Sequence[Shard], settings: CollectSettings
 ) -> dict:
-    """What decides the output: paths, settings (but for the workers) and the samples' bytes."""
+    """What decides the output: the inputs, wherever they lie, and settings but for the workers."""
     decided = {name: value for name, value in asdict(settings).items() if name != "workers"}
     return {
         "command": "collect",
-        "problems": problems,
-        "samples": list(samples),
+        "problems": input_identity(problems),
+        "samples": [Path(one).name for one in samples],
         **decided,
         "shards": [_fingerprint(shard.path) for shard in shards],
     }
