@@ -33,7 +33,6 @@ def map_in_order(
     Raises:
       ChildDiedError: a worker was killed.
     """
-    work = factory(*arguments)
     name = f"{factory.__module__}:{factory.__qualname__}"
     with ExitStack() as stack, selectors.DefaultSelector() as selector:
         waiting: dict[Child, deque[int]] = {}
@@ -42,7 +41,7 @@ def map_in_order(
             stack.callback(child.close)
             selector.register(child, selectors.EVENT_READ)
             waiting[child] = deque()
-        yield from _run(work, waiting, selector, batches)
+        yield from _run(factory(*arguments), waiting, selector, batches)
 
 
 def _run(

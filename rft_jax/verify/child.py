@@ -58,7 +58,7 @@ class Child:
     def _widen_pipes(self) -> None:
         """Makes room for what waits, so that neither side does; pipes hold 64 KiB otherwise."""
         if hasattr(fcntl, "F_SETPIPE_SZ"):
-            with suppress(PermissionError):  # the system's limit for all pipes of a user
+            with suppress(OSError):  # the system has a limit for all pipes of a user
                 for stream in (self._process.stdin, self._process.stdout):
                     fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)  # type: ignore[arg-type]
 
