@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ SHAPES = {
     "1.1b": LlamaConfig(32000, 2048, 5632, 22, 32, 4),
     "7b": LlamaConfig(32000, 4096, 11008, 32, 32, 32),
 }
-PROMPT, COLUMNS, EOS, START = 130, 256, 1, 3  # token START + t is the t-th of a response
+PROMPT, COLUMNS, EOS, START = 129, 384, 1, 3  # token START + t is the t-th of a response
 # GSM8K's training answers in LLaMA tokens: lengths at these quantiles.
 QUANTILES = (0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1)
 LENGTHS = (20, 38, 60, 80, 108, 145, 189, 282, 400)
@@ -34,8 +35,9 @@ def length_hazard() -> np.ndarray:
     return np.diff(ends) / np.maximum(alive, 1e-9)
 
 
-def make_params(config: LlamaConfig, seed: int = 0) -> Params:
+def make_params(config: LlamaConfig, dtype: str, seed: int = 0) -> Params:
     """Random weights whose responses have GSM8K's lengths; see the top of this file."""
+    config = replace(config, param_dtype=dtype)
     params = jax.jit(init_params, static_argnums=0)(config, jax.random.key(seed))
     for block in ("attention/o", "mlp/down"):
         room, name = block.split("/")
@@ -51,7 +53,6 @@ def make_params(config: LlamaConfig, seed: int = 0) -> Params:
         logits[t, EOS], logits[t, START + t + 1] = np.log(hazard[t]), np.log1p(-hazard[t])
     logits[width - 1 :, EOS] = 0
     kernel = jnp.asarray(logits / np.sqrt(config.hidden_size))
-    dtype = params["embed"]["embedding"].dtype
     params["embed"]["embedding"] = table.astype(dtype)
     params["unembed"]["kernel"] = kernel.astype(dtype)
     return params

@@ -23,6 +23,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from rft_jax.models.kv_cache import KVCache
 from rft_jax.models.llama import Llama, Params, unembed
+from rft_jax.models.rope import Angles, rotary_angles
 from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.methods import log_probability, random_bits
 from rft_jax.sampling.state import IDLE, Program, Report, State, state_specs
@@ -61,7 +62,11 @@ def _chunk(
     def step(carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         state, steps, busy = carry
         busy += jnp.sum(state.sample != IDLE)
-        return _start_samples(_step(params, state, program), geometry), steps + 1, busy
+        return _start_samples(_step(params, state, angles, program), geometry), steps + 1, busy
+
+    # Looked up in every step: computed there, XLA does it anew for every layer and every head.
+    longest = state.cache.prefix[0][0].num_columns + geometry.columns
+    angles = rotary_angles(program.config, jnp.arange(longest))
 
     zero = jnp.zeros((), jnp.int32)
     carry = (_start_samples(state, geometry), zero, zero)
@@ -82,15 +87,18 @@ def _hungry(state: State) -> Bool[Array, " groups"]:
     return all_started & jnp.any(state.finished == state.count, axis=1)
 
 
-def _step(params: Params, state: State, program: Program) -> State:
-    """Draws one token in every slot that is not idle."""
+def _step(params: Params, state: State, angles: Angles, program: Program) -> State:
+    """Draws one token in every slot that is not idle.
+
+    Args:
+      angles: of all positions there can be.
+    """
     geometry, cache = program.local, state.cache
     idle = state.sample == IDLE
     place = place_of(state)
-    positions = cache.prefix_lengths[place] + cache.lengths
-    hidden, new_cache = apply_model(
-        params, state.token[:, None], positions[:, None], cache, program
-    )
+    positions = (cache.prefix_lengths[place] + cache.lengths)[:, None]
+    turned = jax.tree.map(lambda table: table[positions], angles)
+    hidden, new_cache = apply_model(params, state.token[:, None], positions, cache, program, turned)
     logits = unembed(params, hidden[:, 0])
     bits = random_bits(state.keys[place], state.first[place] + state.sample, cache.lengths)
     drawn = program.method(bits, logits)
@@ -120,10 +128,11 @@ def apply_model(
     positions: Int[Array, "B T"],
     cache: KVCache,
     program: Program,
+    angles: Angles | None = None,
 ) -> tuple[Float[Array, "B T D"], KVCache]:
     """The model over a cache."""
     model = Llama(program.config)
-    hidden, cache = model.apply({"params": params}, tokens, positions, None, cache)  # type: ignore
+    hidden, cache = model.apply({"params": params}, tokens, positions, None, cache, angles)  # type: ignore
     return hidden, cache
 
 
