@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,46 @@ def test_gin_files_are_installed_and_found_there(built):
         [sys.executable, "-c", code], cwd=built.parent, capture_output=True, text=True, check=True
     )
     assert Path(found.stdout.strip()) == built / "configs" / "runs" / "sft.gin"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """The wheel made from the source distribution, as an installer makes it."""
+    folder = tmp_path_factory.mktemp("dist")
+    words = ["setup.py", "--quiet", "egg_info", "--egg-base", str(folder)]
+    words += ["sdist", "--dist-dir", str(folder)]
+    subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
+    (source,) = folder.glob("*.tar.gz")
+    words = ["pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    words += ["--wheel-dir", str(folder), str(source)]
+    subprocess.run([sys.executable, "-m", *words], cwd=folder, check=True)
+    (made,) = folder.glob("*.whl")
+    return made
+
+
+@pytest.mark.slow
+def test_a_wheel_from_the_source_distribution_holds_everything(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    code = {str(path) for path in _tracked("rft_jax")}
+    gin = {f"rft_jax/{path}" for path in _tracked("configs")}
+    assert code | gin <= names
+    others = {name for name in names - code - gin if ".dist-info/" not in name}
+    assert {name for name in others if not name.startswith("rft_jax/")} == set()
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_has_the_command_and_finds_gin_files_by_name(wheel, tmp_path):
+    words = ["pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path / "lib")]
+    subprocess.run([sys.executable, "-m", *words, str(wheel)], check=True)
+    flags = ["train", "--model", "wordproblems:model", "--data", "gsm8k:train", "--output", "o"]
+    flags += ["--gin_file", "runs/sft.gin", "--dry_run"]
+    printed = subprocess.run(
+        [sys.executable, str(tmp_path / "lib" / "bin" / "rft"), *flags],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tmp_path / "lib")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert printed.returncode == 0, printed.stderr
+    assert "train.batch_size = 48\n" in printed.stdout
