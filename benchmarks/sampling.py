@@ -30,6 +30,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -271,8 +272,9 @@ def step_seconds(programs: dict[str, Ours], steps: int = 8, rounds: int = 7) -> 
     """Median seconds of one step with every slot busy, half its columns filled; interleaved."""
     for program in programs.values():
         _timed_step(program, steps)  # compiles
-    runs = {name: lambda one=one: _timed_step(one, steps) for name, one in programs.items()}
-    return compare(runs, rounds)
+    return compare(
+        {name: partial(_timed_step, one, steps) for name, one in programs.items()}, rounds
+    )
 
 
 def _timed_step(program: Ours, steps: int) -> float:
