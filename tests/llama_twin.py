@@ -87,10 +87,11 @@ def tensor_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
 
 def random_tensors(config: dict[str, Any]) -> dict[str, np.ndarray]:
     """Weights large enough that every one of them shows in the logits; norms around 1."""
-    return {name: _draw(name, shape) for name, shape in tensor_shapes(config).items()}
+    return {name: draw(name, shape) for name, shape in tensor_shapes(config).items()}
 
 
-def _draw(name: str, shape: tuple[int, ...]) -> np.ndarray:
+def draw(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Random numbers of the name alone, float32."""
     normal = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
     scaled = 1 + 0.2 * normal if len(shape) == 1 else normal * shape[-1] ** -0.5
     return scaled.astype(np.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -146,7 +145,14 @@ class LlamaConfig:
     @property
     def max_length(self) -> int:
         """Tokens of the longest sequence that the model computes as it was made to."""
-        return min(self.max_position_embeddings, self.sliding_window or sys.maxsize)
+        return getattr(self, self.length_field)
+
+    @property
+    def length_field(self) -> str:
+        """The field that sets `max_length`."""
+        window = self.sliding_window
+        is_shorter = window is not None and window < self.max_position_embeddings
+        return "sliding_window" if is_shorter else "max_position_embeddings"
 
     def check_length(self, length: int) -> None:
         """Refuses sequences longer than `max_length`.
@@ -155,11 +161,9 @@ class LlamaConfig:
           UserError: names the field that forbids it.
         """
         if length > self.max_length:
-            limits = ("sliding_window", "max_position_embeddings")
-            name = next(n for n in limits if getattr(self, n) == self.max_length)
             raise UserError(
-                f"a length of {length} tokens is over the model's {name} of {self.max_length}; use "
-                "a shorter length"
+                f"a length of {length} tokens is over the model's {self.length_field} of "
+                f"{self.max_length}; use a shorter length"
             )
 
     @property

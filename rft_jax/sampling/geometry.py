@@ -105,11 +105,11 @@ def choose_geometry(
         device's memory, or the slots asked for can't be split evenly.
     """
     hardware = hardware or Hardware()
-    room = config.max_position_embeddings - settings.max_new_tokens
+    room = config.max_length - settings.max_new_tokens
     if room < 1:
         raise UserError(
             f"sample.max_new_tokens = {settings.max_new_tokens} leaves no room for a prompt in the "
-            f"model's {config.max_position_embeddings} positions; take a smaller number"
+            f"model's {config.length_field} of {config.max_length}; take a smaller number"
         )
     group = settings.group or _default_group(settings, hardware.shards)
     geometry = Geometry(

@@ -52,6 +52,7 @@ def _bytes_over_the_final_size(folder: Path, param_dtype: str) -> int:
         text=True,
         env=os.environ | {"XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"},
     )
+    print(f"{folder.name} as {param_dtype}: {int(out.stdout) / 1e6:.0f} MB over the final size")
     return int(out.stdout)
 
 

@@ -35,6 +35,14 @@ def test_buckets_double_up_to_the_longest_prompt_that_leaves_room_for_a_response
     assert [geometry.bucket_of(n) for n in (1, 65, 66, 156)] == [64, 64, 155, 155]
 
 
+def test_a_sliding_window_is_the_longest_that_prompt_and_response_may_be_together() -> None:
+    config = replace(CONFIG, sliding_window=128)
+    geometry = choose_geometry(config, SampleSettings(max_new_tokens=100))
+    assert geometry.max_prompt_length + 100 == 128
+    with pytest.raises(UserError, match="room for a prompt in the model's sliding_window of 128"):
+        choose_geometry(config, SampleSettings(max_new_tokens=128))
+
+
 @pytest.mark.parametrize(
     ("num_samples", "group"), [(1, 1), (2, 1), (4, 2), (8, 4), (15, 4), (16, 8), (100, 8)]
 )
