@@ -82,7 +82,10 @@ def make_samples(problem: dict[str, str], count: int, rng: random.Random) -> Ite
 
 
 def write_input(folder: Path, problems: int, samples: int) -> None:
-    """Problems and samples, as `rft sample` writes them and as the paper's script reads them."""
+    """Problems and samples, as `rft collect` and as the paper's script read them.
+
+    Samples have no token ids, which neither side needs.
+    """
     rng = random.Random(0)
     rows = list(make_problems(problems, rng))
     write_rows(folder / "problems.jsonl", rows)
