@@ -78,12 +78,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StageFailed as error:
         return _fail(error.code, str(error))
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            return _fail(EXIT_ERROR, "the disk is full; make room and run the same command again")
+        if full := _full_disk(error):
+            return _fail(EXIT_ERROR, f"{full}; make room and run the same command again")
         traceback.print_exc()
         first_line = (str(error).splitlines() or [""])[0]
         return _fail(EXIT_ERROR, f"{type(error).__name__}: {first_line}")
     return 0
+
+
+def _full_disk(error: BaseException) -> str:
+    """What the system says of a full disk; '' for another error."""
+    kinds = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+    for number, said in kinds.items():
+        # Libraries that write by themselves pass on its words and not the number.
+        if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
+            return said
+    return ""
 
 
 def _extra_with(module: str) -> str | None:

@@ -126,7 +126,7 @@ def test_every_installed_run_binds_only_what_there_is(name):
 def test_a_full_disk_and_a_forbidden_folder_are_said_plainly(rft, problems, samples, monkeypatch):
     from rft_jax.rft import collect as room
 
-    def fail(error: OSError):
+    def fail(error: Exception):
         def collect(*_arguments: object) -> None:
             raise error
 
@@ -135,7 +135,13 @@ def test_a_full_disk_and_a_forbidden_folder_are_said_plainly(rft, problems, samp
 
     code, lines = fail(OSError(errno.ENOSPC, "No space left on device"))
     assert (code, len(lines)) == (1, 1)
-    assert "the disk is full" in lines[0]
+    assert lines == ["rft: the disk is full; make room and run the same command again"]
+    written_by_a_library = ValueError(
+        "RESOURCE_EXHAUSTED: x: No space left on device (os error 28)"
+    )
+    assert fail(written_by_a_library) == (1, lines)
+    code, lines = fail(OSError(errno.EDQUOT, "Disk quota exceeded"))
+    assert "the disk quota is used up" in lines[0]
     code, lines = fail(PermissionError(errno.EACCES, "Permission denied", "/root/x"))
     assert (code, lines) == (2, ["rft: /root/x: Permission denied; name another place"])
 
