@@ -142,17 +142,19 @@ _READERS: dict[str, Callable[[str], str | None]] = {
     "flexible": _read_flexible,
 }
 ANSWER_MODES = tuple(_READERS)
+_UNMARKED = ("the_answer_is", "flexible")
 
 
 def reference_answer(answer: str, mode: str = "first") -> str | None:
     r"""The final answer of a problem's worked solution, or None when it says none.
 
-    It is read as responses are. Where that finds nothing, or only the first part of a formula
-    (`#### 1/2`), it is what follows `####`, else the last `\boxed{…}`, else the whole text when
-    that is one short line.
+    It is read as responses are, but for words that may stand anywhere in a solution: before them
+    goes a `#### n`. Where that finds nothing, or only the first part of a formula (`#### 1/2`), it
+    is what follows `####`, else the last `\boxed{…}`, else the whole text when that is one short
+    line.
     """
     marked = answer.rpartition("#### ")[2].split("\n")[0].strip() if "#### " in answer else ""
-    read = extract_answer(answer, mode)
+    read = extract_answer(answer, "first" if marked and mode in _UNMARKED else mode)
     if read is not None and not _FORMULA.match(marked):
         return read
     bare = answer.strip()
