@@ -11,7 +11,7 @@ from rft_jax.evaluation.intervals import figure
 from rft_jax.jsonl import read_json, read_rows
 from rft_jax.report import svg
 from rft_jax.report.html import Section, card, charts
-from rft_jax.report.runs import Run, arm_name, greedy_evaluations, read_predictions
+from rft_jax.report.runs import Run, arm_names, greedy_evaluations, read_predictions
 from rft_jax.report.tables import measure
 
 # A curve is drawn with at most so many points, each the mean of its steps.
@@ -36,24 +36,28 @@ def thin(rows: Sequence[Mapping[str, Any]], name: str) -> list[svg.Point]:
 
 def models_section(runs: Sequence[Run], palette: Mapping[str, int]) -> Section:
     """What the models get right, on which problems, and how they learned it."""
-    cards = [_accuracy_card(runs, palette), *_difficulty_cards(runs, palette)]
-    cards += [_loss_card(runs, palette), _votes_card(runs, palette)]
+    cards = [_accuracy_card(runs, palette)]
+    if len(_measured_arms(runs)) <= svg.COLOURS:  # more lines than colours tell nothing apart
+        cards += [*_difficulty_cards(runs, palette), _loss_card(runs, palette)]
+        cards += [_votes_card(runs, palette)]
     return Section("models", "The models", charts([one for one in cards if one]))
+
+
+def _measured_arms(runs: Sequence[Run]) -> set[str]:
+    return {row["model"] for run in runs for row in run.rows}
 
 
 def _accuracy_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
     """A row an arm, a dot a seed."""
-    grouped: dict[tuple[str, str], list[svg.Point]] = {}
+    grouped: dict[tuple[str, str, str], list[svg.Point]] = {}
     for run in runs:
         for row in run.rows:
             measured = measure(row)
             point = svg.Point(measured["value"], 0, *measured["ci95"])
-            grouped.setdefault((run.name, row["model"]), []).append(point)
-    several = len(runs) > 1
-    rows = [
-        (f"{arm_name(model)} – {run}" if several else arm_name(model), points, palette[model])
-        for (run, model), points in grouped.items()
-    ]
+            name = run.arm_name(row["model"])
+            named = (f"{name} – {run.name}" if len(runs) > 1 else name, run.name, row["model"])
+            grouped.setdefault(named, []).append(point)
+    rows = [(name, points, palette[model]) for (name, _, model), points in grouped.items()]
     if not rows:
         return ""
     chart = svg.interval_chart(rows, "right answers")
@@ -67,7 +71,7 @@ def _loss_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
         for stage in run.of("train"):
             rows = [row for _, row in read_rows(stage.folder / "metrics.jsonl")]
             if points := thin(rows, "loss"):
-                lines.append(svg.Series(arm_name(stage.arm), points, palette[stage.arm]))
+                lines.append(svg.Series(run.arm_name(stage.arm), points, palette[stage.arm]))
     if not lines:
         return ""
     chart = svg.line_chart(lines, "step", "nats a token", marks=False)
@@ -86,7 +90,7 @@ def _votes_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
                 for at in sorted(curve, key=lambda at: at["k"])
             ]
             if len(points) > 1:
-                lines.append(svg.Series(arm_name(stage.arm), points, palette[stage.arm]))
+                lines.append(svg.Series(run.arm_name(stage.arm), points, palette[stage.arm]))
     if not lines:
         return ""
     chart = svg.line_chart(lines, "votes (k)", "maj@k", svg.percent, log_x=True)
@@ -95,13 +99,13 @@ def _votes_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
 
 def _difficulty_cards(runs: Sequence[Run], palette: Mapping[str, int]) -> list[str]:
     """Accuracy by the number of reference steps and by the reference's length."""
-    grouped, cards = _scores_by_arm(runs, palette), []
+    grouped, cards, names = _scores_by_arm(runs, palette), [], arm_names(runs)
     for key, title, x_label in (
         ("steps", "Accuracy by number of steps", "steps of the reference"),
         ("words", "Accuracy by length", "words of the reference"),
     ):
         series = [
-            svg.Series(arm_name(arm), _by(rows, key), palette[arm]) for arm, rows in grouped.items()
+            svg.Series(names(arm), _by(rows, key), palette[arm]) for arm, rows in grouped.items()
         ]
         if any(len(one.points) > 1 for one in series):
             chart = svg.line_chart(series, x_label, "right", svg.percent)

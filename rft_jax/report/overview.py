@@ -8,7 +8,7 @@ from typing import Any
 
 from rft_jax.evaluation.intervals import figure
 from rft_jax.report.html import Section, card, folded, paragraph
-from rft_jax.report.runs import Run, arm_name, greedy_evaluations, read_predictions
+from rft_jax.report.runs import Run, greedy_evaluations, read_predictions
 from rft_jax.report.tables import comparison_table, measure, p_text, results_table, seeds_table
 
 
@@ -26,15 +26,15 @@ def headline(run: Run) -> str:
     compared = _main_comparison(run)
     if compared is None:
         best = max(run.rows, key=lambda row: measure(row)["value"])
-        return f"{arm_name(best['model'])} answers {_share(measure(best))} rightly."
+        return f"{run.arm_name(best['model'])} answers {_share(measure(best))} rightly."
     a, b = (_mean_accuracy(run, compared[side]) for side in "ab")
     n = measure(run.rows[0])["n"]
     low, high = (100 * bound for bound in compared["ci95"])
     seeds = len(compared.get("by_seed", ()))
     over = f" on average over {seeds} seeds" if seeds > 1 else ""
     return (
-        f"Of {n:,} test problems, {arm_name(compared['a'])} answers {a:.1f} % rightly and "
-        f"{arm_name(compared['b'])} {b:.1f} %{over}: {_points(100 * compared['difference'])} "
+        f"Of {n:,} test problems, {run.arm_name(compared['a'])} answers {a:.1f} % rightly and "
+        f"{run.arm_name(compared['b'])} {b:.1f} %{over}: {_points(100 * compared['difference'])} "
         f"(95 % interval {low:+.1f} to {high:+.1f}, "
         f"p\u00a0{_equals(compared['p_value'])}). {_verdict(compared)}"
     )

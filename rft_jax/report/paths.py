@@ -11,7 +11,7 @@ from rft_jax.jsonl import read_json
 from rft_jax.records import VERDICTS
 from rft_jax.report import svg
 from rft_jax.report.html import Section, card, charts
-from rft_jax.report.runs import Run, Stage, arm_name, read_settings
+from rft_jax.report.runs import Run, Stage, arm_names, read_settings
 from rft_jax.report.tables import Cell, Table
 
 # The rungs of the dedup ladder, finest first, as they are called on the page.
@@ -49,12 +49,12 @@ class Collected:
 
 
 def read_collected(runs: Sequence[Run]) -> list[Collected]:
-    """All collect stages that finished."""
+    """The finished collect stages that made training data."""
     return [
         Collected(run, stage, read_json(stage.folder / "stats.json"), read_settings(stage.folder))
         for run in runs
         for stage in run.of("collect")
-        if (stage.folder / "stats.json").exists()
+        if (stage.folder / "stats.json").exists() and stage.label != "test paths"
     ]
 
 
@@ -66,7 +66,8 @@ def sampling_section(collected: Sequence[Collected], palette: Mapping[str, int])
         _distinct_card(collected),
         _solved_card(collected, palette),
     ]
-    found = charts([one for one in cards if one]) + _suspicious_card(collected)
+    found = charts([one for one in cards if one])
+    found += _finders_card(collected) + _suspicious_card(collected)
     return Section("sampling", "What sampling found", found)
 
 
@@ -89,12 +90,13 @@ def _verdict_card(collected: Sequence[Collected]) -> str:
 
 def _kept_card(collected: Sequence[Collected], palette: Mapping[str, int]) -> str:
     kept: dict[str, Counter[int]] = {}
+    names = arm_names(one.run for one in collected)
     for one in collected:
         if one.is_deduplicated:
             counts = one.stats["paths"]["problems_by_sampled"]
             here = kept.setdefault(one.stage.arm, Counter())
             here.update({int(paths): problems for paths, problems in counts.items()})
-    groups = [(arm_name(arm), counts, palette[arm]) for arm, counts in kept.items()]
+    groups = [(names(arm), counts, palette[arm]) for arm, counts in kept.items()]
     chart = svg.histogram(groups, "kept sampled paths", "problems")
     caption = "Beside the human path of each problem; all seeds together."
     return card(chart, "Kept paths per problem", caption) if chart else ""
@@ -120,11 +122,12 @@ def _distinct_card(collected: Sequence[Collected]) -> str:
 def _solved_card(collected: Sequence[Collected], palette: Mapping[str, int]) -> str:
     """A line an arm: the share of problems with a right path, the mean over its seeds."""
     curves: dict[str, list[Sequence[Mapping[str, float]]]] = {}
+    names = arm_names(one.run for one in collected)
     for one in collected:
         if one.is_deduplicated:
             curves.setdefault(one.stage.arm, []).append(one.stats["pass@k"])
     lines = [
-        svg.Series(arm_name(arm), points, palette[arm])
+        svg.Series(names(arm), points, palette[arm])
         for arm, many in curves.items()
         if (points := _mean_curve(many))
     ]
@@ -144,6 +147,25 @@ def _mean_curve(curves: Sequence[Sequence[Mapping[str, float]]]) -> list[svg.Poi
         for at in curve:
             values.setdefault(at["k"], []).append(at["value"])
     return [svg.Point(k, sum(v) / len(v)) for k, v in sorted(values.items())]
+
+
+def _finders_card(collected: Sequence[Collected]) -> str:
+    """What each model brought to each union: its different right paths, and those of no other."""
+    cells = [
+        [
+            Cell(one.run.arm_name(one.stage.arm)),
+            Cell(model),
+            Cell(f"{figures['distinct']:,}"),
+            Cell(f"{figures['distinct_alone']:,}"),
+        ]
+        for one in collected
+        for model, figures in one.stats["models"].items()
+        if len(one.stats["models"]) > 1
+    ]
+    if not cells:
+        return ""
+    table = Table(["Union", "Model", "Different right paths", "Found by no other"], cells).html()
+    return f'<div class="spaced">{card(table, "What each model contributes")}</div>'
 
 
 def _suspicious_card(collected: Sequence[Collected]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rft_jax.jsonl import atomic_write
 from rft_jax.report.overview import colours
-from rft_jax.report.runs import Run, arm_name
+from rft_jax.report.runs import Run
 from rft_jax.report.tables import measure
 
 _COLOURS = ("#2563c9", "#c2570c", "#0d8a63", "#8b46c9", "#be2f72", "#0e7fa3", "#6b7d12", "#6f6a64")
@@ -21,24 +21,24 @@ def write_accuracies(path: Path, runs: Sequence[Run]) -> None:
     from matplotlib.figure import Figure
 
     palette = colours(runs)
-    grouped: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
+    grouped: dict[tuple[str, str, str], list[tuple[float, float, float]]] = {}
     for run in runs:
         for row in run.rows:
             measured = measure(row)
             low, high = measured["ci95"]
-            grouped.setdefault((run.name, row["model"]), []).append((measured["value"], low, high))
+            name = run.arm_name(row["model"])
+            named = (f"{name} – {run.name}" if len(runs) > 1 else name, run.name, row["model"])
+            grouped.setdefault(named, []).append((measured["value"], low, high))
     picture = Figure(figsize=(7.5, 0.9 + 0.55 * len(grouped)), dpi=160, layout="constrained")
     FigureCanvasAgg(picture)
     axes = picture.subplots()
-    for place, ((_, model), values) in enumerate(grouped.items()):
+    for place, ((_, _, model), values) in enumerate(grouped.items()):
         colour = _COLOURS[palette[model] % len(_COLOURS)]
         for i, (value, low, high) in enumerate(values):
             y = place + 0.16 * (i - (len(values) - 1) / 2)
             axes.plot([100 * low, 100 * high], [y, y], color=colour, alpha=0.6, linewidth=2)
             axes.plot([100 * value], [y], "o", color=colour, markersize=6)
-    names = [
-        f"{arm_name(model)} – {run}" if len(runs) > 1 else arm_name(model) for run, model in grouped
-    ]
+    names = [name for name, _, _ in grouped]
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("right answers (%), with 95 % intervals")

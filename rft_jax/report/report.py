@@ -12,7 +12,9 @@ from rft_jax.jsonl import atomic_write
 from rft_jax.outputs import open_output
 from rft_jax.report.about import about_section
 from rft_jax.report.browser import browser_section, examples_section, read_all_examples
+from rft_jax.report.costs import costs_markdown, costs_section
 from rft_jax.report.curves import models_section
+from rft_jax.report.experiments import figures_markdown, figures_section
 from rft_jax.report.html import page
 from rft_jax.report.overview import (
     colours,
@@ -57,11 +59,13 @@ def render(runs: Sequence[Run], settings: ReportSettings) -> str:
     collected = read_collected(runs)
     examples = read_all_examples(collected, settings.samples_per_verdict, settings.seed)
     sections = [
+        figures_section(runs),
         results_section(runs),
         models_section(runs, palette),
         sampling_section(collected, palette),
         examples_section(examples),
         browser_section(examples, settings.samples_per_verdict, settings.seed),
+        costs_section(runs),
         about_section(runs),
     ]
     made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
@@ -80,6 +84,8 @@ def markdown(runs: Sequence[Run]) -> str:
         parts.append(results_table(runs).markdown())
     if any(run.comparisons for run in runs):
         parts.append(comparison_table(runs).markdown())
+    for run in runs:
+        parts += [*figures_markdown(run), *costs_markdown(run)]
     parts += dict.fromkeys(note for run in runs for note in run.notes if note)
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 

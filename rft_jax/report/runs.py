@@ -6,7 +6,7 @@ by its files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,6 @@ STAGE_FILES = {
     "train": "metrics.jsonl",
     "sample": "samples-*",
 }
-ARM_NAMES = {
-    "rho": "Pretrained (ρ)",
-    "sft": "SFT",
-    "sft_steps": "SFT, as many steps as RFT",
-    "rft": "RFT",
-    "rft_no_dedup": "RFT without dedup",
-    "rft_oracle": "Oracle paths",
-}
 
 
 @dataclass(frozen=True)
@@ -41,6 +33,7 @@ class Stage:
       command: `train`, `sample`, `collect` or `evaluate`.
       arm: which model of the experiment it made or measured, e.g. `sft`.
       seed: of the repetition; None where it serves all.
+      label: what it is for, where a command occurs twice in an arm.
     """
 
     name: str
@@ -48,12 +41,7 @@ class Stage:
     command: str
     arm: str
     seed: int | None
-
-    @property
-    def label(self) -> str:
-        """The arm in words, with the seed."""
-        seed = "" if self.seed is None else f", seed {self.seed}"
-        return f"{arm_name(self.arm)}{seed}"
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +51,9 @@ class Run:
     Attributes:
       rows: of `results.json`, a model and seed each.
       comparisons: of `results.json`.
+      figures: of `results.json`, an experiment's.
+      labels: arm -> its name for people.
+      costs: of `costs.json`.
       seconds: stage -> how long it took, as far as is known.
       notes: sentences to show where the figures stand (what the pretrained model has seen).
     """
@@ -72,10 +63,17 @@ class Run:
     stages: tuple[Stage, ...]
     rows: tuple[Mapping[str, Any], ...] = ()
     comparisons: tuple[Mapping[str, Any], ...] = ()
+    figures: tuple[Mapping[str, Any], ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    costs: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def arm_name(self, arm: str) -> str:
+        """An arm in words; one that nothing is said of keeps its own name."""
+        return self.labels.get(arm, arm)
 
     def of(self, command: str) -> Iterator[Stage]:
         """The stages of one command that left their file, each folder once."""
@@ -85,11 +83,6 @@ class Run:
                 seen.add(stage.folder)
                 if any(stage.folder.glob(STAGE_FILES[command])):
                     yield stage
-
-
-def arm_name(arm: str) -> str:
-    """An arm in words; arms that are not of the embedded experiment keep their own name."""
-    return ARM_NAMES.get(arm, arm)
 
 
 def read_run(path: str) -> Run:
@@ -116,6 +109,9 @@ def _whole_run(folder: Path, described: Mapping[str, Any]) -> Run:
         stages=tuple(_stage(folder, name, at) for name, at in described["stages"].items()),
         rows=tuple(results.get("rows", ())),
         comparisons=tuple(results.get("comparisons", ())),
+        figures=tuple(results.get("figures", ())),
+        labels=described.get("arms", {}),
+        costs=_optional(folder / "costs.json"),
         notes=(notes,) if isinstance(notes, str) else tuple(map(str, notes)),
         settings=described.get("settings", {}),
         versions=described.get("versions", {}),
@@ -130,7 +126,8 @@ def _stage(folder: Path, name: str, described: Mapping[str, Any]) -> Stage:
         raise UserError(
             f"{folder / 'run.json'}: stage {name!r} needs 'folder' and 'command'"
         ) from error
-    return Stage(name, at, command, str(described.get("arm") or name), described.get("seed"))
+    arm, label = str(described.get("arm") or name), str(described.get("label", ""))
+    return Stage(name, at, command, arm, described.get("seed"), label)
 
 
 def _single_stage(folder: Path) -> Run:
@@ -163,6 +160,14 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 def _optional(path: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
+
+
+def arm_names(runs: Iterable[Run]) -> Callable[[str], str]:
+    """Names for the arms of several runs: the first run's that has one."""
+    labels: dict[str, str] = {}
+    for run in runs:
+        labels = {**run.labels, **labels}
+    return lambda arm: labels.get(arm, arm)
 
 
 def greedy_evaluations(run: Run) -> list[Stage]:

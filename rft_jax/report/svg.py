@@ -29,12 +29,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """Points of one colour, in order of x; `dashed` for what is not ours (published figures)."""
+    """Points of one colour, in order of x; without `marks` a bare line, without a label no key."""
 
     label: str
     points: Sequence[Point]
     colour: int
     dashed: bool = False
+    marks: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,16 +95,18 @@ def line_chart(
 ) -> str:
     """Lines through points, each with its interval where it has one; a legend beneath."""
     points = [point for one in series for point in one.points]
+    marked = [one for one in series if one.marks and marks]
     left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - 42
     x = _x_axis([point.x for point in points], left + 8, right - 8, log_x)
     bounds = [b for p in points for b in (p.y, p.low, p.high) if b is not None]
     y = _linear(bounds, bottom, top, zero)
     parts = [_grid(x, y, left, right, bottom, y_format), _axis_labels(x_label, y_label, height)]
     # Marks at the same x stand side by side, so that their intervals can be told apart.
-    aside = [4.0 * (i - (len(series) - 1) / 2) if marks else 0.0 for i in range(len(series))]
-    parts += [_line(*both, x, y, y_format, marks) for both in zip(series, aside, strict=True)]
+    aside = {id(one): 4.0 * (i - (len(marked) - 1) / 2) for i, one in enumerate(marked)}
+    parts += [_line(one, aside.get(id(one), 0.0), x, y, y_format, marks) for one in series]
     return _svg(height, f"{y_label} by {x_label}", parts) + legend(
-        {one.label: one.colour for one in series}, {one.label for one in series if one.dashed}
+        {one.label: one.colour for one in series if one.label},
+        {one.label for one in series if one.dashed},
     )
 
 
@@ -149,7 +152,7 @@ def _line(series: Series, aside: float, x: Axis, y: Axis, y_format: Format, mark
     path = " ".join(f"{x(p.x) + aside:.1f},{y(p.y):.1f}" for p in series.points)
     dashed = ' stroke-dasharray="5 4"' if series.dashed else ""
     parts = [f'<polyline class="line" points="{path}"{dashed}/>']
-    for p in series.points if marks else ():
+    for p in series.points if marks and series.marks else ():
         at, note, interval = x(p.x) + aside, f"{series.label}, {plain(p.x)}: {y_format(p.y)}", ""
         if p.low is not None and p.high is not None:
             note += f" ({y_format(p.low)} to {y_format(p.high)})"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from rft_jax.report.runs import Run, arm_name
+from rft_jax.report.runs import Run
 
 FIGURES = {"accuracy": "Accuracy", "mean@1": "mean@1", "maj@k": "maj@{k}", "pass@k": "pass@{k}"}
 
@@ -86,7 +86,7 @@ def results_table(runs: Sequence[Run]) -> Table:
     several = len(runs) > 1
     header = ["Model", *["Run"] * several, *_titles(first), *titles, *_titles(counts)]
     cells = [
-        [Cell(arm_name(row["model"]))]
+        [Cell(run.arm_name(row["model"]))]
         + [Cell(run.name)] * several
         + [_number(row.get(name), name) for name in first]
         + [percentage(row.get(name)) for name in figures]
@@ -125,7 +125,7 @@ def seeds_table(run: Run, means: Mapping[str, Mapping[str, Any]]) -> Table:
     cells = []
     for model in models:
         rows = {row["seed"]: row for row in run.rows if row["model"] == model}
-        line = [Cell(arm_name(model)), percentage(means.get(model))]
+        line = [Cell(run.arm_name(model)), percentage(means.get(model))]
         line += [_short_percentage(rows.get(seed)) for seed in seeds]
         line += [_number(_mean(rows.values(), name), name) for name in counts]
         cells.append(line)
@@ -176,7 +176,8 @@ def comparison_table(runs: Sequence[Run]) -> Table:
     cells = []
     for run, row in rows:
         low, high = (100 * bound for bound in row["ci95"])
-        line = [Cell(f"{arm_name(row['a'])} – {arm_name(row['b'])}"), *[Cell(run.name)] * several]
+        names = f"{run.arm_name(row['a'])} – {run.arm_name(row['b'])}"
+        line = [Cell(names), *[Cell(run.name)] * several]
         line.append(Cell(f"{100 * row['difference']:+.1f}", f"[{low:+.1f}, {high:+.1f}]"))
         line.append(Cell(p_text(row["p_value"])))
         if by_seed:

@@ -38,12 +38,17 @@ def paths(folder: Path, flags: dict[str, str]) -> None:
         rows.append(path | {"origin": "human", "models": [], "equations": ["1+1=2"]})
         rows.append(path | {"origin": "sampled", "models": ["m"], "equations": ["2=1+1"]})
     write(folder, "paths.jsonl", rows)
+    if "-test-paths-" in folder.name:
+        stats = {"paths": {"problems_by_sampled": {"0": 1, "1": 3}}}
+        (folder / "stats.json").write_text(json.dumps(stats))
 
 
 def evaluate(folder: Path, _flags: dict[str, str]) -> None:
-    right = RIGHT[folder.name.split("-")[0]]
+    right = RIGHT.get(folder.name.split("-")[0], 2)
     figure = {"value": right / 4, "ci95": [0.0, 1.0], "n": 4}
     metrics = {"n": 4, "k": 1, "accuracy": figure, "maj@k": figure, "pass@k": figure}
+    if "-vote-" in folder.name:
+        metrics["curve"] = [{"k": k, "maj@k": figure, "pass@k": figure} for k in (1, 8)]
     (folder / "metrics.json").write_text(json.dumps(metrics))
     rows = [{"id": q, "correct": [i < right]} for i, q in enumerate(QUESTIONS)]
     write(folder, "predictions.jsonl", rows)

@@ -21,6 +21,13 @@ from rft_jax.rft.collect import collect
 from rft_jax.rft.settings import CollectSettings
 
 SHARES = {"rho": 0.25, "sft": 0.48, "sft_steps": 0.46, "rft_no_dedup": 0.55, "rft": 0.58}
+NAMES_OF_ARMS = {
+    "rho": "Pretrained (ρ)",
+    "sft": "SFT",
+    "sft_steps": "SFT, as many steps as RFT",
+    "rft": "RFT",
+    "rft_no_dedup": "RFT without dedup",
+}
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>\u0000\ud800 & "quoted"'
 NAMES = ("Ada", "Bo", "Cy", "Di")
 
@@ -181,6 +188,7 @@ class FakeRun:
         write_json(self.folder / "timing.json", {"stages": dict.fromkeys(self.stages, 12.3)})
         described = {
             "stages": self.stages,
+            "arms": NAMES_OF_ARMS,
             "settings": {"model": "", "seeds": list(seeds), "train": {"learning_rate": 1e-3}},
             "versions": {"python": "3.11", "jax": "0.10.2"},
             "notes": f"The pretrained model has seen none of these problems. {HOSTILE[:50]}",

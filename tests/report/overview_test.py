@@ -8,6 +8,8 @@ import pytest
 from rft_jax.report.overview import colours, headline
 from rft_jax.report.runs import Run, Stage
 
+LABELS = {"rho": "Pretrained (ρ)", "sft": "SFT", "rft": "RFT"}
+
 
 def _row(model: str, value: float, seed: int = 0) -> dict[str, Any]:
     accuracy = {"value": value, "ci95": [value - 0.02, value + 0.02], "n": 2000}
@@ -20,7 +22,7 @@ def _compared(a: str, b: str, difference: float, p_value: float) -> dict[str, An
 
 
 def _run(rows: list[dict[str, Any]], *comparisons: dict[str, Any]) -> Run:
-    return Run("run", Path("run"), (), tuple(rows), comparisons)
+    return Run("run", Path("run"), (), tuple(rows), comparisons, labels=LABELS)
 
 
 @pytest.mark.parametrize(

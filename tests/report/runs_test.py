@@ -17,7 +17,7 @@ def test_a_run_is_read_with_its_stages_and_results(make_run: Callable[..., Path]
     assert run.name == "mine"
     assert {row["model"] for row in run.rows} == {"rho", "sft", "sft_steps", "rft_no_dedup", "rft"}
     assert [stage.arm for stage in run.of("collect")] == ["rft"]
-    assert next(run.of("collect")).label == "RFT, seed 0"
+    assert run.arm_name(next(run.of("collect")).arm) == "RFT"
     assert run.versions["jax"] == "0.10.2"
     assert len(run.notes) == 1
 

@@ -16,13 +16,15 @@ from rft_jax.report.tables import (
     seeds_table,
 )
 
+LABELS = {"rho": "Pretrained (ρ)", "sft": "SFT", "rft": "RFT"}
+
 
 def _figure(value: float) -> dict[str, Any]:
     return {"value": value, "ci95": [value - 0.02, value + 0.03], "n": 100}
 
 
 def _run(rows: list[dict[str, Any]], name: str = "a", **more: Any) -> Run:
-    return Run(name, Path(name), (), tuple(rows), **more)
+    return Run(name, Path(name), (), tuple(rows), labels=LABELS, **more)
 
 
 def test_figures_are_percentages_with_their_interval() -> None:

@@ -1,0 +1,44 @@
+"""A run whose stages a stand-in for `rft` makes: `fake_rft.py`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rft_jax.commands.loop import RUN
+from rft_jax.gin_settings import Config, load_config
+from rft_jax.pipeline import process
+from rft_jax.pipeline import run as pipeline
+
+FAKE = (sys.executable, str(Path(__file__).with_name("fake_rft.py")))
+
+
+@pytest.fixture
+def fake(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(process, "COMMAND", FAKE)
+    monkeypatch.setattr(pipeline, "_jax_backend", lambda *_: "cpu")
+    monkeypatch.setenv("FAKE_TRACE", str(tmp_path / "trace"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def experiment(tmp_path) -> Callable[..., Config]:
+    """The settings of an installed experiment on a model and problems that hardly exist."""
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    rows = [{"id": name, "question": f"{name}?", "answer": "#### 2"} for name in "abcd"]
+    problems = tmp_path / "problems.jsonl"
+    problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def make(name: str, *flags: str) -> Config:
+        common = [f"run.model={model}", "run.parallel=2", f"run.test_problems={problems}"]
+        common += [f"run.train_problems={problems}"]
+        files = [f"experiments/{name}.gin"]
+        return load_config(RUN.settings_classes(), files, [*common, *flags], scoped=True)
+
+    return make

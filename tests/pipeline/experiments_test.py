@@ -1,0 +1,228 @@
+"""Each experiment asks for the right stages, shares what is the same, and ends in figures."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.pipeline import run as pipeline
+from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.stages import OutputOf, StepsOf
+from rft_jax.report.report import report
+from rft_jax.report.settings import ReportSettings
+
+
+@pytest.fixture
+def plan_of(experiment, tmp_path):
+    """`plan_of(name, *flags)`: the plan of an installed experiment."""
+    return lambda name, *flags: pipeline.make_plan(experiment(name, *flags), tmp_path / "run")
+
+
+def _commands(plan: Plan) -> Counter[str]:
+    return Counter(stage.command for stage in plan.stages)
+
+
+def _training_of(plan: Plan, arm: str):
+    (one,) = [one for one in plan.measured if one.arm == arm]
+    model = one.greedy.arguments["--model"]
+    assert isinstance(model, OutputOf)
+    return model.stage
+
+
+def test_supervised_scaling_trains_on_parts_for_as_many_epochs_and_for_as_many_steps(plan_of):
+    plan = plan_of("supervised_scaling", "run.seeds=(0,)", "supervised_scaling.parts=(1, 2, 4)")
+    assert _commands(plan) == {"train": 5, "evaluate": 5}
+    whole = _training_of(plan, "sft")
+    steps = _training_of(plan, "steps_4").arguments["--gin.train.num_steps"]
+    assert steps == StepsOf(whole)
+    assert "--gin.train.num_steps" not in _training_of(plan, "epochs_4").arguments
+    sizes = {name: len(problems) for name, problems in plan.files.items()}
+    data = {arm: _training_of(plan, arm).arguments["--data"].value for arm in ("sft", "epochs_4")}
+    assert sizes[data["sft"]] == 4 and sizes[data["epochs_4"]] == 1
+
+
+def test_parts_of_the_problems_are_nested_and_drawn_by_seed(plan_of):
+    plan = plan_of("supervised_scaling", "run.train_problems=wordproblems:train", "run.limit=64")
+    drawn = {count: {p.id for p in plan.files[plan.part(count, 0).value]} for count in (4, 16, 64)}
+    assert [len(ids) for ids in drawn.values()] == [4, 16, 64]
+    assert drawn[4] < drawn[16] < drawn[64]
+    assert plan.part(16, 0) == plan.part(16, 0) != plan.part(16, 1)
+
+
+def test_rft_k_samples_once_and_takes_the_first_k(plan_of):
+    plan = plan_of("rft_k", "rft_k.ks=(1, 8)", "rft_k.ks_without_dedup=(8,)")
+    plan_counts = _commands(plan)
+    assert plan_counts == {"train": 4, "sample": 1, "collect": 3, "evaluate": 4}
+    (sampling,) = [stage for stage in plan.stages if stage.command == "sample"]
+    kept = {}
+    for arm in ("rft_k1", "rft_k8", "no_dedup_k8"):
+        collected = _training_of(plan, arm).arguments["--data"].stage
+        assert collected.waits_for == (sampling,)
+        kept[arm] = collected.settings["collect"]
+    assert [one.first_samples for one in kept.values()] == [1, 8, 8]
+    assert [one.dedup for one in kept.values()] == ["equations", "equations", "none"]
+
+
+def test_more_samples_than_are_drawn_are_refused(plan_of):
+    with pytest.raises(UserError, match=r"k = 100, and sample\.num_samples = 50"):
+        plan_of("rft_k", "sample.num_samples=50")
+
+
+def test_rft_union_unites_its_members_and_draws_each_once(plan_of):
+    plan = plan_of("rft_union", "rft_union.members=(0, 1)", "rft_union.sizes=(1, 2)")
+    assert _commands(plan)["sample"] == 2
+    both = _training_of(plan, "rft_u2").arguments["--data"].stage
+    equal = _training_of(plan, "rft_u2_equal").arguments["--data"].stage
+    assert [stage.title for stage in both.waits_for] == ["sft-0 sample", "sft-1 sample"]
+    assert equal.waits_for == both.waits_for
+    first = [stage.settings["collect"].first_samples for stage in (both, equal)]
+    assert first == [24, 12]
+
+
+def test_a_larger_model_can_be_a_member_of_a_union(plan_of, tmp_path):
+    other = tmp_path / "13b"
+    other.mkdir()
+    (other / "config.json").write_text("{'other': 1}")
+    flags = ["rft_union.members=(0,)", f"rft_union.models=['{other}']", "rft_union.sizes=(1, 2)"]
+    plan = plan_of("rft_union", *flags)
+    trained = _training_of(plan, "rft_u2")
+    members = trained.arguments["--data"].stage.waits_for
+    models = [sample.arguments["--model"].stage.arguments["--model"].value for sample in members]
+    assert models == [plan.model.value, str(other)]
+    assert trained.arguments["--model"] == plan.model
+
+
+def test_the_controls_of_what_carries_the_gain_have_as_many_rows_as_rft(plan_of):
+    embedded = "run.train_problems=wordproblems:train"
+    plan = plan_of("what_carries_the_gain", "run.seeds=(0,)", embedded, "run.limit=8")
+    rft = _training_of(plan, "rft").arguments["--data"].stage
+    for kind in ("oracle", "most_likely", "random", "human"):
+        derived = _training_of(plan, kind).arguments["--data"].stage
+        assert derived.command == "derive"
+        assert derived.arguments["--kind"].value == kind
+        assert derived.arguments["--collected"] == OutputOf(rft)
+        assert ("--samples" in derived.arguments) == (kind in ("most_likely", "random"))
+
+
+def test_self_consistency_votes_with_the_models_that_answer_greedily(plan_of):
+    plan = plan_of("self_consistency")
+    for one in plan.measured:
+        assert one.vote is not None
+        assert one.vote.arguments["--model"] == one.greedy.arguments["--model"]
+        assert one.vote.settings["evaluate"].curve == (1, 2, 4, 8, 16, 32)
+
+
+def test_path_diversity_counts_the_right_paths_among_the_votes(plan_of):
+    plan = plan_of("path_diversity", "path_diversity.ks=(1,)")
+    assert [one.arm for one in plan.measured] == ["sft", "rft_k1", "rft_union"]
+    for one in plan.measured:
+        assert one.tests is not None and one.vote is not None
+        assert one.tests.arguments["--samples"] == OutputOf(one.vote, "samples")
+        assert one.tests.arguments["--problems"] == plan.test_problems
+
+
+def test_temperature_samples_each_sft_at_each_temperature(plan_of):
+    plan = plan_of("temperature")
+    drawn = {
+        (stage.arm, stage.settings["sample"].temperature)
+        for stage in plan.stages
+        if stage.command == "sample"
+    }
+    assert drawn == {("sft", 0.7), ("sft", 1.0), ("overfit", 0.7), ("overfit", 1.0)}
+    assert _training_of(plan, "overfit").settings["train"].num_epochs == 12
+    assert _training_of(plan, "rft_overfit_t1.0").settings["train"].num_epochs == 3
+
+
+def test_iterate_adds_the_last_rounds_samples_and_trains_the_pretrained_model(plan_of):
+    plan = plan_of("iterate", "iterate.rounds=3", "iterate.k=4")
+    third = _training_of(plan, "round3")
+    assert third.arguments["--model"] == plan.model
+    titles = [stage.title for stage in third.arguments["--data"].stage.waits_for]
+    assert titles == ["sft-0 sample", "round1-0 sample", "round2-0 sample"]
+    assert "round3-0 sample" not in {stage.title for stage in plan.stages}
+    once = _training_of(plan, "once_k12").arguments["--data"].stage
+    assert once.settings["collect"].first_samples == 12
+
+
+def test_experiments_in_one_output_share_their_stages(fake, experiment, tmp_path):
+    first = experiment("rft_k", "rft_k.ks=(1, 12)", "rft_k.ks_without_dedup=()")
+    pipeline.run(str(tmp_path / "run"), first)
+    trace = tmp_path / "trace"
+    trace.write_text("")
+    second = experiment("iterate", "iterate.rounds=1")
+    pipeline.run(str(tmp_path / "run"), second)
+    assert trace.read_text() == ""  # SFT, its samples and RFT with k = 12 were all there
+    for name in ("rft_k", "iterate"):
+        described = json.loads((tmp_path / "run" / name / "run.json").read_text())
+        for stage in described["stages"].values():
+            assert (tmp_path / "run" / name / stage["folder"] / "COMPLETE").exists()
+
+
+SMALL = {
+    "supervised_scaling": ("run.seeds=(0, 1)", "supervised_scaling.parts=(1, 2, 4)"),
+    "rft_k": ("rft_k.ks=(1, 3, 6)", "rft_k.ks_without_dedup=(1,)"),
+    "rft_union": ("rft_union.sizes=(1, 2)",),
+    "self_consistency": (),
+    "path_diversity": (),
+    "temperature": (),
+    "iterate": (),
+}
+
+
+FAST = ("rft_k", "path_diversity")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in SMALL],
+)
+def test_an_experiment_ends_in_figures_and_a_page(fake, experiment, tmp_path, name):
+    pipeline.run(str(tmp_path / "run"), experiment(name, *SMALL[name]))
+    home = tmp_path / "run" / name
+    results = json.loads((home / "results.json").read_text())
+    assert results["experiment"] == name
+    for figure in results["figures"]:
+        assert all(line["points"] for line in figure["series"]), figure["name"]
+    report([str(home)], str(tmp_path / "report"), ReportSettings())
+    page = (tmp_path / "report" / "index.html").read_text()
+    table = (tmp_path / "report" / "table.md").read_text()
+    for figure in results["figures"]:
+        assert f"<h3>{figure['title']}</h3>" in page
+        assert f"### {figure['title']}" in table
+
+
+def test_a_fit_goes_through_every_training(fake, experiment, tmp_path):
+    flags = ("run.seeds=(0, 1)", "supervised_scaling.parts=(1, 2, 4)")
+    pipeline.run(str(tmp_path / "run"), experiment("supervised_scaling", *flags))
+    home = tmp_path / "run" / "supervised_scaling"
+    (figure,) = json.loads((home / "results.json").read_text())["figures"]
+    epochs = figure["series"][0]
+    assert [point["x"] for point in epochs["points"]] == [1, 2, 4]
+    # sft answers one of four questions rightly, every other arm two: (1/2, 1/2, 1/4), twice.
+    assert [point["value"] for point in epochs["points"]] == [0.5, 0.5, 0.25]
+    assert epochs["fit"]["n"] == 6
+    assert epochs["fit"]["slope"] == pytest.approx(-0.125)
+
+
+def test_another_experiments_settings_are_a_mistake(experiment, tmp_path):
+    config = experiment("iterate", "rft_k.ks=(1, 2)")
+    with pytest.raises(UserError, match=r"rft_k has settings bound, and run\.experiment is 'it"):
+        pipeline.make_plan(config, tmp_path / "run")
+
+
+def test_an_unknown_experiment_is_a_mistake(experiment, tmp_path):
+    with pytest.raises(UserError, match=r"run\.experiment is 'rtf_k'; there are quickstart"):
+        pipeline.make_plan(experiment("iterate", "run.experiment=rtf_k"), tmp_path / "run")
+
+
+def test_every_experiment_has_a_gin_file_that_says_what_it_is():
+    folder = Path(__file__).parents[2] / "configs" / "experiments"
+    for name in pipeline.EXPERIMENTS:
+        if name != "quickstart":
+            text = (folder / f"{name}.gin").read_text()
+            assert text.startswith("# ")
+            assert f"run.experiment = '{name}'" in text
