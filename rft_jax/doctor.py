@@ -14,6 +14,7 @@ from pathlib import Path
 import rft_jax
 from rft_jax.model_names import EMBEDDED_FOLDER
 from rft_jax.pipeline.child import cache_folder, cpu_cores
+from rft_jax.remote import scratch_folder
 
 _GB = 1e9
 _CORE = (
@@ -23,6 +24,7 @@ _CORE = (
     "optax",
     "orbax-checkpoint",
     "numpy",
+    "fsspec",
     "gin-config",
     "tokenizers",
     "sentencepiece",
@@ -54,6 +56,8 @@ EXTRAS = {
         ("seqio", "tensorflow", "tensorflow_text", "tensorflow_datasets"),
         "rft train --data TASK (seqio), gsm8k:… without $GSM8K_DIR",
     ),
+    "gcs": Extra(("gcsfs",), "gs://… as inputs and outputs"),
+    "s3": Extra(("s3fs",), "s3://… as inputs and outputs"),
     "beam": Extra(("apache_beam",), "rft collect on Apache Beam"),
     "hf": Extra(("torch", "transformers"), "parity tests, making SmolLM2's folder from its GGUF"),
 }
@@ -118,8 +122,10 @@ def _space() -> Iterable[str]:
     disk = shutil.disk_usage(".")
     yield f"disk here: {disk.free / _GB:.1f} of {disk.total / _GB:.1f} GB are free"
     cache = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or cache_folder(os.environ))
-    size = sum(p.stat().st_size for p in cache.rglob("*") if p.is_file())
-    yield f"compiled programs: {size / 1e6:.0f} MB in {cache}; to clear them, remove that folder"
+    kept = {"compiled programs": cache, "copies of remote files": scratch_folder()}
+    for what, folder in kept.items():
+        size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+        yield f"{what}: {size / 1e6:.0f} MB in {folder}; to clear them, remove that folder"
 
 
 def _memory() -> dict[str, float]:

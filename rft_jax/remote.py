@@ -36,7 +36,7 @@ def is_remote(spec: str) -> bool:
 
 
 def scratch_folder() -> Path:
-    """Where the local copies lie: $RFT_SCRATCH, or beside the compiled programs."""
+    """Where the local copies lie: $RFT_SCRATCH, or in the user's cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get(SCRATCH) or Path(cache) / "rft_jax" / "remote")
 

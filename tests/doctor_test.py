@@ -26,6 +26,16 @@ def test_a_missing_extra_is_said_with_what_it_is_for_and_how_to_get_it(monkeypat
     assert "rft train --data TASK" in line
 
 
+def test_what_is_kept_outside_of_outputs_is_said_with_its_size(monkeypatch, tmp_path):
+    for variable, size in (("JAX_COMPILATION_CACHE_DIR", 2), ("RFT_SCRATCH", 3)):
+        (tmp_path / variable).mkdir()
+        (tmp_path / variable / "file").write_bytes(bytes(size * 1_000_000))
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    text = doctor.examine()
+    assert f"compiled programs: 2 MB in {tmp_path}/JAX_COMPILATION_CACHE_DIR; to clear" in text
+    assert f"copies of remote files: 3 MB in {tmp_path}/RFT_SCRATCH; to clear" in text
+
+
 def test_gsm8k_is_looked_for_where_the_variable_points(monkeypatch, tmp_path):
     (tmp_path / "train.jsonl").write_text("")
     monkeypatch.setenv("GSM8K_DIR", str(tmp_path))
