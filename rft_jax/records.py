@@ -87,6 +87,17 @@ def question_digest(question: str) -> str:
     return hashlib.sha256(question.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
+def distinct_id(prefix: str, question: str, repeats: Counter[str]) -> str:
+    """`<prefix>/<digest>`, and `-2`, `-3` where that was given before.
+
+    Args:
+      repeats: how often each was given; counted on.
+    """
+    base = f"{prefix}/{question_digest(question)}"
+    repeats[base] += 1
+    return base if repeats[base] == 1 else f"{base}-{repeats[base]}"
+
+
 def read_problems(path: str | FilePath, prefix: str | None = None) -> list[Problem]:
     """Problems of a JSONL file with `question`/`answer` or `query`/`response` rows.
 
@@ -106,9 +117,7 @@ def read_problems(path: str | FilePath, prefix: str | None = None) -> list[Probl
         answer = _text(row, ("answer", "response"), where)
         identity = row.get("id")
         if identity is None:
-            base = f"{prefix}/{question_digest(question)}"
-            repeats[base] += 1
-            identity = base if repeats[base] == 1 else f"{base}-{repeats[base]}"
+            identity = distinct_id(prefix, question, repeats)
         if not isinstance(identity, str) or not identity:
             raise UserError(f"{where}: id is {identity!r}; a non-empty string is needed")
         if identity in seen:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from rft_jax.errors import UserError
-from rft_jax.records import Problem, question_digest, read_problems
+from rft_jax.records import Problem, distinct_id, read_problems
 from rft_jax.remote import fetched
 
 GSM8K_DIR = "GSM8K_DIR"
@@ -18,8 +19,8 @@ def load_problems(spec: str) -> list[Problem]:
     """The problems of a JSONL file or a named split.
 
     Args:
-      spec: a path or URL, `gsm8k:train|test` (the files in $GSM8K_DIR, else a prepared TFDS data set), or
-        `wordproblems:train|dev|test` (the embedded data in its default sizes).
+      spec: a path or URL, `gsm8k:train|test` (the files in $GSM8K_DIR, else a prepared TFDS data
+        set), or `wordproblems:train|dev|test` (the embedded data in its default sizes).
 
     Raises:
       UserError: there is no such file or split, or a row is no problem.
@@ -48,14 +49,11 @@ def _gsm8k(split: str) -> list[Problem]:
 def _gsm8k_from_tfds(split: str) -> list[Problem]:
     from rft_jax.data.tfds import read_gsm8k
 
-    problems: list[Problem] = []
-    seen: dict[str, int] = {}
-    for question, answer in read_gsm8k(split):
-        base = f"gsm8k-{split}/{question_digest(question)}"
-        seen[base] = seen.get(base, 0) + 1
-        identity = base if seen[base] == 1 else f"{base}-{seen[base]}"
-        problems.append(Problem(identity, question, answer))
-    return problems
+    repeats: Counter[str] = Counter()
+    return [
+        Problem(distinct_id(f"gsm8k-{split}", question, repeats), question, answer)
+        for question, answer in read_gsm8k(split)
+    ]
 
 
 def _wordproblems(split: str) -> list[Problem]:
