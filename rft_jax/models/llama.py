@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int
 from rft_jax.models import kv_cache
 from rft_jax.models.attention import cached_attention, causal_attention
 from rft_jax.models.config import LlamaConfig
+from rft_jax.models.contraction import contract
 from rft_jax.models.flash import keep_attention
 from rft_jax.models.kv_cache import KVCache
 from rft_jax.models.lora import AdaptedDense, adapters_of
@@ -50,6 +51,7 @@ def _dense(config: LlamaConfig, features: Any, name: str, axis: Any = -1) -> nn.
         use_bias=False,
         dtype=config.dtype,
         param_dtype=config.param_dtype,
+        dot_general=contract,
         name=name,
     )
 
