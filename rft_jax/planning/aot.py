@@ -33,6 +33,8 @@ from rft_jax.training.settings import COMPUTED, TrainSettings
 from rft_jax.training.train_step import init_state as init_train_state
 from rft_jax.training.train_step import state_shardings, train_step
 
+# What libtpu says of a program that finds no room, in either of two places.
+_TOO_LARGE = r"(?:Used |HLO temporaries \()([0-9.]+)([KMGT])"
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -71,6 +73,7 @@ def tpu_devices(topology: Topology) -> list[Any]:
             "or take the formulas alone: --gin.plan.compile=False"
         )
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # there is no cloud machine to be asked
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # nor a TPU that only one may hold
     os.environ.setdefault("TPU_STDERR_LOG_LEVEL", "3")  # nor any use in hearing that there is none
     os.environ.setdefault("TPU_MIN_LOG_LEVEL", "3")
     from jax.experimental import topologies
@@ -159,7 +162,7 @@ def _compile(lowered: Any) -> Compiled:
     try:
         compiled = lowered.compile()
     except Exception as error:  # XlaRuntimeError is no public name
-        used = re.search(r"Used ([0-9.]+)([KMGT]) of", str(error))
+        used = re.search(_TOO_LARGE, str(error))
         if used is None:
             raise
         needed = int(float(used[1]) * _UNITS[used[2]])

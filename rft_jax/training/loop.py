@@ -27,6 +27,7 @@ from rft_jax.progress import Progress
 from rft_jax.training.batches import Batches
 from rft_jax.training.metrics import MetricsLog
 from rft_jax.training.optimizers import learning_rate
+from rft_jax.training.profiling import StepTrace, memory_summary
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import TrainState, init_state, state_shardings, train_step
 
@@ -58,12 +59,15 @@ def run_steps(run: Run, params: Params, stopped: Callable[[int], bool]) -> Train
     checkpoints = TrainStateCheckpoints(run.folder / "checkpoints", run.settings.keep_checkpoints)
     state = _begin(run, params, checkpoints)
     first = int(state.step)
+    if is_main():
+        print(memory_summary(state), flush=True)
     log = MetricsLog(run.folder, first, run.settings.wandb, asdict(run.settings))
     steps = _Steps(run, log, checkpoints, first)
     shown = Progress("train", run.num_steps, "steps", initial=first) if is_main() else None
-    with shown or nullcontext():
+    traced = run.settings.profile_steps if is_main() else 0
+    with shown or nullcontext(), StepTrace(log.tensorboard, first, traced) as trace:
         for step in range(first, run.num_steps):
-            state = steps.advance(state, step, shown)
+            state = trace.call(step, partial(steps.advance, state, step, shown))
             if step + 1 == run.num_steps or (step + 1) % run.settings.save_every_steps == 0:
                 steps.save(state, step + 1, shown)
             if stopped(step + 1):

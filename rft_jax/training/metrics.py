@@ -31,6 +31,7 @@ class MetricsLog:
         self, folder: Path, step: int, project: str = "", settings: Mapping[str, Any] | None = None
     ) -> None:
         self._path = folder / FILE_NAME
+        self.tensorboard = folder / "tensorboard"
         self.rows: list[dict[str, Any]] = []
         if step and self._path.exists():
             self.rows = [row for _, row in read_rows(self._path) if row["step"] <= step]
@@ -49,10 +50,9 @@ class MetricsLog:
         write_rows(self._path, self.rows)
         new = self.rows[self._shown :]
         if new and not self._writers:
-            folder = self._path.parent
-            self._writers.append(_tensorboard(folder / "tensorboard", new[0]["step"]))
+            self._writers.append(_tensorboard(self.tensorboard, new[0]["step"]))
             if self._project:
-                self._writers.append(_wandb(folder, self._project, self._settings))
+                self._writers.append(_wandb(self._path.parent, self._project, self._settings))
         for write in self._writers:
             for row in new:
                 write(row)

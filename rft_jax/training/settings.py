@@ -60,6 +60,8 @@ class TrainSettings:
       loss_chunk: positions whose logits exist at a time; 0 for all of them.
       save_every_steps: steps between checkpoints.
       keep_checkpoints: how many checkpoints are kept.
+      profile_steps: steps of a start, from the third on, whose trace is left for TensorBoard's
+        profiler; 0 for none.
       wandb: project on Weights & Biases that gets the metrics too (needs wandb); '' for none.
     """
 
@@ -97,6 +99,7 @@ class TrainSettings:
     loss_chunk: int = 0
     save_every_steps: int = 100
     keep_checkpoints: int = 1
+    profile_steps: int = 0
     wandb: str = ""
 
     @property

@@ -38,7 +38,7 @@ from rft_jax.training.token_arrays import (
 # Settings that later versions have brought, with the values under which they change nothing, and
 # such as never do: a folder made without them goes on.
 _NEUTRAL = {"question_weights": "none", "warmup_steps": 0}
-_WITHOUT_EFFECT = ("wandb",)
+_WITHOUT_EFFECT = ("wandb", "profile_steps")
 
 
 def train(
