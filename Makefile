@@ -1,6 +1,6 @@
 # make install     .venv with this package and the tools of development
 # make quickstart  the whole loop on the embedded data, about ten minutes on two CPU cores
-# make test        the fast tests; test-all: the slow ones too; lint: ruff and mypy
+# make test        the fast tests; test-all: the slow ones too, and libtpu for them; lint: ruff and mypy
 # make docs       the pages of docs/ as a site, in site/
 STAMP := .venv/.installed
 PYTEST := .venv/bin/python -m pytest -q -n 2 --dist loadfile
@@ -20,6 +20,7 @@ test: $(STAMP)
 	$(PYTEST) -m "not slow"
 
 test-all: $(STAMP)
+	@tools/make_venv dev,tpu
 	$(PYTEST)
 
 lint: $(STAMP)

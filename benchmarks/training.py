@@ -6,6 +6,7 @@ compared; compiling and the first steps don't count. Needs torch and transformer
 accelerate too, and no TensorFlow.
 
   python benchmarks/training.py                                        a small model on the CPU
+  python benchmarks/training.py --model wordproblems --length 144 --scan_unroll 4
   python benchmarks/training.py --model tinyllama_1b --batch 8 --length 2048 --remat save_attention
   python benchmarks/training.py --model tinyllama_1b --batch 8 --length 2048 --ours_only
 """
@@ -41,6 +42,14 @@ from rft_jax.training.settings import COMPUTED, TrainSettings  # noqa: E402
 from rft_jax.training.train_step import init_state, state_shardings, train_step  # noqa: E402
 
 SHAPES = {
+    "wordproblems": LlamaConfig(
+        vocab_size=233,
+        hidden_size=128,
+        intermediate_size=336,
+        num_layers=4,
+        num_heads=4,
+        num_kv_heads=2,
+    ),
     "small": LlamaConfig(
         vocab_size=4096,
         hidden_size=384,
