@@ -24,7 +24,7 @@ from rft_jax.jsonl import write_json
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_params
 from rft_jax.models.lora import merge_adapters
-from rft_jax.partitioning import param_shardings
+from rft_jax.partitioning import param_shardings, path_name
 from rft_jax.prompts import Template, save_template
 from rft_jax.tokenizers import Tokenizer
 
@@ -50,11 +50,9 @@ class Weight:
 
     def to_theirs(self, tensor: np.ndarray) -> np.ndarray:
         """The inverse of `to_ours`."""
-        return (
-            tensor
-            if self.inputs is None
-            else tensor.reshape(self.their_shape(tensor.shape)[::-1]).T
-        )
+        if self.inputs is None:
+            return tensor
+        return tensor.reshape(self.their_shape(tensor.shape)[::-1]).T
 
     def their_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape in the file of a parameter with our shape (of one layer)."""
@@ -222,7 +220,7 @@ def _to_host(array: Array) -> np.ndarray:
 
 def _flatten(tree: Any) -> Iterator[tuple[str, Any]]:
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        yield jax.tree_util.keystr(path, simple=True, separator="/"), leaf
+        yield path_name(path), leaf
 
 
 def _unflatten(leaves: dict[str, Any]) -> Params:

@@ -20,10 +20,10 @@ from tests.llama_twin import random_tensors, random_tokens, write_folder
 
 
 @partial(jax.jit, static_argnums=0)
-def _loss_and_logits(
+def loss_and_logits(
     config: LlamaConfig, params: Params, tokens: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """The mean next-token loss."""
+    """The mean next-token loss, and the logits it is of."""
     positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
     logits = unembed(params, Llama(config).apply({"params": params}, tokens, positions)[0])
     log_probs = jax.nn.log_softmax(logits[:, :-1])
@@ -52,7 +52,7 @@ def test_logits_and_gradients_equal_the_stored_ones_of_hugging_face(
     tokens = jnp.asarray(random_tokens(content))
     with np.load(PATH) as golden:
         expected, their_summary = golden[name], golden[f"{name} gradients"]
-    gradient = jax.grad(partial(_loss_and_logits, config), has_aux=True)
+    gradient = jax.grad(partial(loss_and_logits, config), has_aux=True)
     gradients, logits = gradient(params, tokens)
     assert np.abs(expected).max() > 1
     np.testing.assert_allclose(logits, expected, atol=1e-4, rtol=0)

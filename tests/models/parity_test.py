@@ -14,8 +14,6 @@ import pytest
 
 from rft_jax.checkpoints.huggingface import import_params
 from rft_jax.checkpoints.huggingface_config import read_config
-from rft_jax.models.config import LlamaConfig
-from rft_jax.models.llama import Llama, Params, unembed
 from tests.llama_twin import (
     LINEAR_ROPE,
     LLAMA3_ROPE,
@@ -25,6 +23,7 @@ from tests.llama_twin import (
     tiny_config,
     write_folder,
 )
+from tests.models.golden_test import loss_and_logits
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -73,30 +72,13 @@ def _their_model(config: dict[str, Any]) -> Any:
     return model
 
 
-@partial(jax.jit, static_argnums=0)
-def _forward(config: LlamaConfig, params: Params, tokens: jax.Array) -> jax.Array:
-    positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
-    return unembed(params, Llama(config).apply({"params": params}, tokens, positions)[0])
-
-
-@partial(jax.jit, static_argnums=0)
-def _ours(config: LlamaConfig, params: Params, tokens: jax.Array) -> tuple[jax.Array, Params]:
-    def loss_and_logits(params: Params) -> tuple[jax.Array, jax.Array]:
-        logits = _forward(config, params, tokens)
-        log_probs = jax.nn.log_softmax(logits[:, :-1])
-        chosen = jnp.take_along_axis(log_probs, tokens[:, 1:, None], axis=-1)
-        return -chosen.mean(), logits
-
-    gradients, logits = jax.grad(loss_and_logits, has_aux=True)(params)
-    return logits, gradients
-
-
 def _compare(folder: Path, content: dict[str, Any]) -> None:
     tokens = random_tokens(content)
     their_logits, their_gradients = _theirs(content, tokens)
     config = read_config(write_folder(folder / "weights", content, random_tensors(content)))
     params = import_params(folder / "weights", config)
-    logits, gradients = _ours(config, params, jnp.asarray(tokens))
+    gradient = jax.grad(partial(loss_and_logits, config), has_aux=True)
+    gradients, logits = gradient(params, jnp.asarray(tokens))
     assert np.abs(their_logits).max() > 1
     np.testing.assert_allclose(logits, their_logits, atol=1e-4, rtol=0)
     expected = import_params(write_folder(folder / "gradients", content, their_gradients), config)
@@ -139,6 +121,6 @@ def test_bfloat16_compute_stays_near_hugging_faces_float32(tmp_path: Path) -> No
         config = read_config(folder, dtype="bfloat16", param_dtype=param_dtype)
         params = import_params(folder, config)
         assert {str(leaf.dtype) for leaf in jax.tree.leaves(params)} == {param_dtype}
-        logits = _forward(config, params, jnp.asarray(tokens))
+        _, logits = loss_and_logits(config, params, jnp.asarray(tokens))
         assert logits.dtype == jnp.float32
         assert np.abs(np.asarray(logits) - their_logits).mean() < 0.03

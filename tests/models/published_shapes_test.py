@@ -12,6 +12,7 @@ from rft_jax.checkpoints.huggingface import WEIGHTS, param_shapes
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import load_config
 from rft_jax.models.config import LlamaConfig, RopeScaling
+from rft_jax.partitioning import path_name
 
 FOLDER = Path(__file__).parents[2] / "configs" / "models"
 # From the model cards and the sizes of the published safetensors.
@@ -64,10 +65,7 @@ def test_llama_3_2_scales_its_rotary_frequencies_by_32() -> None:
 
 def test_every_parameter_has_a_place_in_a_hugging_face_file() -> None:
     shapes = param_shapes(_config("wordproblems"))
-    paths = {
-        jax.tree_util.keystr(path, simple=True, separator="/")
-        for path, _ in jax.tree_util.tree_leaves_with_path(shapes)
-    }
+    paths = {path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(shapes)}
     assert paths == set(WEIGHTS)
 
 
