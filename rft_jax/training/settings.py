@@ -5,18 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rft_jax.errors import UserError
-from rft_jax.models.config import LORA_TARGETS, Lora
+from rft_jax.models.config import DTYPES, LORA_TARGETS, Lora
 
-SCHEDULES = ("cosine", "linear", "constant")
-QUESTION_WEIGHTS = ("none", "equal")
 COMPUTED = ("dtype", "attention", "remat", "scan_unroll")  # settings of how, not of what
-_AT_LEAST_ONE = (
-    "batch_size",
-    "gradient_accumulation",
-    "save_every_steps",
-    "keep_checkpoints",
-    "scan_unroll",
-)
+_CHOICES = {
+    "schedule": ("cosine", "linear", "constant"),
+    "over_long": ("drop", "cut"),
+    "question_weights": ("none", "equal"),
+    "moment_dtype": DTYPES,
+}
+_AT_LEAST = {
+    "num_steps": 0,
+    "warmup_steps": 0,
+    "limit": 0,
+    "loss_chunk": 0,
+    "profile_steps": 0,
+    "batch_size": 1,
+    "gradient_accumulation": 1,
+    "save_every_steps": 1,
+    "keep_checkpoints": 1,
+    "scan_unroll": 1,
+    "max_length": 2,
+}
 
 
 @dataclass(frozen=True)
@@ -111,22 +121,17 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         _ = self.lora  # refuses adapters that make no sense
-        if self.schedule not in SCHEDULES:
-            raise UserError(f"train.schedule {self.schedule!r}: one of {', '.join(SCHEDULES)}")
-        if self.over_long not in ("drop", "cut"):
-            raise UserError(f"train.over_long {self.over_long!r}: 'drop' or 'cut' is needed")
-        if self.question_weights not in QUESTION_WEIGHTS:
-            raise UserError(
-                f"train.question_weights {self.question_weights!r}: 'none' or 'equal' is needed"
-            )
-        if self.warmup_steps < 0:
-            raise UserError(f"train.warmup_steps is {self.warmup_steps}; 0 or more is needed")
-        for name in _AT_LEAST_ONE:
-            if getattr(self, name) < 1:
-                raise UserError(f"train.{name} is {getattr(self, name)}; at least 1 is needed")
-        if self.max_length < 2:
-            raise UserError(f"train.max_length is {self.max_length}; at least 2 is needed")
-        if self.num_steps < 0 or (self.num_steps == 0 and self.num_epochs < 1):
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise UserError(
+                    f"train.{name} {getattr(self, name)!r}: one of {', '.join(choices)} is needed"
+                )
+        for name, least in _AT_LEAST.items():
+            if getattr(self, name) < least:
+                raise UserError(
+                    f"train.{name} is {getattr(self, name)}; at least {least} is needed"
+                )
+        if self.num_steps == 0 and self.num_epochs < 1:
             raise UserError(
                 f"train.num_steps {self.num_steps} with num_epochs {self.num_epochs}: no work"
             )

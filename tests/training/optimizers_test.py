@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -48,13 +50,24 @@ def test_a_step_equals_optax_adamw_at_the_same_rate() -> None:
     np.testing.assert_allclose(ours["w"], theirs["w"], rtol=1e-6)
 
 
-def test_a_bad_setting_is_named_with_its_value() -> None:
-    with pytest.raises(UserError, match="'cubic'"):
-        TrainSettings(schedule="cubic")
-    with pytest.raises(
-        UserError, match="batch_size 10 is not divisible by gradient_accumulation 4"
-    ):
-        TrainSettings(batch_size=10, gradient_accumulation=4)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schedule": "cubic"}, "schedule 'cubic': one of cosine, linear, constant"),
+        ({"moment_dtype": "int8"}, "moment_dtype 'int8': one of float32, bfloat16"),
+        ({"max_length": 1}, "max_length is 1; at least 2"),
+        ({"loss_chunk": -4}, "loss_chunk is -4; at least 0"),
+        ({"loss_chunk": 100}, "max_length 512 is not divisible by loss_chunk 100"),
+        ({"num_epochs": 0}, "num_steps 0 with num_epochs 0: no work"),
+        (
+            {"batch_size": 10, "gradient_accumulation": 4},
+            "batch_size 10 is not divisible by gradient_accumulation 4",
+        ),
+    ],
+)
+def test_a_bad_setting_is_named_with_its_value(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        TrainSettings(**changes)
 
 
 def test_warm_up_in_steps_takes_the_place_of_the_ratio() -> None:
