@@ -132,33 +132,41 @@ def tokenize(
             digest.update(repr(example).encode("utf-8", "surrogatepass"))
             counts["examples"] += 1
             response = [*response, tokenizer.eos_id]
-            prompt = begin + prompt
-            excess = len(prompt) + len(response) - (max_length + 1)
+            excess = len(begin) + len(prompt) + len(response) - (max_length + 1)
+            if excess > 0 and (over_long == "drop" or excess > len(prompt)):
+                counts["dropped"] += 1
+                continue
             if excess > 0:
-                kept = len(prompt) - len(begin) - excess
-                if over_long == "drop" or kept < 0:
-                    counts["dropped"] += 1
-                    continue
-                prompt = begin + prompt[len(begin) + excess :]
                 counts["cut"] += 1
-            pieces.append(prompt + response)
-            prompt_lengths.append(len(prompt))
+                prompt = prompt[excess:]
+            pieces.append(begin + prompt + response)
+            prompt_lengths.append(len(begin) + len(prompt))
             questions.append(known.setdefault(example[0], len(known)))
     if not pieces:
         raise UserError(
             f"no example fits: {counts['examples']} read, {counts['dropped']} longer than "
             f"train.max_length {max_length}"
         )
-    offsets = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
-    tokens = np.fromiter((t for piece in pieces for t in piece), np.int32, int(offsets[-1]))
-    manifest = counts | {
-        "tokens": int(offsets[-1]),
-        "response_tokens": int(offsets[-1]) - sum(prompt_lengths),
+    manifest = {
         "source_sha256": digest.hexdigest(),
         "tokenizer": tokenizer.fingerprint,
         "template": {"name": template.name, "prompt": template.prompt},
         "max_length": max_length,
         "over_long": over_long,
     }
+    return _joined(pieces, prompt_lengths, questions, counts, manifest)
+
+
+def _joined(
+    pieces: list[list[int]],
+    prompt_lengths: list[int],
+    questions: list[int],
+    counts: dict[str, int],
+    made_from: dict[str, Any],
+) -> TokenArrays:
+    offsets = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
+    total = int(offsets[-1])
+    tokens = np.fromiter((token for piece in pieces for token in piece), np.int32, total)
+    sizes = {"tokens": total, "response_tokens": total - sum(prompt_lengths)}
     lengths, numbers = (np.asarray(values, np.int32) for values in (prompt_lengths, questions))
-    return TokenArrays(tokens, offsets, lengths, manifest, numbers)
+    return TokenArrays(tokens, offsets, lengths, counts | sizes | made_from, numbers)
