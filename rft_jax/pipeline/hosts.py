@@ -168,38 +168,39 @@ class Leader:
         Raises:
           UserError: one has another command line, or they did not come.
         """
-        deadline = time.monotonic() + SECONDS_TO_COME
-        with socket.create_server(("", self._place.port)) as server:
-            print(f"run: waits for {self.count - 1} other processes", flush=True)
-            while len(self._followers) < self.count - 1:
-                server.settimeout(max(deadline - time.monotonic(), 0.01))
-                try:
-                    stream, _ = server.accept()
-                except TimeoutError:
-                    raise self._missing() from None
-                stream.settimeout(10)
-                follower = _Follower(stream)
-                if follower.greet():
-                    self._followers.append(follower)
-        self._check_words()
+        print(f"run: waits for {self.count - 1} other processes", flush=True)
+        try:
+            with socket.create_server(("", self._place.port)) as server:
+                self._gather(server, time.monotonic() + SECONDS_TO_COME)
+        except UserError as error:
+            self._say_end(error)
+            raise
         for follower in self._followers:
             follower.connection.listen()
         return self
 
-    def _missing(self) -> UserError:
-        there = {follower.index for follower in self._followers}
-        missing = [str(i) for i in range(1, self.count) if i not in there]
-        return UserError(
-            f"process {', '.join(missing)} of {self.count} did not come in {SECONDS_TO_COME:.0f} "
-            f"seconds; start the same command on every host, {VARIABLES[2]} from 0"
-        )
-
-    def _check_words(self) -> None:
-        for follower in self._followers:
+    def _gather(self, server: socket.socket, deadline: float) -> None:
+        missing = set(range(1, self.count))
+        while missing:
+            server.settimeout(max(deadline - time.monotonic(), 0.01))
+            try:
+                stream, _ = server.accept()
+            except TimeoutError:
+                raise UserError(
+                    f"process {', '.join(map(str, sorted(missing)))} of {self.count} did not come "
+                    f"in {SECONDS_TO_COME:.0f} seconds; start the same command on every host, "
+                    f"{VARIABLES[2]} from 0"
+                ) from None
+            stream.settimeout(10)
+            follower = _Follower(stream)
+            if not follower.greet():
+                continue
+            self._followers.append(follower)
+            if follower.index not in missing:
+                raise UserError(f"{follower.name}: its {VARIABLES[2]} is another process's too")
             if follower.words != self._words:
-                error = UserError(f"{follower.name} was started with other words or another rft")
-                self._say_end(error)
-                raise error
+                raise UserError(f"{follower.name} was started with other words or another rft")
+            missing.remove(follower.index)
 
     def __exit__(
         self,

@@ -43,10 +43,12 @@ class Started:
         rows = [{"id": q, "question": f"{q}?", "answer": "#### 1"} for q in "abcd"]
         write_rows(folder / "problems.jsonl", rows)
 
-    def start(self, index: int, *more: str, seconds: float = 60, **variables: str) -> None:
+    def start(
+        self, index: int, *more: str, count: int = 2, seconds: float = 60, **variables: str
+    ) -> None:
         environment = os.environ | {
             "JAX_COORDINATOR_ADDRESS": self.address,
-            "JAX_NUM_PROCESSES": "2",
+            "JAX_NUM_PROCESSES": str(count),
             "JAX_PROCESS_ID": str(index),
             "FAKE_TRACE": str(self.folder / "trace"),
         }
@@ -182,6 +184,16 @@ def test_another_command_line_on_one_host_is_refused(pair: Started) -> None:
     assert "was started with other words" in told
     assert "was started with other words" in said
     assert not (pair.folder / "run").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_of_one_number_are_refused(pair: Started) -> None:
+    for index in (0, 1, 1):
+        pair.start(index, count=3)
+    ended = pair.ends()
+    assert [code for code, _ in ended] == [2, 2, 2]
+    for _, text in ended:
+        assert f"process 1 ({socket.gethostname()}): its JAX_PROCESS_ID is another" in text
 
 
 @pytest.mark.slow
