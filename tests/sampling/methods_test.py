@@ -20,6 +20,9 @@ _LOGITS = st.one_of(
     st.lists(st.floats(-30, 30, width=32, allow_subnormal=False), min_size=2, max_size=40),
 )
 
+# One size, so that one program does for all; what is kept is now few tokens and now many.
+_VOCABULARY = 300
+
 
 def _full_sort(logits: np.ndarray, weights: np.ndarray, need: int) -> np.ndarray:
     """What a stable full sort keeps: tokens before which less than `need` has been summed up."""
@@ -35,8 +38,7 @@ def _full_sort(logits: np.ndarray, weights: np.ndarray, need: int) -> np.ndarray
 def test_top_p_keeps_exactly_what_a_full_sort_keeps_ties_included(
     values: list[float], p: float
 ) -> None:
-    logits = np.zeros((1, 40), np.float32) - 100  # one shape, so that one program does for all
-    logits[0, : len(values)] = values
+    logits = np.resize(np.float32(values), (1, _VOCABULARY))
     masses = np.asarray(methods.probability_masses(jnp.asarray(logits)))
     kept = np.asarray(jax.jit(methods.top_p_mask)(logits, masses, p))[0]
     need = int(np.ceil(np.float32(masses.sum()) * np.float32(p)))
@@ -44,15 +46,14 @@ def test_top_p_keeps_exactly_what_a_full_sort_keeps_ties_included(
 
 
 @settings(max_examples=100, deadline=None)
-@given(values=_LOGITS, k=st.integers(1, 40))
+@given(values=_LOGITS, k=st.integers(1, _VOCABULARY))
 def test_top_k_keeps_exactly_what_a_full_sort_keeps_ties_included(
     values: list[float], k: int
 ) -> None:
-    logits = np.zeros((1, 40), np.float32) - 100
-    logits[0, : len(values)] = values
+    logits = np.resize(np.float32(values), (1, _VOCABULARY))
     kept = np.asarray(jax.jit(methods.top_k_mask)(logits, k))[0]
     assert kept.sum() == k
-    np.testing.assert_array_equal(kept, _full_sort(logits[0], np.ones(40), k))
+    np.testing.assert_array_equal(kept, _full_sort(logits[0], np.ones(_VOCABULARY), k))
 
 
 def test_top_p_at_a_large_vocabulary_is_the_set_of_a_float64_sort() -> None:
