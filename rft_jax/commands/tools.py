@@ -89,12 +89,13 @@ GENERATE_WORDPROBLEMS = Command(
 
 def _derive_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", required=True, metavar="K", help="one of the above")
-    parser.add_argument("--problems", required=True, metavar="P", help=PROBLEMS_HELP)
+    parser.add_argument("--problems", default="", metavar="P", help=PROBLEMS_HELP)
     parser.add_argument("--collected", default="", metavar="DIR", help="what rft collect wrote")
     parser.add_argument(
         "--samples", action="append", default=[], metavar="S", help="what rft sample wrote"
     )
-    parser.add_argument("--count", type=int, default=0, metavar="N", help="how many, if any")
+    parser.add_argument("--examples", default="", metavar="P", help="problems for few-shot prompts")
+    parser.add_argument("--count", type=int, default=0, metavar="N", help="how many, see above")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")
     parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
 
@@ -104,24 +105,30 @@ def _derive(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.pipeline.derive.inputs import Inputs
     from rft_jax.pipeline.derive.write import write_derived
 
-    samples = tuple(flags.samples)
-    inputs = Inputs(flags.problems, flags.collected, samples, flags.count, flags.seed)
-    write_derived(flags.kind, inputs, flags.output)
+    names = ("problems", "collected", "examples", "count", "seed")
+    values = {name: getattr(flags, name) for name in names}
+    write_derived(flags.kind, Inputs(samples=tuple(flags.samples), **values), flags.output)
 
 
 DERIVE = Command(
     name="derive",
-    summary="other training data from what is there: controls for RFT",
+    summary="other data from what is there: controls for RFT, few-shot prompts, revisions",
     description=(
-        "Controls with as many rows for each problem as rft collect kept (--collected): oracle "
-        "(the embedded generator's own further paths; where a problem has not got as many, others "
-        "fill up), most_likely (the likeliest right texts among --samples), random (right samples "
-        "as drawn), human (the human path again and again). Writes paths.jsonl."
+        "Controls (paths.jsonl), with as many rows for each problem as rft collect kept "
+        "(--collected): oracle (the embedded generator's own further paths; where a problem has "
+        "not got as many, others fill up), most_likely (the likeliest right texts among "
+        "--samples), random (right samples as drawn), human (the human path again and again).\n\n"
+        "Other problems (problems.jsonl): few_shot (--count of --examples before each question), "
+        "turned_round (from the worked answer to its question), chains (the first --count samples "
+        "as what a question is wanted for), queried (chains with the questions drawn for them), "
+        "revisions and farthest_revisions (a question with a sample, to be answered again; the "
+        "first --count, or of them the farthest from the human path). one_shot_text: pretraining "
+        "text of --count tokens with worked problems in pairs."
     ),
     examples=(
         "rft derive --kind oracle --problems wordproblems:train --collected runs/c --output runs/o",
-        "rft derive --kind random --problems gsm8k:train --collected runs/c --samples runs/s "
-        "--output runs/random",
+        "rft derive --kind few_shot --problems gsm8k:test --examples gsm8k:train --count 8 "
+        "--output runs/8-shot",
     ),
     add_flags=_derive_flags,
     run=_derive,

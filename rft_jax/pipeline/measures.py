@@ -4,9 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+from rft_jax.jsonl import read_rows
 from rft_jax.pipeline.stages import Stage
+
+
+@dataclass(frozen=True)
+class LossAt:
+    """A training's loss at a step: the mean over the tenth of all steps that ends there.
+
+    In pretraining, where no text comes twice, that is the loss on text that was not seen before.
+    """
+
+    stage: Stage
+    step: int
+
+    def read(self, root: Path) -> float:
+        """In nats a token."""
+        rows = [row for _, row in read_rows(root / self.stage.folder / "metrics.jsonl")]
+        window = max(1, len(rows) // 10)
+        losses = [row["loss"] for row in rows if self.step - window < row["step"] <= self.step]
+        return sum(losses) / len(losses)
 
 
 @dataclass(frozen=True)

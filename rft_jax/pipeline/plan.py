@@ -16,6 +16,8 @@ from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.gin_settings import Config
 from rft_jax.identity import input_identity
 from rft_jax.mesh_settings import MeshSettings
+from rft_jax.models.config import LlamaConfig
+from rft_jax.pipeline.derive.write import PATHS_FILE, derived_file
 from rft_jax.pipeline.measures import Figure, Measured
 from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import FOLDER, SHORT, Argument, Given, Many, OutputOf, Stage
@@ -25,7 +27,6 @@ from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings
 
 VOTE, TEST_PATHS = "vote", "test paths"
-PATHS = "paths.jsonl"
 
 
 @dataclass
@@ -55,6 +56,7 @@ class Plan:
     figures: list[Figure] = field(default_factory=list)
     files: dict[str, Sequence[Problem]] = field(default_factory=dict)
     _stages: dict[str, Stage] = field(default_factory=dict)
+    _titles: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.train_problems = self._file(self.settings.train_problems, self.train_list)
@@ -101,20 +103,27 @@ class Plan:
         seed: int,
         data: Argument,
         model: Argument | None = None,
-        num_steps: Argument | None = None,
+        num_steps: Argument | int | None = None,
+        shape: LlamaConfig | None = None,
         **forced: Any,
     ) -> Stage:
         """Training from the pretrained weights, or another model's.
 
         Args:
-          num_steps: where another stage decides them.
+          num_steps: where they are not the settings'.
+          shape: of a model that starts from random weights (`model` is `init:…` then).
           forced: further settings.
         """
+        if isinstance(num_steps, int):
+            forced["num_steps"], num_steps = num_steps, None
         settings = replace(self.config.get(TrainSettings, arm), seed=seed, **forced)
         arguments: dict[str, Argument] = {"--model": model or self.model, "--data": data}
         if num_steps is not None:
             arguments["--gin.train.num_steps"] = num_steps
-        return self._add("train", arm, seed, arguments, {"train": settings, **self._mesh(arm)})
+        all_settings: dict[str, Any] = {"train": settings, **self._mesh(arm)}
+        if shape is not None:
+            all_settings["llama"] = shape
+        return self._add("train", arm, seed, arguments, all_settings)
 
     def sample(
         self,
@@ -163,17 +172,22 @@ class Plan:
             raise UserError(f"k = {k}, and sample.num_samples = {self.num_samples}; draw as many")
         first = k if k < self.num_samples else 0
         stages = [samples] if isinstance(samples, Stage) else samples
-        return OutputOf(self.collect(arm, seed, stages, first_samples=first, **forced), PATHS)
+        return OutputOf(self.collect(arm, seed, stages, first_samples=first, **forced), PATHS_FILE)
 
-    def derive(self, kind: str, arm: str, seed: int, **inputs: Argument) -> Stage:
-        """Other data made from what is there; see `rft derive --help`."""
-        arguments = {
-            "--kind": Given(kind),
-            "--problems": self.train_problems,
-            **{f"--{name}": value for name, value in inputs.items()},
-            "--seed": Given(str(seed)),
-        }
-        return self._add("derive", arm, seed, arguments, {}, f"derive {kind}")
+    def derive(
+        self, kind: str, arm: str, seed: int, inputs: Mapping[str, Argument], count: int = 0
+    ) -> OutputOf:
+        """Other data made from what is there, by the flags of `rft derive`."""
+        arguments: dict[str, Argument] = {"--kind": Given(kind)}
+        arguments |= {f"--{name}": value for name, value in inputs.items()}
+        arguments |= {"--count": Given(str(count)), "--seed": Given(str(seed))}
+        stage = self._add("derive", arm, seed, arguments, {}, f"derive {kind}")
+        return OutputOf(stage, derived_file(kind))
+
+    def few_shot(self, arm: str, seed: int, shots: int) -> OutputOf:
+        """The test problems with so many training problems before each question."""
+        inputs = {"problems": self.test_problems, "examples": self.train_problems}
+        return self.derive("few_shot", arm, seed, inputs, shots)
 
     def evaluate(
         self, arm: str, seed: int, model: Argument, problems: Argument | None = None
@@ -282,6 +296,9 @@ class Plan:
     ) -> Stage:
         """The stage; one that was asked for before, by whatever arm, is not done again."""
         stage = Stage(command, arm, seed, arguments, settings, label)
+        named = self._titles.setdefault(stage.title, stage.digest)
+        if named != stage.digest:
+            raise ValueError(f"two different stages are called {stage.title!r}; give one a label")
         if folder := self.folders.get(stage.digest[:SHORT]):
             stage = replace(stage, known_folder=folder)
         return self._stages.setdefault(stage.digest, stage)

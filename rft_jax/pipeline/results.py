@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.jsonl import read_json
-from rft_jax.pipeline.measures import Measured
+from rft_jax.pipeline.derive.write import PATHS_FILE
+from rft_jax.pipeline.measures import LossAt, Measured
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.points import draw
 from rft_jax.pipeline.stages import OutputOf, Stage
@@ -36,13 +37,17 @@ def _row(root: Path, one: Measured) -> dict[str, Any]:
         "model": one.arm,
         "seed": one.seed,
         "label": one.label,
-        **one.facts,
+        **{name: _known(root, fact) for name, fact in one.facts.items()},
         **_training_data(root, one.greedy),
         right: metrics[right],
         "maj@k": voted.get("maj@k"),
         "pass@k": voted.get("pass@k"),
         "k": voted.get("k"),
     }
+
+
+def _known(root: Path, fact: Any) -> Any:
+    return fact.read(root) if isinstance(fact, LossAt) else fact
 
 
 def _training_data(root: Path, stage: Stage) -> dict[str, Any]:
@@ -59,7 +64,7 @@ def _training_data(root: Path, stage: Stage) -> dict[str, Any]:
     manifest = read_json(root / training.folder / "data.json")
     rows = manifest["examples"] - manifest["dropped"]
     data = training.arguments["--data"]
-    if not isinstance(data, OutputOf):
+    if not isinstance(data, OutputOf) or data.file != PATHS_FILE:
         return {"train_rows": rows, "distinct_paths_per_problem": None}
     paths = [path for _, path in read_paths(root / str(data.resolve(root)))]
     every = {(path.id, path.equations) for path in paths}

@@ -11,7 +11,7 @@ import pytest
 from rft_jax.errors import UserError
 from rft_jax.pipeline import run as pipeline
 from rft_jax.pipeline.plan import Plan
-from rft_jax.pipeline.stages import OutputOf, StepsOf
+from rft_jax.pipeline.stages import Many, OutputOf, StepsOf
 from rft_jax.report.report import report
 from rft_jax.report.settings import ReportSettings
 
@@ -45,8 +45,10 @@ def test_supervised_scaling_trains_on_parts_for_as_many_epochs_and_for_as_many_s
     assert sizes[data["sft"]] == 4 and sizes[data["epochs_4"]] == 1
 
 
-def test_parts_of_the_problems_are_nested_and_drawn_by_seed(plan_of):
-    plan = plan_of("supervised_scaling", "run.train_problems=wordproblems:train", "run.limit=64")
+def test_parts_of_the_problems_are_nested_and_drawn_by_seed(plan_of, tmp_path):
+    rows = [{"id": str(i), "question": f"{i}?", "answer": "#### 2"} for i in range(64)]
+    (tmp_path / "many.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    plan = plan_of("supervised_scaling", f"run.train_problems={tmp_path / 'many.jsonl'}")
     drawn = {count: {p.id for p in plan.files[plan.part(count, 0).value]} for count in (4, 16, 64)}
     assert [len(ids) for ids in drawn.values()] == [4, 16, 64]
     assert drawn[4] < drawn[16] < drawn[64]
@@ -97,10 +99,11 @@ def test_a_larger_model_can_be_a_member_of_a_union(plan_of, tmp_path):
 
 
 def test_the_controls_of_what_carries_the_gain_have_as_many_rows_as_rft(plan_of):
-    embedded = "run.train_problems=wordproblems:train"
-    plan = plan_of("what_carries_the_gain", "run.seeds=(0,)", embedded, "run.limit=8")
+    kinds = ("most_likely", "random", "human")  # oracle is the same, for embedded problems alone
+    flags = ["run.seeds=(0,)", f"what_carries_the_gain.kinds={kinds}"]
+    plan = plan_of("what_carries_the_gain", *flags)
     rft = _training_of(plan, "rft").arguments["--data"].stage
-    for kind in ("oracle", "most_likely", "random", "human"):
+    for kind in kinds:
         derived = _training_of(plan, kind).arguments["--data"].stage
         assert derived.command == "derive"
         assert derived.arguments["--kind"].value == kind
@@ -148,7 +151,58 @@ def test_iterate_adds_the_last_rounds_samples_and_trains_the_pretrained_model(pl
     assert once.settings["collect"].first_samples == 12
 
 
-def test_experiments_in_one_output_share_their_stages(fake, experiment, tmp_path):
+def test_query_augmentation_asks_for_samples_and_trains_with_and_without_the_problems(plan_of):
+    plan = plan_of("query_augmentation")
+    rows = _training_of(plan, "asked_alone").arguments["--data"]
+    both = _training_of(plan, "sft_asked").arguments["--data"]
+    assert isinstance(both, Many) and both.values == (plan.train_problems, rows)
+    assert rows.stage.arguments["--kind"].value == "queried"
+    chains, asked = rows.stage.waits_for
+    assert chains.arguments["--kind"].value == "chains"
+    asking = asked.arguments["--model"].stage
+    assert asking.arguments["--data"].stage.arguments["--kind"].value == "turned_round"
+    assert asked.settings["sample"].num_samples == 1
+
+
+def test_self_revising_revises_the_greedy_answers_of_sft(plan_of):
+    plan = plan_of("self_revising", "self_revising.ks=(2,)")
+    measured = {one.arm: one for one in plan.measured}
+    assert list(measured) == ["revised_k2", "farthest_k2", "sft"]
+    revised = measured["revised_k2"].greedy.arguments["--problems"]
+    assert revised.stage.arguments["--samples"] == OutputOf(measured["sft"].greedy, "samples")
+    learned = _training_of(plan, "farthest_k2").arguments["--data"].stage
+    assert learned.arguments["--kind"].value == "farthest_revisions"
+    assert learned.arguments["--count"].value == "2"
+
+
+def test_pretraining_loss_catches_small_models_on_the_way(plan_of):
+    flags = ["pretraining_loss.widths=(32, 64)", "pretraining_loss.steps=(10, 20)"]
+    plan = plan_of("pretraining_loss", *flags)
+    pretraining = [stage for stage in plan.stages if "llama" in stage.settings]
+    assert [stage.settings["llama"].hidden_size for stage in pretraining] == [32, 64]
+    assert [stage.settings["train"].num_steps for stage in pretraining] == [20, 20]
+    measured = {one.arm: one for one in plan.measured}
+    assert len(measured) == 3 * 4
+    shots = measured["icl_w32_10"].greedy
+    assert shots.arguments["--model"] == OutputOf(pretraining[0], "checkpoints/10")
+    assert shots.arguments["--problems"].stage.arguments["--examples"] == plan.train_problems
+    rft = _training_of(plan, "rft_w64_20")
+    assert rft.arguments["--model"] == OutputOf(pretraining[1], "checkpoints/20")
+
+
+def test_pretraining_loss_takes_given_models_with_their_losses(plan_of, tmp_path):
+    models = [tmp_path / "a", tmp_path / "b"]
+    for folder in models:
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+    names = f"pretraining_loss.models={[str(folder) for folder in models]}"
+    plan = plan_of("pretraining_loss", names, "pretraining_loss.losses=(1.8, 1.7)")
+    assert {one.facts["pretraining_loss"] for one in plan.measured} == {1.8, 1.7}
+    assert not [stage for stage in plan.stages if "llama" in stage.settings]
+
+
+@pytest.mark.usefixtures("fake")
+def test_experiments_in_one_output_share_their_stages(experiment, tmp_path):
     first = experiment("rft_k", "rft_k.ks=(1, 12)", "rft_k.ks_without_dedup=()")
     pipeline.run(str(tmp_path / "run"), first)
     trace = tmp_path / "trace"
@@ -170,32 +224,37 @@ SMALL = {
     "path_diversity": (),
     "temperature": (),
     "iterate": (),
+    "query_augmentation": (),
+    "self_revising": (),
+    "pretraining_loss": ("pretraining_loss.steps=(10, 20, 30)", "pretraining_loss.widths=(32,)"),
 }
 
 
 FAST = ("rft_k", "path_diversity")
 
 
+@pytest.mark.usefixtures("fake")
 @pytest.mark.parametrize(
     "name",
     [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in SMALL],
 )
-def test_an_experiment_ends_in_figures_and_a_page(fake, experiment, tmp_path, name):
+def test_an_experiment_ends_in_figures_and_a_page(experiment, tmp_path, name):
     pipeline.run(str(tmp_path / "run"), experiment(name, *SMALL[name]))
     home = tmp_path / "run" / name
     results = json.loads((home / "results.json").read_text())
     assert results["experiment"] == name
-    for figure in results["figures"]:
+    for figure in results.get("figures", []):
         assert all(line["points"] for line in figure["series"]), figure["name"]
     report([str(home)], str(tmp_path / "report"), ReportSettings())
     page = (tmp_path / "report" / "index.html").read_text()
     table = (tmp_path / "report" / "table.md").read_text()
-    for figure in results["figures"]:
+    for figure in results.get("figures", []):
         assert f"<h3>{figure['title']}</h3>" in page
         assert f"### {figure['title']}" in table
 
 
-def test_a_fit_goes_through_every_training(fake, experiment, tmp_path):
+@pytest.mark.usefixtures("fake")
+def test_a_fit_goes_through_every_training(experiment, tmp_path):
     flags = ("run.seeds=(0, 1)", "supervised_scaling.parts=(1, 2, 4)")
     pipeline.run(str(tmp_path / "run"), experiment("supervised_scaling", *flags))
     home = tmp_path / "run" / "supervised_scaling"

@@ -43,6 +43,14 @@ def paths(folder: Path, flags: dict[str, str]) -> None:
         (folder / "stats.json").write_text(json.dumps(stats))
 
 
+def derive(folder: Path, flags: dict[str, str]) -> None:
+    if flags["--kind"] in ("oracle", "most_likely", "random", "human"):
+        paths(folder, flags)
+    else:
+        rows = [{"id": q, "question": f"{q}?", "answer": "#### 2"} for q in QUESTIONS]
+        write(folder, "problems.jsonl", rows)
+
+
 def evaluate(folder: Path, _flags: dict[str, str]) -> None:
     right = RIGHT.get(folder.name.split("-")[0], 2)
     figure = {"value": right / 4, "ci95": [0.0, 1.0], "n": 4}
@@ -50,7 +58,9 @@ def evaluate(folder: Path, _flags: dict[str, str]) -> None:
     if "-vote-" in folder.name:
         metrics["curve"] = [{"k": k, "maj@k": figure, "pass@k": figure} for k in (1, 8)]
     (folder / "metrics.json").write_text(json.dumps(metrics))
-    rows = [{"id": q, "correct": [i < right]} for i, q in enumerate(QUESTIONS)]
+    rows = [
+        {"id": q, "correct": [i < right], "steps": 1, "words": i} for i, q in enumerate(QUESTIONS)
+    ]
     write(folder, "predictions.jsonl", rows)
 
 
@@ -98,7 +108,7 @@ def main() -> int:
     if is_named("FAKE_MISTAKE", folder):
         print("rft: data.jsonl:3: not JSON; mend or remove the line", file=sys.stderr, flush=True)
         return 2
-    made = {"train": train, "collect": paths, "derive": paths, "evaluate": evaluate}
+    made = {"train": train, "collect": paths, "derive": derive, "evaluate": evaluate}
     if command in made:
         made[command](folder, flags)
     (folder / "COMPLETE").write_text("{}")

@@ -23,20 +23,34 @@ class Inputs:
       problems: wordproblems:…, gsm8k:… or a JSONL file.
       collected: a folder that `rft collect` wrote; '' for none.
       samples: folders that `rft sample` wrote, or samples files.
+      examples: problems that stand in few-shot prompts; '' for none.
       count: how many, of kinds that can be told.
       seed: of everything that is drawn.
     """
 
     problems: str
-    collected: str
-    samples: tuple[str, ...]
-    count: int
-    seed: int
+    collected: str = ""
+    samples: tuple[str, ...] = ()
+    examples: str = ""
+    count: int = 0
+    seed: int = 0
 
     @cached_property
     def asked(self) -> list[Problem]:
         """The problems."""
         return load_problems(self.problems)
+
+    def first_samples_of(self, name: str) -> list[Sample]:
+        """A problem's first `count` samples, all of them with count 0."""
+        return self._first_samples[name]
+
+    @cached_property
+    def _first_samples(self) -> dict[str, list[Sample]]:
+        found: dict[str, list[Sample]] = {problem.id: [] for problem in self.asked}
+        for one in self.drawn():
+            if one.id in found and (not self.count or one.sample < self.count):
+                found[one.id].append(one)
+        return found
 
     def wanted(self) -> Counter[str]:
         """Problem id -> the sampled paths that were kept for it."""

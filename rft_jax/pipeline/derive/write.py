@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -10,21 +10,35 @@ from rft_jax.errors import UserError
 from rft_jax.identity import input_identity
 from rft_jax.jsonl import write_rows
 from rft_jax.outputs import open_output
-from rft_jax.pipeline.derive.controls import human_paths, most_likely_samples, random_samples
+from rft_jax.pipeline.derive import controls, prompts
 from rft_jax.pipeline.derive.inputs import Inputs
 from rft_jax.pipeline.derive.oracle import oracle_paths
-from rft_jax.records import Path, to_row
+from rft_jax.pipeline.derive.pretraining import one_shot_text
+from rft_jax.records import Path, Problem, to_row
 from rft_jax.verify.equations import find_annotations
 
-Responses = Mapping[str, list[str]]
-CONTROLS: dict[str, Callable[[Inputs], Responses]] = {
+CONTROLS: dict[str, Callable[[Inputs], Mapping[str, list[str]]]] = {
     "oracle": oracle_paths,
-    "most_likely": most_likely_samples,
-    "random": random_samples,
-    "human": human_paths,
+    "most_likely": controls.most_likely_samples,
+    "random": controls.random_samples,
+    "human": controls.human_paths,
 }
-KINDS = (*CONTROLS,)
-PATHS = "paths.jsonl"
+PROBLEMS: dict[str, Callable[[Inputs], Iterable[Problem]]] = {
+    "few_shot": prompts.few_shot,
+    "turned_round": prompts.turned_round,
+    "chains": prompts.chains,
+    "queried": prompts.queried,
+    "revisions": prompts.revisions,
+    "farthest_revisions": prompts.farthest_revisions,
+}
+TEXT: dict[str, Callable[[Inputs], Iterable[dict[str, Any]]]] = {"one_shot_text": one_shot_text}
+KINDS = (*CONTROLS, *PROBLEMS, *TEXT)
+PATHS_FILE, PROBLEMS_FILE = "paths.jsonl", "problems.jsonl"
+
+
+def derived_file(kind: str) -> str:
+    """What a kind's rows stand in."""
+    return PATHS_FILE if kind in CONTROLS else PROBLEMS_FILE
 
 
 def write_derived(kind: str, inputs: Inputs, output: str) -> None:
@@ -38,21 +52,34 @@ def write_derived(kind: str, inputs: Inputs, output: str) -> None:
     made_with = {
         "command": "derive",
         "kind": kind,
-        "problems": input_identity(inputs.problems),
-        "collected": inputs.collected and input_identity(inputs.collected),
+        **{name: _known(getattr(inputs, name)) for name in ("problems", "collected", "examples")},
         "samples": [input_identity(folder) for folder in inputs.samples],
         "count": inputs.count,
         "seed": inputs.seed,
     }
     with open_output(output, made_with) as folder:
         if not folder.is_complete:
-            rows = list(_path_rows(inputs, CONTROLS[kind](inputs)))
-            write_rows(FilePath(output) / PATHS, rows)
+            rows = list(_rows(kind, inputs))
+            if not rows:
+                raise UserError(f"{kind}: nothing comes of these inputs")
+            write_rows(FilePath(output) / derived_file(kind), rows)
             folder.commit()
-            print(f"{kind}: {len(rows):,} rows for {len(inputs.asked):,} problems")
+            print(f"{kind}: {len(rows):,} rows")
 
 
-def _path_rows(inputs: Inputs, chosen: Responses) -> Iterator[dict[str, Any]]:
+def _known(spec: str) -> str:
+    return input_identity(spec) if spec else ""
+
+
+def _rows(kind: str, inputs: Inputs) -> Iterable[dict[str, Any]]:
+    if kind in CONTROLS:
+        return _path_rows(inputs, CONTROLS[kind](inputs))
+    if kind in PROBLEMS:
+        return map(to_row, PROBLEMS[kind](inputs))
+    return TEXT[kind](inputs)
+
+
+def _path_rows(inputs: Inputs, chosen: Mapping[str, list[str]]) -> Iterator[dict[str, Any]]:
     """Each problem's human path, then what was chosen for it."""
     for problem in inputs.asked:
         responses = [("human", problem.answer), *(("sampled", r) for r in chosen[problem.id])]

@@ -28,6 +28,9 @@ EXPERIMENTS = {
     "path_diversity": f"{_HERE}.voting:PathDiversity",
     "temperature": f"{_HERE}.temperature:Temperature",
     "iterate": f"{_HERE}.iterate:Iterate",
+    "query_augmentation": f"{_HERE}.augmentation:QueryAugmentation",
+    "self_revising": f"{_HERE}.augmentation:SelfRevising",
+    "pretraining_loss": f"{_HERE}.pretraining_loss:PretrainingLoss",
 }
 """Name -> `module:Class`, imported when asked for."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rft_jax.pipeline.plan import PATHS, Plan
-from rft_jax.pipeline.stages import OutputOf, StepsOf
+from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.stages import Argument, OutputOf, StepsOf
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,10 @@ class Quickstart:
             plan.measure("rft", seed, rft, "RFT")
             plan.measure("rft_no_dedup", seed, long, "RFT without dedup")
             if not asked or "rft_oracle" in asked:
-                oracle = plan.derive("oracle", "rft_oracle", seed, collected=OutputOf(kept.stage))
-                trained = plan.train("rft_oracle", seed, OutputOf(oracle, PATHS))
+                inputs: dict[str, Argument] = {"problems": plan.train_problems}
+                inputs["collected"] = OutputOf(kept.stage)
+                oracle = plan.derive("oracle", "rft_oracle", seed, inputs)
+                trained = plan.train("rft_oracle", seed, oracle)
                 plan.measure("rft_oracle", seed, trained, "Oracle paths")
         plan.compare("sft", "rho")
         for control in ("sft", "sft_steps", "rft_no_dedup", "rft_oracle"):

@@ -15,9 +15,12 @@ class SelfConsistency:
 
     Attributes:
       k: samples a training problem that RFT chooses from.
+      shots: training problems, drawn by seed, in the prompts with which the pretrained model votes
+        too; 0 leaves it out.
     """
 
     k: int = 100
+    shots: int = 0
 
     def add_to(self, plan: Plan) -> None:
         """Votes are drawn from the same models that answer greedily."""
@@ -27,13 +30,17 @@ class SelfConsistency:
             rft = plan.train("rft", seed, plan.collect_first("rft", seed, samples, self.k))
             plan.measure("sft", seed, sft, "SFT", "SFT", votes=True)
             plan.measure("rft", seed, rft, f"RFT, k = {self.k}", "RFT", votes=True)
+            if self.shots:
+                prompts = plan.few_shot("icl", seed, self.shots)
+                label = f"{self.shots}-shot"
+                plan.measure("icl", seed, plan.model, label, "ICL", votes=True, problems=prompts)
         plan.compare("rft", "sft")
         figure = Figure(
             name="votes",
             title="Majority votes",
             x="votes",
             y="maj@k",
-            series=("SFT", "RFT"),
+            series=("SFT", "RFT", *(["ICL"] if self.shots else [])),
             x_label="votes (k)",
             log_x=True,
             paper="votes",
@@ -73,6 +80,8 @@ class PathDiversity:
             trained["rft_union"] = plan.train("rft_union", seed, union)
             for (arm, model), name in zip(trained.items(), names, strict=True):
                 plan.measure(arm, seed, model, name, name, votes=True, test_paths=True)
+        for arm in (*(f"rft_k{k}" for k in self.ks), "rft_union"):
+            plan.compare(arm, "sft")
         figure = Figure(
             name="diversity",
             title="Different right paths of a test problem",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rft_jax.pipeline.measures import Figure
-from rft_jax.pipeline.plan import PATHS, Plan
-from rft_jax.pipeline.stages import OutputOf
+from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.stages import Argument, OutputOf
 
 LABELS = {
     "rft": "RFT: the different right paths",
@@ -37,11 +37,11 @@ class WhatCarriesTheGain:
             data = plan.collect_first("rft", seed, samples, self.k)
             trained = {"rft": plan.train("rft", seed, data)}
             for kind in self.kinds:
-                inputs = {"collected": OutputOf(data.stage)}
+                inputs: dict[str, Argument] = {"problems": plan.train_problems}
+                inputs["collected"] = OutputOf(data.stage)
                 if kind in ("most_likely", "random"):
                     inputs["samples"] = OutputOf(samples)
-                chosen = plan.derive(kind, kind, seed, **inputs)
-                trained[kind] = plan.train(kind, seed, OutputOf(chosen, PATHS))
+                trained[kind] = plan.train(kind, seed, plan.derive(kind, kind, seed, inputs))
             for arm, model in trained.items():
                 plan.measure(arm, seed, model, LABELS[arm], "trained on as many rows")
             plan.measure("sft", seed, sft, "SFT")

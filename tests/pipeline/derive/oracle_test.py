@@ -48,7 +48,7 @@ def _kept(problems: list[Problem], counts: list[int]) -> list[Path]:
 def _write(tmp_path, problems: list[Problem], counts: list[int], name: str = "out") -> list[Path]:
     write_rows(tmp_path / "problems.jsonl", map(to_row, problems))
     write_rows(tmp_path / "kept" / "paths.jsonl", map(to_row, _kept(problems, counts)))
-    inputs = Inputs(str(tmp_path / "problems.jsonl"), str(tmp_path / "kept"), (), 0, seed=3)
+    inputs = Inputs(str(tmp_path / "problems.jsonl"), str(tmp_path / "kept"), seed=3)
     write_derived("oracle", inputs, str(tmp_path / name))
     return [path for _, path in read_paths(tmp_path / name / "paths.jsonl")]
 
