@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import shlex
@@ -17,6 +18,8 @@ import pytest
 from rft_jax import cli
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import load_config
+from rft_jax.wordproblems.files import write_split
+from tests.tiny_model import write_tiny_model
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -199,6 +202,53 @@ def test_the_table_of_slices_is_what_its_command_prints() -> None:
     printed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert printed in (ROOT / "docs" / "pods.md").read_text("utf-8")
     assert len(printed.splitlines()) > 100
+
+
+# What makes the commands of a page a matter of seconds; put behind them.
+SMALL = {
+    "train": ["train.num_steps=1", "train.batch_size=2", "train.dtype='float32'"],
+    "sample": ["sample.num_samples=2", "sample.max_new_tokens=8", "sample.slots=4"],
+    "evaluate": ["evaluate.max_new_tokens=8", "evaluate.slots=4"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "commands"),
+    [
+        ("README.md", ["train", "sample", "collect", "train", "evaluate"]),
+        ("own-data.md", ["train", "sample", "collect", "train", "evaluate", "evaluate"]),
+    ],
+)
+def test_the_stages_that_a_page_types_run_one_after_the_other(
+    name: str, commands: list[str], tmp_path: Path
+) -> None:
+    """On twenty problems and a tiny model, where the page has them."""
+    page = next(page for page in PAGES if page.name == name)
+    block = next(
+        block
+        for _, _, block, _ in _blocks(page)
+        if [line.split()[1:2] for line in block] == [[command] for command in commands]
+    )
+    write_tiny_model(tmp_path / "models" / "mine")
+    for split in ("train", "test"):
+        write_split("dev", tmp_path / "data" / f"{split}.jsonl", 20)
+    environment = os.environ | {"GSM8K_DIR": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
+    for line in block:
+        words = shlex.split(line.replace(" MODEL ", " models/mine "))[1:]
+        small = [f"--gin.{binding}" for binding in SMALL.get(words[0], [])]
+        done = subprocess.run(
+            [sys.executable, "-m", "rft_jax.cli", *words, *small],
+            cwd=tmp_path,
+            env=environment | {"XLA_FLAGS": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (line, done.stderr)
+    last = tmp_path / "runs" / "rft-eval"
+    assert json.loads((last / "metrics.json").read_text())["n"] == 20
+    assert (last / "comparison.json").exists() == ("--against" in block[-1])
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:

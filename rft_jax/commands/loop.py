@@ -47,7 +47,9 @@ RUN = Command(
         "so a run goes on where it stopped, and a changed setting runs again only what depends on "
         "it. Leaves results.json and report/index.html.\n\n"
         f"Without --gin_file it is the embedded experiment ({DEFAULT_GIN_FILE}), about ten minutes "
-        "on two cores. A scope binds a setting for one arm only: sft/train.num_epochs = 3."
+        "on two cores. A scope binds a setting for one arm only: sft/train.num_epochs = 3.\n\n"
+        "Started on several hosts, with JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and "
+        "JAX_PROCESS_ID in the environment, it trains, samples and evaluates on all of them."
     ),
     examples=(
         "rft run --output runs/quickstart",

@@ -12,8 +12,8 @@ MODEL_HELP = (
     "a Hugging Face LLaMA folder or one that rft train wrote, found out by looking; or "
     "wordproblems:model, the small pretrained one of this package"
 )
-PROBLEMS_HELP = "a JSONL file, or gsm8k:train|test, wordproblems:train|dev|test"
-OUTPUT_HELP = "folder to write; run the same command again to go on after an interruption"
+PROBLEMS_HELP = "a JSONL file (or its URL), or gsm8k:train|test, wordproblems:train|dev|test"
+OUTPUT_HELP = "folder (or URL) to write; run the same command again to go on after an interruption"
 INIT = "init:"
 _MESH = {"mesh": "rft_jax.mesh_settings:MeshSettings"}
 

@@ -200,6 +200,6 @@ def describe_memory(needed: dict[str, int], geometry: Geometry, hardware: Hardwa
 def _size(number: float) -> str:
     for unit in ("B", "KiB", "MiB"):
         if number < 1024:
-            return f"{number:.3g} {unit}"
+            return f"{number:,.0f} {unit}" if number >= 100 else f"{number:.3g} {unit}"
         number /= 1024
     return f"{number:.1f} GiB"

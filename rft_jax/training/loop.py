@@ -73,7 +73,7 @@ def run_steps(run: Run, params: Params, stopped: Callable[[int], bool]) -> Train
             if stopped(step + 1):
                 steps.save(state, step + 1, shown)
                 checkpoints.close()
-                raise Preempted(f"train: stopped after step {step + 1}, saved; run it again")
+                raise Preempted(f"train: stopped after step {step + 1}, saved")
     checkpoints.close()
     steps.write_timing()
     return state
