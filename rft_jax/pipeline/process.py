@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -121,10 +122,10 @@ class LocalProcess:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        with open(self.log, "ab") as file:
+        with open(self.log, "ab", buffering=0) as file:
             for line in self._process.stdout:
-                file.write(line)
-                file.flush()
+                with contextlib.suppress(OSError):  # of a full disk the command says more itself
+                    file.write(line)
                 text = line.decode("utf-8", "replace").rstrip()
                 self.last_lines.append(text)
                 self._tell(self, text)
