@@ -71,7 +71,8 @@ def train(
         distributed.stop_flag() as stopped,
     ):
         if folder.is_complete:
-            print(f"train: {output} is finished already")
+            if distributed.is_main():
+                print(f"train: {output} is finished already")
             return
         device_mesh = partitioning.make_mesh(mesh or MeshSettings())
         partitioning.check_rows(settings.batch_size, device_mesh)
