@@ -1,11 +1,15 @@
 # make install     .venv with this package and the tools of development
 # make quickstart  the whole loop on the embedded data, about ten minutes on two CPU cores
+# make experiments  the paper's tables and figures on the embedded data, hours on two CPU cores; resumable
 # make test        the fast tests; test-all: the slow ones too, and libtpu for them; lint: ruff and mypy
 # make docs       the pages of docs/ as a site, in site/
 STAMP := .venv/.installed
 PYTEST := .venv/bin/python -m pytest -q -n 2 --dist loadfile
 
-.PHONY: install quickstart test test-all lint docs
+EXPERIMENTS := supervised_scaling rft_k what_carries_the_gain rft_union self_consistency path_diversity \
+  temperature iterate query_augmentation self_revising pretraining_loss
+
+.PHONY: install quickstart experiments test test-all lint docs
 install: $(STAMP)
 
 $(STAMP): setup.py tools/make_venv
@@ -15,6 +19,12 @@ $(STAMP): setup.py tools/make_venv
 
 quickstart: $(STAMP)
 	.venv/bin/rft run --output runs/quickstart
+
+experiments: $(STAMP)
+	@for name in $(EXPERIMENTS); do \
+	  .venv/bin/rft run --output runs/experiments --gin_file experiments/$$name.gin || exit $$?; \
+	done
+	.venv/bin/rft report $(EXPERIMENTS:%=runs/experiments/%) --output runs/experiments/report
 
 test: $(STAMP)
 	$(PYTEST) -m "not slow"
