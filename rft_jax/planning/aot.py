@@ -33,6 +33,15 @@ from rft_jax.training.settings import COMPUTED, TrainSettings
 from rft_jax.training.train_step import init_state as init_train_state
 from rft_jax.training.train_step import state_shardings, train_step
 
+# Libtpu looks for a TPU machine, complains that there is none, and lets one process have its chips.
+_WITHOUT_TPU = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+    "TPU_STDERR_LOG_LEVEL": "3",
+    "TPU_MIN_LOG_LEVEL": "3",
+}
 # What libtpu says of a program that finds no room, in either of two places.
 _TOO_LARGE = r"(?:Used |HLO temporaries \()([0-9.]+)([KMGT])"
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -72,10 +81,8 @@ def tpu_devices(topology: Topology) -> list[Any]:
             "compiling for a TPU needs libtpu, which is not installed: pip install 'rft-jax[tpu]'; "
             "or take the formulas alone: --gin.plan.compile=False"
         )
-    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # there is no cloud machine to be asked
-    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")  # nor a TPU that only one may hold
-    os.environ.setdefault("TPU_STDERR_LOG_LEVEL", "3")  # nor any use in hearing that there is none
-    os.environ.setdefault("TPU_MIN_LOG_LEVEL", "3")
+    for name, value in _WITHOUT_TPU.items():
+        os.environ.setdefault(name, value)
     from jax.experimental import topologies
 
     bounds = {}
