@@ -407,7 +407,8 @@ def show(part: str, found: Figures) -> None:
             continue
         first = next(iter(figures.values()))
         for name, value in figures.items():
-            print(f"  {kind + ': ' + name:50s} {value:12,.4g}   {value / first:5.2f}x", flush=True)
+            ratio = f"{value / first:5.2f}x" if first else ""
+            print(f"  {kind + ': ' + name:50s} {value:12,.4g}   {ratio}", flush=True)
 
 
 def parse() -> argparse.Namespace:
