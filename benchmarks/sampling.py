@@ -114,13 +114,13 @@ def ours(args: argparse.Namespace, params: Params, geometry: Geometry, method: A
 
 
 def geometry(args: argparse.Namespace, group: int = 8) -> Geometry:
-    """The sampler's own choice for prompts of one length, but for slots and group."""
+    """The sampler's own choice for prompts of one length, but for slots, group and chunk."""
     return Geometry(
         slots=args.slots,
         group=group,
         prompts=1 if group == 1 else 2,
         refill=max(1, args.slots // group // 16),
-        chunk=64,
+        chunk=16,
         columns=COLUMNS,
         task=min(args.k, 128),
         buckets=(PROMPT - 1,),
