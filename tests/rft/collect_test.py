@@ -134,6 +134,15 @@ def test_a_human_path_that_counts_says_who_found_it_too(tmp_path: Path) -> None:
     assert [(row["origin"], row["models"]) for row in result.paths] == [("human", ["m"])]
 
 
+def test_the_first_samples_alone_give_what_drawing_no_more_would_have_given(tmp_path: Path) -> None:
+    problems, (folder, _) = _input(tmp_path, samples=8)
+    rows = {f"p/{index}": responses(7 * index, 8)[:3] for index in range(30)}
+    fewer = write_samples(tmp_path / "fewer" / "a", rows, "a")
+    collect(problems, [folder], str(tmp_path / "first"), CollectSettings(first_samples=3))
+    collect(problems, [fewer], str(tmp_path / "all"), CollectSettings())
+    assert _contents(tmp_path / "first") == _contents(tmp_path / "all")
+
+
 def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
     problems, samples = _input(tmp_path)
     for workers in (1, 2, 3):
