@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -65,16 +65,15 @@ def run_steps(run: Run, params: Params, stopped: Callable[[int], bool]) -> Train
     steps = _Steps(run, log, checkpoints, first)
     shown = Progress("train", run.num_steps, "steps", initial=first) if is_main() else None
     traced = run.settings.profile_steps if is_main() else 0
-    with shown or nullcontext(), StepTrace(log.tensorboard, first, traced) as trace:
+    watched = StepTrace(log.tensorboard, first, traced)
+    with closing(checkpoints), shown or nullcontext(), watched as trace:
         for step in range(first, run.num_steps):
             state = trace.call(step, partial(steps.advance, state, step, shown))
             if step + 1 == run.num_steps or (step + 1) % run.settings.save_every_steps == 0:
                 steps.save(state, step + 1, shown)
             if stopped(step + 1):
                 steps.save(state, step + 1, shown)
-                checkpoints.close()
                 raise Preempted(f"train: stopped after step {step + 1}, saved")
-    checkpoints.close()
     steps.write_timing()
     return state
 
