@@ -131,18 +131,16 @@ class Plan:
         seed: int,
         model: Argument,
         problems: Argument | None = None,
-        label: str = "",
         **forced: Any,
     ) -> Stage:
-        """k paths of a model for every training problem."""
+        """k paths of a model for every training problem, or other ones."""
         settings = replace(self.config.get(SampleSettings, arm), seed=seed, **forced)
         arguments = {
             "--model": model,
             "--problems": problems or self.train_problems,
             "--name": Given(f"{arm}-{seed}"),
         }
-        settings_by_name = {"sample": settings, **self._mesh(arm)}
-        return self._add("sample", arm, seed, arguments, settings_by_name, label)
+        return self._add("sample", arm, seed, arguments, {"sample": settings, **self._mesh(arm)})
 
     def collect(
         self,

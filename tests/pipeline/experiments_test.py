@@ -135,7 +135,8 @@ def test_temperature_samples_each_sft_at_each_temperature(plan_of):
         for stage in plan.stages
         if stage.command == "sample"
     }
-    assert drawn == {("sft", 0.7), ("sft", 1.0), ("overfit", 0.7), ("overfit", 1.0)}
+    sampled = [("sft", 0.7), ("sft", 1.0), ("overfit", 0.7), ("overfit", 1.0)]
+    assert drawn == {(f"{name}_t{heat}", heat) for name, heat in sampled}
     assert _training_of(plan, "overfit").settings["train"].num_epochs == 12
     assert _training_of(plan, "rft_overfit_t1.0").settings["train"].num_epochs == 3
 

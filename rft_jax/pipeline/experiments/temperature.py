@@ -31,9 +31,8 @@ class Temperature:
             for name, sft in (("sft", usual), ("overfit", overfitted)):
                 for heat in self.temperatures:
                     arm = f"rft_{name}_t{heat}"
-                    samples = plan.sample(
-                        name, seed, OutputOf(sft), label=f"sample t{heat}", temperature=heat
-                    )
+                    drawn = f"{name}_t{heat}"
+                    samples = plan.sample(drawn, seed, OutputOf(sft), temperature=heat)
                     data = plan.collect_first(arm, seed, samples, self.k)
                     model = plan.train(arm, seed, data)
                     line = "SFT" if name == "sft" else f"SFT of {self.epochs} epochs"
