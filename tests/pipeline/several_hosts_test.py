@@ -46,7 +46,7 @@ def test_two_processes_run_the_loop_as_one_does(tmp_path: Path) -> None:
 
     (model,) = (together / "stages").glob("sft-0-train-*/")
     (samples,) = (together / "stages").glob("sft-0-sample-*/")
-    (problems,) = (together / "problems").glob("train*.jsonl")
+    (problems,) = (together / "problems").glob("wordproblems-train-*.jsonl")
     assert len(list(samples.glob("samples-*-of-00002.jsonl"))) == 2
     words = ["sample", "--model", str(model), "--problems", str(problems), "--name", "sft-0"]
     words += ["--output", str(tmp_path / "again"), *SAMPLE]
