@@ -172,6 +172,7 @@ def test_a_mistake_ends_with_code_2_and_one_line_before_any_call(name: str, fake
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="needs shellcheck")
 def test_shellcheck_finds_nothing() -> None:
     scripts = [f"launch/{name}" for name in ("common.sh", *SCRIPTS)]
+    scripts += ["tools/make_venv", "tools/try_install"]
     done = subprocess.run(
         ["shellcheck", "--external-sources", *scripts],
         cwd=ROOT,
