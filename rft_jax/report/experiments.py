@@ -28,7 +28,8 @@ def figures_section(runs: Sequence[Run]) -> Section:
                 chart = _chart(figure, theirs, ())
                 cards.append(card(chart, f"The paper: {figure['title'].lower()}", _paper_caption()))
             tables = "".join(table.html() for _, table in figure_tables(figure))
-            parts.append(charts(cards) + card(folded("As a table", tables)))
+            table = card(folded("As a table", tables))
+            parts.append(f'{charts(cards)}<div class="spaced">{table}</div>')
     return Section("figures", "The experiment", "".join(parts))
 
 

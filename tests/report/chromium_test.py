@@ -88,7 +88,7 @@ def test_the_page_works_in_a_browser_as_narrow_as_a_phone(
     assert seen["images"] == 0
     assert seen["models"] == ["sft-1"]
     assert seen["problems"] == ["train/7"]
-    assert len(seen["charts"]) == 9 and min(seen["charts"]) > 40
+    assert len(seen["charts"]) == 11 and min(seen["charts"]) > 40
 
 
 def test_a_console_error_would_be_seen(tmp_path: Path) -> None:

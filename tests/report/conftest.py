@@ -28,6 +28,32 @@ NAMES_OF_ARMS = {
     "rft": "RFT",
     "rft_no_dedup": "RFT without dedup",
 }
+FIGURE = {
+    "name": "accuracy",
+    "title": "Accuracy against k",
+    "x": "samples",
+    "y": "accuracy",
+    "x_label": "samples a problem (k)",
+    "y_label": "",
+    "log_x": True,
+    "fit": True,
+    "paper": "rft_k",
+    "series": [
+        {
+            "label": "RFT",
+            "points": [{"x": 4**i, "value": 0.5 + i / 20, "ci95": [0.4, 0.7]} for i in range(4)],
+            "fit": {
+                "slope": 0.025,
+                "intercept": 0.5,
+                "r2": 1.0,
+                "n": 4,
+                "ci95": [0.02, 0.03],
+                "ci95_questions": [0.01, 0.04],
+            },
+        }
+    ],
+    "baselines": [{"label": "SFT", "x": None, "value": 0.48}],
+}
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>\u0000\ud800 & "quoted"'
 NAMES = ("Ada", "Bo", "Cy", "Di")
 
@@ -183,7 +209,11 @@ class FakeRun:
         for b in ("sft", "sft_steps", "rft_no_dedup"):
             pairs = [[read_scores(at) for at in self.evaluations[arm]] for arm in ("rft", b)]
             comparisons.append({"a": "rft", "b": b, **compare(*pairs, resamples=500)})
-        results = {"rows": self.rows, "comparisons": comparisons}
+        results = {"rows": self.rows, "comparisons": comparisons, "figures": [FIGURE]}
+        cost = {"tokens": 1e5, "flops": 2e11, "paper_flops": 1e11, "seconds": 12.3}
+        stages = [{"stage": name, **at, **cost} for name, at in self.stages.items()]
+        published = {"model": "7B", "sft": 1.7e17, "rft_inference": 1.4e18, "rft_u33b": 3e18}
+        write_json(self.folder / "costs.json", {"stages": stages, "paper": [published]})
         write_json(self.folder / "results.json", results)
         write_json(self.folder / "timing.json", {"stages": dict.fromkeys(self.stages, 12.3)})
         described = {

@@ -54,11 +54,12 @@ def _data(page: str) -> dict:
 def test_the_page_holds_every_section_of_a_run(make_run: MakeRun, tmp_path: Path) -> None:
     page = _report([make_run()], tmp_path / "out")
     ids = {attrs.get("id") for tag, attrs in _Page(page).elements if tag == "section"}
-    assert ids == {"results", "models", "sampling", "examples", "samples", "settings"}
+    expected = {"figures", "results", "models", "sampling", "examples", "samples", "costs"}
+    assert ids == {*expected, "settings"}
     titles = ("Accuracy by number of steps", "Training loss", "Verdicts", "Kept paths per problem")
     for title in (*titles, "Majority votes against k", "Suspicious references"):
         assert title in page
-    assert page.count("<svg") == 9
+    assert page.count("<svg") == 11
     assert "rft-0 train (train, 12 s)" in page
 
 
@@ -141,6 +142,7 @@ def test_a_run_that_has_just_begun_is_reported_too(make_run: MakeRun, tmp_path: 
     for path in run.glob("stages/*/*"):
         path.unlink()
     (run / "results.json").unlink()
+    (run / "costs.json").unlink()
     parsed = _Page(_report([run], tmp_path / "out"))
     assert parsed.wrong == []
     assert (tmp_path / "out/table.md").read_text().startswith("The pretrained model has seen")
