@@ -38,6 +38,8 @@ EXTRAS = {
         "setuptools>=77",
         "jsonschema>=4",
         "pyyaml>=6",
+        "nbclient>=0.10",
+        "ipykernel",
     ],
     "docs": ["mkdocs>=1.6,<2"],
 }

@@ -18,7 +18,7 @@ from rft_jax.jsonl import read_json, read_rows
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import train_flops_per_token
 from rft_jax.pipeline.plan import Plan
-from rft_jax.pipeline.stages import Stage
+from rft_jax.pipeline.stages import OutputOf, Stage
 from rft_jax.planning import paper
 from rft_jax.planning.closed_form import sampling_flops
 from rft_jax.planning.settings import PlanSettings
@@ -89,7 +89,9 @@ def _training(folder: Path) -> Cost:
 
 def _sampling(root: Path, stage: Stage, folder: Path) -> Cost:
     """Prompts once a problem by our count, once a sample by the paper's."""
-    model = root / str(stage.arguments["--model"].resolve(root))
+    asked = stage.arguments["--model"]
+    # A checkpoint's shape and tokenizer lie where its training left them.
+    model = root / (asked.stage.folder if isinstance(asked, OutputOf) else str(asked.resolve(root)))
     files = sorted(folder.glob("samples-*.jsonl*"))
     if not files or not (model / "config.json").exists():
         return Cost()

@@ -58,7 +58,7 @@ def _training_data(root: Path, stage: Stage) -> dict[str, Any]:
     paper does.
     """
     model = stage.arguments["--model"]
-    if not isinstance(model, OutputOf):
+    if not isinstance(model, OutputOf) or model.file:  # a checkpoint of a pretraining
         return {"train_rows": 0, "distinct_paths_per_problem": None}
     training = model.stage
     manifest = read_json(root / training.folder / "data.json")

@@ -34,6 +34,7 @@ class Stage:
       arm: which model of the experiment it made or measured, e.g. `sft`.
       seed: of the repetition; None where it serves all.
       label: what it is for, where a command occurs twice in an arm.
+      typed: its command as one would type it in the run's folder.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Stage:
     arm: str
     seed: int | None
     label: str = ""
+    typed: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ def _stage(folder: Path, name: str, described: Mapping[str, Any]) -> Stage:
             f"{folder / 'run.json'}: stage {name!r} needs 'folder' and 'command'"
         ) from error
     arm, label = str(described.get("arm") or name), str(described.get("label", ""))
-    return Stage(name, at, command, arm, described.get("seed"), label)
+    seed, typed = described.get("seed"), str(described.get("typed", ""))
+    return Stage(name, at, command, arm, seed, label, typed)
 
 
 def _single_stage(folder: Path) -> Run:

@@ -8,13 +8,17 @@ views.samples(run, verdict="wrong_equation", count=3)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
+from itertools import islice
 
 from rft_jax.errors import UserError
-from rft_jax.records import VERDICTS
+from rft_jax.records import VERDICTS, read_paths
 from rft_jax.report.browser import example_html, read_all_examples
+from rft_jax.report.costs import costs_section
 from rft_jax.report.curves import models_section
 from rft_jax.report.examples import Example
-from rft_jax.report.html import asset
+from rft_jax.report.experiments import figures_section
+from rft_jax.report.html import asset, paragraph
 from rft_jax.report.overview import colours, lead, results_section
 from rft_jax.report.paths import read_collected, sampling_section
 from rft_jax.report.runs import Run, read_run
@@ -48,6 +52,41 @@ def open_run(path: str) -> Run:
 def results(run: Run) -> View:
     """What was found: in a sentence, as a table with intervals, as paired comparisons."""
     return View(lead([run]) + results_section([run]).body)
+
+
+def commands(run: Run, arm: str = "") -> View:
+    """The commands of a run's stages, as one would type them; of one arm, or all."""
+    asked = [stage.typed for stage in run.stages if arm in ("", stage.arm)]
+    return View(f'<div class="card"><pre>{escape(chr(10).join(asked))}</pre></div>')
+
+
+def problems(run: Run, count: int = 3) -> View:
+    """The first problems with their human paths.
+
+    Raises:
+      UserError: the run has collected nothing.
+    """
+    collected = read_collected([run])
+    if not collected:
+        raise UserError(f"{run.folder}: no collected paths there")
+    read = read_paths(collected[0].stage.folder / "paths.jsonl")
+    human = islice((path for _, path in read if path.origin == "human"), count)
+    body = "".join(
+        f'<div class="sample">{paragraph(path.query, "text question")}'
+        f"{paragraph(path.response, 'text')}</div>"
+        for path in human
+    )
+    return View(f'<div class="card">{body}</div>')
+
+
+def figures(run: Run) -> View:
+    """An experiment's figures, the paper's beside them."""
+    return View(figures_section([run]).body)
+
+
+def costs(run: Run) -> View:
+    """Tokens, FLOPs and seconds; the paper's table of costs."""
+    return View(costs_section([run]).body)
 
 
 def models(run: Run) -> View:

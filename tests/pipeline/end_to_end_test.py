@@ -125,6 +125,34 @@ def test_a_run_stopped_by_sigterm_says_so_and_goes_on(tmp_path, tiny_model, envi
 
 
 @pytest.mark.slow
+def test_an_experiment_with_pretraining_and_few_shot_prompts_runs_to_its_figure(
+    tmp_path, environment
+):
+    flags = ["--gin_file", "experiments/pretraining_loss.gin", *RECIPE, "--gin.run.limit=6"]
+    flags += ["--gin.pretraining_loss.widths=(32,)", "--gin.pretraining_loss.steps=(4, 8, 12)"]
+    flags += ["--gin.pretraining_loss.tokens=30000", "--gin.pretraining_loss.k=4"]
+    _finish(tmp_path / "run", environment, *flags)
+    home = tmp_path / "run" / "pretraining_loss"
+    results = json.loads((home / "results.json").read_text())
+    assert len(results["rows"]) == 9
+    (figure,) = results["figures"]
+    for line in figure["series"]:
+        losses = [point["x"] for point in line["points"]]
+        assert len(losses) == 3 and all(1 < loss < 6 for loss in losses)
+        assert line["fit"]["n"] == 3
+    rows = {row["model"]: row for row in results["rows"]}
+    assert rows["icl_w32_12"]["train_rows"] == 0
+    assert rows["icl_w32_12"]["pretraining_loss"] < rows["icl_w32_4"]["pretraining_loss"]
+    (prompts,) = (tmp_path / "run" / "stages").glob("icl-0-derive-few_shot-*/problems.jsonl")
+    assert prompts.read_text().count("####") == 12  # a worked example and a reference each
+    costs = json.loads((home / "costs.json").read_text())["stages"]
+    assert all(row["flops"] > 0 for row in costs if row["command"] in ("train", "evaluate"))
+    assert (
+        "The paper: accuracy against pretraining loss" in (home / "report/index.html").read_text()
+    )
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(
     not (os.environ.get("SMOLLM2_DIR") and os.environ.get("GSM8K_DIR")),
     reason="needs SMOLLM2_DIR and GSM8K_DIR",

@@ -183,6 +183,7 @@ class FakeRun:
         """A new stage's folder."""
         at = f"stages/{arm}-{seed}-{label or command}"
         described = {"folder": at, "command": command, "seed": seed, "arm": arm}
+        described["typed"] = f"rft {command} --model m --output {at}"
         self.stages[f"{arm}-{seed} {label or command}"] = described
         return self.folder / at
 

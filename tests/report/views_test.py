@@ -23,6 +23,15 @@ def test_the_parts_of_the_report_can_be_seen_by_themselves(make_run: Callable[..
     assert "Distinct paths against k" in views.sampling(run).html
 
 
+def test_commands_problems_figures_and_costs_too(make_run: Callable[..., Path]) -> None:
+    run = views.open_run(str(make_run()))
+    assert "rft train --model m" in views.commands(run).html
+    assert "rft train" not in views.commands(run, "rho").html
+    assert views.problems(run, count=2).html.count('<div class="sample">') == 2
+    assert "Accuracy against k" in views.figures(run).html
+    assert "recomputed" in views.costs(run).html
+
+
 def test_samples_are_those_asked_for(make_run: Callable[..., Path]) -> None:
     run = views.open_run(str(make_run(seeds=(0, 1))))
     shown = views.samples(run, verdict="wrong_equation", model="sft-1", count=3).html
