@@ -22,6 +22,7 @@ from rft_jax.mesh_settings import AXES, MeshSettings
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import init_adapters, init_params, unstack_layers
 from rft_jax.partitioning import batch_sharding, make_mesh, param_shardings
+from rft_jax.planning.collectives import count_collectives
 from rft_jax.planning.topologies import Topology
 from rft_jax.sampling.decode import decode_chunk
 from rft_jax.sampling.geometry import Geometry, choose_geometry
@@ -180,14 +181,4 @@ def _compile(lowered: Any) -> Compiled:
     temporary = memory.temp_size_in_bytes + new
     code = memory.generated_code_size_in_bytes
     needed = state + temporary + code
-    return Compiled(state, temporary, code, needed, True, collectives(text), text)
-
-
-def collectives(program: str) -> dict[str, int]:
-    """How often each collective stands in a compiled program's text."""
-    kinds = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute")
-    return {
-        kind: count
-        for kind in kinds
-        if (count := len(re.findall(rf" {kind}(?:-start)?\(", program)))
-    }
+    return Compiled(state, temporary, code, needed, True, count_collectives(text), text)

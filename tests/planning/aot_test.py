@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -20,6 +20,7 @@ from rft_jax.planning.closed_form import (
     state_bytes,
     temporary_bytes,
 )
+from rft_jax.planning.collectives import KINDS, read_collectives
 from rft_jax.planning.topologies import parse_topology
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings
@@ -29,12 +30,12 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="needs libtpu"),
 ]
 SMALL = LlamaConfig(
-    vocab_size=32000,
-    hidden_size=1024,
-    intermediate_size=2816,
+    vocab_size=512,
+    hidden_size=512,
+    intermediate_size=1024,
     num_layers=4,
-    num_heads=8,
-    num_kv_heads=4,
+    num_heads=4,
+    num_kv_heads=2,
 )
 TRAIN = TrainSettings(dtype="bfloat16", remat="save_attention", loss_chunk=128)
 
@@ -43,17 +44,67 @@ def model(name: str) -> LlamaConfig:
     return load_config({"llama": LlamaConfig}, [f"models/{name}.gin"]).get(LlamaConfig)
 
 
+def kernels(config: LlamaConfig) -> Counter[tuple[int, ...]]:
+    """How many kernels of one layer have which shape."""
+    shapes = param_shapes(config).items()
+    return Counter(s[1:] for path, s in shapes if path.startswith("layers/") and len(s) > 2)
+
+
+def shapes_of(program: str, kinds: set[str]) -> Counter[tuple[int, ...]]:
+    """Shapes that collectives of some kinds give, without axes of a single layer."""
+    return Counter(
+        shape[1:] if len(shape) > 2 and shape[0] == 1 else shape
+        for collective in read_collectives(program)
+        if collective.kind in kinds
+        for shape in collective.shapes
+    )
+
+
+def assert_only_one_layer_travels_at_a_time(config: LlamaConfig, program: str) -> None:
+    """Of all collectives: no array is larger than a layer's largest kernel or a vocabulary table,
+    and no exchange of several arrays is larger than a layer and a table.
+    """
+    one_layer = [math.prod(shape) * n for shape, n in kernels(config).items()]
+    table = config.vocab_size * config.hidden_size
+    largest = max(table, *map(math.prod, kernels(config)))
+    assert max(map(math.prod, shapes_of(program, KINDS))) <= largest
+    assert max(c.elements for c in read_collectives(program)) <= sum(one_layer) + table
+
+
 @pytest.mark.parametrize(
-    ("name", "topology", "batch_size", "kinds"),
+    ("topology", "chips", "scatters"),
     [
-        ("llama2_7b", "v5e:4x4", 48, {"all-gather", "collective-permute"}),
-        ("llama2_13b", "v5e:8x8", 64, {"all-gather", "all-reduce"}),
-        # For a v5p the gathers have no name of their own in the text.
-        ("llama2_70b", "v5p:4x4x4", 64, {"all-reduce"}),
+        ("v5e:2x2", 4, True),
+        ("v5p:2x2x1", 4, True),
+        # In three dimensions the compiler sums gradients whole, and every chip takes its part.
+        ("v5p:4x4x4", 64, False),
     ],
 )
+def test_under_fsdp_layers_are_gathered_and_their_gradients_scattered_one_at_a_time(
+    topology: str, chips: int, scatters: bool
+) -> None:
+    settings = replace(TRAIN, batch_size=max(8, chips), max_length=128, loss_chunk=0)
+    devices = aot.tpu_devices(parse_topology(topology))
+    program = aot.compile_train_step(SMALL, settings, MeshSettings(), devices).program
+    gathered = shapes_of(program, {"all-gather"})
+    assert all(gathered[shape] == 2 * n for shape, n in kernels(SMALL).items())  # there and back
+    pieces = shapes_of(program, {"reduce-scatter"})
+    summed = shapes_of(program, {"all-reduce"})
+    for path, shape in param_shapes(SMALL).items():
+        if not (path.startswith("layers/") and len(shape) > 2):
+            continue
+        first_axis = (shape[1] // chips, *shape[2:])  # the others are split along the last one
+        is_piece = scatters and not path.endswith(("o/kernel", "down/kernel"))
+        assert pieces[first_axis] if is_piece else summed[shape[1:]], path
+    assert_only_one_layer_travels_at_a_time(SMALL, program)
+
+
+@pytest.mark.parametrize(
+    ("name", "topology", "batch_size"),
+    [("llama2_7b", "v5e:4x4", 48), ("llama2_13b", "v5e:8x8", 64), ("llama2_70b", "v5p:4x4x4", 64)],
+)
 def test_the_train_step_of_a_full_size_model_fits_its_slice(
-    name: str, topology: str, batch_size: int, kinds: set[str]
+    name: str, topology: str, batch_size: int
 ) -> None:
     slice_ = parse_topology(topology)
     settings = replace(TRAIN, batch_size=batch_size)
@@ -67,21 +118,8 @@ def test_the_train_step_of_a_full_size_model_fits_its_slice(
     assert compiled.fits and compiled.needed < slice_.chip.hbm
     estimated = temporary_bytes(config, settings, sizes)
     assert estimated / 2 < compiled.temporary < 2 * estimated
-    assert kinds <= compiled.collectives.keys()
-    if "all-gather" in kinds:
-        assert_no_gather_of_the_whole_model(config, compiled)
-
-
-def assert_no_gather_of_the_whole_model(config: LlamaConfig, compiled: aot.Compiled) -> None:
-    """No gathered array is larger than one layer's largest kernel or a vocabulary table."""
-    largest = max(
-        shape[0] * shape[1] if not path.startswith("layers") else math.prod(shape[1:])
-        for path, shape in param_shapes(config).items()
-        if len(shape) > 1
-    )
-    gathered = re.findall(r"= \(?\w+\[([0-9,]+)\]\S* all-gather", compiled.program)
-    assert gathered
-    assert max(math.prod(map(int, shape.split(","))) for shape in gathered) <= largest
+    assert set(kernels(config)) & set(shapes_of(compiled.program, {"all-gather"}))
+    assert_only_one_layer_travels_at_a_time(config, compiled.program)
 
 
 def test_a_step_too_large_for_the_chips_says_how_much_it_needs() -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from rft_jax import partitioning
 from rft_jax.chips import CHIPS
 from rft_jax.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.models.config import LlamaConfig, Lora
-from rft_jax.models.llama import init_adapters, init_params
+from rft_jax.models.llama import Llama, init_adapters, init_params
 from rft_jax.models.shapes import token_flops
 from rft_jax.planning.closed_form import (
     Cost,
@@ -112,6 +114,37 @@ def test_a_step_costs_the_same_flops_over_all_chips_whatever_the_mesh() -> None:
         mesh = as_mesh(sizes)
         assert train_cost(CONFIG, SETTINGS, mesh).flops * 8 == pytest.approx(single.flops)
     assert single.bytes_sent == 0
+
+
+def counted_layer_flops(config: LlamaConfig, settings: TrainSettings) -> float:
+    """The compiler's count of one unrolled layer's forward and backward pass (a loop's body would
+    be counted once): two layers less one.
+    """
+
+    def counted(layers: int) -> float:
+        unrolled = replace(config, num_layers=layers, scan_layers=False, remat=settings.remat)
+        shapes = jax.eval_shape(lambda: init_params(unrolled, jax.random.key(0)))
+        tokens = jax.ShapeDtypeStruct((settings.batch_size, settings.max_length), jnp.int32)
+
+        def loss(params: Any, tokens: Any) -> Any:
+            return jnp.sum(Llama(unrolled).apply({"params": params}, tokens, tokens)[0])
+
+        lowered = jax.jit(jax.grad(loss)).lower(shapes, tokens)
+        return float(lowered.cost_analysis()["flops"])
+
+    return counted(2) - counted(1)
+
+
+@pytest.mark.parametrize("remat", ["none", "save_attention", "full"])
+@pytest.mark.parametrize("keys", [8, 2])
+def test_a_steps_flops_a_layer_are_within_15_percent_of_the_compilers_count(
+    keys: int, remat: str
+) -> None:
+    config = LlamaConfig(512, 512, 1408, num_layers=1, num_heads=8, num_kv_heads=keys)
+    settings = TrainSettings(batch_size=2, max_length=128, remat=remat)
+    two, one = (train_cost(replace(config, num_layers=n), settings, ONE) for n in (2, 1))
+    counted = counted_layer_flops(config, settings)
+    assert two.flops - one.flops == pytest.approx(counted, rel=0.15)
 
 
 def test_the_roofline_is_the_slowest_of_computing_moving_and_sending() -> None:

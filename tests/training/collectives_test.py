@@ -14,6 +14,7 @@ from rft_jax.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import param_shapes
 from rft_jax.planning.aot import Compiled, compile_train_step
+from rft_jax.planning.collectives import read_collectives
 from rft_jax.training.settings import TrainSettings
 
 CONFIG = LlamaConfig(
@@ -34,9 +35,8 @@ def compiled(data: int, fsdp: int, tensor: int) -> Compiled:
 
 def results(step: Compiled, kind: str) -> list[tuple[int, ...]]:
     """Shapes that collectives of a kind give."""
-    lines = re.findall(rf"= (.*?) {kind}(?:-start)?\(", step.program)
-    shapes = [shape for line in lines for shape in re.findall(r"\w+\[([0-9,]*)\]", line)]
-    return [tuple(map(int, shape.split(","))) if shape else () for shape in shapes]
+    found = read_collectives(step.program)
+    return [shape for collective in found if collective.kind == kind for shape in collective.shapes]
 
 
 def sizes(step: Compiled, kind: str) -> list[int]:
