@@ -81,6 +81,7 @@ setup(
         "sympy>=1.13",
         "math-verify>=0.9,<0.10",
         "rapidfuzz>=3.10,<4",
+        "orjson>=3.10,<4",
         "tensorboardX>=2.6,<3",
         "matplotlib>=3.9,<4",
         "rich>=13",
