@@ -17,6 +17,7 @@ from rft_jax.sampling.methods import problem_key
 from rft_jax.sampling.requests import Request
 
 SHAPES = {
+    "tiny": LlamaConfig(1024, 64, 128, 2, 4, 2, max_position_embeddings=1024),
     "13m": LlamaConfig(4096, 384, 1024, 6, 6, 2, max_position_embeddings=1024),
     "135m": LlamaConfig(49152, 576, 1536, 30, 9, 3),
     "1.1b": LlamaConfig(32000, 2048, 5632, 22, 32, 4),
@@ -33,6 +34,12 @@ def length_hazard() -> np.ndarray:
     ends = np.interp(np.arange(COLUMNS + 1), LENGTHS, QUANTILES)
     alive = 1 - ends[:-1]
     return np.diff(ends) / np.maximum(alive, 1e-9)
+
+
+def mean_filled() -> float:
+    """Tokens that a slot's sample has so far, on average over the steps of a long run."""
+    alive = np.cumprod(1 - length_hazard())
+    return float(np.sum(np.arange(1, COLUMNS + 1) * alive) / np.sum(alive))
 
 
 def make_params(config: LlamaConfig, dtype: str, seed: int = 0) -> Params:

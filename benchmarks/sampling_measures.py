@@ -1,0 +1,210 @@
+"""What benchmarks/sampling.py measures with: the sampler's steady state, single steps, ceilings."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from sampling_models import (
+    COLUMNS,
+    EOS,
+    PROMPT,
+    SHAPES,
+    START,
+    make_params,
+    make_requests,
+    mean_filled,
+)
+
+from rft_jax.models.llama import Params
+from rft_jax.sampling.decode import decode_chunk
+from rft_jax.sampling.geometry import Geometry, Hardware, memory_needed
+from rft_jax.sampling.methods import Random
+from rft_jax.sampling.placement import place_params, sampling_mesh
+from rft_jax.sampling.requests import Counters, Request
+from rft_jax.sampling.scheduler import Decoder
+from rft_jax.sampling.settings import SampleSettings
+from rft_jax.sampling.state import Program, decoding_config, init_state
+
+WARM_STEPS = 300  # after so many, samples of all lengths have ended: slots are at any place of one
+
+
+@dataclass
+class Ours:
+    """Our sampler with one geometry, its weights by layer."""
+
+    params: Params
+    program: Program
+
+    def draw(self, requests: list[Request]) -> Counters:
+        """Draws all samples; what was counted meanwhile."""
+        decoder = Decoder(self.params, self.program)
+        for _ in decoder.run(requests):
+            pass
+        return decoder.counters
+
+    def steady(self, requests: list[Request], args: argparse.Namespace) -> Iterator[Counters]:
+        """What is done in windows of `args.seconds`, one after the other, in the steady state.
+
+        Args:
+          requests: more than are done in the time.
+        """
+        groups = self.program.geometry.groups
+        staggered = [
+            replace(one, num_samples=-(-one.num_samples * (i + 1) // groups))
+            for i, one in enumerate(requests[:groups])
+        ]
+        decoder = Decoder(self.params, self.program)
+        run = decoder.run(staggered + requests[groups:])
+        next(run), next(run)  # compiles; the first problems are prefilled, a chunk is done
+        end = time.perf_counter() + args.warm
+        while decoder.counters.steps < WARM_STEPS and time.perf_counter() < end:
+            next(run)
+        while True:
+            began, before = time.perf_counter(), replace(decoder.counters)
+            while time.perf_counter() - began < args.seconds:
+                next(run)
+            yield _since(before, decoder.counters, time.perf_counter() - began)
+
+
+def _since(before: Counters, now: Counters, seconds: float) -> Counters:
+    busy = now.busy_slot_steps - before.busy_slot_steps
+    return Counters(
+        prefills=now.prefills - before.prefills,
+        tokens=busy,
+        steps=now.steps - before.steps,
+        slot_steps=now.slot_steps - before.slot_steps,
+        busy_slot_steps=busy,
+        seconds=seconds,
+    )
+
+
+def ours(args: argparse.Namespace, params: Params, geometry: Geometry, method: Any = None) -> Ours:
+    """A program for the geometry, with placed weights."""
+    mesh = sampling_mesh(SampleSettings(), None)
+    config = decoding_config(SHAPES[args.shape], args.dtype)
+    return Ours(params, Program(config, method or Random(1.0), (EOS,), geometry, mesh))
+
+
+def placed(args: argparse.Namespace, params: Params) -> Params:
+    """Weights by layer, as the decoding loop wants them; made once, whatever is compared."""
+    mesh = sampling_mesh(SampleSettings(), None)
+    rows = ("data", "fsdp")
+    return place_params(params, SHAPES[args.shape].num_layers, args.dtype, mesh, rows)
+
+
+def made_params(args: argparse.Namespace) -> Params:
+    """The benchmark's weights, placed; nothing else of them stays in memory."""
+    return placed(args, make_params(SHAPES[args.shape], args.dtype))
+
+
+def geometry(args: argparse.Namespace, group: int = 8) -> Geometry:
+    """The sampler's own choice for prompts of one length, but for slots, group and chunk."""
+    return Geometry(
+        slots=args.slots,
+        group=group,
+        prompts=1 if group == 1 else 2,
+        refill=max(1, args.slots // group // 16),
+        chunk=16,
+        columns=COLUMNS,
+        task=min(args.k, 128),
+        buckets=(PROMPT - 1,),
+        int8=args.int8,
+    )
+
+
+def many_requests(args: argparse.Namespace) -> list[Request]:
+    """More than a steady run works off."""
+    return make_requests(SHAPES[args.shape], max(2048, 8 * args.slots), args.k)
+
+
+def compare(runs: dict[str, Callable[[], float]], repeats: int) -> dict[str, float]:
+    """Median of each run's figure, interleaved."""
+    found: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            found[name].append(run())
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def speed(counters: Counters) -> float:
+    """Tokens a second."""
+    return counters.tokens / counters.seconds
+
+
+def step_seconds(programs: dict[str, Ours], steps: int = 4, rounds: int = 5) -> dict[str, float]:
+    """Median seconds of one step with every slot busy, half its columns filled; interleaved."""
+    for program in programs.values():
+        _timed_step(program, steps)  # compiles
+    return compare(
+        {name: partial(_timed_step, one, steps) for name, one in programs.items()}, rounds
+    )
+
+
+def _timed_step(program: Ours, steps: int) -> float:
+    made = replace(program.program, geometry=replace(program.program.geometry, chunk=steps))
+    made = replace(made, eos_ids=(-1,))
+    places = (made.geometry.groups, made.geometry.prompts)
+    state = init_state(made, made.geometry.buckets[0])
+    lengths = jnp.full_like(state.cache.lengths, COLUMNS // 2)
+    prefix_lengths = jnp.full(places, PROMPT - 1)
+    state = replace(
+        state,
+        count=jnp.full(places, made.geometry.task),
+        last_tokens=jnp.full(places, START),
+        cache=replace(state.cache, prefix_lengths=prefix_lengths, lengths=lengths),
+    )
+    jax.block_until_ready(state)
+    began = time.perf_counter()
+    state, report = decode_chunk(program.params, state, np.bool_(False), program=made)
+    jax.block_until_ready(state)
+    assert int(report.steps) == steps
+    return (time.perf_counter() - began) / steps
+
+
+def step_bytes(program: Program, dtype: str) -> float:
+    """What a step has to read: the weights, each group's prompt, what slots have drawn so far."""
+    config, geometry = program.config, program.geometry
+    settings = SampleSettings(dtype=dtype, cache_dtype="int8" if geometry.int8 else "")
+    one_prompt = replace(geometry, prompts=1)
+    needed = memory_needed(config, settings, one_prompt, Hardware())
+    filled = mean_filled() / geometry.columns
+    return needed["weights"] + needed["prompts"] + filled * needed["responses"]
+
+
+def bytes_per_second(size: int = 2**28) -> float:
+    """Of reading an array from memory and writing it back to where it was."""
+    x = _plus_one(jnp.zeros(size, jnp.float32)).block_until_ready()
+    began = time.perf_counter()
+    x = _plus_one(x).block_until_ready()
+    return 2 * x.nbytes / (time.perf_counter() - began)
+
+
+@partial(jax.jit, donate_argnums=0)
+def _plus_one(x: jax.Array) -> jax.Array:
+    return x + 1
+
+
+def matmul_flops(dtype: str, rows: int, inner: int, columns: int) -> float:
+    """FLOPs a second of products of these sizes, with as many different weights as fill a GB."""
+    size = inner * columns * jnp.dtype(dtype).itemsize
+    count = max(2, min(32, 2**30 // size))
+    weights = [jnp.full((inner, columns), 1 / inner, dtype) for _ in range(count)]
+    x = jnp.ones((rows, inner), dtype)
+    jax.block_until_ready(_products(x, weights))
+    began = time.perf_counter()
+    jax.block_until_ready(_products(x, weights))
+    return count * 2 * rows * inner * columns / (time.perf_counter() - began)
+
+
+@jax.jit
+def _products(x: jax.Array, weights: list[jax.Array]) -> list[jax.Array]:
+    return [x @ one for one in weights]
