@@ -1,8 +1,9 @@
 """Several processes that compute as one: joined by the environment, agreeing on files and SIGTERM.
 
 A launcher starts the same command in every process; `initialize` joins them. Process 0 alone holds
-the output folder and writes into it, beside the shards of checkpoints, which every process writes
-its own of: the folder has to be on a disk that all of them see.
+the output folder and writes into it, beside the shards of checkpoints and samples, which every
+process writes its own of: the folder has to be on a disk that all of them see, or at a URL, of
+which each has a copy that becomes like the others' wherever they wait for each other.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from jax.experimental import multihost_utils
 from rft_jax.cluster import cluster_arguments, has_tpu
 from rft_jax.errors import UserError
 from rft_jax.outputs import OutputFolder, open_output
+from rft_jax.remote import refresh_outputs, send_outputs
 from rft_jax.signals import sigterm_flag
 
 _REFUSED, _OPEN, _COMPLETE = range(3)
@@ -72,7 +74,9 @@ def wait_for_all(what: str) -> None:
     if jax.process_count() > 1:
         name = f"{what} ({next(_barriers)})"
         everyone = set(range(jax.process_count()))
+        send_outputs()
         ocp.multihost.sync_global_processes(name, timeout=_PATIENCE_SECONDS, processes=everyone)
+        refresh_outputs()
 
 
 def on_main(work: Callable[[], None], what: str) -> None:

@@ -12,9 +12,9 @@ from importlib import metadata
 from pathlib import Path
 
 import rft_jax
+from rft_jax.mirror import scratch_folder
 from rft_jax.model_names import EMBEDDED_FOLDER
 from rft_jax.pipeline.child import cache_folder, cpu_cores
-from rft_jax.remote import scratch_folder
 
 _GB = 1e9
 _CORE = (

@@ -19,7 +19,7 @@ TENSORFLOW = ("tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio")
 # A room may import those of its row and whatever stands on nothing of ours.
 BASE = {"errors", "jsonl", "mesh_settings", "model_names", "progress", "signals", "typed_values"}
 BASE |= {"chips", "gin_settings", "identity", "outputs", "prompts", "records", "sharding_rules"}
-BASE |= {"cluster", "remote", "tokenizers"}
+BASE |= {"cluster", "mirror", "remote", "tokenizers"}
 ROOMS = {
     "wordproblems": set(),
     "verify": set(),
@@ -42,12 +42,13 @@ BASE_ROWS = {
     "identity": {"jsonl"},
     "jsonl": {"errors"},
     "mesh_settings": {"errors"},
+    "mirror": {"errors", "jsonl", "outputs"},
     "model_names": {"remote"},
     "outputs": {"errors", "jsonl"},
     "prompts": {"errors", "jsonl"},
     "sharding_rules": {"errors"},
     "records": {"errors", "jsonl"},
-    "remote": {"cluster", "errors", "jsonl", "outputs"},
+    "remote": {"errors", "mirror"},
     "tokenizers": {"errors", "jsonl"},
 }
 

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from rft_jax import cli, remote
+from rft_jax import cli, mirror, remote
+from rft_jax.checkpoints import train_state
 from rft_jax.errors import UserError
-from rft_jax.remote import fetched, mirrored
+from rft_jax.mirror import original
+from rft_jax.remote import fetched, mirrored, refresh_outputs, send_outputs
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -28,7 +30,7 @@ SAMPLES = [
 @pytest.fixture
 def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """fsspec's memory with `problems.jsonl` and `samples.jsonl`; local copies in tmp_path."""
-    monkeypatch.setenv(remote.SCRATCH, str(tmp_path / "here"))
+    monkeypatch.setenv(mirror.SCRATCH, str(tmp_path / "here"))
     store = fsspec.filesystem("memory")
     _put(store, "/b/problems.jsonl", PROBLEM)
     _put(store, "/b/samples.jsonl", *SAMPLES)
@@ -45,7 +47,7 @@ def _names(store: Any, folder: str) -> set[str]:
 
 
 def _another_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(remote.SCRATCH, str(tmp_path / "elsewhere"))
+    monkeypatch.setenv(mirror.SCRATCH, str(tmp_path / "elsewhere"))
 
 
 def _collect(output: str, *more: str) -> int:
@@ -172,17 +174,88 @@ def test_a_place_that_is_not_there_is_a_users_mistake(memory: Any, spec: str, me
         fetched(spec)
 
 
-def test_several_processes_need_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+def test_a_checkpoint_that_is_named_comes_with_what_makes_it_a_model(memory: Any) -> None:
+    for name in ("model/config.json", "100/params", "200/params"):
+        memory.pipe_file(f"/b/sft/checkpoints/{name}", b"{}")
+    step = Path(fetched("memory://b/sft/checkpoints/100"))
+    assert (step.parent.name, step.name) == ("checkpoints", "100")
+    found = [str(p.relative_to(step.parent)) for p in step.parent.rglob("*") if p.is_file()]
+    assert sorted(found) == ["100/params", "model/config.json"]
+
+
+def test_a_path_in_a_copy_is_known_by_its_url(memory: Any, tmp_path: Path) -> None:
+    del memory
+    with mirrored("memory://b/work/") as folder:
+        assert original(folder) == "memory://b/work"
+        assert original(f"{folder}/stages/sft/../rft") == "memory://b/work/stages/rft"
+    assert original(fetched("memory://b/problems.jsonl")) == "memory://b/problems.jsonl"
+    assert original(tmp_path) is None
+    assert original("memory") is None
+
+
+def test_checkpoints_at_gs_are_left_to_orbax_which_gets_the_url_whole(
+    memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With fsspec's memory in Google's place."""
+    monkeypatch.setattr(fsspec.core, "url_to_fs", lambda spec: (memory, spec.removeprefix("gs:/")))
+    opened: list[Any] = []
+    monkeypatch.setattr(train_state, "_open", lambda folder, _keep: opened.append(folder))
+    for name in ("config.json", "checkpoints/model/config.json", "checkpoints/100/params/d"):
+        memory.pipe_file(f"/b/sft/{name}", b"{}")
+    with mirrored("gs://b/sft") as folder:
+        found = {str(p.relative_to(folder)) for p in Path(folder).rglob("*") if p.is_file()}
+        assert found == {"config.json", "checkpoints/model/config.json"}
+        train_state.TrainStateCheckpoints(f"{folder}/checkpoints")
+    assert [str(path) for path in opened] == ["gs://b/sft/checkpoints"]
+    assert "checkpoints/100/params/d" in _names(memory, "/b/sft")
+
+
+def test_what_several_processes_write_is_in_every_ones_copy(memory: Any) -> None:
+    with mirrored("memory://b/work") as first, mirrored("memory://b/work") as second:
+        assert first != second
+        for number, folder in enumerate(map(Path, (first, second))):
+            folder.mkdir(exist_ok=True)
+            (folder / f"part-{number}").write_text(str(number))
+        send_outputs()
+        (Path(first) / "log").write_text("not sent yet")
+        refresh_outputs()
+        assert {p.name for p in Path(first).iterdir()} == {"part-0", "part-1", "log"}
+        assert {p.name for p in Path(second).iterdir()} == {"part-0", "part-1"}
+        (Path(first) / "part-1").unlink()
+        send_outputs()
+        refresh_outputs()
+        assert {p.name for p in Path(second).iterdir()} == {"part-0", "log"}
+    assert _names(memory, "/b/work") == {"part-0", "log"}
+
+
+def test_several_processes_train_where_orbax_can_write(
+    memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del memory
+    monkeypatch.setattr(train_state.jax, "process_count", lambda: 2)
     with (
-        pytest.raises(UserError, match="several processes need an output on a disk"),
-        mirrored("memory://b/work"),
+        mirrored("memory://b/work") as folder,
+        pytest.raises(UserError, match="memory://b/work/checkpoints: several processes train into"),
     ):
-        pass
+        train_state.TrainStateCheckpoints(f"{folder}/checkpoints")
+
+
+def test_a_report_is_made_again_on_another_machine(
+    memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _collect("memory://b/c") == 0
+    words = ["report", "memory://b/c", "--output", "memory://b/report"]
+    assert cli.main(words) == 0
+    made_with = json.loads(memory.cat_file("/b/report/settings.json"))
+    assert made_with["inputs"] == ["memory://b/c"]
+    memory.rm_file("/b/report/index.html")
+    _another_machine(tmp_path, monkeypatch)
+    assert cli.main(words) == 0
+    assert b"<html" in memory.cat_file("/b/report/index.html")
 
 
 def test_the_command_line_takes_file_urls(tmp_path: Path) -> None:
-    environment = {"PATH": "/usr/bin:/bin", remote.SCRATCH: str(tmp_path / "scratch")}
+    environment = {"PATH": "/usr/bin:/bin", mirror.SCRATCH: str(tmp_path / "scratch")}
     file = f"file://{tmp_path}/there/p.jsonl"
     words = ["generate-wordproblems", "--split", "dev", "--size", "3", "--output", file]
     done = subprocess.run(

@@ -74,14 +74,14 @@ def load_model(
 
 def _find_description(folder: Path) -> tuple[Path, int | None]:
     """Where a model's config.json and tokenizer lie, and the step that its folder names."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; --model names a folder with {CONFIG_JSON}")
     candidates: dict[Path, int | None] = {folder: None, folder / DESCRIPTION: None}
     if folder.name.isdigit():
         candidates[folder.parent / DESCRIPTION] = int(folder.name)
     for candidate, step in candidates.items():
         if (candidate / CONFIG_JSON).is_file():
             return candidate, step
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; --model names a folder with {CONFIG_JSON}")
     unfinished = (folder / "checkpoints" / DESCRIPTION).is_dir()
     mend = "its training is not finished; run it again, or name its checkpoints folder"
     raise UserError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import shutil
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +16,11 @@ from typing import Any, TypeVar
 
 import jax
 import orbax.checkpoint as ocp
+from etils import epath
 
 from rft_jax.distributed import on_main
 from rft_jax.errors import UserError
+from rft_jax.mirror import ORBAX_PLACES, original
 from rft_jax.partitioning import path_name
 
 State = TypeVar("State")
@@ -38,7 +40,7 @@ class TrainStateCheckpoints:
         Args:
           keep: newest steps to keep; older ones are removed once a newer one is whole.
         """
-        self._folder = Path(folder).absolute()
+        self._folder = _place_of(folder)
         self._manager = _open(self._folder, keep)
 
     def save(self, step: int, state: Any) -> None:
@@ -79,7 +81,8 @@ class TrainStateCheckpoints:
         damaged = self._folder / f"damaged-{step}"
 
         def rename() -> None:
-            shutil.rmtree(damaged, ignore_errors=True)
+            if damaged.exists():
+                damaged.rmtree()
             (self._folder / str(step)).rename(damaged)
 
         # The others wait, or they might still see the step when they list the folder.
@@ -97,24 +100,42 @@ def restore_params(folder: str | Path, target: Any, step: int | None = None) -> 
     Raises:
       UserError: there is no good step, or a parameter was saved with another shape.
     """
-    folder = Path(folder).absolute()
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder of checkpoints")
-    with _open(folder, keep=None) as manager:
+    place = _place_of(folder)
+    if not place.is_dir():
+        raise UserError(f"{place}: no such folder of checkpoints")
+    with _open(place, keep=None) as manager:
         wanted = {"params": jax.tree.map(_abstract, target)}
         steps = sorted(manager.all_steps(), reverse=True)
         for number in steps if step is None else [step] if step in steps else []:
-            fields = _restore(manager, folder, number, wanted)
+            fields = _restore(manager, place, number, wanted)
             if fields is not None:
                 return fields["params"]
     whole = [number for number in steps if number != step]
     raise UserError(
-        f"{folder}: no whole checkpoint{'' if step is None else f' of step {step}'} in it; "
+        f"{place}: no whole checkpoint{'' if step is None else f' of step {step}'} in it; "
         + (f"there are {whole}" if step is not None and whole else "train again")
     )
 
 
-def _open(folder: Path, keep: int | None) -> ocp.CheckpointManager:
+def _place_of(folder: str | Path) -> epath.Path:
+    """Where the steps lie: in the folder; of a copy of one at `gs://`, there.
+
+    Raises:
+      UserError: several processes have a copy each of a folder that Orbax can't write to.
+    """
+    url = original(folder)
+    if url is not None and url.startswith(ORBAX_PLACES):
+        os.environ.setdefault("EPATH_USE_TF", "false")  # fsspec instead, as for all other files
+        return epath.Path(url)
+    if url is not None and jax.process_count() > 1:
+        raise UserError(
+            f"{url}: several processes train into a folder on a disk that all of them see, or one "
+            f"at {ORBAX_PLACES}; name another --output"
+        )
+    return epath.Path(Path(folder).absolute())
+
+
+def _open(folder: epath.Path, keep: int | None) -> ocp.CheckpointManager:
     """A manager; without `keep` one that only reads."""
     options = ocp.CheckpointManagerOptions(
         max_to_keep=keep,
@@ -148,7 +169,7 @@ def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
 
 
 def _restore(
-    manager: ocp.CheckpointManager, folder: Path, step: int, wanted: dict[str, Any]
+    manager: ocp.CheckpointManager, folder: epath.Path, step: int, wanted: dict[str, Any]
 ) -> dict[str, Any] | None:
     """The wanted fields of a step; None, with a warning, if it is damaged."""
     rest = {name: value for name, value in wanted.items() if name != "params"}
@@ -168,7 +189,7 @@ def _restore(
 
 
 def _check_shapes(
-    manager: ocp.CheckpointManager, where: Path, step: int, items: dict[str, Any]
+    manager: ocp.CheckpointManager, where: epath.Path, step: int, items: dict[str, Any]
 ) -> None:
     """Tells a checkpoint of another model from a damaged one."""
     metadata = manager.item_metadata(step)

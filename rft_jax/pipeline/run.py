@@ -17,6 +17,7 @@ from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import Config
 from rft_jax.jsonl import atomic_write, read_json, write_json, write_rows
+from rft_jax.mirror import original
 from rft_jax.model_names import EMBEDDED, model_folder
 from rft_jax.outputs import CONFIG, open_output
 from rft_jax.pipeline.child import child_environment, cpu_cores
@@ -49,6 +50,11 @@ def run(output: str, config: Config) -> None:
     """
     root, words = Path(output), (rft_jax.__version__, config.text())
     place = place_in_run(os.environ)
+    if place is not None and (url := original(root)):
+        raise UserError(
+            f"{url}: rft run on several hosts needs a disk that all of them see, since its stages "
+            "read each other's folders; name another --output, or start the stages one by one"
+        )
     if place is None:
         _run(root, config, OneHost())
     elif place.index > 0:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import rft_jax
 from rft_jax.jsonl import atomic_write
+from rft_jax.mirror import original
 from rft_jax.outputs import open_output
 from rft_jax.report.about import about_section
 from rft_jax.report.browser import browser_section, examples_section, read_all_examples
@@ -44,7 +45,8 @@ def report(inputs: list[str], output: str, settings: ReportSettings) -> None:
         other inputs.
     """
     runs = [read_run(path) for path in inputs]
-    with open_output(output, {"inputs": inputs, **asdict(settings)}) as folder:
+    named = [original(path) or path for path in inputs]
+    with open_output(output, {"inputs": named, **asdict(settings)}) as folder:
         _write(folder.path / "index.html", render(runs, settings))
         _write(folder.path / "table.md", markdown(runs))
         if any(run.rows for run in runs):

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from rft_jax.cli import main
+from rft_jax.cluster import Place
 from rft_jax.errors import UserError
 from rft_jax.jsonl import read_json, write_rows
 from rft_jax.pipeline.hosts import place_in_run
@@ -184,6 +186,18 @@ def test_another_command_line_on_one_host_is_refused(pair: Started) -> None:
     assert "was started with other words" in told
     assert "was started with other words" in said
     assert not (pair.folder / "run").exists()
+
+
+def test_several_hosts_refuse_an_output_at_a_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RFT_SCRATCH", str(tmp_path / "scratch"))
+    place = Place("127.0.0.1:1", 2, 0).variables()
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    url = f"file://{tmp_path}/out"
+    assert main(["run", "--output", url]) == 2
+    assert f"rft: {url}: rft run on several hosts needs a disk" in capsys.readouterr().err
 
 
 @pytest.mark.slow
