@@ -1,7 +1,7 @@
 # make install     .venv with this package and the tools of development
 # make quickstart  the whole loop on the embedded data, about ten minutes on two CPU cores
 # make experiments  the paper's tables and figures on the embedded data, hours on two CPU cores; resumable
-# make test        the fast tests; test-all: the slow ones too, with libtpu and gcsfs for them; lint: ruff and mypy
+# make test        the fast tests; test-all: the slow ones too, with what they need; lint: ruff and mypy
 # make docs       the pages of docs/ as a site, in site/
 STAMP := .venv/.installed
 PYTEST := .venv/bin/python -m pytest -q -n 2 --dist loadfile
@@ -30,7 +30,7 @@ test: $(STAMP)
 	$(PYTEST) -m "not slow"
 
 test-all: $(STAMP)
-	@tools/make_venv dev,tpu,gcs
+	@tools/make_venv dev,tpu,gcs,tensorboard
 	$(PYTEST)
 
 lint: $(STAMP)

@@ -27,6 +27,7 @@ EXTRAS = {
     "hf": ["torch>=2.6", "transformers>=5.0,<6", "gguf>=0.10"],
     "cuda": ["jax[cuda13]>=0.10,<0.12"],
     "tpu": ["jax[tpu]>=0.10,<0.12"],
+    "tensorboard": ["tensorboard>=2.20,<3", "xprof>=2.20,<3"],
     "notebooks": ["jupyterlab>=4", "nbconvert>=7", "ipykernel"],
     "dev": [
         "pytest>=8",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,23 @@ def test_rows_are_written_at_checkpoints_and_gone_on_with(tmp_path: Path) -> Non
         {"step": 3, "loss": 0.5},
     ]
     assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_tensorboard_shows_each_step_once_after_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    clock = itertools.count(1_800_000_000)  # files of one second would have one name
+    monkeypatch.setattr(time, "time", lambda: float(next(clock)))
+    for first, losses in ((0, [4.0, 3.0, 2.5]), (2, [2.0, 1.0])):
+        log = MetricsLog(tmp_path, first)
+        for step, loss in enumerate(losses, start=first + 1):
+            log.add(step, {"loss": loss})
+        log.write()
+    events = reader.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    found = [(event.step, event.value) for event in events.Scalars("train/loss")]
+    assert found == [(1, 4.0), (2, 3.0), (3, 2.0), (4, 1.0)]
 
 
 def test_a_new_run_in_the_folder_begins_with_no_rows(tmp_path: Path) -> None:

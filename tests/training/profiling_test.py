@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import jax
@@ -45,6 +46,16 @@ def traced_steps(folder: Path) -> list[int]:
 def test_the_steps_after_the_first_two_of_a_start_are_traced(tmp_path: Path) -> None:
     assert run_steps(tmp_path, 10, 18, 3) == [2.0 * step for step in range(10, 18)]
     assert traced_steps(tmp_path) == [12, 13, 14]
+
+
+def test_xprof_shows_the_steps(tmp_path: Path) -> None:
+    """As TensorBoard's trace viewer asks it for them."""
+    convert = pytest.importorskip("xprof.convert.raw_to_tool_data")
+    run_steps(tmp_path, 0, 8, 3)
+    files = [str(path) for path in tmp_path.glob("plugins/profile/*/*.xplane.pb")]
+    text, _ = convert.xspace_to_tool_data(files, "trace_viewer", {})
+    names = [event.get("name", "") for event in json.loads(text)["traceEvents"]]
+    assert [name for name in names if name.startswith("train")] == ["train 2", "train 3", "train 4"]
 
 
 def test_a_training_that_ends_first_leaves_the_steps_there_were(tmp_path: Path) -> None:
