@@ -137,10 +137,12 @@ def measure(steps: dict[str, Callable[[], Any]], repeats: int, warm: int) -> dic
     return seconds
 
 
-def report(config: LlamaConfig, tokens: int, length: int, seconds: dict[str, list[float]]) -> dict:
-    """A table on the terminal, and the same as JSON."""
+def report(
+    config: LlamaConfig, tokens: int, flags: argparse.Namespace, seconds: dict[str, list[float]]
+) -> None:
+    """A table on the terminal, and the same as JSON where it was asked for."""
     chip = chip_of(jax.devices()[0].device_kind)
-    flops = train_flops_per_token(config, length)
+    flops = train_flops_per_token(config, flags.length)
     rows = {}
     for name, values in seconds.items():
         median = statistics.median(values)
@@ -162,8 +164,10 @@ def report(config: LlamaConfig, tokens: int, length: int, seconds: dict[str, lis
     peak = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
     if peak:
         print(f"at most {peak / 1e9:.1f} GB of the device's memory were ours")
-    device = jax.devices()[0].device_kind
-    return {"device": device, "jax": jax.__version__, "peak_bytes": peak, "rows": rows}
+    if flags.output:
+        about = {"device": jax.devices()[0].device_kind, "jax": jax.__version__}
+        result = about | {"peak_bytes": peak, "rows": rows, "flags": vars(flags)}
+        Path(flags.output).write_text(json.dumps(result, indent=2) + "\n")
 
 
 def parse() -> argparse.Namespace:
@@ -225,14 +229,13 @@ def main() -> None:
     if flags.against == "eager":
         sides["torch"] = eager_step(config, tokens)
     seconds = measure(sides, flags.repeats, warm=3)
+    report(config, tokens.size, flags, seconds)  # before the other side may run out of memory
     if flags.against == "trainer":
         sides.clear()  # frees our memory
         seconds["trainer"] = trainer_seconds(
             config, tokens, flags.repeats, flags.their_remat, flags.dtype
         )
-    result = report(config, tokens.size, flags.length, seconds) | {"flags": vars(flags)}
-    if flags.output:
-        Path(flags.output).write_text(json.dumps(result, indent=2) + "\n")
+        report(config, tokens.size, flags, seconds)
 
 
 if __name__ == "__main__":

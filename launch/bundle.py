@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Packs what a machine without network lacks; launch/measure.py unpacks it there.
 
-  python launch/bundle.py                       in an environment with rft-jax and its extra hf
+  python launch/bundle.py                       in an environment with the extras dev and hf
   python launch/bundle.py --there machine.txt   machine.txt: what `python3 -m pip freeze` says there
 
-Into build/offline/part-1, part-2, … go wheels of the Python packages that rft-jax needs and the
-machine has not got, in the versions that are installed here; GSM8K as problem files; and
+Into build/offline/part-1, part-2, … go wheels of the Python packages that setup.py asks for and
+the machine has not got, in the versions that are installed here; GSM8K as problem files; and
 SmolLM2-135M-Instruct as the GGUF file of launch/smollm2_from_gguf.py, which is taken apart there.
 No part is larger than --part_mb, so that each can travel by itself beside the checkout.
 Tokenizing takes seconds and neither TensorFlow nor seqio, so it is done there.
@@ -25,7 +25,6 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOTS = ("rft-jax", "gguf")
 THERE = "jax,flax,optax,orbax-checkpoint,torch,transformers"
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 MANIFEST, GGUF, WHEELS = "bundle.json", "model.gguf", "wheels"
@@ -60,13 +59,26 @@ def main() -> None:
 
 
 def missing_packages(there: str, python: str) -> list[str]:
-    """What the packages of ROOTS need and what is there doesn't bring, as `name==version`."""
+    """What this checkout needs, and what is there doesn't bring, as `name==version`."""
     text = Path(there).read_text() if Path(there).is_file() else there.replace(",", "\n")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    have = closure([re.split(r"[=@<>~!\s]", line.strip())[0] for line in lines], python)
-    needed = closure(ROOTS, python)
-    names = sorted(needed.keys() - have.keys() - {"rft-jax"})
+    have = closure(map(package_name, lines), python)
+    needed = closure(own_requirements(), python)
+    names = sorted(needed.keys() - have.keys())
     return [f"{name}=={needed[name]}" if needed[name] else name for name in names]
+
+
+def own_requirements() -> list[str]:
+    """Names in setup.py (what is installed may be older), and what takes a GGUF file apart."""
+    from distutils.core import run_setup
+
+    asked = run_setup(str(ROOT / "setup.py"), stop_after="init").install_requires
+    return [*map(package_name, asked), "gguf"]
+
+
+def package_name(requirement: str) -> str:
+    """`numpy` of `numpy>=2.0,<3` or `numpy @ file:///…`."""
+    return re.split(r"[\[<>=!~;@\s]", requirement.strip())[0]
 
 
 def closure(names: Iterable[str], python: str) -> dict[str, str]:

@@ -12,6 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RATES = ("5e-5", "2e-4", "8e-4")
 HELD_OUT = 1000
+TINY_SAMPLING = "--shape tiny --slots 16 --k 8 --seconds 0.5 --warm 0.5 --repeats 1"
+TINY_TRAINING = "--model tiny --batch 2 --length 32 --loss_chunk 16 --repeats 2 --dtype bfloat16"
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,7 @@ def sampling(place: Place) -> Iterator[Step]:
         words += ["--parts", parts, "--dtype", "bfloat16", "--seconds", "8", "--repeats", "3"]
         words += ["--output", str(place.item / f"{name}.json"), *more]
         if place.tiny:
-            words += ["--shape", "tiny", "--slots", "16", "--k", "8", "--seconds", "0.5"]
-            words += ["--warm", "0.5", "--repeats", "1"]
+            words += TINY_SAMPLING.split()
         yield Step(name, tuple(words))
 
 
@@ -150,18 +151,7 @@ def training(place: Place) -> Iterator[Step]:
     }.items():
         words = ["benchmarks/training.py", *common.split(), *flags.split()]
         if place.tiny:
-            words += [
-                "--model",
-                "tiny",
-                "--batch",
-                "2",
-                "--length",
-                "32",
-                "--loss_chunk",
-                "16",
-                "--repeats",
-                "2",
-            ]
+            words += TINY_TRAINING.split()
             words += [] if "--against" in words else ["--against", "trainer"]
         yield Step(name, (*words, "--output", str(place.item / f"{name}.json")))
 
