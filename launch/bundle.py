@@ -20,6 +20,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -50,12 +51,12 @@ def main() -> None:
         return
     if flags.output.exists():
         sys.exit(f"{flags.output} is there already: remove it or name another --output")
-    scratch = flags.output / "whole"
-    download_wheels(packages, flags.python, scratch / WHEELS)
-    write_problems(scratch)
-    gguf = flags.gguf or fetch_gguf(scratch)
-    pack(scratch, gguf, flags.output, flags.part_mb * _MB)
-    shutil.rmtree(scratch)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        write_problems(scratch)
+        download_wheels(packages, flags.python, scratch / WHEELS)
+        gguf = flags.gguf or fetch_gguf(scratch)
+        pack(scratch, gguf, flags.output, flags.part_mb * _MB)
 
 
 def missing_packages(there: str, python: str) -> list[str]:
@@ -117,11 +118,16 @@ def download_wheels(packages: list[str], python: str, folder: Path) -> None:
 def write_problems(folder: Path) -> None:
     """GSM8K as train.jsonl.gz and test.jsonl.gz, from $GSM8K_DIR or TFDS."""
     from rft_jax.data.sources import load_problems
+    from rft_jax.errors import UserError
     from rft_jax.jsonl import write_rows
     from rft_jax.records import to_row
 
     for split in ("train", "test"):
-        write_rows(folder / f"{split}.jsonl.gz", map(to_row, load_problems(f"gsm8k:{split}")))
+        try:
+            problems = load_problems(f"gsm8k:{split}")
+        except UserError as error:
+            sys.exit(str(error))
+        write_rows(folder / f"{split}.jsonl.gz", map(to_row, problems))
 
 
 def fetch_gguf(folder: Path) -> Path:
