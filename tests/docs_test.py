@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import re
-import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,12 +14,8 @@ import pytest
 from rft_jax import cli
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import load_config
-from rft_jax.wordproblems.files import write_split
-from tests.tiny_model import write_tiny_model
+from tests.docs_pages import CLOUD, GPU, HOSTS, HOURS, LINES, PAGES, ROOT, Line, blocks
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-CLOUD = "<!-- needs a cloud -->"
 CLOUD_PROGRAMS = ("gcloud", "kubectl", "xpk", "docker", "sbatch", "launch/slurm.sh")
 CLOUD_PROGRAMS += ("launch/tpu_slice.sh", "launch/gke.sh")
 SETTINGS = {
@@ -34,58 +26,6 @@ SETTINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Line:
-    """A command line in a fenced block of a page."""
-
-    page: Path
-    number: int
-    words: tuple[str, ...]
-    in_cloud: bool
-
-    def __str__(self) -> str:
-        return f"{self.page.name}:{self.number}"
-
-
-def _blocks(page: Path) -> Iterator[tuple[int, str, list[str], bool]]:
-    """First line number, language, lines and whether a cloud is needed, of each fenced block."""
-    lines = page.read_text(encoding="utf-8").splitlines()
-    start, language, in_cloud = 0, None, False
-    for number, line in enumerate(lines, start=1):
-        if not line.startswith("```"):
-            continue
-        if language is None:
-            before = next((text for text in reversed(lines[: number - 1]) if text.strip()), "")
-            start, language, in_cloud = number + 1, line[3:].strip(), before.strip() == CLOUD
-        else:
-            yield start, language, lines[start - 1 : number - 1], in_cloud
-            language = None
-    assert language is None, f"{page.name}:{start - 1}: the block does not end"
-
-
-def _lines(page: Path) -> Iterator[Line]:
-    """The command lines of a page's shell blocks, continued ones joined, variables left out."""
-    for start, language, block, in_cloud in _blocks(page):
-        if language not in ("", "sh", "bash", "shell"):
-            continue
-        joined, first = "", start
-        for number, text in enumerate(block, start=start):
-            first = first if joined else number
-            joined += text.removesuffix("\\") + " "
-            if text.endswith("\\"):
-                continue
-            words, joined = joined, ""
-            if words.lstrip().startswith(("{", "|")):  # a row of a file, a table
-                continue
-            parts = shlex.split(words, comments=True)
-            while parts and re.fullmatch(r"[A-Z_0-9]+=.*", parts[0]):
-                parts = parts[1:]
-            if parts:
-                parts[0] = parts[0].removeprefix(".venv/bin/")
-                yield Line(page, first, tuple(parts), in_cloud)
-
-
-LINES = [line for page in PAGES for line in _lines(page)]
 RFT = [line for line in LINES if line.words[0] == "rft"]
 LAUNCH = [line for line in LINES if any(word.startswith("launch/") for word in line.words[:2])]
 
@@ -125,9 +65,9 @@ def test_a_command_exists_with_its_flags_and_settings(
     line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for _, language, block, _ in _blocks(line.page):
-        if language == "gin":  # its first line is its name
-            Path(block[0].removeprefix("# ")).write_text("\n".join(block))
+    for block in blocks(line.block.page):
+        if block.language == "gin":  # its first line is its name
+            Path(block.rows[0].removeprefix("# ")).write_text("\n".join(block.rows))
     _check(line.words[1:])
 
 
@@ -166,9 +106,23 @@ def test_a_launch_script_takes_the_words_it_is_given(line: Line) -> None:
         _check(("sample", *rest) if "launch/sample_shard.py" in words else rest)
 
 
+def _need(line: Line) -> str:
+    """What a command line needs that no test has; '' where that can't be told from its words."""
+    if line.words[0] in CLOUD_PROGRAMS or any(_is_in_cloud(word) for word in line.words):
+        return CLOUD
+    if "JAX_COORDINATOR_ADDRESS" in dict(line.variables):
+        return HOSTS
+    return GPU if line.words[0] == "launch/gpus.sh" else ""
+
+
+def _is_in_cloud(word: str) -> bool:
+    return word.startswith(("gs://", "s3://", "--runner=Dataflow", "--runner=Flink"))
+
+
 @pytest.mark.parametrize("line", LINES, ids=str)
-def test_what_needs_a_cloud_is_marked(line: Line) -> None:
-    assert line.in_cloud == (line.words[0] in CLOUD_PROGRAMS)
+def test_what_can_be_run_nowhere_here_is_marked(line: Line) -> None:
+    need = _need(line)
+    assert line.block.mark == need or (not need and line.block.mark in (GPU, HOURS))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -204,57 +158,17 @@ def test_the_table_of_slices_is_what_its_command_prints() -> None:
     assert len(printed.splitlines()) > 100
 
 
-# What makes the commands of a page a matter of seconds; put behind them.
-SMALL = {
-    "train": ["train.num_steps=1", "train.batch_size=2", "train.dtype='float32'"],
-    "sample": ["sample.num_samples=2", "sample.max_new_tokens=8", "sample.slots=4"],
-    "evaluate": ["evaluate.max_new_tokens=8", "evaluate.slots=4"],
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "commands"),
-    [
-        ("README.md", ["train", "sample", "collect", "train", "evaluate"]),
-        ("own-data.md", ["train", "sample", "collect", "train", "evaluate", "evaluate"]),
-    ],
-)
-def test_the_stages_that_a_page_types_run_one_after_the_other(
-    name: str, commands: list[str], tmp_path: Path
-) -> None:
-    """On twenty problems and a tiny model, where the page has them."""
-    page = next(page for page in PAGES if page.name == name)
-    block = next(
-        block
-        for _, _, block, _ in _blocks(page)
-        if [line.split()[1:2] for line in block] == [[command] for command in commands]
-    )
-    write_tiny_model(tmp_path / "models" / "mine")
-    for split in ("train", "test"):
-        write_split("dev", tmp_path / "data" / f"{split}.jsonl", 20)
-    environment = os.environ | {"GSM8K_DIR": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
-    for line in block:
-        words = shlex.split(line.replace(" MODEL ", " models/mine "))[1:]
-        small = [f"--gin.{binding}" for binding in SMALL.get(words[0], [])]
-        done = subprocess.run(
-            [sys.executable, "-m", "rft_jax.cli", *words, *small],
-            cwd=tmp_path,
-            env=environment | {"XLA_FLAGS": ""},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, (line, done.stderr)
-    last = tmp_path / "runs" / "rft-eval"
-    assert json.loads((last / "metrics.json").read_text())["n"] == 20
-    assert (last / "comparison.json").exists() == ("--against" in block[-1])
-
-
 def test_links_of_the_readme_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", (ROOT / "README.md").read_text("utf-8")):
         if not target.startswith(("https://", "http://")):
             assert (ROOT / target).exists(), target
+
+
+def test_the_first_page_lists_every_command() -> None:
+    text = (ROOT / "docs" / "index.md").read_text("utf-8")
+    cells = [row.split("|")[1] for row in text.splitlines() if row.startswith("| `rft")]
+    listed = [name for cell in cells for name in re.findall(r"`rft ([a-z-]+)`", cell)]
+    assert sorted(listed) == sorted(cli.COMMANDS)
 
 
 def test_every_page_is_in_the_navigation() -> None:
