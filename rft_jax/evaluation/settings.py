@@ -24,6 +24,8 @@ class EvaluateSettings:
       seed: of the draws.
       stop: a response ends before the first of these strings, besides at the model's end token.
       max_prompt_length: longest prompt, in tokens; of a longer one the last tokens are kept.
+      common_prefix: whether the tokens that all prompts begin with (few-shot examples) are read
+        once and held once for all slots.
       slots: samples drawn at a time; 0 for a number that fits model and device.
       group: slots that draw for one problem together and share its prompt; 0 for a good number.
       limit: only the first this many problems; 0 for all.
@@ -48,6 +50,7 @@ class EvaluateSettings:
     seed: int = 0
     stop: tuple[str, ...] = ()
     max_prompt_length: int = 512
+    common_prefix: bool = False
     slots: int = 0
     group: int = 0
     limit: int = 0

@@ -53,13 +53,14 @@ def cached_attention(
     query: Float[Array, "B T H K"],
     prefix: tuple[KeyValues, ...],
     suffix: tuple[KeyValues, ...],
+    common: KeyValues,
     cache: KVCache,
 ) -> Float[Array, "B T H K"]:
-    """Every token sees the prefix that its slot goes on from, and its slot's suffix up to itself.
+    """Every token sees the common part, its slot's prefix, and its slot's suffix up to itself.
 
     Each part gives a partial softmax; they are merged by their log-sum-exp. A part with nothing to
     see has weight 0 exactly, so a row's result does not depend on how far other rows have come.
-    A prefix is read once for all slots of a group.
+    A prefix is read once for all slots of a group, the common part once for all.
 
     Args:
       suffix: with the T tokens in it.
@@ -75,6 +76,8 @@ def cached_attention(
         start += block.num_columns
     if prefix[0].num_columns:
         parts.append(_attend_prefixes(rows, prefix, cache))
+    if common.num_columns:
+        parts.append(_attend_common(rows, common))
     mixed = _merge(parts).astype(query.dtype)
     mixed = mixed.reshape(slots, kv_heads, length, -1, width)
     return jnp.moveaxis(mixed, 2, 1).reshape(query.shape)
@@ -98,6 +101,15 @@ def _attend(
     weights = weights.astype(rows.dtype)
     mixed = jnp.einsum("bnqs,bnsk->bnqk", weights, values, preferred_element_type=jnp.float32)
     return largest, total, mixed
+
+
+def _attend_common(rows: Float[Array, "B N Q K"], common: KeyValues) -> Partial:
+    """All slots against the one row of what they have in common, in one matrix product a head."""
+    slots, kv_heads, queries, width = rows.shape
+    together = jnp.swapaxes(rows, 0, 1).reshape(1, kv_heads, -1, width)
+    parts = _attend(together, common, jnp.ones((1, 1, common.num_columns), bool))
+    split = (part.reshape(kv_heads, slots, queries, -1) for part in parts)
+    return tuple(jnp.swapaxes(part, 0, 1) for part in split)
 
 
 def _attend_prefixes(

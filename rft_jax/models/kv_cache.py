@@ -65,6 +65,8 @@ class KVCache:
       prefix_of: which of its group's prefixes a slot goes on from.
       lengths: filled columns of each slot's suffix.
       step: of a ring: tokens written so far.
+      common: what all sequences begin with, before their prompts: KeyValues of one row, in the
+        compute dtype, stacked or in a tuple likewise; without columns where there is nothing.
       ring: whether all slots write the same column.
     """
 
@@ -74,11 +76,12 @@ class KVCache:
     prefix_of: Int[Array, " slots"]
     lengths: Int[Array, " slots"]
     step: Int[Array, ""]
+    common: Any
     ring: bool = flax.struct.field(pytree_node=False, default=False)
 
     def without_layers(self) -> KVCache:
         """What all layers have in common."""
-        return replace(self, prefix=None, suffix=None)
+        return replace(self, prefix=None, suffix=None, common=None)
 
     def advanced(self, suffix: Any, num_new: int) -> KVCache:
         """The cache with `num_new` more tokens in every slot, which the suffix given holds."""
@@ -95,6 +98,7 @@ def empty_cache(
     prefix_columns: int = 0,
     prompts: int = 1,
     *,
+    common_columns: int = 0,
     ring: bool = False,
     int8: bool = False,
 ) -> KVCache:
@@ -103,22 +107,22 @@ def empty_cache(
     Args:
       columns: most tokens of a suffix; 0 for a cache that only collects.
       prompts: prefixes that each group holds.
+      common_columns: tokens that all sequences begin with.
     """
     width = columns if ring else BLOCK
     widths = [min(width, columns - start) for start in range(0, columns, max(width, 1))]
 
-    def layer(*leading: int) -> tuple[tuple[KeyValues, ...], tuple[KeyValues, ...]]:
+    def layer(*leading: int) -> tuple[Any, ...]:
         return (
             tuple(_zeros(config, (*leading, groups), prefix_columns, int8) for _ in range(prompts)),
             tuple(_zeros(config, (*leading, slots), width, int8) for width in widths),
+            _zeros(config, (*leading, 1), common_columns, int8=False),
         )
 
-    prefix: Any
-    suffix: Any
     if config.scan_layers:
-        prefix, suffix = layer(config.num_layers)
+        prefix, suffix, common = layer(config.num_layers)
     else:
-        prefix, suffix = zip(*(layer() for _ in range(config.num_layers)), strict=True)
+        prefix, suffix, common = zip(*(layer() for _ in range(config.num_layers)), strict=True)
     return KVCache(
         prefix=prefix,
         suffix=suffix,
@@ -126,6 +130,7 @@ def empty_cache(
         prefix_of=jnp.zeros(slots, jnp.int32),
         lengths=jnp.zeros(slots, jnp.int32),
         step=jnp.zeros((), jnp.int32),
+        common=common,
         ring=ring,
     )
 

@@ -76,10 +76,10 @@ class Attention(nn.Module):
             segment_ids = context["segment_ids"]
             mixed = causal_attention(query, keys, values, segment_ids, config.attention)
         else:
-            prefix, suffix = layer_cache
+            prefix, suffix, common = layer_cache
             # Written first and read then: the other way round XLA copies the whole cache.
             suffix = kv_cache.append(suffix, keys, values, context["cache"])
-            mixed = cached_attention(query, prefix, suffix, context["cache"])
+            mixed = cached_attention(query, prefix, suffix, common, context["cache"])
         return _dense(config, config.hidden_size, "o", axis=(-2, -1))(mixed), suffix
 
 
@@ -148,7 +148,7 @@ class Llama(nn.Module):
             "segment_ids": segment_ids,
             "cache": None if cache is None else cache.without_layers(),
         }
-        layer_caches = None if cache is None else (cache.prefix, cache.suffix)
+        layer_caches = None if cache is None else (cache.prefix, cache.suffix, cache.common)
         x, suffix = _run_blocks(config, x, layer_caches, context)
         if config.tie_word_embeddings is False:
             self.param("unembed", _init_unembed, config)

@@ -267,6 +267,8 @@ class Plan:
         label: str = "",
         problems: Argument | None = None,
     ) -> Stage:
+        if problems is not None:  # few-shot prompts begin alike
+            settings = replace(settings, common_prefix=True)
         arguments = {"--model": model, "--problems": problems or self.test_problems}
         all_settings = {"evaluate": settings, **self._mesh(arm)}
         return self._add("evaluate", arm, seed, arguments, all_settings, label)

@@ -65,7 +65,7 @@ def _chunk(
         return _start_samples(_step(params, state, angles, program), geometry), steps + 1, busy
 
     # Looked up in every step: computed there, XLA does it anew for every layer and every head.
-    longest = state.cache.prefix[0][0].num_columns + geometry.columns
+    longest = geometry.common + state.cache.prefix[0][0].num_columns + geometry.columns
     angles = rotary_angles(program.config, jnp.arange(longest))
 
     zero = jnp.zeros((), jnp.int32)
@@ -96,7 +96,7 @@ def _step(params: Params, state: State, angles: Angles, program: Program) -> Sta
     geometry, cache = program.local, state.cache
     idle = state.sample == IDLE
     place = place_of(state)
-    positions = (cache.prefix_lengths[place] + cache.lengths)[:, None]
+    positions = (geometry.common + cache.prefix_lengths[place] + cache.lengths)[:, None]
     turned = jax.tree.map(lambda table: table[positions], angles)
     hidden, new_cache = apply_model(params, state.token[:, None], positions, cache, program, turned)
     logits = unembed(params, hidden[:, 0])

@@ -20,7 +20,7 @@ from rft_jax.records import Sample
 from rft_jax.sampling.geometry import Geometry, choose_geometry, describe_memory, memory_needed
 from rft_jax.sampling.methods import method_of, problem_key
 from rft_jax.sampling.placement import hardware_of, place_params, row_axes, sampling_mesh
-from rft_jax.sampling.prompt_tokens import EncodedPrompts, encode_prompts
+from rft_jax.sampling.prompt_tokens import EncodedPrompts, common_start, encode_prompts
 from rft_jax.sampling.requests import Counters, Drawn, Finished, Request, Source
 from rft_jax.sampling.scheduler import Decoder
 from rft_jax.sampling.settings import SampleSettings
@@ -80,8 +80,8 @@ class Sampler:
           changes: settings for this call, such as `temperature` or `seed`.
         """
         settings = replace(self.settings, num_samples=k, **changes)
-        geometry = self.geometry(settings)
-        encoded = self.encode(prompts, geometry)
+        encoded = self.encode(prompts, settings)
+        geometry = self.geometry(settings, encoded)
         requests = [
             Request(place, ids, problem_key(settings.seed, prompts[place]), k)
             for place, ids in enumerate(encoded.ids)
@@ -94,19 +94,30 @@ class Sampler:
                 samples[request.index] = self.to_samples(drawn, prompt, settings=settings)
         return samples
 
-    def geometry(self, settings: SampleSettings | None = None) -> Geometry:
-        """The geometry for these settings on this mesh."""
-        return choose_geometry(self.config, settings or self.settings, self._hardware)
+    def geometry(
+        self, settings: SampleSettings | None = None, encoded: EncodedPrompts | None = None
+    ) -> Geometry:
+        """The geometry for these settings on this mesh.
+
+        Args:
+          encoded: all prompts, for `common_prefix`.
+        """
+        settings = settings or self.settings
+        common = common_start(encoded.ids) if encoded and settings.common_prefix else 0
+        return choose_geometry(self.config, settings, self._hardware, common)
 
     def describe_memory(self, geometry: Geometry) -> str:
         """The sum of what the geometry takes, in one line."""
         needed = memory_needed(self.config, self.settings, geometry, self._hardware)
         return describe_memory(needed, geometry, self._hardware)
 
-    def encode(self, prompts: Sequence[str], geometry: Geometry) -> EncodedPrompts:
-        """Prompts as token ids, those over the geometry's length treated as the settings say."""
-        longest = geometry.max_prompt_length
-        return encode_prompts(prompts, self.tokenizer, longest, self.settings.over_long)
+    def encode(
+        self, prompts: Sequence[str], settings: SampleSettings | None = None
+    ) -> EncodedPrompts:
+        """Prompts as token ids, those that are too long treated as the settings say."""
+        settings = settings or self.settings
+        longest = self.geometry(settings).max_prompt_length
+        return encode_prompts(prompts, self.tokenizer, longest, settings.over_long)
 
     def draw(
         self,

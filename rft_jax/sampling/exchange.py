@@ -59,9 +59,12 @@ def _exchange(
         taken = old.at[group, number].get(mode="fill", fill_value=nothing)
         return jax.lax.all_gather(taken, program.row_axes, tiled=True)
 
+    prompts = _prefill(params, jnp.asarray(tasks.prompts), state.cache.common, program)
+    if geometry.int8:
+        prompts = tuple(map(kv_cache.quantised, prompts))
     prefix = tuple(
         tuple(jax.tree.map(partial(put_prefix, i), old, new) for i, old in enumerate(stored))
-        for stored, new in zip(state.cache.prefix, _prefill(params, tasks, program), strict=True)
+        for stored, new in zip(state.cache.prefix, prompts, strict=True)
     )
     lengths = put(state.cache.prefix_lengths, tasks.prompt_lengths)
     new = replace(
@@ -78,17 +81,35 @@ def _exchange(
     return new, (take(state.tokens, -1), take(state.logprobs, 0))
 
 
-def _prefill(params: Params, tasks: Tasks, program: Program) -> tuple[KeyValues, ...]:
-    """Every layer's keys and values of the prompts, as the cache stores them."""
-    rows, columns = tasks.prompts.shape
-    collecting = kv_cache.empty_cache(program.config, rows, 0)
-    positions = jnp.broadcast_to(jnp.arange(columns), (rows, columns))
-    prompts = jnp.asarray(tasks.prompts)
+@partial(jax.jit, static_argnames="program", donate_argnames="state")
+def read_common(
+    params: Params, state: State, tokens: Int[Array, " common"], program: Program
+) -> State:
+    """Reads what all prompts begin with into the cache."""
+
+    def read(params: Params, state: State, tokens: Array) -> State:
+        nothing = kv_cache.empty_cache(program.config, 1, 0).common
+        common = _prefill(params, tokens[None], nothing, program)
+        return replace(state, cache=replace(state.cache, common=common))
+
+    specs = state_specs(state, program.row_axes)
+    return program.sharded(read, inputs=(P(), specs, P()), outputs=specs)(params, state, tokens)
+
+
+def _prefill(
+    params: Params, prompts: Int[Array, "rows P"], common: Any, program: Program
+) -> tuple[KeyValues, ...]:
+    """Every layer's keys and values of the prompts.
+
+    Args:
+      common: what stands before them, see `KVCache.common`.
+    """
+    rows, columns = prompts.shape
+    collecting = replace(kv_cache.empty_cache(program.config, rows, 0), common=common)
+    positions = common[0].num_columns + jnp.arange(columns)
+    positions = jnp.broadcast_to(positions, (rows, columns))
     _, cache = apply_model(params, prompts, positions, collecting, program)
-    layers = tuple(blocks[0] for blocks in cache.suffix)
-    if program.geometry.int8:
-        return tuple(kv_cache.quantised(layer) for layer in layers)
-    return layers
+    return tuple(blocks[0] for blocks in cache.suffix)
 
 
 @partial(jax.jit, static_argnames="program")

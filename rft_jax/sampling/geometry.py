@@ -55,7 +55,8 @@ class Geometry:
       chunk: most steps of one call.
       columns: most tokens of a response.
       task: most samples that a group draws of a problem between two exchanges.
-      buckets: lengths that prompts (less their last token) are padded to.
+      buckets: lengths that prompts (less their last token and what is common) are padded to.
+      common: tokens that all prompts begin with, which are read once and held once.
       ring: whether all slots write the same column of the cache at a step.
       int8: whether the cache holds int8.
     """
@@ -68,6 +69,7 @@ class Geometry:
     columns: int
     task: int
     buckets: tuple[int, ...]
+    common: int = 0
     ring: bool = False
     int8: bool = False
 
@@ -79,11 +81,12 @@ class Geometry:
     @property
     def max_prompt_length(self) -> int:
         """The longest prompt, in tokens."""
-        return self.buckets[-1] + 1
+        return self.common + self.buckets[-1] + 1
 
     def bucket_of(self, prompt_length: int) -> int:
         """The bucket for a prompt of that many tokens, its last one included."""
-        return next(bucket for bucket in self.buckets if prompt_length - 1 <= bucket)
+        own = prompt_length - self.common - 1
+        return next(bucket for bucket in self.buckets if own <= bucket)
 
     @staticmethod
     def from_json(row: dict[str, Any]) -> Geometry:
@@ -96,9 +99,15 @@ class Geometry:
 
 
 def choose_geometry(
-    config: LlamaConfig, settings: SampleSettings, hardware: Hardware | None = None
+    config: LlamaConfig,
+    settings: SampleSettings,
+    hardware: Hardware | None = None,
+    common: int = 0,
 ) -> Geometry:
     """The geometry for a model, settings and hardware.
+
+    Args:
+      common: tokens that all prompts are known to begin with, less than the shortest one's.
 
     Raises:
       UserError: the model has no room for a prompt beside max_new_tokens, no group fits into the
@@ -111,6 +120,7 @@ def choose_geometry(
             f"sample.max_new_tokens = {settings.max_new_tokens} leaves no room for a prompt in the "
             f"model's {config.length_field} of {config.max_length}; take a smaller number"
         )
+    longest = min(settings.max_prompt_length, room) - 1
     group = settings.group or _default_group(settings, hardware.shards)
     geometry = Geometry(
         slots=settings.slots,
@@ -120,7 +130,8 @@ def choose_geometry(
         chunk=settings.chunk,
         columns=settings.max_new_tokens,
         task=min(settings.samples_at_a_time, _LARGEST_TASK),
-        buckets=_buckets(min(settings.max_prompt_length, room) - 1),
+        buckets=_buckets(longest - common),
+        common=common,
         ring=hardware.platform == "tpu",
         int8=settings.cache_dtype == "int8",
     )
@@ -178,10 +189,11 @@ def memory_needed(
     heads = -(-config.num_kv_heads // hardware.tensor)
     width = _BYTES[settings.cache_dtype or settings.dtype] * config.head_size
     column = 2 * config.num_layers * heads * (width + (4 if geometry.int8 else 0))
+    common = 2 * config.num_layers * heads * config.head_size * _BYTES[settings.dtype]
     prompts = slots // geometry.group * geometry.prompts
     return {
         "weights": config.num_params * _BYTES[settings.dtype] // hardware.weight_parts,
-        "prompts": prompts * geometry.buckets[-1] * column,
+        "prompts": prompts * geometry.buckets[-1] * column + geometry.common * common,
         "responses": slots * geometry.columns * column,
         # Logits, probabilities, masses and two more of their kind, all of four bytes.
         "logits": slots * config.vocab_size * 4 * 5,

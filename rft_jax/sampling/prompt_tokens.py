@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from rft_jax.errors import UserError
 from rft_jax.tokenizers import Tokenizer
@@ -22,6 +23,21 @@ class EncodedPrompts:
     ids: list[list[int] | None]
     skipped: list[int]
     cut: list[int]
+
+
+# Shorter beginnings that all prompts have (BOS, a word of the template) are read with each.
+_LEAST_COMMON = 16
+
+
+def common_start(prompts: Sequence[list[int] | None]) -> int:
+    """How many tokens all prompts begin with, each having two more of its own; 0 for a few."""
+    known = [prompt for prompt in prompts if prompt is not None]
+    if not known:
+        return 0
+    pairs = zip(min(known), max(known), strict=False)  # these two have no more in common than any
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    alike = min(alike, min(map(len, known)) - 2)
+    return alike if alike >= _LEAST_COMMON else 0
 
 
 def encode_prompts(

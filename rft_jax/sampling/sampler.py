@@ -66,8 +66,9 @@ def sample(
         loaded = load_model(model, devices, dtype=settings.dtype, param_dtype=settings.dtype)
         template = get_template(settings.template) if settings.template else loaded.template
         sampler = Sampler(loaded, loaded.tokenizer, settings, devices)
-        geometry = settle_geometry(folder.path, sampler.geometry(), identity, share)
-        encoded = sampler.encode([template.render(one.question) for one in asked], geometry)
+        encoded = sampler.encode([template.render(one.question) for one in asked])
+        chosen = sampler.geometry(encoded=encoded)
+        geometry = settle_geometry(folder.path, chosen, identity, share)
         if share.leads:
             print(f"sample: {sampler.describe_memory(geometry)}", flush=True)
             report_over_long(folder.path, asked, encoded, geometry)

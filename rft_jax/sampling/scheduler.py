@@ -12,7 +12,7 @@ import numpy as np
 
 from rft_jax.models.llama import Params
 from rft_jax.sampling.decode import decode_chunk
-from rft_jax.sampling.exchange import drawn_so_far, end_samples, exchange
+from rft_jax.sampling.exchange import drawn_so_far, end_samples, exchange, read_common
 from rft_jax.sampling.requests import Counters, Drawn, Finished, Request, Source
 from rft_jax.sampling.state import Program, Report, State, Tasks, init_state
 from rft_jax.sampling.stops import StopStrings
@@ -91,7 +91,7 @@ class _BucketRun:
 
     def results(self) -> Iterator[list[Finished]]:
         """Works until all is drawn; see `Decoder.run`."""
-        state = init_state(self._program, self._bucket)
+        state = self._first_state()
         report = None
         while self._has_work():
             collected = []
@@ -105,6 +105,15 @@ class _BucketRun:
             self._count_steps(report)
             if self._stops is not None:
                 state = self._end_at_stop_strings(state, int(report.steps))
+
+    def _first_state(self) -> State:
+        """All slots idle, what all prompts begin with read."""
+        state = init_state(self._program, self._bucket)
+        common = self._program.geometry.common
+        if not common:
+            return state
+        tokens = np.asarray(self._pending[0].request.prompt[:common], np.int32)
+        return read_common(self._params, state, tokens, program=self._program)
 
     def _has_work(self) -> bool:
         """Takes in what the source has; waits for it where there is nothing else to do."""
@@ -190,7 +199,7 @@ class _BucketRun:
             self._params,
             state,
             np.asarray(numbers, np.int32),
-            _pack(new, self._bucket),
+            _pack(new, self._bucket, geometry.common),
             program=self._program,
         )
         return state, _Batch(done, *collected)
@@ -237,8 +246,8 @@ def _tasks(requests: Iterable[Request], size: int) -> Iterator[_Task]:
             yield _Task(request, request.first + start, count)
 
 
-def _pack(tasks: Sequence[_Task | None], bucket: int) -> Tasks:
-    """Arrays of fixed shape; rows without a task have count 0."""
+def _pack(tasks: Sequence[_Task | None], bucket: int, common: int) -> Tasks:
+    """Arrays of fixed shape, prompts without what is common; rows without a task have count 0."""
     rows = len(tasks)
     packed = Tasks(
         prompts=np.zeros((rows, bucket), np.int32),
@@ -251,7 +260,7 @@ def _pack(tasks: Sequence[_Task | None], bucket: int) -> Tasks:
     for row, task in enumerate(tasks):
         if task is None:
             continue
-        prompt = task.request.prompt
+        prompt = task.request.prompt[common:]
         packed.prompts[row, : len(prompt) - 1] = prompt[:-1]
         packed.prompt_lengths[row] = len(prompt) - 1
         packed.last_tokens[row] = prompt[-1]

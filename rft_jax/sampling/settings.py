@@ -32,6 +32,8 @@ class SampleSettings:
       max_prompt_length: longest prompt, in tokens.
       over_long: what becomes of a longer prompt: 'skip' leaves the problem out, 'cut' keeps the
         last tokens; counted and reported either way.
+      common_prefix: whether the tokens that all prompts begin with (few-shot examples, a long
+        system message) are read once and held once for all slots; `run.json` says how many.
       slots: samples drawn at a time; 0 for a number that fits model and device.
       group: slots that draw for one problem together and share its prompt; 0 for a good number.
       chunk: most decoding steps between two looks at the results.
@@ -58,6 +60,7 @@ class SampleSettings:
     stop: tuple[str, ...] = ()
     max_prompt_length: int = 512
     over_long: str = "skip"
+    common_prefix: bool = False
     slots: int = 0
     group: int = 0
     chunk: int = 64

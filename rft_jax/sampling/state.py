@@ -143,8 +143,16 @@ class Report:
 
 
 def state_specs(state: State, rows: tuple[str, ...]) -> Any:
-    """Where the state's arrays lie: rows over these axes."""
-    return jax.tree.map(lambda x: P(rows) if x.ndim else P(), state)
+    """Where the state's arrays lie: rows over these axes, what all have in common everywhere."""
+
+    def spec(path: tuple[Any, ...], leaf: Array) -> P:
+        return P(rows) if leaf.ndim and not _lies_in(path, "common") else P()
+
+    return jax.tree_util.tree_map_with_path(spec, state)
+
+
+def _lies_in(path: tuple[Any, ...], *fields: str) -> bool:
+    return any(getattr(key, "name", "") in fields for key in path)
 
 
 @partial(jax.jit, static_argnames=("program", "bucket"))
@@ -159,8 +167,9 @@ def abstract_state(program: Program, bucket: int) -> Any:
     mesh = program.mesh
 
     def placed(path: tuple[Any, ...], leaf: Any) -> jax.ShapeDtypeStruct:
-        spec = [program.row_axes] if leaf.ndim else []
-        is_layer = any(getattr(key, "name", "") in ("prefix", "suffix") for key in path)
+        rows = None if _lies_in(path, "common") else program.row_axes
+        spec: list[Any] = [rows] if leaf.ndim else []
+        is_layer = _lies_in(path, "prefix", "suffix", "common")
         if is_layer and leaf.shape[1] % mesh.shape["tensor"] == 0:
             spec.append(("tensor",))
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(mesh, P(*spec)))
@@ -185,6 +194,7 @@ def _zero_state(program: Program, bucket: int) -> State:
             geometry.groups,
             bucket,
             geometry.prompts,
+            common_columns=geometry.common,
             ring=geometry.ring,
             int8=geometry.int8,
         ),

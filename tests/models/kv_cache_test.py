@@ -34,7 +34,7 @@ def _fill(cache: KVCache, restarts: dict[int, int], steps: int) -> tuple[KVCache
         begins = jnp.asarray([restarts.get(slot) == step for slot in range(SLOTS)])
         cache = replace(cache, lengths=jnp.where(begins, 0, cache.lengths))
         suffix = append(cache.suffix[0], keys[step], values[step], cache)
-        out = cached_attention(query, cache.prefix[0], suffix, cache)
+        out = cached_attention(query, cache.prefix[0], suffix, cache.common[0], cache)
         cache = cache.advanced((suffix,), 1)
     return cache, out
 
@@ -116,7 +116,8 @@ def test_columns_are_written_in_place() -> None:
     def loop(cache: KVCache) -> KVCache:
         def step(_: int, cache: KVCache) -> KVCache:
             suffix = append(cache.suffix[0], keys, keys, cache)
-            out = cached_attention(jnp.ones((64, 1, 4, 8)), cache.prefix[0], suffix, cache)
+            query, common = jnp.ones((64, 1, 4, 8)), cache.common[0]
+            out = cached_attention(query, cache.prefix[0], suffix, common, cache)
             cache = cache.advanced((suffix,), 1)
             return replace(cache, lengths=cache.lengths + (out[:, 0, 0, 0] > 2).astype(jnp.int32))
 

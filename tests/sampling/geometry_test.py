@@ -53,6 +53,14 @@ def test_every_slot_draws_two_samples_of_a_problem_or_more(num_samples: int, gro
     assert geometry.prompts == (1 if group == 1 else 2)
 
 
+def test_what_prompts_have_in_common_takes_no_room_in_the_buckets() -> None:
+    settings = SampleSettings(max_prompt_length=512, max_new_tokens=100)
+    geometry = choose_geometry(LLAMA_7B, settings, common=400)
+    assert geometry.buckets == (64, 111)
+    assert geometry.max_prompt_length == 512
+    assert [geometry.bucket_of(length) for length in (401, 465, 466, 512)] == [64, 64, 111, 111]
+
+
 def test_the_geometry_goes_through_json() -> None:
     geometry = choose_geometry(CONFIG, SampleSettings(max_new_tokens=100))
     assert Geometry.from_json(geometry.to_json()) == geometry

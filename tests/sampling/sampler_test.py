@@ -232,6 +232,30 @@ def test_a_prompt_over_the_limit_is_reported_and_skipped(
         assert {one.id for one in _samples(output)} == expected
 
 
+def test_what_all_prompts_begin_with_is_held_once_when_asked_for(
+    files: Path, tmp_path: Path
+) -> None:
+    shots = "".join(f"Amy has {i} apples. How many?\n#### {i}\n\n" for i in range(2))
+    rows = [
+        {"id": f"p{i}", "question": f"{shots}Amy has {i} apples.", "answer": "#### 1"}
+        for i in range(30)
+    ]
+    write_rows(tmp_path / "problems.jsonl", rows)
+    outputs = []
+    for common in (False, True):
+        settings = SampleSettings(**{**vars(SETTINGS), "common_prefix": common})
+        outputs.append(tmp_path / f"out{common}")
+        problems = str(tmp_path / "problems.jsonl")
+        sample(str(files / "model"), problems, str(outputs[-1]), None, settings)
+    apart, once = (json.loads((folder / "run.json").read_text())["geometry"] for folder in outputs)
+    start = load_tokenizer(files / "model").encode(f"{shots}Amy has ")
+    assert apart["common"] == 0 and once["common"] >= len(start)
+    assert once["common"] + once["buckets"][-1] == apart["buckets"][-1]
+    pairs = list(zip(*map(_samples, outputs), strict=True))
+    same = sum(left.tokens == right.tokens for left, right in pairs)
+    assert len(pairs) == 90 and same >= 0.99 * 90
+
+
 def test_no_prompt_short_enough_is_an_error(files: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"every prompt is longer than 2 tokens; raise"):
         _sample(files, tmp_path / "out", max_prompt_length=2)

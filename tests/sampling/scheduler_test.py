@@ -108,6 +108,56 @@ def test_nearly_all_samples_agree_between_geometries(drawn: Outcome, change: dic
     assert agreement(drawn, other) >= 0.99
 
 
+COMMON = replace(GEOMETRY, common=8, buckets=(8,))
+
+
+@pytest.fixture(scope="module")
+def alike() -> list[Request]:
+    """Requests whose prompts begin with the same 8 tokens."""
+    start = list(range(20, 28))
+    return [replace(one, prompt=start + list(one.prompt)) for one in requests(40, longest=9)]
+
+
+@pytest.fixture(scope="module")
+def drawn_alike(alike: list[Request]) -> Outcome:
+    """Their samples, where what they have in common is held once."""
+    return run(alike, geometry=COMMON)
+
+
+def test_a_common_start_held_once_gives_the_samples_of_the_full_forward_pass(
+    alike: list[Request], drawn_alike: Outcome
+) -> None:
+    for request in alike[:6]:
+        tokens, logprobs = _one_by_one(request, 4, GEOMETRY.columns)
+        found = drawn_alike.samples[request.index, 4]
+        assert found.tokens.tolist() == tokens
+        np.testing.assert_allclose(found.logprobs, logprobs, atol=2e-5)
+
+
+def test_nearly_all_samples_agree_with_and_without_a_common_start(
+    alike: list[Request], drawn_alike: Outcome
+) -> None:
+    assert agreement(drawn_alike, run(alike)) >= 0.99
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", [{"ring": True}, {"int8": True}], ids=str)
+def test_a_common_start_goes_with_other_caches(
+    alike: list[Request], drawn_alike: Outcome, change: dict
+) -> None:
+    once = agreement(drawn_alike, run(alike, geometry=replace(COMMON, **change)))
+    apart = agreement(drawn_alike, run(alike, geometry=replace(GEOMETRY, **change)))
+    assert once >= (apart if "int8" in change else 0.99)  # the common part is not rounded to int8
+
+
+def test_samples_after_a_common_start_are_the_same_bits_in_any_order_and_company(
+    alike: list[Request], drawn_alike: Outcome
+) -> None:
+    for company in (alike[::-1], alike[7:8], alike[11:30:2]):
+        for key, sample in run(company, geometry=COMMON).samples.items():
+            assert_same(sample, drawn_alike.samples[key])
+
+
 def test_greedy_samples_of_a_problem_are_all_the_same() -> None:
     outcome = run(requests(6, num_samples=3, longest=9), method=Greedy())
     for index in range(6):

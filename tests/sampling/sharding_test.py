@@ -49,6 +49,16 @@ def test_on_a_mesh_too_samples_are_the_same_bits_in_any_order_and_company() -> N
         assert_same(sample, whole.samples[key])
 
 
+@pytest.mark.parametrize("rows", [("data", "fsdp"), ("data",)], ids=["rows over 4", "rows over 2"])
+def test_what_prompts_have_in_common_is_held_by_every_part(rows: tuple[str, ...]) -> None:
+    start = list(range(20, 28))
+    asked = [replace(one, prompt=start + list(one.prompt)) for one in requests(40, longest=9)]
+    common = replace(WIDE, common=8, buckets=(8,))
+    mesh = MeshSettings(data=2, fsdp=2, tensor=2)
+    split = run(asked, geometry=common, mesh=mesh, rows=rows)
+    assert agreement(split, run(asked, geometry=WIDE)) >= 0.99
+
+
 def test_weights_are_copied_over_the_axes_of_the_slots_and_split_over_the_others() -> None:
     mesh = sampling_mesh(SampleSettings(), MeshSettings(data=1, fsdp=4, tensor=2))
     shapes = {"layers_0": {"mlp": {"gate": {"kernel": jax_shape(32, 48)}}}}
