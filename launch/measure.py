@@ -20,6 +20,7 @@ import gzip
 import json
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -31,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle import install_wheels, join_gguf
-from measured_items import ITEMS, ROOT, Place, Step, hold_out
+from measured_items import ITEMS, ROOT, RUN, Place, Step, hold_out
 
 SAVING = 30  # of the minutes, the last seconds are for saving and the summary
 LARGEST = 16 * 2**20  # bytes of a file in --output
@@ -51,12 +52,12 @@ def prepare(place: Place, bundle: Path, item: str) -> None:
         return
     if not (place.work / "model.gguf").exists():
         join_gguf(bundle, place.work / "model.gguf")
-    folder = place.work / "gsm8k"
+    folder = place.work / "data"
     folder.mkdir(exist_ok=True)
     for split in ("train", "test"):
         text = gzip.decompress((bundle / "part-1" / f"{split}.jsonl.gz").read_bytes())
         (folder / f"{split}.jsonl").write_bytes(text)
-    hold_out((folder / "train.jsonl").read_text(), place.item)
+    hold_out((folder / "train.jsonl").read_text(encoding="utf-8"), place.item)
 
 
 @dataclass
@@ -123,12 +124,16 @@ def run_step(step: Step, place: Place, seconds: float) -> int:
             timer.daemon = True
             timer.start()
         assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            log.write(line)
-        for timer in timers:
-            timer.cancel()
-        return process.wait()
+        try:
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                log.write(line)
+        finally:
+            for timer in timers:
+                timer.cancel()
+            process.terminate()  # one that has ended is left alone
+            code = process.wait()
+    return code
 
 
 def summarise(item: str, place: Place, output: Path) -> None:
@@ -140,7 +145,7 @@ def summarise(item: str, place: Place, output: Path) -> None:
         command = f"`python {shlex.join(row['words'])}`"
         lines.append(f"| {name} | {row['seconds']} | {row['exit']} | {command} |")
     for name in record.steps:
-        table = place.item / name / "report" / "table.md"
+        table = place.item / RUN / name / "report" / "table.md"
         log = place.item / f"{name}.log"
         text = table.read_text() if table.exists() else f"```\n{log.read_text()[-4000:]}```"
         lines += ["", f"## {name}", "", text]
@@ -149,7 +154,7 @@ def summarise(item: str, place: Place, output: Path) -> None:
         for path in sorted(place.item.rglob("*")):
             if path.is_file() and is_worth_keeping(path):
                 archive.add(path, Path(item) / path.relative_to(place.item))
-    for paths in sorted(place.item.glob("stages/*/paths.jsonl")):
+    for paths in sorted(place.item.glob(f"{RUN}/stages/*/paths.jsonl")):
         packed = output / f"paths-{paths.parent.name}.jsonl.gz"
         with paths.open("rb") as source, gzip.open(packed, "wb") as target:
             shutil.copyfileobj(source, target)
@@ -187,6 +192,7 @@ def main() -> int:
         for step in ITEMS[flags.item](place):
             print(f"{step.name}: python {shlex.join(step.words)}")
         return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the summary is written all the same
     prepare(place, flags.bundle, flags.item)
     try:
         is_done = carry_out(ITEMS[flags.item](place), place, began + 60 * flags.minutes - SAVING)

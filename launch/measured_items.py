@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RATES = ("5e-5", "2e-4", "8e-4")
 HELD_OUT = 1000
+RUN = "run"  # folder of an item's `rft run`
 TINY_SAMPLING = "--shape tiny --slots 16 --k 8 --seconds 0.5 --warm 0.5 --repeats 1"
 TINY_TRAINING = "--model tiny --batch 2 --length 32 --loss_chunk 16 --repeats 2 --dtype bfloat16"
 
@@ -36,7 +37,8 @@ class Place:
         return os.environ | {
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             "PYTHONUNBUFFERED": "1",
-            "GSM8K_DIR": str(self.work / "gsm8k"),
+            "TQDM_DISABLE": "1",  # its bars would fill the logs
+            "GSM8K_DIR": str(self.work / "data"),
         }
 
 
@@ -83,7 +85,7 @@ def _run(
     votes: list[str] | None = None,
 ) -> Step:
     """`rft run` of some arms; all runs share their stages, results lie in the folder `name`."""
-    words = ["-m", "rft_jax.cli", "run", "--output", str(place.item), "--model"]
+    words = ["-m", "rft_jax.cli", "run", "--output", str(place.item / RUN), "--model"]
     words += [str(place.work / "smollm2-135m")]
     words += ["--gin_file", "experiments/gsm8k_smollm2_135m.gin"]
     # A small model's step is bound by launching its kernels: many slots cost little more than few.
@@ -101,7 +103,7 @@ def best_rate(item: Path) -> str:
     """The learning rate with the most right held-out answers; BEST before it is known."""
     found: dict[str, float] = {}
     for rate in RATES:
-        results = item / f"tune-{rate}" / "results.json"
+        results = item / RUN / f"tune-{rate}" / "results.json"
         if results.exists():
             found[rate] = json.loads(results.read_text())["rows"][0]["accuracy"]["value"]
     return max(found, key=found.__getitem__, default="BEST")
@@ -109,11 +111,11 @@ def best_rate(item: Path) -> str:
 
 def hold_out(rows: str, folder: Path) -> None:
     """Two files of the training problems: those to tune on and those held out, by a fixed seed."""
-    lines = rows.splitlines(keepends=True)
+    lines = rows.rstrip("\n").split("\n")  # splitlines would split at U+2028 too
     held_out = set(random.Random("held out").sample(range(len(lines)), HELD_OUT))
     for name, is_held in (("tune-train", False), ("tune-held-out", True)):
-        text = "".join(line for i, line in enumerate(lines) if (i in held_out) == is_held)
-        (folder / f"{name}.jsonl").write_text(text)
+        text = "".join(f"{line}\n" for i, line in enumerate(lines) if (i in held_out) == is_held)
+        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
 
 
 def sampling(place: Place) -> Iterator[Step]:

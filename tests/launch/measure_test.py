@@ -1,0 +1,249 @@
+"""`launch/measure.py`: its commands exist, its minutes are kept, its work goes on."""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import json
+import os
+import shlex
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from rft_jax import cli
+from rft_jax.gin_settings import load_config
+from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.run import make_plan
+from rft_jax.wordproblems.files import write_split
+from tests.tiny_model import write_tiny_model
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="module")
+def measure() -> Iterator[ModuleType]:
+    folders = [str(ROOT / "launch"), str(ROOT / "benchmarks")]
+    sys.path[:0] = folders
+    yield importlib.import_module("measure")
+    for folder in folders:
+        sys.path.remove(folder)
+
+
+@pytest.fixture(scope="module")
+def items(measure: ModuleType) -> ModuleType:
+    del measure  # makes it importable
+    return importlib.import_module("measured_items")
+
+
+@pytest.mark.parametrize("item", ["gsm8k", "sampling", "training"])
+def test_a_dry_run_prints_the_commands_and_does_nothing(
+    measure: ModuleType,
+    item: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = [item, "--dry_run", "--output", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
+    monkeypatch.setattr(sys, "argv", ["measure.py", *words])
+    assert measure.main() == 0
+    printed = capsys.readouterr().out.replace(str(tmp_path), "TMP")
+    golden = GOLDEN / f"measure_{item}.txt"
+    if os.environ.get("REWRITE_GOLDENS"):
+        golden.write_text(printed)
+    assert printed == golden.read_text()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("tiny", [False, True])
+@pytest.mark.parametrize("item", ["sampling", "training"])
+def test_the_benchmarks_know_the_flags_they_are_given(
+    measure: ModuleType, item: str, tiny: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = []
+    for step in measure.ITEMS[item](measure.Place(tmp_path / item, tmp_path, tiny)):
+        if step.name == "doctor":
+            continue
+        script, *flags = step.words
+        monkeypatch.setattr(sys, "argv", [script, *flags])
+        parsed = importlib.import_module(Path(script).stem).parse()
+        outputs.append(parsed.output)
+        if item == "sampling":
+            known = importlib.import_module("sampling").PARTS
+            assert {*parsed.parts.split(",")} <= known.keys()
+        if tiny:
+            assert "tiny" in (getattr(parsed, "model", ""), getattr(parsed, "shape", ""))
+    assert len(outputs) == len({*outputs}) >= 6
+
+
+@pytest.fixture(scope="module")
+def plans(items: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Plan]:
+    """What `rft run` would do in each step of the GSM8K item, on twenty problems."""
+    tmp_path = tmp_path_factory.mktemp("plans")
+    for split in ("train", "test"):
+        write_split(split, tmp_path / "data" / f"{split}.jsonl", 20)
+    place = items.Place(tmp_path / "item", tmp_path)
+    place.item.mkdir()
+    write_tiny_model(tmp_path / "smollm2-135m")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(items, "HELD_OUT", 5)
+        patch.setattr(items, "best_rate", lambda _item: "2e-4")
+        patch.setenv("GSM8K_DIR", str(tmp_path / "data"))
+        items.hold_out((tmp_path / "data" / "train.jsonl").read_text(), place.item)
+        steps = [step for step in items.gsm8k(place) if "run" in step.words]
+        return {step.name: _plan(step.words[2:], place.item / "run") for step in steps}
+
+
+def _plan(words: tuple[str, ...], output: Path) -> Plan:
+    """Of an `rft run` command line."""
+    flags, rest = cli.build_parser().parse_known_args(words)
+    command = flags.command
+    bindings = [*command.bindings(flags), *cli._gin_flags(rest, command)]
+    files = command.gin_files(flags)
+    config = load_config(command.settings_classes(flags), files, bindings, command.scoped)
+    return make_plan(config, output)
+
+
+def test_the_loops_differ_in_what_they_ask_and_share_their_stages(plans: dict[str, Plan]) -> None:
+    loops = {name: plan for name, plan in plans.items() if not name.startswith("tune-")}
+    assert [*loops] == ["first", "controls", "votes", "temperature-1", "seeds", "union"]
+    stages = {name: {one.digest for one in plan.stages} for name, plan in loops.items()}
+    assert stages["first"] < stages["controls"] < stages["votes"]
+    assert stages["first"] & stages["seeds"] >= {
+        one.digest for one in loops["first"].stages if one.arm != "rho"
+    }
+    named = {(one.command, one.arm, one.seed): one.digest for one in loops["first"].stages}
+    for name in ("temperature-1", "union"):
+        assert named["train", "sft", 0] in stages[name]
+    assert named["sample", "sft", 0] in stages["union"]
+    assert named["sample", "sft", 0] not in stages["temperature-1"]
+    assert [len(plan.stages) for plan in loops.values()] == [7, 12, 14, 6, 12, 11]
+
+
+def test_learning_rates_are_tuned_on_training_problems_that_are_held_out(
+    plans: dict[str, Plan],
+) -> None:
+    tuned = [plan for name, plan in plans.items() if name.startswith("tune-")]
+    assert len(tuned) == 3
+    assert len({stage.digest for plan in tuned for stage in plan.stages}) == 6
+    for plan in tuned:
+        questions = [{one.question for one in part} for part in (plan.train_list, plan.test_list)]
+        assert (len(plan.train_list), len(plan.test_list)) == (15, 5)
+        assert not questions[0] & questions[1]
+        assert not questions[1] & {one.question for one in plans["first"].test_list}
+
+
+def test_a_problem_is_held_out_whole_whatever_is_in_its_text(
+    items: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(items, "HELD_OUT", 3)
+    rows = [json.dumps({"n": n, "question": "a\u2028b\x85c"}, ensure_ascii=False) for n in range(9)]
+    items.hold_out("\n".join([*rows, ""]), tmp_path)
+    found = [
+        [json.loads(line)["n"] for line in (tmp_path / name).open(encoding="utf-8", newline="\n")]
+        for name in ("tune-train.jsonl", "tune-held-out.jsonl")
+    ]
+    assert [len(numbers) for numbers in found] == [6, 3]
+    assert sorted(found[0] + found[1]) == [*range(9)]
+
+
+def test_the_rate_with_most_right_answers_is_taken(items: ModuleType, tmp_path: Path) -> None:
+    assert items.best_rate(tmp_path) == "BEST"
+    for rate, right in zip(items.RATES, (0.05, 0.08, 0.08), strict=True):
+        folder = tmp_path / "run" / f"tune-{rate}"
+        folder.mkdir(parents=True)
+        row = {"rows": [{"accuracy": {"value": right}}]}
+        (folder / "results.json").write_text(json.dumps(row))
+    assert items.best_rate(tmp_path) == items.RATES[1]
+
+
+def _steps(measure: ModuleType, programs: dict[str, str]) -> Iterator:
+    return iter([measure.Step(name, ("-c", text)) for name, text in programs.items()])
+
+
+@pytest.fixture
+def place(measure: ModuleType, tmp_path: Path) -> object:
+    made = measure.Place(tmp_path / "work" / "item", tmp_path / "work")
+    made.item.mkdir(parents=True)
+    return made
+
+
+def test_what_is_done_is_not_done_again_unless_its_command_changed(
+    measure: ModuleType, place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    end = time.monotonic() + 60
+    bad = {"a": "print('first')", "b": "raise SystemExit(3)", "c": "print('third')"}
+    assert not measure.carry_out(_steps(measure, bad), place, end)
+    assert "third" in capfd.readouterr().out
+    good = bad | {"b": "print('second')", "c": "print('other')"}
+    assert measure.carry_out(_steps(measure, good), place, end)
+    again = capfd.readouterr().out
+    assert "a: done before" in again
+    assert "second" in again and "other" in again and "first" not in again
+    assert (place.item / "c.log").read_text() == "third\nother\n"
+    assert measure.carry_out(_steps(measure, good), place, end - 1000)
+
+
+def test_the_step_under_way_is_stopped_in_time_and_no_other_is_begun(
+    measure: ModuleType, place
+) -> None:
+    text = "import time; print('begins', flush=True); time.sleep(60)"
+    began = time.monotonic()
+    steps = {"long": text, "next": "print('never')"}
+    assert not measure.carry_out(_steps(measure, steps), place, time.monotonic() + 2)
+    assert time.monotonic() - began < 30
+    record = json.loads((place.item / "steps.json").read_text())
+    assert [*record] == ["long"]
+    assert record["long"]["exit"] < 0
+    assert (place.item / "long.log").read_text() == "begins\n"
+    measure.carry_out(_steps(measure, steps), place, time.monotonic() + 1)
+    assert json.loads((place.item / "steps.json").read_text())["long"]["seconds"] >= 2
+
+
+def test_the_commands_see_the_checkout_and_the_bundles_packages(measure: ModuleType, place) -> None:
+    text = "import os, rft_jax; print(os.environ['PYTHONPATH']); print(os.environ['GSM8K_DIR'])"
+    measure.carry_out(_steps(measure, {"a": text}), place, time.monotonic() + 60)
+    paths, gsm8k = (place.item / "a.log").read_text().split()
+    assert paths.split(os.pathsep)[:2] == [str(ROOT), str(place.work / "site")]
+    assert gsm8k == str(place.work / "data")
+
+
+def test_results_and_paths_are_kept_and_nothing_large(
+    measure: ModuleType, place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure.carry_out(_steps(measure, {"loop": "print('a table')"}), place, time.monotonic() + 60)
+    trained, paths = "run/stages/rft-0-train-1", "run/stages/rft-0-collect-1/paths.jsonl"
+    small = ["run/loop/results.json", f"{trained}/metrics.jsonl", "run/stages/x.log"]
+    large = [f"{trained}/model.safetensors", "run/stages/s/samples-00000-of-00001.jsonl"]
+    large += [f"{trained}/tokens/manifest.json", "tune-train.jsonl"]
+    for name in [*small, *large, paths]:
+        (place.item / name).parent.mkdir(parents=True, exist_ok=True)
+        (place.item / name).write_text(f"{name}\n")
+    (place.item / "run" / "big.json").write_text("x" * (2**20 + 1))
+    output = tmp_path / "out"
+    measure.summarise("item", place, output)
+    names = {path.name for path in output.iterdir()}
+    assert names == {"item.md", "item.tar.gz", "paths-rft-0-collect-1.jsonl.gz"}
+    with tarfile.open(output / "item.tar.gz") as archive:
+        kept = archive.getnames()
+    assert {f"item/{name}" for name in small} <= {*kept}
+    assert not {f"item/{name}" for name in [*large, "run/big.json"]} & {*kept}
+    text = gzip.decompress((output / "paths-rft-0-collect-1.jsonl.gz").read_bytes()).decode()
+    assert text == f"{paths}\n"
+    summary = (output / "item.md").read_text()
+    assert "a table" in summary and shlex.quote("print('a table')") in summary
+    monkeypatch.setattr(measure, "LARGEST", 40)
+    measure.summarise("item", place, output)
+    assert [*output.iterdir()] == []
+
+
+def test_gsm8k_without_a_bundle_is_refused(measure: ModuleType, place, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="is no bundle"):
+        measure.prepare(place, tmp_path / "none", "gsm8k")
+    measure.prepare(place, tmp_path / "none", "training")
