@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from rft_jax.checkpoints.safetensors_files import STORED_DTYPES
 from rft_jax.errors import UserError
 from rft_jax.models.config import DTYPES, LORA_TARGETS, Lora
 
@@ -13,6 +15,7 @@ _CHOICES = {
     "over_long": ("drop", "cut"),
     "question_weights": ("none", "equal"),
     "moment_dtype": DTYPES,
+    "export_dtype": STORED_DTYPES,
 }
 _AT_LEAST = {
     "num_steps": 0,
@@ -26,7 +29,16 @@ _AT_LEAST = {
     "keep_checkpoints": 1,
     "scan_unroll": 1,
     "max_length": 2,
+    "seed": 0,
 }
+_FRACTIONS = ("warmup_ratio", "beta1", "beta2")  # of 1; a beta of 1 would never forget
+_NOT_NEGATIVE = (
+    "learning_rate",
+    "final_learning_rate_ratio",
+    "weight_decay",
+    "epsilon",
+    "max_grad_norm",
+)
 
 
 @dataclass(frozen=True)
@@ -130,6 +142,14 @@ class TrainSettings:
             if getattr(self, name) < least:
                 raise UserError(
                     f"train.{name} is {getattr(self, name)}; at least {least} is needed"
+                )
+        for name in _NOT_NEGATIVE:
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"train.{name} is {getattr(self, name)}; 0 or more is needed")
+        for name in _FRACTIONS:
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(
+                    f"train.{name} is {getattr(self, name)}; at least 0 and below 1 is needed"
                 )
         if self.num_steps == 0 and self.num_epochs < 1:
             raise UserError(

@@ -58,6 +58,12 @@ def test_a_step_equals_optax_adamw_at_the_same_rate() -> None:
         ({"max_length": 1}, "max_length is 1; at least 2"),
         ({"loss_chunk": -4}, "loss_chunk is -4; at least 0"),
         ({"loss_chunk": 100}, "max_length 512 is not divisible by loss_chunk 100"),
+        ({"export_dtype": "float8"}, "export_dtype 'float8': one of float32, bfloat16, float16"),
+        ({"seed": -1}, "seed is -1; at least 0"),
+        ({"learning_rate": -1e-5}, "learning_rate is -1e-05; 0 or more"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf; 0 or more"),
+        ({"warmup_ratio": 3.0}, "warmup_ratio is 3.0; at least 0 and below 1"),
+        ({"beta2": 1.0}, "beta2 is 1.0; at least 0 and below 1"),
         ({"num_epochs": 0}, "num_steps 0 with num_epochs 0: no work"),
         (
             {"batch_size": 10, "gradient_accumulation": 4},
