@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from rft_jax.evaluation.compare import compare
+from rft_jax.errors import UserError
+from rft_jax.evaluation.compare import check_same_questions, compare
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.jsonl import read_json, read_rows, write_json
+from rft_jax.records import Problem
 
 
 def read_scores(folder: Path) -> dict[str, Fraction]:
@@ -25,6 +28,19 @@ def _read_majorities(folder: Path) -> dict[str, Fraction]:
         row["id"]: Fraction(row["maj@k"]).limit_denominator(1_000_000)
         for _, row in read_rows(folder / "predictions.jsonl")
     }
+
+
+def check_comparable(against: Path, problems: Sequence[Problem]) -> None:
+    """Refuses, before any work, an evaluation that these problems' could not be compared with.
+
+    Raises:
+      UserError: it is none, or one of other problems.
+    """
+    if not (against / "metrics.json").is_file():
+        raise UserError(
+            f"{against}: no metrics.json there; --against names what a finished rft evaluate wrote"
+        )
+    check_same_questions([problem.id for problem in problems], read_scores(against))
 
 
 def write_comparison(output: Path, against: Path, settings: EvaluateSettings) -> str:

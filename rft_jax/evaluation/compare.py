@@ -42,7 +42,7 @@ def compare(
         raise ValueError(f"{len(runs_a)} runs against {len(runs_b)}: pairs are needed")
     ids = list(runs_a[0])
     for scores in [*runs_a, *runs_b]:
-        _check_same_questions(ids, scores)
+        check_same_questions(ids, scores)
     pairs = list(zip(runs_a, runs_b, strict=True))
     differences = [sum((a[i] - b[i] for a, b in pairs), Fraction(0)) / len(pairs) for i in ids]
     p_value, test = paired_p_value(differences, seed)
@@ -59,7 +59,12 @@ def compare(
     }
 
 
-def _check_same_questions(ids: Sequence[str], scores: Scores) -> None:
+def check_same_questions(ids: Sequence[str], scores: Scores) -> None:
+    """Refuses scores that are not of exactly these questions.
+
+    Raises:
+      UserError: names a question that only one of the two has.
+    """
     if not ids:
         raise UserError("no questions to compare")
     missing = [i for i in ids if i not in scores]

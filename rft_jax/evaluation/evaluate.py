@@ -10,11 +10,11 @@ from typing import Any
 
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
-from rft_jax.evaluation.against import write_comparison
+from rft_jax.evaluation.against import check_comparable, write_comparison
 from rft_jax.evaluation.inputs import SampledAnswers, read_responses
 from rft_jax.evaluation.intervals import figure
 from rft_jax.evaluation.scoring import Scored, score, to_row
-from rft_jax.evaluation.settings import EvaluateSettings
+from rft_jax.evaluation.settings import EvaluateSettings, sampling_errors
 from rft_jax.identity import input_identity
 from rft_jax.jsonl import read_json, write_json, write_rows
 from rft_jax.outputs import OutputFolder, open_output
@@ -43,11 +43,17 @@ def evaluate(
       What `metrics.json` holds.
 
     Raises:
-      UserError: not exactly one of model and samples, samples that do not fit the problems, or an
-        output folder made with other settings.
+      UserError: not exactly one of model and samples, samples that do not fit the problems or the
+        settings, nothing to compare with, or an output folder made with other settings.
     """
     if (model is None) == (samples is None):
         raise UserError("evaluate needs --model or --samples, and not both")
+    if model is None:
+        settings.check_not_drawing()
+    else:
+        settings.check_drawing()
+    if against is not None:
+        check_comparable(Path(against), _asked(problems, settings))
     inputs = {"problems": problems, "model": model, "samples": samples}
     known = {name: None if spec is None else input_identity(spec) for name, spec in inputs.items()}
     made_with = {"command": "evaluate", **known, **asdict(settings)}
@@ -62,10 +68,15 @@ def evaluate(
         with distributed.open_shared_output(output, made_with) as folder:
             drawn = str(folder.path / "samples")
             if not folder.is_complete:
-                sample(model, problems, drawn, None, settings.sampling(), mesh)
+                with sampling_errors():
+                    sample(model, problems, drawn, None, settings.sampling(), mesh)
             measure = partial(_measure, folder, problems, drawn, settings, against)
             distributed.on_main(measure, "scoring")
     return read_json(Path(output) / "metrics.json")
+
+
+def _asked(problems: str, settings: EvaluateSettings) -> list[Problem]:
+    return load_problems(problems)[: settings.limit or None]
 
 
 def _measure(
@@ -77,7 +88,7 @@ def _measure(
 ) -> None:
     """Scores the samples, where that is not done, and prints what came out."""
     if not folder.is_complete:
-        asked = load_problems(problems)[: settings.limit or None]
+        asked = _asked(problems, settings)
         _score_into(folder.path, asked, read_responses(samples, asked), settings)
         folder.commit()
     print(metrics_table(read_json(folder.path / "metrics.json")), flush=True)
@@ -98,6 +109,8 @@ def _score_into(
             scored.append(score(problem, answers.responses[problem.id], *how, symbolic))
             progress.update(len(scored))
     k = _common_k(scored, settings.k)
+    for at in settings.curve:
+        _common_k(scored, at)
     majority = _majorities(scored, k, settings)
     rows = [to_row(one, k, share) for one, share in zip(scored, majority, strict=True)]
     write_rows(output / "predictions.jsonl", rows)
@@ -113,8 +126,8 @@ def _common_k(scored: Sequence[Scored], k: int) -> int:
     least = min(scored, key=lambda one: len(one.answers))
     if k > len(least.answers):
         raise UserError(
-            f"evaluate.k = {k}, but problem {least.problem.id!r} has {len(least.answers)} samples; "
-            "draw more or lower k"
+            f"evaluate.k or evaluate.curve asks for k = {k}, but problem {least.problem.id!r} has "
+            f"{len(least.answers)} samples; draw more or lower k"
         )
     return k or len(least.answers)
 
@@ -158,7 +171,6 @@ def summarise(
 
 
 def _at_k(scored: Sequence[Scored], k: int, settings: EvaluateSettings) -> dict[str, Any]:
-    k = _common_k(scored, k)
     resampling = (settings.bootstrap_resamples, settings.bootstrap_seed)
     return {
         "k": k,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 from rft_jax.errors import UserError
@@ -67,10 +70,8 @@ class EvaluateSettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "curve", tuple(self.curve))  # gin gives lists
         object.__setattr__(self, "stop", tuple(self.stop))
-        try:
+        with sampling_errors():
             self.sampling()
-        except UserError as error:
-            raise UserError(str(error).replace("sample.", "evaluate.", 1)) from error
         for name, known in (("votes", VOTE_KINDS), ("answers", ANSWER_MODES)):
             if getattr(self, name) not in known:
                 raise UserError(
@@ -87,8 +88,49 @@ class EvaluateSettings:
             raise UserError(
                 f"evaluate.bootstrap_resamples = {self.bootstrap_resamples}: at least 1 is needed"
             )
+        if self.bootstrap_seed < 0:
+            raise UserError(f"evaluate.bootstrap_seed = {self.bootstrap_seed} is negative")
+
+    def check_drawing(self) -> None:
+        """Refuses a k that the samples to be drawn could never serve.
+
+        Raises:
+          UserError: names both.
+        """
+        for k in (self.k, *self.curve):
+            if k > self.num_samples:
+                raise UserError(
+                    f"evaluate.k or evaluate.curve asks for k = {k}, evaluate.num_samples draws "
+                    f"{self.num_samples}; draw more or lower k"
+                )
+
+    def check_not_drawing(self) -> None:
+        """Refuses settings of drawing beside samples that are there already.
+
+        Raises:
+          UserError: names the setting.
+        """
+        for name in sorted(_SHARED - {"limit"}):
+            value = getattr(self, name)
+            if value != getattr(type(self), name):
+                raise UserError(
+                    f"evaluate.{name} = {value!r} is about drawing, and the samples are there; "
+                    "leave it out (evaluate.k says how many of them vote)"
+                )
 
     def sampling(self) -> SampleSettings:
         """The sampler's settings: prompts that are too long are cut, so that none is left out."""
-        shared = {f.name for f in fields(SampleSettings)} & {f.name for f in fields(self)}
-        return SampleSettings(over_long="cut", **{name: getattr(self, name) for name in shared})
+        return SampleSettings(over_long="cut", **{name: getattr(self, name) for name in _SHARED})
+
+
+_SHARED = {f.name for f in fields(SampleSettings)} & {f.name for f in fields(EvaluateSettings)}
+_SAMPLE_SETTING = re.compile(rf"\bsample\.(?=(?:{'|'.join(sorted(_SHARED))})\b)")
+
+
+@contextmanager
+def sampling_errors() -> Iterator[None]:
+    """Within the block the sampler's mistakes go by the names that they have here."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(_SAMPLE_SETTING.sub("evaluate.", str(error))) from error

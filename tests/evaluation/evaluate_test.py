@@ -210,8 +210,56 @@ def test_more_votes_than_samples_are_refused(tmp_path: Path) -> None:
     problems = _problems(tmp_path, [1, 2])
     samples = _samples(tmp_path / "s", [[1, 1], [2]])
     settings = EvaluateSettings(k=2)
-    with pytest.raises(UserError, match=r"evaluate\.k = 2, but problem 'q1' has 1 samples"):
+    with pytest.raises(UserError, match=r"asks for k = 2, but problem 'q1' has 1 samples"):
         evaluate(problems, str(tmp_path / "out"), settings, samples=samples)
+
+
+def test_a_curve_beyond_the_samples_leaves_a_folder_that_can_be_used(tmp_path: Path) -> None:
+    problems = _problems(tmp_path, [1, 2])
+    samples = _samples(tmp_path / "s", [[1, 1], [2, 2]], temperature=1.0)
+    with pytest.raises(UserError, match="asks for k = 9, but problem 'q0' has 2 samples"):
+        evaluate(problems, str(tmp_path / "out"), EvaluateSettings(curve=(1, 9)), samples=samples)
+    mended = EvaluateSettings(curve=(1, 2), bootstrap_resamples=50)
+    assert evaluate(problems, str(tmp_path / "out"), mended, samples=samples)["k"] == 2
+
+
+def test_a_k_that_is_never_drawn_is_refused_before_the_drawing(tmp_path: Path) -> None:
+    problems = _problems(tmp_path, [1])
+    settings = EvaluateSettings(num_samples=4, temperature=1.0, curve=(1, 5))
+    with pytest.raises(UserError, match=r"k = 5, evaluate\.num_samples draws 4"):
+        evaluate(problems, str(tmp_path / "out"), settings, model="models/none")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["num_samples", "max_new_tokens", "seed"])
+def test_settings_of_drawing_are_refused_beside_samples(tmp_path: Path, name: str) -> None:
+    problems = _problems(tmp_path, [1])
+    samples = _samples(tmp_path / "s", [[1, 1, 1]])
+    settings = EvaluateSettings(**{name: 2})
+    with pytest.raises(UserError, match=rf"evaluate\.{name} = 2 is about drawing"):
+        evaluate(problems, str(tmp_path / "out"), settings, samples=samples)
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [("missing", "no metrics.json there"), ("fewer", "question 'q1' is in one run")],
+)
+def test_what_could_not_be_compared_is_refused_before_any_work(
+    tmp_path: Path, other: str, says: str
+) -> None:
+    first = _problems(tmp_path, [1])
+    samples = _samples(tmp_path / "s", [[1], [2]])
+    evaluate(first, str(tmp_path / "fewer"), SETTINGS, samples=samples)
+    problems = _problems(tmp_path, [1, 2])
+    with pytest.raises(UserError, match=says):
+        evaluate(
+            problems,
+            str(tmp_path / "out"),
+            SETTINGS,
+            samples=samples,
+            against=str(tmp_path / other),
+        )
+    assert not (tmp_path / "out").exists()
 
 
 def test_either_a_model_or_samples_are_needed(tmp_path: Path) -> None:
@@ -253,6 +301,8 @@ def test_the_model_is_sampled_with_these_settings_and_then_scored(
         ({"k": -1}, "evaluate.k = -1"),
         ({"curve": (0,)}, "evaluate.curve"),
         ({"bootstrap_resamples": 0}, "evaluate.bootstrap_resamples"),
+        ({"bootstrap_seed": -1}, "evaluate.bootstrap_seed = -1"),
+        ({"slots": 5, "group": 2}, "divisible by evaluate.group = 2"),
     ],
 )
 def test_settings_are_checked_by_name(wrong: dict[str, Any], says: str) -> None:
