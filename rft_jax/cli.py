@@ -50,6 +50,17 @@ COMMANDS = {
 # Path flags, by what becomes of the files.
 _READ = {"model", "problems", "samples", "data", "against", "source", "paths", "inputs"}
 _WRITTEN = {"output", "target"}
+# What the system says of a path that cannot be written, or read, as it was named.
+_BAD_PLACE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+}
 EXIT_ERROR, EXIT_USER, EXIT_PREEMPTED = 1, 2, 75
 
 
@@ -73,11 +84,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR
-    except PermissionError as error:
-        return _fail(EXIT_USER, f"{error.filename}: {error.strerror}; name another place")
     except StageFailed as error:
         return _fail(error.code, str(error))
     except Exception as error:
+        if isinstance(error, OSError) and error.filename and error.errno in _BAD_PLACE:
+            return _fail(EXIT_USER, f"{error.filename}: {error.strerror}; name another place")
         if full := _full_disk(error):
             return _fail(EXIT_ERROR, f"{full}; make room and run the same command again")
         traceback.print_exc()

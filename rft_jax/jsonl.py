@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import json
@@ -27,7 +28,7 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     number = 0
     try:
         with _open_binary(path) as file:
-            for number, line in enumerate(file, start=1):
+            for number, line in enumerate(without_mark(file), start=1):
                 if line.strip():
                     yield number, _parse(line, f"{path}:{number}")
     except GZIP_ERRORS as error:
@@ -36,6 +37,14 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise UserError(f"{path}: no such file") from error
     except IsADirectoryError as error:
         raise UserError(f"{path}: is a folder; a JSONL file is needed") from error
+
+
+def without_mark(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines of a file without the byte order mark that some editors put in front of UTF-8."""
+    for line in lines:
+        yield line.removeprefix(codecs.BOM_UTF8)
+        break
+    yield from lines
 
 
 def explain_gzip(where: str, error: Exception) -> str:

@@ -24,6 +24,12 @@ class MeshSettings:
     fsdp: int = -1
     tensor: int = 1
 
+    def __post_init__(self) -> None:
+        for name in AXES:
+            size = getattr(self, name)
+            if size < 1 and size != -1:
+                raise UserError(f"mesh.{name} is {size}; 1 or more is needed, or -1 for the rest")
+
 
 def mesh_sizes(settings: MeshSettings, devices: int) -> dict[str, int]:
     """The mesh's sizes by axis, the -1 replaced by what makes up the number of devices.

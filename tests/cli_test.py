@@ -144,6 +144,26 @@ def test_a_full_disk_and_a_forbidden_folder_are_said_plainly(rft, problems, samp
     assert "the disk quota is used up" in lines[0]
     code, lines = fail(PermissionError(errno.EACCES, "Permission denied", "/root/x"))
     assert (code, lines) == (2, ["rft: /root/x: Permission denied; name another place"])
+    code, lines = fail(OSError(errno.EROFS, "Read-only file system", "/mnt/x"))
+    assert (code, lines) == (2, ["rft: /mnt/x: Read-only file system; name another place"])
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        ("problems.jsonl/out", "Not a directory"),
+        ("nowhere", "File exists"),
+        ("a" * 300, "File name too long"),
+    ],
+)
+def test_an_output_that_can_be_no_folder_is_said_plainly(
+    rft, problems, samples, tmp_path, output, says
+):
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    code, lines = rft(*_collect(problems, samples, tmp_path / output))
+    assert (code, len(lines)) == (2, 1)
+    assert says in lines[0]
+    assert lines[0].endswith("name another place")
 
 
 @pytest.mark.parametrize("name", ["runs/sft.gin", "runs/rft.gin"])

@@ -22,6 +22,14 @@ def test_blank_lines_count_but_are_no_rows(tmp_path: Path) -> None:
     assert list(read_rows(tmp_path / "rows.jsonl")) == [(2, {"a": 1}), (4, {"a": 2})]
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_a_byte_order_mark_before_the_first_row_means_nothing(tmp_path: Path, name: str) -> None:
+    write = gzip.open if name.endswith(".gz") else open
+    with write(tmp_path / name, "wb") as file:
+        file.write(b'\xef\xbb\xbf{"a": 1}\r\n{"a": 2}\r\n')
+    assert list(read_rows(tmp_path / name)) == [(1, {"a": 1}), (2, {"a": 2})]
+
+
 def test_a_compressed_file_has_the_same_bytes_each_time(tmp_path: Path) -> None:
     for name in ("one.gz", "two.gz"):
         write_rows(tmp_path / name, ROWS)

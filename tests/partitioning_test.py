@@ -77,6 +77,12 @@ def test_sizes_that_do_not_make_up_the_devices_are_refused(settings: MeshSetting
         mesh_sizes(settings, 8)
 
 
+@pytest.mark.parametrize("size", [0, -2])
+def test_an_axis_of_no_devices_is_refused(size: int) -> None:
+    with pytest.raises(UserError, match=rf"mesh\.tensor is {size}; 1 or more"):
+        MeshSettings(tensor=size)
+
+
 def test_a_batch_that_does_not_divide_over_the_mesh_is_refused_with_the_next_size() -> None:
     mesh = make_mesh(MeshSettings(2, 2, 2))
     check_rows(8, mesh)

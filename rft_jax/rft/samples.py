@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import GZIP_ERRORS, explain_gzip
+from rft_jax.jsonl import GZIP_ERRORS, explain_gzip, without_mark
 from rft_jax.outputs import COMPLETE, SETTINGS
 
 RUN_BYTES = 64 << 20  # of one sorted run, the memory that sorting takes
@@ -198,7 +198,7 @@ def _numbered_lines(shard: Shard) -> Iterator[tuple[int, bytes]]:
                     digits, _, rest = line.partition(b"\t")
                     yield int(digits), rest
             else:
-                for number, line in enumerate(file, start=1):
+                for number, line in enumerate(without_mark(file), start=1):
                     yield number, line
     except GZIP_ERRORS as error:
         raise UserError(explain_gzip(f"{shard.name}:{number + 1}", error)) from error

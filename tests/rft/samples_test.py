@@ -102,6 +102,13 @@ def test_an_id_with_escapes_is_the_same_id(tmp_path: Path) -> None:
     assert _rows([Shard(str(path), 0)]) == [(1, 0, 0, "a")]
 
 
+def test_a_byte_order_mark_and_windows_line_ends_mean_nothing(tmp_path: Path) -> None:
+    rows = [json.dumps(sample_row("p1", n, "a")) for n in range(2)]
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode())
+    assert _rows([Shard(str(path), 0)]) == [(1, 0, 0, "a"), (1, 0, 1, "a")]
+
+
 def test_gzip_is_read_by_suffix(tmp_path: Path) -> None:
     path = tmp_path / "samples-00000-of-00001.jsonl.gz"
     with gzip.open(path, "wt") as file:
