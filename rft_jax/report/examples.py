@@ -15,6 +15,7 @@ from rft_jax.report.runs import Run, Stage, read_settings
 from rft_jax.verify.answers import extract_answer, reference_answer
 from rft_jax.verify.equations import EquationChecker, find_annotations
 from rft_jax.verify.expressions import exact_postfix, exact_value
+from rft_jax.verify.running_text import equation_source
 
 _LONGEST_SHOWN = 4000
 
@@ -49,7 +50,7 @@ def read_examples(
     made_with = read_settings(stage.folder)
     rows = [row for verdict in VERDICTS for row in drawn.get(verdict, ())]
     asked = read_questions(stage.folder, [row.id for row in rows])
-    responses = _responses(_sample_folders(run, made_with), rows)
+    responses = _responses(_sample_folders(run, stage, made_with), rows)
     checker = EquationChecker(made_with.get("equations", "paper"))
     examples = []
     for row in rows:
@@ -57,21 +58,24 @@ def read_examples(
         if response is not None:
             question, human = asked.get(row.id, ("", ""))
             reference = reference_answer(human) or ""
-            mode = made_with.get("answers", "first")
-            reason = explain(row, response, reference, mode, checker)
+            reason = explain(row, response, reference, made_with, checker)
             pieces = cut_at_equations(response[:_LONGEST_SHOWN], checker)
             examples.append(Example(row, question, reference, _state(row), reason, pieces))
     return examples
 
 
-def _sample_folders(run: Run, made_with: Mapping[str, Any]) -> Iterator[Path]:
-    """Where a collect folder's samples lie: as it was told, or among the run's own stages."""
+def _sample_folders(run: Run, stage: Stage, made_with: Mapping[str, Any]) -> Iterator[Path]:
+    """Where a collect folder's samples lie: beside it, below here, or among the run's stages.
+
+    The folder knows them by their names alone, for it may have been moved along with them.
+    """
     told = made_with.get("samples", [])
     for path in [told] if isinstance(told, str) else told:
-        found = [at for at in (Path(path), run.folder / path) if at.exists()]
+        beside = (stage.folder.resolve().parent / path, Path(path), run.folder / path)
+        found = [at for at in beside if at.exists()]
         yield from found[:1]
-    for stage in run.of("sample"):
-        yield stage.folder
+    for drawn in run.of("sample"):
+        yield drawn.folder
 
 
 def _responses(
@@ -102,16 +106,26 @@ def _state(row: LedgerRow) -> str:
 
 
 def explain(
-    row: LedgerRow, response: str, reference: str, mode: str, checker: EquationChecker
+    row: LedgerRow,
+    response: str,
+    reference: str,
+    made_with: Mapping[str, Any],
+    checker: EquationChecker,
 ) -> str:
-    """Why a sample got its verdict, in words."""
+    """Why a sample got its verdict, in words.
+
+    Args:
+      made_with: settings of the collecting.
+    """
+    equations = equation_source(made_with.get("equation_source", "annotations"))(response)
     if row.verdict == "correct":
-        same = "the answer and all equations are right, but a kept path has the same equations"
-        return "the answer and all equations are right" if row.kept else same
+        right = "the answer and all equations are right"
+        return right if row.kept else f"{right}, but {_why_spare(equations, made_with)}"
     if row.verdict == "wrong_answer":
-        return f"answers {extract_answer(response, mode)}, the reference is {reference}"
+        answer = extract_answer(response, made_with.get("answers", "first"))
+        return f"answers {answer}, the reference is {reference}"
     if row.verdict in ("wrong_equation", "malformed_equation"):
-        return "; ".join(_equation_faults(response, checker)) or "an equation is not right"
+        return "; ".join(_equation_faults(equations, checker)) or "an equation is not right"
     return {
         "timeout": "checking it took longer than is allowed",
         "truncated": "stopped by its length before it gave an answer",
@@ -119,8 +133,18 @@ def explain(
     }.get(row.verdict, row.verdict)
 
 
-def _equation_faults(response: str, checker: EquationChecker) -> Iterator[str]:
-    for equation in find_annotations(response):
+def _why_spare(equations: Sequence[str], made_with: Mapping[str, Any]) -> str:
+    """Why a right path was not kept."""
+    if not (equations or made_with.get("keep_unannotated", True)):
+        return "it has no equation"
+    text = made_with.get("dedup") == "exact_text"
+    same = f"a kept path has the same {'text' if text else 'equations'}"
+    overlap = ", or it shares words with the test problems"
+    return same + overlap if made_with.get("remove_ngram") else same
+
+
+def _equation_faults(equations: Sequence[str], checker: EquationChecker) -> Iterator[str]:
+    for equation in equations:
         finding = checker.worst([equation])
         if finding == "malformed":
             yield f"{equation!r:.80} is no equation of numbers"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from rft_jax.rft.dedup import key_function
 from rft_jax.rft.rows import Row
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.verify.answers import answer_reader, answers_equal, is_number
-from rft_jax.verify.equations import EquationChecker, find_annotations
-from rft_jax.verify.running_text import text_equations
+from rft_jax.verify.equations import EquationChecker
+from rft_jax.verify.running_text import equation_source
 
 
 class Comparer(Protocol):
@@ -46,7 +46,7 @@ class Judge:
     """
 
     def __init__(self, settings: CollectSettings, symbolic: Comparer) -> None:
-        self.equations = _equation_source(settings.equation_source)
+        self.equations = equation_source(settings.equation_source)
         self.key = key_function(settings.dedup)
         self._read = answer_reader(settings.answers)
         self._checker = EquationChecker(settings.equations)
@@ -93,11 +93,3 @@ def _as_float(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _equation_source(name: str) -> Callable[[str], list[str]]:
-    if name == "annotations":
-        return find_annotations
-    if name == "text":
-        return text_equations
-    return lambda response: find_annotations(response) or text_equations(response)

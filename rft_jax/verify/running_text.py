@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
+
+from rft_jax.verify.equations import find_annotations
 
 _ANNOTATION = re.compile(r"<<[^>]*>?>?")
 _LATEX = (("\\times", "*"), ("\\cdot", "*"), ("\\div", "/"), ("\\$", "$"), ("\\%", "%"))
@@ -22,6 +25,15 @@ _TOKEN = re.compile(
 )
 
 _NEEDS_LEFT = (["*"], ["/"], ["//"], ["**"], ["+"])
+
+
+def equation_source(name: str) -> Callable[[str], list[str]]:
+    """What finds equations: in `annotations`, in `text`, or `either` (text where no other is)."""
+    if name == "annotations":
+        return find_annotations
+    if name == "text":
+        return text_equations
+    return lambda response: find_annotations(response) or text_equations(response)
 
 
 def text_equations(text: str) -> list[str]:
