@@ -7,7 +7,7 @@ logits = unembed(params, hidden)
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -25,6 +25,20 @@ from rft_jax.models.rope import Angles, rotary_angles, rotate
 from rft_jax.partitioning import constrain_activations
 
 Params = dict[str, Any]
+
+
+class Context(NamedTuple):
+    """What all blocks are given besides the activations.
+
+    Attributes:
+      angles: of the tokens' positions.
+      segment_ids: packed examples' numbers, or None.
+      cache: as it was before these tokens, without layers; None where there is none.
+    """
+
+    angles: Angles
+    segment_ids: Int[Array, "B T"] | None
+    cache: KVCache | None
 
 
 class RMSNorm(nn.Module):
@@ -63,23 +77,22 @@ class Attention(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "B T D"], context: dict[str, Any], layer_cache: Any
+        self, x: Float[Array, "B T D"], context: Context, layer_cache: Any
     ) -> tuple[Float[Array, "B T D"], Any]:
         config = self.config
         query = _dense(config, (config.num_heads, config.head_size), "q")(x)
         keys = _dense(config, (config.num_kv_heads, config.head_size), "k")(x)
         values = _dense(config, (config.num_kv_heads, config.head_size), "v")(x)
-        query = rotate(query, context["angles"])
-        keys = rotate(keys, context["angles"])
-        if layer_cache is None:
+        query = rotate(query, context.angles)
+        keys = rotate(keys, context.angles)
+        if context.cache is None:
             suffix = None
-            segment_ids = context["segment_ids"]
-            mixed = causal_attention(query, keys, values, segment_ids, config.attention)
+            mixed = causal_attention(query, keys, values, context.segment_ids, config.attention)
         else:
             prefix, suffix, common = layer_cache
             # Written first and read then: the other way round XLA copies the whole cache.
-            suffix = kv_cache.append(suffix, keys, values, context["cache"])
-            mixed = cached_attention(query, prefix, suffix, common, context["cache"])
+            suffix = kv_cache.append(suffix, keys, values, context.cache)
+            mixed = cached_attention(query, prefix, suffix, common, context.cache)
         return _dense(config, config.hidden_size, "o", axis=(-2, -1))(mixed), suffix
 
 
@@ -102,7 +115,7 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "B T D"], layer_cache: Any, context: dict[str, Any]
+        self, x: Float[Array, "B T D"], layer_cache: Any, context: Context
     ) -> tuple[Float[Array, "B T D"], Any]:
         normed = RMSNorm(self.config, name="attention_norm")(x)
         attended, suffix = Attention(self.config, name="attention")(normed, context, layer_cache)
@@ -143,11 +156,11 @@ class Llama(nn.Module):
             "embed", _init_embedding, (config.vocab_size, config.hidden_size), config.param_dtype
         )["embedding"]
         x = constrain_activations(embedding[tokens].astype(config.dtype))
-        context: dict[str, Any] = {
-            "angles": rotary_angles(config, positions) if angles is None else angles,
-            "segment_ids": segment_ids,
-            "cache": None if cache is None else cache.without_layers(),
-        }
+        context = Context(
+            angles=rotary_angles(config, positions) if angles is None else angles,
+            segment_ids=segment_ids,
+            cache=None if cache is None else cache.without_layers(),
+        )
         layer_caches = None if cache is None else (cache.prefix, cache.suffix, cache.common)
         x, suffix = _run_blocks(config, x, layer_caches, context)
         if config.tie_word_embeddings is False:
@@ -168,7 +181,7 @@ def _init_unembed(key: Array, config: LlamaConfig) -> Params:
 
 
 def _run_blocks(
-    config: LlamaConfig, x: Array, layer_caches: Any, context: dict[str, Any]
+    config: LlamaConfig, x: Array, layer_caches: Any, context: Context
 ) -> tuple[Array, Any]:
     """All blocks in turn; the suffixes come out with the new tokens in them."""
     block = _rematerialised(config)
