@@ -66,6 +66,8 @@ Figures = dict[str, Any]
 
 def part_generate(args: argparse.Namespace) -> Figures:
     """`generate` with num_return_sequences at its best batch, and one pass per seed."""
+    import torch
+
     config = SHAPES[args.shape]
     params = make_params(config, args.dtype)
     requests = many_requests(args)
@@ -83,7 +85,12 @@ def part_generate(args: argparse.Namespace) -> Figures:
 
     most = 256 if jax.default_backend() == "cpu" else 2048
     batches = [n for n in (1, 2, 4, 8, 16, 32, 64) if n == 1 or n * args.k <= most]
-    tried = {f"{n} x {args.k}": theirs(n, args.k) for n in batches}
+    tried: dict[str, float] = {}
+    for n in batches:
+        try:
+            tried[f"{n} x {args.k}"] = theirs(n, args.k)
+        except torch.OutOfMemoryError:
+            break
     best = int(max(tried, key=tried.__getitem__).split()[0])
     found = compare(
         {
@@ -325,7 +332,7 @@ def main() -> None:
             f"{part} ({title}, {args.dtype}, {device})",
             {name: value for name, value in results[part].items() if name not in chosen},
         )
-    Path(args.output).write_text(json.dumps(results, indent=2) + "\n")
+        Path(args.output).write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

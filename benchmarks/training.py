@@ -29,8 +29,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-# Two frameworks share the GPU; this one takes what it needs, up to nearly all.
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+# Where the Trainer shares the GPU, memory is taken as it is needed; else nearly all, in one piece.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", str("nothing" in sys.argv).lower())
 os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.95")
 
 import jax  # noqa: E402
