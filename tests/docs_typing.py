@@ -1,0 +1,130 @@
+"""Types the commands of a page: `python -m tests.docs_typing PAGE STOCK`, in an empty folder.
+
+The folder gets models and data of the names that the pages use, and what a page takes from another
+one (`runs/sft`, say), from STOCK, which `python -m tests.docs_typing STOCK` makes. All `rft`
+commands but `rft run` share this process, which saves most of their time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rft_jax import cli
+from rft_jax.wordproblems.files import write_split
+from tests.docs_pages import HOURS, LINES, PAGES, ROOT, Line, blocks
+from tests.tiny_model import write_tiny_model
+
+# Programs that are not run, and why.
+NOT_RUN = {
+    "git": "the clone that this is",
+    "pip": "installs",
+    "python3": "makes an environment",
+    "make": "installs, then does what other tests do",
+    "tools/try_install": "installs",
+    "launch/smollm2_from_gguf.py": "fetches a package of 93 MB",
+    "tensorboard": "serves until it is stopped; tests of training read what it reads",
+}
+# Settings that make a command a matter of seconds; those of a page come behind them and win.
+SMALL = {
+    "train": ["train.num_steps=1", "train.batch_size=2", "train.dtype=float32"],
+    "sample": ["sample.num_samples=2", "sample.max_new_tokens=8", "sample.slots=16"],
+    "evaluate": ["evaluate.max_new_tokens=8", "evaluate.slots=16"],
+    "plan": ["plan.compile=False"],
+    "run": ["run.limit=4", "train.num_steps=1", "train.batch_size=2", "train.dtype=float32"],
+}
+SMALL["run"] += ["sample.max_new_tokens=8", "evaluate.max_new_tokens=8"]
+MODELS = ("mine", "7b", "llama", "Llama-3.2-1B", "smollm2-135m", "SmolLM2-135M-Instruct")
+RUNS = ("quickstart", "experiments/supervised_scaling", "experiments/rft_k")
+SHARED = ("models", "data", "benchmarks", "launch", "tools", "mine.jsonl", "math.jsonl")
+MY_TASKS = """from rft_jax.data.tasks import register_paths
+register_paths("runs/collected/paths.jsonl", "models/llama", name="from_my_module")
+"""
+
+
+def make_stock() -> None:
+    """Models and data, and in `runs/` what pages take from each other."""
+    for name in MODELS:
+        write_tiny_model(Path("models", name))
+    for name in ("data/train", "data/test", "mine", "math"):
+        write_split("dev", f"{name}.jsonl", 20)
+    for name in ("benchmarks", "launch", "tools"):
+        Path(name).symlink_to(ROOT / name)
+    problems = ("--problems", "gsm8k:train")
+    _rft("train", "--model", "models/mine", "--data", "gsm8k:train", "--output", "runs/sft")
+    for name in ("samples", "s7b", "s13b", "my-samples"):
+        output = ("--output", f"runs/{name}", "--name", name)
+        _rft("sample", "--model", "runs/sft", *problems, *output)
+    _rft("collect", *problems, "--samples", "runs/samples", "--output", "runs/collected")
+    _rft("run", "--output", "runs/quickstart", "--gin.run.arms=['sft', 'rft']")
+    for name in RUNS[1:]:
+        shutil.copytree(Path("runs", RUNS[0]), Path("runs", name))
+    shutil.copytree("runs/sft", "runs/rft")
+
+
+def type_page(page: Path, stock: Path) -> None:
+    """Runs the page's commands in its order."""
+    for name in SHARED:
+        Path(name).symlink_to(stock / name)
+    Path("my_tasks.py").write_text(MY_TASKS)
+    for block in blocks(page):
+        if block.language == "gin":  # its first line is its name
+            Path(block.rows[0].removeprefix("# ")).write_text("\n".join(block.rows))
+    for line in LINES:
+        is_whole = "…" not in line.words and not NOT_RUN.keys() & {*line.words}
+        if line.block.page == page and line.block.mark in ("", HOURS) and is_whole:
+            print(f"{line}: {' '.join(line.words)}", flush=True)
+            _type(line, stock)
+
+
+def _type(line: Line, stock: Path) -> None:
+    program, *words = ["models/mine" if word == "MODEL" else word for word in line.words]
+    _bring(words, stock)
+    if line.block.mark == HOURS:
+        words.append("--dry_run")
+    if program == "rft" and not line.variables:
+        _rft(*words)
+    else:
+        start = [sys.executable, *(["-m", "rft_jax.cli"] if program == "rft" else [])]
+        started = [*(start if program in ("rft", "python") else [program]), *words]
+        subprocess.run(started, env=os.environ | dict(line.variables), check=True)
+
+
+def _bring(words: Sequence[str], stock: Path) -> None:
+    """Brings what a command reads and no command of the page has made; clears what it makes."""
+    made = {words[i + 1] for i, word in enumerate(words[:-1]) if word == "--output"}
+    for name in made if words[0] != "run" else ():
+        shutil.rmtree(name, ignore_errors=True)
+    for word in words:
+        parts = Path(word).parts
+        if parts[:1] == ("runs",) and word not in made and not Path(word).exists():
+            top = Path(*parts[: 3 if parts[1] == "experiments" else 2])
+            if (stock / top).exists():  # else a gin file of that name
+                shutil.copytree(stock / top, top)
+
+
+def _rft(command: str, *words: str) -> None:
+    """An rft command, made small."""
+    small = [] if "--help" in words else [f"--gin.{one}" for one in SMALL.get(command, ())]
+    try:
+        code: object = cli.main([command, *small, *words])
+    except SystemExit as end:  # --help
+        code = end.code
+    if code:
+        sys.exit(f"exit code {code}: rft {command} {' '.join(words)}")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.getcwd())
+    *pages, folder = sys.argv[1:]
+    os.environ["GSM8K_DIR"] = str(Path(folder, "data"))
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.getcwd()])
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    if pages:
+        type_page(next(page for page in PAGES if page.name == pages[0]), Path(folder))
+    else:
+        make_stock()
