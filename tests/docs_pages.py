@@ -79,7 +79,7 @@ def lines(page: Path) -> Iterator[Line]:
             if text.endswith("\\"):
                 continue
             text, joined = joined, ""
-            if text.lstrip().startswith(("{", "|")) or "──" in text:  # of a file, a table, a drawing
+            if text.lstrip().startswith(("{", "|")) or "──" in text:  # a row, a drawing
                 continue
             words = shlex.split(text, comments=True)
             variables = []
