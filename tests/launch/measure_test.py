@@ -169,7 +169,7 @@ def _steps(measure: ModuleType, programs: dict[str, str]) -> Iterator:
 
 @pytest.fixture
 def place(measure: ModuleType, tmp_path: Path) -> object:
-    made = measure.Place(tmp_path / "work" / "item", tmp_path / "work")
+    made = measure.Place(tmp_path / "samples" / "item", tmp_path / "samples")
     made.item.mkdir(parents=True)
     return made
 
@@ -227,9 +227,12 @@ def test_results_and_paths_are_kept_and_nothing_large(
         (place.item / name).write_text(f"{name}\n")
     (place.item / "run" / "big.json").write_text("x" * (2**20 + 1))
     output = tmp_path / "out"
+    output.mkdir()
+    (output / "notes.bin").write_bytes(b"x" * 100)
     measure.summarise("item", place, output)
     names = {path.name for path in output.iterdir()}
-    assert names == {"item.md", "item.tar.gz", "paths-rft-0-collect-1.jsonl.gz"}
+    made = {"item.md", "item.tar.gz", "paths-rft-0-collect-1.jsonl.gz"}
+    assert names == made | {"notes.bin"}
     with tarfile.open(output / "item.tar.gz") as archive:
         kept = archive.getnames()
     assert {f"item/{name}" for name in small} <= {*kept}
@@ -240,7 +243,7 @@ def test_results_and_paths_are_kept_and_nothing_large(
     assert "a table" in summary and shlex.quote("print('a table')") in summary
     monkeypatch.setattr(measure, "LARGEST", 40)
     measure.summarise("item", place, output)
-    assert [*output.iterdir()] == []
+    assert [path.name for path in output.iterdir()] == ["notes.bin"]
 
 
 def test_gsm8k_without_a_bundle_is_refused(measure: ModuleType, place, tmp_path: Path) -> None:
