@@ -27,6 +27,7 @@ NOT_RUN = {
     "make": "installs, then does what other tests do",
     "tools/try_install": "installs",
     "launch/smollm2_from_gguf.py": "fetches a package of 93 MB",
+    "launch/bundle.py": "fetches that and more",
     "tensorboard": "serves until it is stopped; tests of training read what it reads",
 }
 # Settings that make a command a matter of seconds; those of a page come behind them and win.
