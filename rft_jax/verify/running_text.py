@@ -17,14 +17,16 @@ _TOKEN = re.compile(
     r"""(?P<number>[$€£¥₹]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?%?
                   |[$€£¥₹]?\.[0-9]+%?)
     | (?P<operator>\*\*|//|[-+*/()^])
-    | (?P<times>(?<=[0-9)%\s])[xX](?=[\s($0-9.]))
+    | (?P<times>(?<=[0-9)%\s])[xX](?=[ \t]*[($€£¥₹0-9.]))
     | (?P<equals>=)
     | (?P<space>[ \t]+)
     | (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
 
-_NEEDS_LEFT = (["*"], ["/"], ["//"], ["**"], ["+"])
+# What a run begins with when a minus takes something from a word: `price - 5`.
+_MINUS = "- "
+_NEEDS_LEFT = (["*"], ["/"], ["//"], ["**"], ["+"], [_MINUS])
 
 
 def equation_source(name: str) -> Callable[[str], list[str]]:
@@ -74,6 +76,8 @@ def _runs(text: str) -> list[list[str]]:
             run.append(_plain_number(token))
         elif kind == "times":
             run.append("*")
+        elif token == "-" and not run and text[match.end() : match.end() + 1] in (" ", "\t"):
+            run.append(_MINUS)
         elif kind != "other":
             run.append("**" if token == "^" else token)
     runs.append(run)
