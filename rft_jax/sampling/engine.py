@@ -7,6 +7,7 @@ samples = sampler.sample(["How many …?"], k=4, temperature=0.7)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from jax.sharding import Mesh
 
+from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
 from rft_jax.records import Sample
@@ -150,12 +152,22 @@ class Sampler:
         first: int = 0,
         settings: SampleSettings | None = None,
     ) -> list[Sample]:
-        """Records of one problem's samples, numbered from `first` on."""
+        """Records of one problem's samples, numbered from `first` on.
+
+        Raises:
+          UserError: the logits that they were drawn from are no numbers.
+        """
         settings = settings or self.settings
         stops = self._stops(settings)
         samples = []
         for number, one in enumerate(drawn, start=first):
             tokens = one.tokens.tolist()
+            logprob = float(np.sum(one.logprobs, dtype=np.float64))
+            if not math.isfinite(logprob):
+                raise UserError(
+                    f"{identity!r:.60}, sample {number}: the model's logits are no numbers; its "
+                    f"weights are damaged, or sample.dtype = {settings.dtype!r} is too small"
+                )
             stopped = tokens[-1] in self.tokenizer.eos_ids or stops.occurs_in(tokens)
             samples.append(
                 Sample(
@@ -166,7 +178,7 @@ class Sampler:
                     response=stops.text(tokens),
                     tokens=tuple(tokens),
                     finish_reason="stop" if stopped else "length",
-                    logprob=float(np.sum(one.logprobs, dtype=np.float64)),
+                    logprob=logprob,
                 )
             )
         return samples

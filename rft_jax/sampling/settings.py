@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from rft_jax.errors import UserError
@@ -9,6 +10,8 @@ from rft_jax.errors import UserError
 OVER_LONG = ("skip", "cut")
 BUDGETS = ("fixed", "until", "difficulty")
 DTYPES = ("float32", "bfloat16")
+# Logits divided by much less are so far apart that float32 cannot tell their differences.
+_LEAST_TEMPERATURE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,11 @@ class SampleSettings:
         for name in ("temperature", "top_k", "slots", "group", "limit"):
             if getattr(self, name) < 0:
                 raise UserError(f"sample.{name} = {getattr(self, name)} is negative")
+        if self.temperature != 0 and not _LEAST_TEMPERATURE <= self.temperature < math.inf:
+            raise UserError(
+                f"sample.temperature = {self.temperature}: 0 (greedy), or at least "
+                f"{_LEAST_TEMPERATURE} and finite"
+            )
         if not 0 < self.top_p <= 1:
             raise UserError(f"sample.top_p = {self.top_p}: above 0 and at most 1 is needed")
         if not all(self.stop):

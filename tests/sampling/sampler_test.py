@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -276,3 +278,27 @@ def test_a_sampler_draws_in_three_lines(files: Path) -> None:
     other = sampler.sample(["How many?\n"], k=2, seed=1)
     assert other[0][0].tokens != drawn[1][0].tokens
     assert sampler.sample(["How many?\n"], k=2)[0] == drawn[1]
+
+
+def test_a_model_whose_logits_are_no_numbers_is_refused(files: Path) -> None:
+    model = load_model(files / "model")
+    broken = replace(model, params=jax.tree.map(lambda x: x * math.nan, model.params))
+    sampler = Sampler(broken, model.tokenizer, SETTINGS)
+    with pytest.raises(UserError, match="sample 0: the model's logits are no numbers"):
+        sampler.sample(["How many?\n"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"temperature": 1e-10}, r"sample\.temperature = 1e-10: 0 \(greedy\), or at least 0\.0001"),
+        ({"temperature": math.inf}, r"sample\.temperature = inf"),
+        ({"top_p": 0.0}, r"sample\.top_p = 0\.0: above 0"),
+        ({"stop": ("",)}, r"sample\.stop holds an empty string"),
+    ],
+)
+def test_settings_that_draw_nothing_sensible_are_refused(
+    changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(UserError, match=says):
+        SampleSettings(**changes)
