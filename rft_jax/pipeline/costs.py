@@ -17,6 +17,7 @@ from rft_jax.gin_settings import load_config
 from rft_jax.jsonl import read_json, read_rows
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import train_flops_per_token
+from rft_jax.pipeline.execute import stage_seconds
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import OutputOf, Stage
 from rft_jax.planning import paper
@@ -50,15 +51,14 @@ class Cost:
     paper_flops: float = 0.0
 
 
-def make_costs(root: Path, home: Path, plan: Plan) -> dict[str, Any]:
+def make_costs(root: Path, plan: Plan) -> dict[str, Any]:
     """What `costs.json` holds: a row a stage, and the paper's table by its formulas."""
-    timing = home / "timing.json"
-    seconds = read_json(timing)["stages"] if timing.exists() else {}
+    seconds = stage_seconds(root)
     rows = []
     for stage in plan.stages:
         cost = stage_cost(root, stage)
         named = {"stage": stage.title, "command": stage.command, "arm": stage.arm}
-        rows.append({**named, **asdict(cost), "seconds": seconds.get(stage.title)})
+        rows.append({**named, **asdict(cost), "seconds": seconds.get(stage.folder.name)})
     return {"stages": rows, "paper": paper_costs()}
 
 

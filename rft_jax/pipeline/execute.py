@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rft_jax.errors import Preempted, UserError
+from rft_jax.jsonl import read_json, write_json
 from rft_jax.pipeline.display import RunDisplay
 from rft_jax.pipeline.hosts import Hosts
 from rft_jax.pipeline.process import (
@@ -20,6 +21,9 @@ from rft_jax.pipeline.process import (
     StageFailed,
 )
 from rft_jax.pipeline.stages import Stage
+
+TIMING = "stages/timing.json"
+"""Seconds of every finished stage, by its folder's name, whichever run it was made for."""
 
 
 @dataclass
@@ -55,8 +59,8 @@ class Executor:
         self._running: list[_Running] = []
         self._stop_signal = 0
 
-    def run(self, stages: Sequence[Stage]) -> dict[str, float]:
-        """Runs what is not finished; returns the seconds of each stage that ran, by its title.
+    def run(self, stages: Sequence[Stage]) -> None:
+        """Runs what is not finished, and writes down how long each stage took.
 
         Stages start in the order given as soon as what they wait for is finished.
 
@@ -66,7 +70,6 @@ class Executor:
         """
         done = {stage for stage in stages if stage.is_complete(self._root)}
         waiting = [stage for stage in stages if stage not in done]
-        seconds: dict[str, float] = {}
         handlers = {n: signal.signal(n, self._on_signal) for n in (signal.SIGTERM, signal.SIGINT)}
         try:
             while waiting or self._running:
@@ -76,13 +79,14 @@ class Executor:
                     raise Preempted(f"stopped by {signal.Signals(self._stop_signal).name}")
                 if ended is not None:
                     done.add(ended.stage)
-                    seconds[ended.stage.title] = time.monotonic() - ended.begin
-                    self._display.finished(ended.stage, seconds[ended.stage.title])
+                    seconds = time.monotonic() - ended.begin
+                    self._display.finished(ended.stage, seconds)
+                    known = stage_seconds(self._root)
+                    write_json(self._root / TIMING, known | {ended.stage.folder.name: seconds})
         finally:
             self._stop_all()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-        return seconds
 
     def _on_signal(self, number: int, _frame: object) -> None:
         if self._stop_signal == signal.SIGINT == number:  # Ctrl-C twice: at once
@@ -168,3 +172,8 @@ def _failure(stage: Stage, process: Process) -> Exception:
     ended = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     lines = "\n".join(f"    {line}" for line in last)
     return StageFailed(f"{name}: {ended}; the end of {process.log}:\n{lines}", max(code, 1))
+
+
+def stage_seconds(root: Path) -> dict[str, float]:
+    """What `TIMING` holds in a run's folder."""
+    return read_json(root / TIMING) if (root / TIMING).exists() else {}

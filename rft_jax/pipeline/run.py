@@ -16,14 +16,14 @@ import rft_jax
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import Config
-from rft_jax.jsonl import atomic_write, read_json, write_json, write_rows
+from rft_jax.jsonl import atomic_write, write_json, write_rows
 from rft_jax.mirror import original
 from rft_jax.model_names import EMBEDDED, model_folder
 from rft_jax.outputs import CONFIG, open_output
 from rft_jax.pipeline.child import child_environment, cpu_cores
 from rft_jax.pipeline.costs import make_costs
 from rft_jax.pipeline.display import RunDisplay
-from rft_jax.pipeline.execute import Executor
+from rft_jax.pipeline.execute import Executor, stage_seconds
 from rft_jax.pipeline.experiments import EXPERIMENTS, Experiment, experiment_class
 from rft_jax.pipeline.follower import follow
 from rft_jax.pipeline.hosts import Hosts, Leader, OneHost, place_in_run
@@ -71,7 +71,7 @@ def _run(root: Path, config: Config, hosts: Hosts) -> None:
         _write_inputs(root, home, config, plan)
         _run_stages(root, home, plan, hosts)
         write_json(home / "results.json", make_results(root, plan))
-        write_json(home / "costs.json", make_costs(root, home, plan))
+        write_json(home / "costs.json", make_costs(root, plan))
         print(f"\n{results_text(home)}\n", flush=True)
         run_report(home, child_environment(os.environ, one_thread=False))
         print(f"results: {home / 'results.json'}; report: {home / 'report' / 'index.html'}")
@@ -179,19 +179,18 @@ def _describe(root: Path, home: Path, plan: Plan) -> dict[str, Any]:
 
 
 def _run_stages(root: Path, home: Path, plan: Plan, hosts: Hosts) -> None:
-    """Runs the stages that are not finished, and adds their seconds to timing.json."""
+    """Runs the stages that are not finished; timing.json has the seconds of all."""
     stages = plan.stages
     waiting = [stage for stage in stages if not stage.is_complete(root)]
     width = max(len(stage.title) for stage in stages)
-    seconds: dict[str, float] = {}
     with RunDisplay(len(stages), len(stages) - len(waiting), width) as display:
         if waiting:
             backend = _jax_backend(hosts)
             parallel = _parallel(plan.settings.parallel, backend, hosts)
-            seconds = Executor(root, parallel, hosts, backend == "cpu", display).run(stages)
-    timing = home / "timing.json"
-    before = read_json(timing)["stages"] if timing.exists() else {}
-    write_json(timing, {"stages": before | seconds})
+            Executor(root, parallel, hosts, backend == "cpu", display).run(stages)
+    known = stage_seconds(root)
+    seconds = {s.title: known[s.folder.name] for s in stages if s.folder.name in known}
+    write_json(home / "timing.json", {"stages": seconds})
 
 
 def _jax_backend(hosts: Hosts) -> str:

@@ -215,6 +215,8 @@ def test_experiments_in_one_output_share_their_stages(experiment, tmp_path):
         described = json.loads((tmp_path / "run" / name / "run.json").read_text())
         for stage in described["stages"].values():
             assert (tmp_path / "run" / name / stage["folder"] / "COMPLETE").exists()
+        costs = json.loads((tmp_path / "run" / name / "costs.json").read_text())
+        assert all(stage["seconds"] > 0 for stage in costs["stages"])  # whoever ran it
 
 
 SMALL = {
