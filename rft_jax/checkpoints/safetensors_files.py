@@ -14,15 +14,12 @@ import numpy as np
 
 from rft_jax.errors import UserError
 from rft_jax.jsonl import atomic_write, read_json, write_json
+from rft_jax.models.config import STORED_DTYPES
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-_DTYPES = {
-    "float32": np.dtype(np.float32),
-    "bfloat16": np.dtype(ml_dtypes.bfloat16),
-    "float16": np.dtype(np.float16),
-}
-STORED_DTYPES = tuple(_DTYPES)
+_KINDS = (np.float32, ml_dtypes.bfloat16, np.float16)
+_DTYPES = dict(zip(STORED_DTYPES, map(np.dtype, _KINDS), strict=True))
 _FORMAT_NAMES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 
 

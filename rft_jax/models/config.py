@@ -9,6 +9,7 @@ from rft_jax.errors import UserError
 
 REMAT_POLICIES = ("none", "save_attention", "full")
 DTYPES = ("float32", "bfloat16")
+STORED_DTYPES = (*DTYPES, "float16")  # that a model folder's tensors may have
 ATTENTIONS = ("auto", "einsum", "cudnn", "splash")
 LORA_TARGETS = ("q", "k", "v", "o", "gate", "up", "down")
 

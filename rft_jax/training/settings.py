@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from rft_jax.checkpoints.safetensors_files import STORED_DTYPES
 from rft_jax.errors import UserError
-from rft_jax.models.config import DTYPES, LORA_TARGETS, Lora
+from rft_jax.models.config import DTYPES, LORA_TARGETS, STORED_DTYPES, Lora
 
 COMPUTED = ("dtype", "attention", "remat", "scan_unroll")  # settings of how, not of what
 _CHOICES = {
