@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import rft_jax
+from rft_jax.errors import UserError
 from rft_jax.jsonl import atomic_write
 from rft_jax.mirror import original
 from rft_jax.outputs import open_output
@@ -44,7 +45,7 @@ def report(inputs: list[str], output: str, settings: ReportSettings) -> None:
       UserError: a folder holds nothing that can be reported, or the output folder was made from
         other inputs.
     """
-    runs = [read_run(path) for path in inputs]
+    runs = read_runs(inputs)
     named = [original(path) or path for path in inputs]
     with open_output(output, {"inputs": named, **asdict(settings)}) as folder:
         _write(folder.path / "index.html", render(runs, settings))
@@ -53,6 +54,30 @@ def report(inputs: list[str], output: str, settings: ReportSettings) -> None:
             write_accuracies(folder.path / "accuracy.png", runs)
         folder.commit()
         print(f"report: {folder.path / 'index.html'}", flush=True)
+
+
+def read_runs(inputs: Sequence[str]) -> list[Run]:
+    """The runs, each by a name of its own: with its parents' where folders are called the same.
+
+    Raises:
+      UserError: a folder holds nothing that can be reported, or is named twice.
+    """
+    places = [Path(path).resolve() for path in inputs]
+    for path, place in zip(inputs, places, strict=True):
+        if places.count(place) > 1:
+            raise UserError(f"{path}: named twice; name it once")
+    runs = [read_run(path) for path in inputs]
+    return [
+        replace(run, name=_name_among(place, places))
+        for run, place in zip(runs, places, strict=True)
+    ]
+
+
+def _name_among(place: Path, places: Sequence[Path]) -> str:
+    """The shortest end of a path that no other path has."""
+    ends = [place.parts[-length:] for length in range(1, len(place.parts) + 1)]
+    others = [other.parts for other in places if other != place]
+    return "/".join(next(end for end in ends if all(other[-len(end) :] != end for other in others)))
 
 
 def render(runs: Sequence[Run], settings: ReportSettings) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -162,6 +163,19 @@ def test_several_runs_stand_on_one_page(make_run: MakeRun, tmp_path: Path) -> No
     page = _report([make_run("one"), make_run("two")], tmp_path / "out")
     assert "<td>one</td>" in page and "<td>two</td>" in page
     assert page.count('<p class="lead">') == 2
+
+
+def test_folders_that_are_called_the_same_go_by_their_parents_too(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    run = make_run()
+    copy = shutil.copytree(run, tmp_path / "elsewhere" / run.name)
+    page = _report([run, copy], tmp_path / "out")
+    assert f"from {run.parent.name}/{run.name}, elsewhere/{run.name}." in page
+    once = len(_data(_report([run], tmp_path / "once"))["rows"])
+    assert len(_data(page)["rows"]) == 2 * once
+    with pytest.raises(UserError, match="named twice"):
+        _report([run, run], tmp_path / "twice")
 
 
 def test_the_tables_are_markdown_and_the_picture_a_png(make_run: MakeRun, tmp_path: Path) -> None:
