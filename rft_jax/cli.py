@@ -88,7 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error.code, str(error))
     except Exception as error:
         if isinstance(error, OSError) and error.filename and error.errno in _BAD_PLACE:
-            return _fail(EXIT_USER, f"{error.filename}: {error.strerror}; name another place")
+            place = error.filename2 or error.filename  # the name that a file aside was to have
+            return _fail(EXIT_USER, f"{place}: {error.strerror}; name another place")
         if full := _full_disk(error):
             return _fail(EXIT_ERROR, f"{full}; make room and run the same command again")
         traceback.print_exc()

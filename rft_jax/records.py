@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -154,7 +155,7 @@ def parse_sample(row: Mapping[str, Any], where: str) -> Sample:
     if finish not in ("stop", "length"):
         raise UserError(f"{where}: finish_reason is {finish!r}; 'stop' or 'length' is needed")
     logprob = row.get("logprob")
-    if logprob is not None and not isinstance(logprob, int | float):
+    if logprob is not None and not (isinstance(logprob, int | float) and not math.isnan(logprob)):
         raise UserError(f"{where}: logprob is {logprob!r}; a number is needed")
     return Sample(
         id=_text(row, ("id",), where),

@@ -146,6 +146,8 @@ def test_a_full_disk_and_a_forbidden_folder_are_said_plainly(rft, problems, samp
     assert (code, lines) == (2, ["rft: /root/x: Permission denied; name another place"])
     code, lines = fail(OSError(errno.EROFS, "Read-only file system", "/mnt/x"))
     assert (code, lines) == (2, ["rft: /mnt/x: Read-only file system; name another place"])
+    code, lines = fail(OSError(errno.EISDIR, "Is a directory", "/x/.a.tmp", None, "/x/a"))
+    assert lines == ["rft: /x/a: Is a directory; name another place"]
 
 
 @pytest.mark.parametrize(

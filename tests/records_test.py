@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,7 @@ def test_a_foreign_sample_needs_little() -> None:
         ("sample", 1.0),
         ("finish_reason", "eos"),
         ("logprob", "-1"),
+        ("logprob", math.nan),
         ("model", None),
         ("response", None),
     ],

@@ -86,6 +86,6 @@ def _samples(path: Path) -> Iterator[tuple[str, Sample]]:
 
 
 def _temperature(path: Path) -> float | None:
-    """At which temperature a folder was sampled; None when it does not say."""
-    settings = path / SETTINGS
+    """At which temperature a folder, or the one a file lies in, was sampled; None if unsaid."""
+    settings = (path if path.is_dir() else path.parent) / SETTINGS
     return read_json(settings).get("temperature") if settings.exists() else None

@@ -54,6 +54,15 @@ def test_one_answer_a_problem_gives_accuracy_with_wilsons_interval(tmp_path: Pat
     assert (metrics["no_answer"], metrics["truncated"]) == (0.25, 0.25)
 
 
+def test_one_sampled_answer_is_no_accuracy_also_where_its_file_is_named(tmp_path: Path) -> None:
+    problems = _problems(tmp_path, [1, 2])
+    folder = _samples(tmp_path / "s", [[1], [1]], temperature=0.7)
+    file = f"{folder}/samples-00000-of-00001.jsonl"
+    metrics = evaluate(problems, str(tmp_path / "out"), SETTINGS, samples=file)
+    assert metrics["mean@1"]["value"] == 0.5
+    assert "accuracy" not in metrics
+
+
 def test_several_samples_give_mean_majority_and_pass(tmp_path: Path) -> None:
     problems = _problems(tmp_path, [1, 2])
     samples = _samples(tmp_path / "s", [[1, 1, 5], [7, 7, 2]], temperature=0.7)
