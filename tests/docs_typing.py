@@ -41,7 +41,7 @@ SMALL = {
 SMALL["run"] += ["sample.max_new_tokens=8", "evaluate.max_new_tokens=8"]
 MODELS = ("mine", "7b", "llama", "Llama-3.2-1B", "smollm2-135m", "SmolLM2-135M-Instruct")
 RUNS = ("quickstart", "experiments/supervised_scaling", "experiments/rft_k")
-SHARED = ("models", "data", "benchmarks", "launch", "tools", "mine.jsonl", "math.jsonl")
+SHARED = ("data", "benchmarks", "launch", "tools", "mine.jsonl", "math.jsonl")
 MY_TASKS = """from rft_jax.data.tasks import register_paths
 register_paths("runs/collected/paths.jsonl", "models/llama", name="from_my_module")
 """
@@ -69,7 +69,8 @@ def make_stock() -> None:
 
 def type_page(page: Path, stock: Path) -> None:
     """Runs the page's commands in its order."""
-    for name in SHARED:
+    Path("models").mkdir()
+    for name in (*SHARED, *(f"models/{model}" for model in MODELS)):
         Path(name).symlink_to(stock / name)
     Path("my_tasks.py").write_text(MY_TASKS)
     for block in blocks(page):
@@ -100,6 +101,8 @@ def _bring(words: Sequence[str], stock: Path) -> None:
     made = {words[i + 1] for i, word in enumerate(words[:-1]) if word == "--output"}
     for name in made if words[0] != "run" else ():
         shutil.rmtree(name, ignore_errors=True)
+    if words[0] in ("import-hf", "export-hf"):
+        Path(words[2]).unlink(missing_ok=True)
     for word in words:
         parts = Path(word).parts
         if parts[:1] == ("runs",) and word not in made and not Path(word).exists():
@@ -110,7 +113,8 @@ def _bring(words: Sequence[str], stock: Path) -> None:
 
 def _rft(command: str, *words: str) -> None:
     """An rft command, made small."""
-    small = [] if "--help" in words else [f"--gin.{one}" for one in SMALL.get(command, ())]
+    draws = "--help" not in words and (command, "--samples" in words) != ("evaluate", True)
+    small = [f"--gin.{one}" for one in SMALL.get(command, ()) if draws]
     try:
         code: object = cli.main([command, *small, *words])
     except SystemExit as end:  # --help
