@@ -38,7 +38,7 @@ SMALL = {
     "plan": ["plan.compile=False"],
     "run": ["run.limit=4", "train.num_steps=1", "train.batch_size=2", "train.dtype=float32"],
 }
-SMALL["run"] += ["sample.max_new_tokens=8", "evaluate.max_new_tokens=8"]
+SMALL["run"] += ["sample.max_new_tokens=8", "evaluate.max_new_tokens=8", "run.arms=['sft', 'rft']"]
 MODELS = ("mine", "7b", "llama", "Llama-3.2-1B", "smollm2-135m", "SmolLM2-135M-Instruct")
 RUNS = ("quickstart", "experiments/supervised_scaling", "experiments/rft_k")
 SHARED = ("data", "benchmarks", "launch", "tools", "mine.jsonl", "math.jsonl")
@@ -61,7 +61,7 @@ def make_stock() -> None:
         output = ("--output", f"runs/{name}", "--name", name)
         _rft("sample", "--model", "runs/sft", *problems, *output)
     _rft("collect", *problems, "--samples", "runs/samples", "--output", "runs/collected")
-    _rft("run", "--output", "runs/quickstart", "--gin.run.arms=['sft', 'rft']")
+    _rft("run", "--output", "runs/quickstart")
     for name in RUNS[1:]:
         shutil.copytree(Path("runs", RUNS[0]), Path("runs", name))
     shutil.copytree("runs/sft", "runs/rft")
@@ -113,8 +113,9 @@ def _bring(words: Sequence[str], stock: Path) -> None:
 
 def _rft(command: str, *words: str) -> None:
     """An rft command, made small."""
-    draws = "--help" not in words and (command, "--samples" in words) != ("evaluate", True)
-    small = [f"--gin.{one}" for one in SMALL.get(command, ()) if draws]
+    works = not {"--help", "--dry_run"} & {*words}
+    draws = (command, "--samples" in words) != ("evaluate", True)
+    small = [f"--gin.{one}" for one in SMALL.get(command, ()) if works and draws]
     try:
         code: object = cli.main([command, *small, *words])
     except SystemExit as end:  # --help
