@@ -66,16 +66,16 @@ def gsm8k(place: Place) -> Iterator[Step]:
             "train.learning_rate": rate,
         }
         yield _run(place, f"tune-{rate}", ["sft"], held_out)
-    rate = {"train.learning_rate": best_rate(place.item)}
+    best = {"train.learning_rate": best_rate(place.item)}
     first, controls = ["rho", "sft", "rft"], ["rho", "sft", "sft_steps", "rft", "rft_no_dedup"]
-    yield _run(place, "first", first, rate)
-    yield _run(place, "controls", controls, rate)
-    yield _run(place, "votes", controls, rate, votes=["sft", "rft"])
-    yield _run(place, "temperature-1", ["sft", "rft"], rate | {"sample.temperature": "1.0"})
-    yield _run(place, "seeds", ["sft", "rft"], rate | {"run.seeds": "(0, 1)"})
+    yield _run(place, "first", first, best)
+    yield _run(place, "controls", controls, best)
+    yield _run(place, "votes", controls, best, votes=["sft", "rft"])
+    yield _run(place, "temperature-1", ["sft", "rft"], best | {"sample.temperature": "1.0"})
+    yield _run(place, "seeds", ["sft", "rft"], best | {"run.seeds": "(0, 1)"})
     union = {"run.experiment": "rft_union", "rft_union.k": "%K"}
     union |= {"rft_union.members": "(0, 1)", "rft_union.sizes": "(1, 2)"}
-    yield _run(place, "union", ["sft", "rft_u1", "rft_u2"], rate | union)
+    yield _run(place, "union", ["sft", "rft_u1", "rft_u2"], best | union)
 
 
 def _run(

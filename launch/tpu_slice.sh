@@ -130,7 +130,7 @@ mountpoint -q $share || sudo mount -t nfs -o vers=3,hard,local_lock=flock $nfs $
 python3 -m pip install --quiet --user uv
 ~/.local/bin/uv venv --clear --quiet --python 3.12 ~/rft
 tar xzf rft_jax.tar.gz
-~/.local/bin/uv pip install --quiet --python ~/rft/bin/python './rft_jax[tpu]'"
+~/.local/bin/uv pip install --quiet --python ~/rft/bin/python './rft_jax[tpu,gcs]'"
 }
 
 start() {

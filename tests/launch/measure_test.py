@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -163,19 +164,19 @@ def test_the_rate_with_most_right_answers_is_taken(items: ModuleType, tmp_path: 
     assert items.best_rate(tmp_path) == items.RATES[1]
 
 
-def _steps(measure: ModuleType, programs: dict[str, str]) -> Iterator:
+def _steps(measure: ModuleType, programs: dict[str, str]) -> Iterator[Any]:
     return iter([measure.Step(name, ("-c", text)) for name, text in programs.items()])
 
 
 @pytest.fixture
-def place(measure: ModuleType, tmp_path: Path) -> object:
+def place(measure: ModuleType, tmp_path: Path) -> Any:
     made = measure.Place(tmp_path / "samples" / "item", tmp_path / "samples")
     made.item.mkdir(parents=True)
     return made
 
 
 def test_what_is_done_is_not_done_again_unless_its_command_changed(
-    measure: ModuleType, place, capfd: pytest.CaptureFixture[str]
+    measure: ModuleType, place: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     end = time.monotonic() + 60
     bad = {"a": "print('first')", "b": "raise SystemExit(3)", "c": "print('third')"}
@@ -191,22 +192,20 @@ def test_what_is_done_is_not_done_again_unless_its_command_changed(
 
 
 def test_the_step_under_way_is_stopped_in_time_and_no_other_is_begun(
-    measure: ModuleType, place
+    measure: ModuleType, place: Any
 ) -> None:
-    text = "import time; print('begins', flush=True); time.sleep(60)"
-    began = time.monotonic()
-    steps = {"long": text, "next": "print('never')"}
-    assert not measure.carry_out(_steps(measure, steps), place, time.monotonic() + 2)
-    assert time.monotonic() - began < 30
-    record = json.loads((place.item / "steps.json").read_text())
-    assert [*record] == ["long"]
-    assert record["long"]["exit"] < 0
-    assert (place.item / "long.log").read_text() == "begins\n"
-    measure.carry_out(_steps(measure, steps), place, time.monotonic() + 1)
-    assert json.loads((place.item / "steps.json").read_text())["long"]["seconds"] >= 2
+    steps = {"long": "import time; time.sleep(60)", "next": "print('never')"}
+    for visit in (1, 2):
+        assert not measure.carry_out(_steps(measure, steps), place, time.monotonic() + 1)
+        record = json.loads((place.item / "steps.json").read_text())
+        assert [*record] == ["long"]
+        assert record["long"]["exit"] < 0
+        assert record["long"]["seconds"] >= visit  # of all visits
 
 
-def test_the_commands_see_the_checkout_and_the_bundles_packages(measure: ModuleType, place) -> None:
+def test_the_commands_see_the_checkout_and_the_bundles_packages(
+    measure: ModuleType, place: Any
+) -> None:
     text = "import os, rft_jax; print(os.environ['PYTHONPATH']); print(os.environ['GSM8K_DIR'])"
     measure.carry_out(_steps(measure, {"a": text}), place, time.monotonic() + 60)
     paths, gsm8k = (place.item / "a.log").read_text().split()
@@ -215,7 +214,7 @@ def test_the_commands_see_the_checkout_and_the_bundles_packages(measure: ModuleT
 
 
 def test_results_and_paths_are_kept_and_nothing_large(
-    measure: ModuleType, place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    measure: ModuleType, place: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measure.carry_out(_steps(measure, {"loop": "print('a table')"}), place, time.monotonic() + 60)
     trained, paths = "run/stages/rft-0-train-1", "run/stages/rft-0-collect-1/paths.jsonl"
@@ -246,7 +245,7 @@ def test_results_and_paths_are_kept_and_nothing_large(
     assert [path.name for path in output.iterdir()] == ["notes.bin"]
 
 
-def test_gsm8k_without_a_bundle_is_refused(measure: ModuleType, place, tmp_path: Path) -> None:
+def test_gsm8k_without_a_bundle_is_refused(measure: ModuleType, place: Any, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="is no bundle"):
         measure.prepare(place, tmp_path / "none", "gsm8k")
     measure.prepare(place, tmp_path / "none", "training")
