@@ -20,6 +20,7 @@ from jaxtyping import Array
 
 from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, config_to_json
 from rft_jax.checkpoints.safetensors_files import TensorReader, write_tensors
+from rft_jax.errors import UserError
 from rft_jax.jsonl import write_json
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_params
@@ -61,6 +62,7 @@ class Weight:
         return math.prod(shape[self.inputs :]), math.prod(shape[: self.inputs])
 
 
+_FREQUENCIES = "rotary_emb.inv_freq"  # which old files store
 _LAYER = "model.layers.{}."
 WEIGHTS = {
     "embed/embedding": Weight("model.embed_tokens.weight"),
@@ -88,14 +90,30 @@ def import_params(folder: str | Path, config: LlamaConfig, mesh: Mesh | None = N
       mesh: where the parameters go, by the rules of `partitioning`; None for the first device.
 
     Raises:
-      UserError: a tensor is missing or has another shape than `config` asks for.
+      UserError: a tensor is missing, has another shape than `config` asks for, or no place in it.
     """
     with TensorReader(folder) as reader:
+        _refuse_others(reader, folder, config)
         loaded = {
             path: _import_leaf(reader, path, leaf)
             for path, leaf in _flatten(param_shapes(config, mesh))
         }
     return _unflatten(loaded)
+
+
+def _refuse_others(reader: TensorReader, folder: str | Path, config: LlamaConfig) -> None:
+    """Refuses tensors that the model would compute without (biases, further layers).
+
+    A tied model's second table and the rotary frequencies are what config.json says already.
+    """
+    known = {name for name, _ in _file_order(config)} | {WEIGHTS["unembed/kernel"].name}
+    others = [name for name in reader.names - known if not name.endswith(_FREQUENCIES)]
+    if others:
+        raise UserError(
+            f"{folder}: {len(others)} tensors have no place in the model that config.json "
+            f"describes, the first is {min(others)!r}; the two don't belong together, or the model "
+            "is none that this package computes"
+        )
 
 
 def param_shapes(config: LlamaConfig, mesh: Mesh | None = None) -> Params:

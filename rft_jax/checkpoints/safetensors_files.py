@@ -20,6 +20,7 @@ SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 _KINDS = (np.float32, ml_dtypes.bfloat16, np.float16)
 _DTYPES = dict(zip(STORED_DTYPES, map(np.dtype, _KINDS), strict=True))
+_READ = (*_DTYPES.values(), np.dtype(np.float64))
 _FORMAT_NAMES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 
 
@@ -67,7 +68,7 @@ class TensorReader:
         """One tensor, in its own dtype.
 
         Raises:
-          UserError: it isn't there, or has another shape.
+          UserError: it isn't there, has another shape, or holds no plain floats.
         """
         if name not in self._homes:
             raise UserError(
@@ -80,6 +81,11 @@ class TensorReader:
                 f"{self._folder / self._homes[name]}: {name} has shape {list(tensor.shape)}, "
                 f"config.json asks for {list(shape)}; the two don't belong together"
             )
+        if tensor.dtype not in _READ:
+            raise UserError(
+                f"{self._folder / self._homes[name]}: {name} is of {tensor.dtype}; quantized "
+                "weights are not supported, take the model in float32, bfloat16 or float16"
+            )
         return tensor
 
 
@@ -88,7 +94,9 @@ def _files(folder: Path) -> list[Path]:
     if (folder / INDEX).is_file():
         content = read_json(folder / INDEX)
         weight_map = content.get("weight_map") if isinstance(content, dict) else None
-        if not isinstance(weight_map, dict):
+        if not isinstance(weight_map, dict) or not all(
+            isinstance(name, str) for name in weight_map.values()
+        ):
             raise UserError(f"{folder / INDEX}: no weight_map in it; copy the model folder again")
         return [folder / name for name in sorted(set(weight_map.values()))]
     if (folder / SINGLE).is_file():

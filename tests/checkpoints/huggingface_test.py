@@ -159,7 +159,13 @@ def _damage(folder: Path, how: str) -> None:
         del tensors["model.layers.1.mlp.up_proj.weight"]
     elif how == "shape":
         tensors["model.norm.weight"] = np.ones(7, np.float32)
-    if how in ("missing", "shape"):
+    elif how == "bias":
+        tensors["model.layers.0.self_attn.q_proj.bias"] = np.ones(96, np.float32)
+    elif how == "layer":
+        tensors["model.layers.2.input_layernorm.weight"] = np.ones(96, np.float32)
+    elif how == "quantized":
+        tensors["model.norm.weight"] = np.ones(96, np.int8)
+    if how in ("missing", "shape", "bias", "layer", "quantized"):
         save_file(tensors, path)
     elif how == "truncated":
         path.write_bytes(path.read_bytes()[:-100])
@@ -170,6 +176,8 @@ def _damage(folder: Path, how: str) -> None:
         (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     elif how == "index":
         (folder / "model.safetensors.index.json").write_text("{}")
+    elif how == "index of numbers":
+        (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": 5}}')
 
 
 @pytest.mark.parametrize(
@@ -181,6 +189,10 @@ def _damage(folder: Path, how: str) -> None:
         ("no weights", "no weights"),
         ("shard missing", "model-00001-of-00002.safetensors: named in .* but missing"),
         ("index", "no weight_map"),
+        ("index of numbers", "no weight_map"),
+        ("bias", r"1 tensors have no place .* 'model\.layers\.0\.self_attn\.q_proj\.bias'"),
+        ("layer", r"no place .* the first is 'model\.layers\.2\.input_layernorm\.weight'"),
+        ("quantized", r"model\.norm\.weight is of int8; quantized weights are not supported"),
     ],
 )
 def test_a_damaged_folder_is_refused_with_what_is_wrong(
@@ -191,6 +203,14 @@ def test_a_damaged_folder_is_refused_with_what_is_wrong(
     _damage(folder, how)
     with pytest.raises(UserError, match=message):
         load_model(folder)
+
+
+def test_stored_rotary_frequencies_are_passed_over(model_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(model_folder, tmp_path / "copy")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = np.ones(4, np.float32)
+    save_file(tensors, folder / "model.safetensors")
+    assert _all_equal(load_model(folder).params, load_model(model_folder).params)
 
 
 def test_names_shapes_and_dtypes_equal_what_save_pretrained_writes(
