@@ -25,7 +25,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import load_config
-from rft_jax.jsonl import GZIP_ERRORS, explain_gzip
+from rft_jax.jsonl import GZIP_ERRORS, explain_gzip, without_mark
 from rft_jax.outputs import COMPLETE, SETTINGS
 from rft_jax.records import Problem
 from rft_jax.rft.collect import LEDGER, PATHS, STATS
@@ -58,7 +58,8 @@ class ReadLines(beam.DoFn):
         try:
             with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
                 plain = gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file
-                for number, text in enumerate(iter(plain.readline, b""), start=1):
+                lines = without_mark(iter(plain.readline, b""))
+                for number, text in enumerate(lines, start=1):
                     if text.strip():
                         yield problem_id(text, f"{path}:{number}"), Line(folder, path, number, text)
         except GZIP_ERRORS as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def _input(folder: Path) -> tuple[str, list[str]]:
     ]
     plain = Path(folders[0]) / "samples-00000-of-00001.jsonl"
     with gzip.open(f"{plain}.gz", "wb") as file:
-        file.write(plain.read_bytes())
+        file.write(codecs.BOM_UTF8 + plain.read_bytes())
     plain.unlink()
     return write_problems(folder / "problems.jsonl", dict.fromkeys(ids, "#### 18")), folders
 
