@@ -65,6 +65,10 @@ class Mirror:
         import fsspec
 
         self.spec, self._parts = spec.rstrip("/"), parts
+        if self.spec.startswith(ORBAX_PLACES):
+            # Orbax by fsspec too, here and in child processes, and not by TensorFlow where that is
+            # installed. It asks once in a process, when JAX first looks for a compiled program.
+            os.environ.setdefault("EPATH_USE_TF", "false")
         options = {"auto_mkdir": True} if self.spec.startswith("file://") else {}
         try:
             self._files, self._root = fsspec.core.url_to_fs(self.spec, **options)

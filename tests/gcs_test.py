@@ -118,3 +118,15 @@ def test_two_processes_without_a_common_disk_train_sample_and_evaluate(
         _rft(*words, "--output", output, processes=2 if "bucket" in output else 1)
     metrics = (tmp_path / "measured" / "metrics.json").read_bytes()
     assert store.objects["runs/eval/metrics.json"] == metrics
+
+
+def test_the_stages_of_a_run_write_their_checkpoints_there_too(
+    store: Bucket, tmp_path: Path
+) -> None:
+    words = ["run", "--output", "gs://bucket/run", "--gin.run.arms=['sft']", "--gin.run.limit=4"]
+    words += ["--gin.train.num_steps=1", "--gin.train.batch_size=2"]
+    _rft(*words, "--gin.sample.max_new_tokens=8", "--gin.evaluate.max_new_tokens=8")
+    assert {"run/results.json", "run/report/index.html"} <= store.objects.keys()
+    written = [writer for name, writer in store.written if re.search("/checkpoints/1/", name)]
+    assert any(writer.startswith("tensorstore") for writer in written)
+    assert not list(tmp_path.glob("scratch/**/checkpoints/[0-9]*"))

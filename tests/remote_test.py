@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -197,6 +198,8 @@ def test_checkpoints_at_gs_are_left_to_orbax_which_gets_the_url_whole(
     memory: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With fsspec's memory in Google's place."""
+    monkeypatch.setenv("EPATH_USE_TF", "")  # put back afterwards
+    monkeypatch.delenv("EPATH_USE_TF")
     monkeypatch.setattr(fsspec.core, "url_to_fs", lambda spec: (memory, spec.removeprefix("gs:/")))
     opened: list[Any] = []
     monkeypatch.setattr(train_state, "_open", lambda folder, _keep: opened.append(folder))
@@ -207,6 +210,7 @@ def test_checkpoints_at_gs_are_left_to_orbax_which_gets_the_url_whole(
         assert found == {"config.json", "checkpoints/model/config.json"}
         train_state.TrainStateCheckpoints(f"{folder}/checkpoints")
     assert [str(path) for path in opened] == ["gs://b/sft/checkpoints"]
+    assert os.environ["EPATH_USE_TF"] == "false"
     assert "checkpoints/100/params/d" in _names(memory, "/b/sft")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,7 +124,6 @@ def _place_of(folder: str | Path) -> epath.Path:
     """
     url = original(folder)
     if url is not None and url.startswith(ORBAX_PLACES):
-        os.environ.setdefault("EPATH_USE_TF", "false")  # fsspec instead, as for all other files
         return epath.Path(url)
     if url is not None and jax.process_count() > 1:
         raise UserError(
