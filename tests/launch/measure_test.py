@@ -25,7 +25,7 @@ from rft_jax.wordproblems.files import write_split
 from tests.tiny_model import write_tiny_model
 
 ROOT = Path(__file__).parents[2]
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "golden_measure"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_a_dry_run_prints_the_commands_and_does_nothing(
     monkeypatch.setattr(sys, "argv", ["measure.py", *words])
     assert measure.main() == 0
     printed = capsys.readouterr().out.replace(str(tmp_path), "TMP")
-    golden = GOLDEN / f"measure_{item}.txt"
+    golden = GOLDEN / f"{item}.txt"
     if os.environ.get("REWRITE_GOLDENS"):
         golden.write_text(printed)
     assert printed == golden.read_text()
