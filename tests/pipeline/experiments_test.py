@@ -83,6 +83,8 @@ def test_rft_union_unites_its_members_and_draws_each_once(plan_of):
     assert equal.waits_for == both.waits_for
     first = [stage.settings["collect"].first_samples for stage in (both, equal)]
     assert first == [24, 12]
+    drawn = [stage.settings["sample"].num_samples for stage in both.waits_for]
+    assert drawn == [100, 24]  # seed 0's serve other experiments too
 
 
 def test_a_larger_model_can_be_a_member_of_a_union(plan_of, tmp_path):
@@ -147,6 +149,10 @@ def test_iterate_adds_the_last_rounds_samples_and_trains_the_pretrained_model(pl
     assert third.arguments["--model"] == plan.model
     titles = [stage.title for stage in third.arguments["--data"].stage.waits_for]
     assert titles == ["sft-0 sample", "round1-0 sample", "round2-0 sample"]
+    drawn = {
+        s.title: s.settings["sample"].num_samples for s in plan.stages if s.command == "sample"
+    }
+    assert drawn["round1-0 sample"] == drawn["round2-0 sample"] == 4  # no more than is used
     assert "round3-0 sample" not in {stage.title for stage in plan.stages}
     once = _training_of(plan, "once_k12").arguments["--data"].stage
     assert once.settings["collect"].first_samples == 12

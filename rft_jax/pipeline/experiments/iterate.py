@@ -38,8 +38,9 @@ class Iterate:
                 arm = f"round{done}"
                 model = plan.train(arm, seed, plan.collect_first(arm, seed, drawn, self.k))
                 lines = both if done == 1 else "rounds"
-                plan.measure(arm, seed, model, f"{done} rounds", lines, facts={"rounds": done})
-                drawn = [*drawn, plan.sample(arm, seed, OutputOf(model))]
+                label = "1 round" if done == 1 else f"{done} rounds"
+                plan.measure(arm, seed, model, label, lines, facts={"rounds": done})
+                drawn = [*drawn, plan.sample(arm, seed, OutputOf(model), num_samples=self.k)]
                 if done > 1:
                     arm = f"once_k{done * self.k}"
                     data = plan.collect_first(arm, seed, first, done * self.k)

@@ -8,7 +8,7 @@ from pathlib import Path
 from rft_jax.errors import UserError
 from rft_jax.pipeline.measures import Figure, paths_of
 from rft_jax.pipeline.plan import Plan, model_input
-from rft_jax.pipeline.stages import Argument, OutputOf, Stage
+from rft_jax.pipeline.stages import Stage
 
 MORE, EQUAL = "each with all its samples", "as many samples in all"
 
@@ -59,15 +59,11 @@ class RftUnion:
         first = self.members.index(seed)
         found: list[Stage] = []
         for member in (*self.members[first:], *self.members[:first]):
-            found.append(self._samples(plan, "sft", member, None))
+            found.append(plan.sample_member("sft", member, self.k))
         for i, folder in enumerate(self.models):
             model = model_input(Path(folder).absolute())
-            found.append(self._samples(plan, f"other{i + 1}", seed, model))
+            found.append(plan.sample_member(f"other{i + 1}", seed, self.k, model))
         return found
-
-    def _samples(self, plan: Plan, arm: str, seed: int, model: Argument | None) -> Stage:
-        sft = plan.train(arm, seed, plan.train_problems, model)
-        return plan.sample(arm, seed, OutputOf(sft))
 
     def _union(self, plan: Plan, seed: int, members: list[Stage]) -> None:
         size, k = len(members), self.k

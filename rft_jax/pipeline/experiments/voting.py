@@ -72,10 +72,7 @@ class PathDiversity:
             for k in self.ks:
                 data = plan.collect_first(f"rft_k{k}", seed, samples, k)
                 trained[f"rft_k{k}"] = plan.train(f"rft_k{k}", seed, data)
-            others = [
-                plan.sample("sft", s, OutputOf(plan.train("sft", s, plan.train_problems)))
-                for s in self.members
-            ]
+            others = [plan.sample_member("sft", member, self.k) for member in self.members]
             union = plan.collect_first("rft_union", seed, others, self.k)
             trained["rft_union"] = plan.train("rft_union", seed, union)
             for (arm, model), name in zip(trained.items(), names, strict=True):
