@@ -178,6 +178,7 @@ def test_self_revising_revises_the_greedy_answers_of_sft(plan_of):
     revised = measured["revised_k2"].greedy.arguments["--problems"]
     assert revised.stage.arguments["--samples"] == OutputOf(measured["sft"].greedy, "samples")
     learned = _training_of(plan, "farthest_k2").arguments["--data"].stage
+    assert learned.arguments["--samples"].stage.settings["sample"].num_samples == 2
     assert learned.arguments["--kind"].value == "farthest_revisions"
     assert learned.arguments["--count"].value == "2"
 

@@ -59,7 +59,7 @@ class SelfRevising:
         """For every k all samples, and the one of them that is farthest from the human path."""
         for seed in plan.seeds:
             sft = plan.train("sft", seed, plan.train_problems)
-            samples = plan.sample("sft", seed, OutputOf(sft))
+            samples = plan.sample("sft", seed, OutputOf(sft), num_samples=max(self.ks))
             for k in sorted(self.ks, reverse=True):
                 self._revise(plan, seed, sft, samples, k)
             plan.measure("sft", seed, sft, "SFT")
