@@ -92,19 +92,19 @@ def test_another_machine_finds_it_finished_or_made_with_other_settings(
 def test_what_was_done_before_an_error_is_there_and_goes_on_elsewhere(
     memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(KeyError), mirrored("memory://b/work") as folder:
+    with pytest.raises(KeyError), mirrored("memory://b/run") as folder:
         (Path(folder) / "parts").mkdir(parents=True)
         (Path(folder) / "parts" / "0.jsonl").write_text("{}\n")
         (Path(folder) / ".lock").touch()
         raise KeyError
-    assert _names(memory, "/b/work") == {"parts/0.jsonl"}
+    assert _names(memory, "/b/run") == {"parts/0.jsonl"}
     _another_machine(tmp_path, monkeypatch)
-    with mirrored("memory://b/work") as folder:
+    with mirrored("memory://b/run") as folder:
         assert [p.name for p in Path(folder).rglob("*.jsonl")] == ["0.jsonl"]
         (Path(folder) / "all.jsonl").write_text("{}\n")
         (Path(folder) / "parts" / "0.jsonl").unlink()
         (Path(folder) / "COMPLETE").write_text("{}")
-    assert _names(memory, "/b/work") == {"all.jsonl", "COMPLETE"}
+    assert _names(memory, "/b/run") == {"all.jsonl", "COMPLETE"}
 
 
 def test_the_marker_is_sent_after_all_files_and_removals(
@@ -121,12 +121,12 @@ def test_the_marker_is_sent_after_all_files_and_removals(
 
         return noted
 
-    with mirrored("memory://b/work") as folder:
+    with mirrored("memory://b/run") as folder:
         Path(folder).mkdir(parents=True)
         (Path(folder) / "part").write_text("1")
     for name in ("put_file", "rm_file"):
         monkeypatch.setattr(memory, name, note(name))
-    with mirrored("memory://b/work") as folder:
+    with mirrored("memory://b/run") as folder:
         (Path(folder) / "COMPLETE").write_text("{}")
         (Path(folder) / "part").unlink()
         (Path(folder) / "all").write_text("1")
@@ -137,15 +137,15 @@ def test_files_are_sent_while_the_work_goes_on(
     memory: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote, "SECONDS_BETWEEN_UPLOADS", 0.01)
-    with mirrored("memory://b/work") as folder:
+    with mirrored("memory://b/run") as folder:
         Path(folder).mkdir(parents=True)
         (Path(folder) / "metrics.jsonl").write_text("1")
         for _ in range(1000):
-            sent = memory.exists("/b/work/metrics.jsonl")
-            if sent and memory.cat_file("/b/work/metrics.jsonl"):  # it may go before it is full
+            sent = memory.exists("/b/run/metrics.jsonl")
+            if sent and memory.cat_file("/b/run/metrics.jsonl"):  # it may go before it is full
                 break
             time.sleep(0.01)
-        assert memory.cat_file("/b/work/metrics.jsonl") == b"1"
+        assert memory.cat_file("/b/run/metrics.jsonl") == b"1"
 
 
 def test_an_input_is_fetched_once_and_again_when_it_changes(memory: Any) -> None:
@@ -187,9 +187,9 @@ def test_a_checkpoint_that_is_named_comes_with_what_makes_it_a_model(memory: Any
 
 def test_a_path_in_a_copy_is_known_by_its_url(memory: Any, tmp_path: Path) -> None:
     del memory
-    with mirrored("memory://b/work/") as folder:
-        assert original(folder) == "memory://b/work"
-        assert original(f"{folder}/stages/sft/../rft") == "memory://b/work/stages/rft"
+    with mirrored("memory://b/run/") as folder:
+        assert original(folder) == "memory://b/run"
+        assert original(f"{folder}/stages/sft/../rft") == "memory://b/run/stages/rft"
     assert original(fetched("memory://b/problems.jsonl")) == "memory://b/problems.jsonl"
     assert original(tmp_path) is None
     assert original("memory") is None
@@ -216,7 +216,7 @@ def test_checkpoints_at_gs_are_left_to_orbax_which_gets_the_url_whole(
 
 
 def test_what_several_processes_write_is_in_every_ones_copy(memory: Any) -> None:
-    with mirrored("memory://b/work") as first, mirrored("memory://b/work") as second:
+    with mirrored("memory://b/run") as first, mirrored("memory://b/run") as second:
         assert first != second
         for number, folder in enumerate(map(Path, (first, second))):
             folder.mkdir(exist_ok=True)
@@ -230,7 +230,7 @@ def test_what_several_processes_write_is_in_every_ones_copy(memory: Any) -> None
         send_outputs()
         refresh_outputs()
         assert {p.name for p in Path(second).iterdir()} == {"part-0", "log"}
-    assert _names(memory, "/b/work") == {"part-0", "log"}
+    assert _names(memory, "/b/run") == {"part-0", "log"}
 
 
 def test_several_processes_train_where_orbax_can_write(
@@ -239,8 +239,8 @@ def test_several_processes_train_where_orbax_can_write(
     del memory
     monkeypatch.setattr(train_state.jax, "process_count", lambda: 2)
     with (
-        mirrored("memory://b/work") as folder,
-        pytest.raises(UserError, match="memory://b/work/checkpoints: several processes train into"),
+        mirrored("memory://b/run") as folder,
+        pytest.raises(UserError, match="memory://b/run/checkpoints: several processes train into"),
     ):
         train_state.TrainStateCheckpoints(f"{folder}/checkpoints")
 

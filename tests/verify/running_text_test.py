@@ -70,5 +70,7 @@ def test_what_is_found_has_a_left_and_a_right_side(text: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["(", "1+", "=", "1=", "-", "x ", "$", "1,", "<<", "1+1=2 "])
-def test_megabytes_are_searched_in_linear_time(piece: str) -> None:
-    text_equations(piece * (100_000 // len(piece)))
+def test_long_repetitions_hold_what_one_piece_holds_and_are_searched_to_the_end(piece: str) -> None:
+    times = 100_000 // len(piece)
+    whole = ["1+1=2"] * times if "=2" in piece else []  # no other piece makes a calculation
+    assert text_equations(piece * times) == whole
