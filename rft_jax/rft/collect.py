@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -14,7 +12,7 @@ from typing import IO
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.identity import input_identity
-from rft_jax.jsonl import atomic_write
+from rft_jax.jsonl import atomic_write, file_digest
 from rft_jax.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
 from rft_jax.records import Problem
@@ -35,7 +33,6 @@ from rft_jax.rft.work import Result, Task, make_worker
 
 PATHS, LEDGER, STATS = "paths.jsonl", "ledger.jsonl", "stats.json"
 _RUNS = ".sorted-runs"
-_ENDS = 64 << 10
 # A batch ends with the problem that fills it; it does not depend on the number of workers.
 _BATCH_BYTES = 256 << 10
 
@@ -75,18 +72,8 @@ def _identity(
         "problems": input_identity(problems),
         "samples": [Path(one).name for one in samples],
         **decided,
-        "shards": [_fingerprint(shard.path) for shard in shards],
+        "shards": [file_digest(shard.path)[:16] for shard in shards],
     }
-
-
-def _fingerprint(path: str) -> str:
-    """Of a samples file: its size, and a digest of how it begins and ends."""
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
-        digest = hashlib.sha256(file.read(_ENDS))
-        file.seek(max(size - _ENDS, 0))
-        digest.update(file.read())
-    return f"{size}-{digest.hexdigest()[:16]}"
 
 
 def _collect(

@@ -192,6 +192,20 @@ def test_another_setting_or_other_samples_are_refused_and_nothing_is_lost(tmp_pa
     assert _contents(out) == before
 
 
+def test_a_digit_changed_in_the_middle_of_long_samples_is_seen(tmp_path: Path) -> None:
+    problems, samples = _input(tmp_path, problems=300)
+    out = tmp_path / "out"
+    collect(problems, samples, str(out), CollectSettings(workers=1))
+    file = Path(samples[0]) / "samples-00000-of-00001.jsonl"
+    content = bytearray(file.read_bytes())
+    assert len(content) > 256 << 10
+    digit = next(i for i in range(len(content) // 2, len(content)) if content[i : i + 1].isdigit())
+    content[digit : digit + 1] = b"1" if content[digit : digit + 1] != b"1" else b"2"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match="shards"):
+        collect(problems, samples, str(out), CollectSettings())
+
+
 INTERRUPTED = """
 import sys
 from rft_jax.rft.collect import collect
