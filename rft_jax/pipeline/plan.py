@@ -143,13 +143,19 @@ class Plan:
         return self._add("sample", arm, seed, arguments, {"sample": settings, **self._mesh(arm)})
 
     def sample_member(
-        self, arm: str, seed: int, k: int, pretrained: Argument | None = None
+        self,
+        arm: str,
+        seed: int,
+        k: int,
+        pretrained: Argument | None = None,
+        template: str | None = None,
     ) -> Stage:
         """k samples a problem of an SFT model that takes part in a union.
 
         Those of the run's own seeds are as many as other experiments take, which share them.
         """
-        sft = OutputOf(self.train(arm, seed, self.train_problems, pretrained))
+        forced: dict[str, Any] = {} if template is None else {"template": template}
+        sft = OutputOf(self.train(arm, seed, self.train_problems, pretrained, **forced))
         if arm == "sft" and seed in self.seeds:
             return self.sample(arm, seed, sft)
         return self.sample(arm, seed, sft, num_samples=k)

@@ -35,10 +35,10 @@ def experiment(tmp_path) -> Callable[..., Config]:
     problems = tmp_path / "problems.jsonl"
     problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
-    def make(name: str, *flags: str) -> Config:
+    def make(name: str, *flags: str, more_files: tuple[str, ...] = ()) -> Config:
         common = [f"run.model={model}", "run.parallel=2", f"run.test_problems={problems}"]
         common += [f"run.train_problems={problems}"]
-        files = [f"experiments/{name}.gin"]
+        files = [f"experiments/{name}.gin", *more_files]
         return load_config(RUN.settings_classes(), files, [*common, *flags], scoped=True)
 
     return make

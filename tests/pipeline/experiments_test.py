@@ -18,8 +18,12 @@ from rft_jax.report.settings import ReportSettings
 
 @pytest.fixture
 def plan_of(experiment, tmp_path):
-    """`plan_of(name, *flags)`: the plan of an installed experiment."""
-    return lambda name, *flags: pipeline.make_plan(experiment(name, *flags), tmp_path / "run")
+    """`plan_of(name, *flags, more_files=…)`: the plan of an installed experiment."""
+
+    def make(name: str, *flags: str, more_files: tuple[str, ...] = ()) -> Plan:
+        return pipeline.make_plan(experiment(name, *flags, more_files=more_files), tmp_path / "run")
+
+    return make
 
 
 def _commands(plan: Plan) -> Counter[str]:
@@ -85,6 +89,31 @@ def test_rft_union_unites_its_members_and_draws_each_once(plan_of):
     assert first == [24, 12]
     drawn = [stage.settings["sample"].num_samples for stage in both.waits_for]
     assert drawn == [100, 24]  # seed 0's serve other experiments too
+
+
+def test_small_models_of_other_widths_are_members_of_the_embedded_union(plan_of):
+    plan = plan_of("rft_union")
+    members = _training_of(plan, "rft_u6").arguments["--data"].stage.waits_for
+    trained = [sample.arguments["--model"].stage for sample in members]
+    assert [stage.arm for stage in trained] == ["sft"] * 4 + ["sft_w64", "sft_w192"]
+    pretrained = [stage.arguments["--model"].stage for stage in trained[4:]]
+    assert [stage.settings["llama"].hidden_size for stage in pretrained] == [64, 192]
+    # They have read no prompt of their own template, which is none.
+    assert {stage.settings["train"].template for stage in pretrained} == {"none"}
+    assert {stage.settings["train"].template for stage in trained[4:]} == {"plain"}
+
+
+def test_unions_at_the_scale_of_gsm8k_have_no_small_members(plan_of):
+    plan = plan_of("rft_union", more_files=("experiments/gsm8k.gin",))
+    assert not [stage for stage in plan.stages if "llama" in stage.settings]
+
+
+def test_experiments_share_a_small_model(plan_of):
+    found = [
+        [stage.digest for stage in plan_of(name).stages if "llama" in stage.settings]
+        for name in ("rft_union", "pretraining_loss")
+    ]
+    assert len(set(found[0]) & set(found[1])) == 1
 
 
 def test_a_larger_model_can_be_a_member_of_a_union(plan_of, tmp_path):
@@ -229,7 +258,7 @@ def test_experiments_in_one_output_share_their_stages(experiment, tmp_path):
 SMALL = {
     "supervised_scaling": ("run.seeds=(0, 1)", "supervised_scaling.parts=(1, 2, 4)"),
     "rft_k": ("rft_k.ks=(1, 3, 6)", "rft_k.ks_without_dedup=(1,)"),
-    "rft_union": ("rft_union.sizes=(1, 2)",),
+    "rft_union": ("rft_union.sizes=(1, 6)",),
     "self_consistency": (),
     "path_diversity": (),
     "temperature": (),

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.gin_settings import load_config
-from rft_jax.model_names import TOKENIZER
-from rft_jax.models.config import LlamaConfig
+from rft_jax.pipeline.experiments.small_models import (
+    LEARNING_RATE,
+    STEPS,
+    TOKENS,
+    WIDTHS,
+    small_model,
+)
 from rft_jax.pipeline.measures import Figure, LossAt
 from rft_jax.pipeline.plan import Plan, model_input
-from rft_jax.pipeline.stages import Argument, Given, OutputOf
+from rft_jax.pipeline.stages import Argument, OutputOf
 
 LINES = ("ICL", "SFT", "RFT")
-_EMBEDDED = "wordproblems"
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,17 @@ class PretrainingLoss:
       widths: of the small models, in place of the embedded model's 128.
       steps: of pretraining, at each of which a checkpoint is measured.
       tokens: of pretraining text.
-      learning_rate: the peak in pretraining; rows and batches are those of scope `pretrained`.
+      learning_rate: the peak in pretraining.
       shots: training problems in the prompt of the pretrained model.
       k: samples a problem for RFT.
     """
 
     models: tuple[str, ...] = ()
     losses: tuple[float, ...] = ()
-    widths: tuple[int, ...] = (64, 128)
-    steps: tuple[int, ...] = (500, 1000, 2000)
-    tokens: int = 3_000_000
-    learning_rate: float = 2.5e-3
+    widths: tuple[int, ...] = WIDTHS
+    steps: tuple[int, ...] = STEPS
+    tokens: int = TOKENS
+    learning_rate: float = LEARNING_RATE
     shots: int = 1
     k: int = 12
 
@@ -84,37 +86,7 @@ class PretrainingLoss:
         for i, (folder, loss) in enumerate(zip(self.models, self.losses, strict=True)):
             yield f"model{i + 1}", model_input(Path(folder).absolute()), loss
         for width in () if self.models else self.widths:
-            name = f"w{width}"
-            text = plan.derive("one_shot_text", "pretraining", 0, {}, self.tokens)
-            stage = plan.train(
-                name,
-                0,
-                text,
-                Given(f"init:{_EMBEDDED}"),
-                shape=embedded_shape(width),
-                **self._recipe(),
-            )
+            stage = small_model(plan, width, self.steps, self.tokens, self.learning_rate)
             for step in self.steps:
                 model = OutputOf(stage, f"checkpoints/{step}")
-                yield f"{name}_{step}", model, LossAt(stage, step)
-
-    def _recipe(self) -> dict[str, Any]:
-        """Of pretraining: text as it is, and a checkpoint wherever one is measured."""
-        apart = min((b - a for a, b in zip((0, *self.steps), self.steps, strict=False)), default=1)
-        return {
-            "tokenizer": TOKENIZER,
-            "template": "none",
-            "num_epochs": 1,
-            "num_steps": max(self.steps),
-            "learning_rate": self.learning_rate,
-            "save_every_steps": apart,
-            "keep_checkpoints": max(self.steps) // apart + 1,
-        }
-
-
-def embedded_shape(width: int) -> LlamaConfig:
-    """The embedded model's shape at another width, heads as many."""
-    gin = load_config({"llama": LlamaConfig}, [f"models/{_EMBEDDED}.gin"])
-    shape = gin.get(LlamaConfig)
-    inner = shape.intermediate_size * width // shape.hidden_size
-    return replace(shape, hidden_size=width, intermediate_size=inner)
+                yield f"w{width}_{step}", model, LossAt(stage, step)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rft_jax.errors import UserError
+from rft_jax.pipeline.experiments.small_models import TEMPLATE, small_model
 from rft_jax.pipeline.measures import Figure, paths_of
 from rft_jax.pipeline.plan import Plan, model_input
-from rft_jax.pipeline.stages import Stage
+from rft_jax.pipeline.stages import Argument, OutputOf, Stage
 
 MORE, EQUAL = "each with all its samples", "as many samples in all"
 
@@ -28,15 +29,16 @@ class RftUnion:
 
     members: tuple[int, ...] = (0, 1, 2, 3)
     models: tuple[str, ...] = ()
+    widths: tuple[int, ...] = ()
     sizes: tuple[int, ...] = (1, 2, 4)
     k: int = 100
 
     def __post_init__(self) -> None:
-        most = len(self.members) + len(self.models)
+        most = len(self.members) + len(self.models) + len(self.widths)
         if any(not 1 <= size <= most for size in self.sizes):
             raise UserError(
-                f"rft_union.sizes is {self.sizes}; there are {most} members (rft_union.members "
-                "and .models)"
+                f"rft_union.sizes is {self.sizes}; there are {most} members (rft_union.members, "
+                ".models and .widths)"
             )
 
     def add_to(self, plan: Plan) -> None:
@@ -61,8 +63,11 @@ class RftUnion:
         for member in (*self.members[first:], *self.members[:first]):
             found.append(plan.sample_member("sft", member, self.k))
         for i, folder in enumerate(self.models):
-            model = model_input(Path(folder).absolute())
+            model: Argument = model_input(Path(folder).absolute())
             found.append(plan.sample_member(f"other{i + 1}", seed, self.k, model))
+        for width in self.widths:
+            model = OutputOf(small_model(plan, width))
+            found.append(plan.sample_member(f"sft_w{width}", seed, self.k, model, TEMPLATE))
         return found
 
     def _union(self, plan: Plan, seed: int, members: list[Stage]) -> None:

@@ -1,0 +1,59 @@
+"""Small models of other sizes than the embedded one, pretrained within an experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rft_jax.gin_settings import load_config
+from rft_jax.model_names import TOKENIZER
+from rft_jax.models.config import LlamaConfig
+from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.stages import Given, Stage
+
+WIDTHS, STEPS, TOKENS, LEARNING_RATE = (64, 128), (500, 1000, 2000), 2_600_000, 2.5e-3
+TEMPLATE = "plain"
+"""Of what is trained further: they have read questions as this template shows them."""
+_EMBEDDED = "wordproblems"
+
+
+def small_model(
+    plan: Plan,
+    width: int,
+    steps: Sequence[int] = STEPS,
+    tokens: int = TOKENS,
+    learning_rate: float = LEARNING_RATE,
+) -> Stage:
+    """A model of this width, pretrained on the embedded text; experiments share it.
+
+    Args:
+      width: the hidden size, in place of the embedded model's 128.
+      steps: of training, at each of which a checkpoint is kept; the last one ends it.
+      tokens: of text, whose rows hold two worked problems.
+      learning_rate: the peak.
+    """
+    apart = min((b - a for a, b in zip((0, *steps), steps, strict=False)), default=1)
+    return plan.train(
+        f"w{width}",
+        0,
+        plan.derive("one_shot_text", "pretraining", 0, {}, tokens),
+        Given(f"init:{_EMBEDDED}"),
+        shape=_embedded_shape(width),
+        tokenizer=TOKENIZER,
+        template="none",
+        max_length=240,
+        batch_size=5,
+        num_epochs=1,
+        num_steps=max(steps),
+        learning_rate=learning_rate,
+        save_every_steps=apart,
+        keep_checkpoints=max(steps) // apart + 1,
+    )
+
+
+def _embedded_shape(width: int) -> LlamaConfig:
+    """The embedded model's shape at another width, heads as many."""
+    gin = load_config({"llama": LlamaConfig}, [f"models/{_EMBEDDED}.gin"])
+    shape = gin.get(LlamaConfig)
+    inner = shape.intermediate_size * width // shape.hidden_size
+    return replace(shape, hidden_size=width, intermediate_size=inner)
