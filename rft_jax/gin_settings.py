@@ -66,11 +66,11 @@ class Config:
         places = [b.where for b in self._bindings if f"{b.name}.{b.field}" == key]
         return places[0] if places else ""
 
-    def get(self, kind: type[T], scope: str = "") -> T:
-        """An instance of one of the classes with what is bound; what is bound in `scope` on top."""
+    def get(self, kind: type[T], *scopes: str) -> T:
+        """An instance of one of the classes with what is bound; of `scopes` the last one wins."""
         name = next(name for name, known in self._classes.items() if known is kind)
         values: dict[str, Any] = {}
-        for wanted in dict.fromkeys(("", scope)):
+        for wanted in dict.fromkeys(("", *scopes)):
             found = [b for b in self._bindings if (b.scope, b.name) == (wanted, name)]
             values.update({b.field: b.value for b in found})
         return kind(**values)

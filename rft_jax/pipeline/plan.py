@@ -16,6 +16,7 @@ from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.gin_settings import Config
 from rft_jax.identity import input_identity
 from rft_jax.mesh_settings import MeshSettings
+from rft_jax.model_names import EMBEDDED
 from rft_jax.models.config import LlamaConfig
 from rft_jax.pipeline.derive.write import PATHS_FILE, derived_file
 from rft_jax.pipeline.measures import Figure, Measured
@@ -35,7 +36,8 @@ class Plan:
 
     Attributes:
       settings: of the run.
-      config: where the stages' settings come from; an arm's own are bound in its scope.
+      config: where the stages' settings come from; an arm's own are bound in its scope, those for
+        derived problems in the scope of their kind (`few_shot/evaluate.max_prompt_length = 2048`).
       model: the pretrained model.
       train_list, test_list: the problems.
       folders: digest -> folder of what earlier runs have begun.
@@ -78,6 +80,11 @@ class Plan:
                 needed[stage.digest] = None
                 waiting += stage.waits_for
         return [stage for digest, stage in self._stages.items() if digest in needed]
+
+    @property
+    def has_embedded_model(self) -> bool:
+        """Whether the pretrained model is the package's own."""
+        return self.settings.model in ("", EMBEDDED)
 
     @property
     def num_samples(self) -> int:
@@ -134,7 +141,8 @@ class Plan:
         **forced: Any,
     ) -> Stage:
         """k paths of a model for every training problem, or other ones."""
-        settings = replace(self.config.get(SampleSettings, arm), seed=seed, **forced)
+        known = self.config.get(SampleSettings, _kind(problems), arm)
+        settings = replace(known, seed=seed, **forced)
         arguments = {
             "--model": model,
             "--problems": problems or self.train_problems,
@@ -208,13 +216,13 @@ class Plan:
     def evaluate(
         self, arm: str, seed: int, model: Argument, problems: Argument | None = None
     ) -> Stage:
-        """Greedy accuracy on the test problems."""
-        settings = self.config.get(EvaluateSettings, arm)
+        """Greedy accuracy on the test problems, or others made of them."""
+        settings = self.config.get(EvaluateSettings, _kind(problems), arm)
         return self._evaluate(arm, seed, model, settings, problems=problems)
 
     def vote(self, arm: str, seed: int, model: Argument, problems: Argument | None = None) -> Stage:
         """maj@k and pass@k on the test problems, by the settings of scope `vote`."""
-        settings = replace(self.config.get(EvaluateSettings, VOTE), seed=seed)
+        settings = replace(self.config.get(EvaluateSettings, _kind(problems), VOTE), seed=seed)
         if settings.num_samples < 2:
             raise UserError("votes need several samples: bind vote/evaluate.num_samples")
         return self._evaluate(arm, seed, model, settings, VOTE, problems)
@@ -320,6 +328,13 @@ class Plan:
         if folder := self.folders.get(stage.digest[:SHORT]):
             stage = replace(stage, known_folder=folder)
         return self._stages.setdefault(stage.digest, stage)
+
+
+def _kind(problems: Argument | None) -> str:
+    """Of derived problems, as `rft derive --kind` has it; '' for problems as they are."""
+    stages = problems.stages if problems else ()
+    given = stages[0].arguments.get("--kind") if stages else None
+    return given.value if isinstance(given, Given) else ""
 
 
 def known_folders(root: Path) -> dict[str, str]:

@@ -120,10 +120,11 @@ def _vote_points(root: Path, members: Members) -> list[dict[str, Any]]:
 
 
 def _histogram(root: Path, members: Members) -> list[dict[str, Any]]:
-    """How many test problems have so many different right paths, over all seeds."""
+    """How many of the problems that were sampled have so many different right paths, all seeds."""
     counts: Counter[int] = Counter()
     for one, _ in members:
         if one.tests is not None:
             stats = read_json(root / one.tests.folder / "stats.json")
             counts.update({int(n): c for n, c in stats["paths"]["problems_by_sampled"].items()})
+            counts[0] -= stats["problems"] - stats["sampled_problems"]
     return [{"x": n, "value": counts[n]} for n in sorted(counts)]

@@ -22,6 +22,7 @@ from rft_jax.model_names import EMBEDDED, model_folder
 from rft_jax.outputs import CONFIG, open_output
 from rft_jax.pipeline.child import child_environment, cpu_cores
 from rft_jax.pipeline.costs import make_costs
+from rft_jax.pipeline.derive.write import PROBLEMS as DERIVED_PROBLEMS
 from rft_jax.pipeline.display import RunDisplay
 from rft_jax.pipeline.execute import Executor, stage_seconds
 from rft_jax.pipeline.experiments import EXPERIMENTS, Experiment, experiment_class
@@ -139,7 +140,7 @@ def _check_oracle(plan: Plan) -> None:
 def _check_scopes(config: Config, plan: Plan) -> None:
     arms = {*(one.arm for one in plan.measured), *(stage.arm for stage in plan.stages), VOTE}
     for scope, where in config.scopes.items():
-        if scope not in arms:
+        if scope not in arms and scope not in DERIVED_PROBLEMS:
             raise UserError(
                 f"{where}: no arm {scope!r} in this run; there are {', '.join(sorted(arms))}"
             )

@@ -91,8 +91,16 @@ def test_rft_union_unites_its_members_and_draws_each_once(plan_of):
     assert drawn == [100, 24]  # seed 0's serve other experiments too
 
 
+def test_problems_of_a_kind_have_settings_in_its_scope(plan_of):
+    flags = ["self_consistency.shots=2", "few_shot/evaluate.max_prompt_length=99"]
+    rows = {one.arm: one for one in plan_of("self_consistency", *flags).measured}
+    asked = [rows["icl"].greedy, rows["icl"].vote, rows["sft"].greedy, rows["sft"].vote]
+    assert [stage.settings["evaluate"].max_prompt_length for stage in asked] == [99, 99, 512, 512]
+    assert [stage.settings["evaluate"].num_samples for stage in asked] == [1, 32, 1, 32]
+
+
 def test_small_models_of_other_widths_are_members_of_the_embedded_union(plan_of):
-    plan = plan_of("rft_union")
+    plan = plan_of("rft_union", "run.model=''")
     members = _training_of(plan, "rft_u6").arguments["--data"].stage.waits_for
     trained = [sample.arguments["--model"].stage for sample in members]
     assert [stage.arm for stage in trained] == ["sft"] * 4 + ["sft_w64", "sft_w192"]
@@ -103,14 +111,29 @@ def test_small_models_of_other_widths_are_members_of_the_embedded_union(plan_of)
     assert {stage.settings["train"].template for stage in trained[4:]} == {"plain"}
 
 
-def test_unions_at_the_scale_of_gsm8k_have_no_small_members(plan_of):
-    plan = plan_of("rft_union", more_files=("experiments/gsm8k.gin",))
+AT_SCALE = {
+    "what_carries_the_gain": ("what_carries_the_gain.kinds=('random',)",),
+    "pretraining_loss": ("pretraining_loss.models=['.']", "pretraining_loss.losses=(1.8,)"),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in pipeline.EXPERIMENTS if name != "quickstart"])
+def test_every_experiment_can_be_planned_at_the_scale_of_gsm8k(plan_of, name):
+    plan = plan_of(name, *AT_SCALE.get(name, ()), more_files=("experiments/gsm8k.gin",))
+    trainings = [stage for stage in plan.stages if stage.command == "train"]
+    assert {stage.settings["train"].max_length for stage in trainings} == {512}
+
+
+def test_a_union_beside_another_model_has_no_small_members(plan_of):
+    plan = plan_of("rft_union", "rft_union.widths=(64,)")
     assert not [stage for stage in plan.stages if "llama" in stage.settings]
+    sizes = {one.facts["members"] for one in plan.measured}
+    assert sizes == {0, 1, 2, 4}
 
 
 def test_experiments_share_a_small_model(plan_of):
     found = [
-        [stage.digest for stage in plan_of(name).stages if "llama" in stage.settings]
+        [s.digest for s in plan_of(name, "run.model=''").stages if "llama" in s.settings]
         for name in ("rft_union", "pretraining_loss")
     ]
     assert len(set(found[0]) & set(found[1])) == 1
@@ -214,7 +237,9 @@ def test_self_revising_revises_the_greedy_answers_of_sft(plan_of):
 
 def test_pretraining_loss_catches_small_models_on_the_way(plan_of):
     flags = ["pretraining_loss.widths=(32, 64)", "pretraining_loss.steps=(10, 20)"]
-    plan = plan_of("pretraining_loss", *flags)
+    with pytest.raises(UserError, match=r"pretraining_loss\.models is empty"):
+        plan_of("pretraining_loss", *flags)
+    plan = plan_of("pretraining_loss", "run.model=''", *flags)
     pretraining = [stage for stage in plan.stages if "llama" in stage.settings]
     assert [stage.settings["llama"].hidden_size for stage in pretraining] == [32, 64]
     assert [stage.settings["train"].num_steps for stage in pretraining] == [20, 20]
@@ -258,14 +283,18 @@ def test_experiments_in_one_output_share_their_stages(experiment, tmp_path):
 SMALL = {
     "supervised_scaling": ("run.seeds=(0, 1)", "supervised_scaling.parts=(1, 2, 4)"),
     "rft_k": ("rft_k.ks=(1, 3, 6)", "rft_k.ks_without_dedup=(1,)"),
-    "rft_union": ("rft_union.sizes=(1, 6)",),
+    "rft_union": ("rft_union.sizes=(1, 6)", "run.model=''"),
     "self_consistency": (),
     "path_diversity": (),
     "temperature": (),
     "iterate": (),
     "query_augmentation": (),
     "self_revising": (),
-    "pretraining_loss": ("pretraining_loss.steps=(10, 20, 30)", "pretraining_loss.widths=(32,)"),
+    "pretraining_loss": (
+        "run.model=''",
+        "pretraining_loss.steps=(10, 20, 30)",
+        "pretraining_loss.widths=(32,)",
+    ),
 }
 
 
@@ -290,6 +319,16 @@ def test_an_experiment_ends_in_figures_and_a_page(experiment, tmp_path, name):
     for figure in results.get("figures", []):
         assert f"<h3>{figure['title']}</h3>" in page
         assert f"### {figure['title']}" in table
+
+
+@pytest.mark.usefixtures("fake")
+def test_problems_without_samples_are_in_no_histogram(experiment, tmp_path):
+    pipeline.run(str(tmp_path / "run"), experiment("path_diversity"))
+    home = tmp_path / "run" / "path_diversity"
+    (figure,) = json.loads((home / "results.json").read_text())["figures"]
+    # Of four problems three have been asked: one has no right path, two have one.
+    expected = [{"x": 0, "value": 1}, {"x": 1, "value": 2}]
+    assert all(line["points"] == expected for line in figure["series"])
 
 
 @pytest.mark.usefixtures("fake")

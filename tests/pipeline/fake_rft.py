@@ -39,7 +39,12 @@ def paths(folder: Path, flags: dict[str, str]) -> None:
         rows.append(path | {"origin": "sampled", "models": ["m"], "equations": ["2=1+1"]})
     write(folder, "paths.jsonl", rows)
     if "-test-paths-" in folder.name:
-        stats = {"paths": {"problems_by_sampled": {"0": 1, "1": 3}}}
+        by_paths = {"0": 2, "1": 2}
+        stats = {
+            "problems": 4,
+            "sampled_problems": 3,
+            "paths": {"problems_by_sampled": by_paths},
+        }
         (folder / "stats.json").write_text(json.dumps(stats))
 
 

@@ -85,6 +85,11 @@ class PretrainingLoss:
         """Name, model and loss of each."""
         for i, (folder, loss) in enumerate(zip(self.models, self.losses, strict=True)):
             yield f"model{i + 1}", model_input(Path(folder).absolute()), loss
+        if not self.models and not plan.has_embedded_model:
+            raise UserError(
+                "pretraining_loss.models is empty: name folders of pretrained models, and their "
+                "losses (small ones are pretrained here beside the embedded model alone)"
+            )
         for width in () if self.models else self.widths:
             stage = small_model(plan, width, self.steps, self.tokens, self.learning_rate)
             for step in self.steps:

@@ -16,48 +16,43 @@ MORE, EQUAL = "each with all its samples", "as many samples in all"
 
 @dataclass(frozen=True)
 class RftUnion:
-    """Unions of the first 1, 2, … members, at k samples a member and at k samples in all.
+    """Unions of the first members of a list, at k samples a member and at k samples in all.
 
     Attributes:
       members: seeds of SFT of the run's model: each gives a member. A run's own seed is the first
         member of its unions, the others follow in turn.
       models: folders of further pretrained models, of other sizes: each gives a member too, after
         those; what is trained on the union is the run's model always.
-      sizes: members in a union.
+      widths: of small models that are pretrained here on the embedded text, members after those;
+        beside the embedded model alone.
+      sizes: members in a union; () for 1, 2, 4 and so on, and for all.
       k: samples a problem, of each member or in all.
     """
 
     members: tuple[int, ...] = (0, 1, 2, 3)
     models: tuple[str, ...] = ()
     widths: tuple[int, ...] = ()
-    sizes: tuple[int, ...] = (1, 2, 4)
+    sizes: tuple[int, ...] = ()
     k: int = 100
-
-    def __post_init__(self) -> None:
-        most = len(self.members) + len(self.models) + len(self.widths)
-        if any(not 1 <= size <= most for size in self.sizes):
-            raise UserError(
-                f"rft_union.sizes is {self.sizes}; there are {most} members (rft_union.members, "
-                ".models and .widths)"
-            )
 
     def add_to(self, plan: Plan) -> None:
         """Every member samples once, whatever the number of unions it is in."""
         for seed in plan.seeds:
-            if seed not in self.members:
-                raise UserError(f"run.seeds has {seed}, rft_union.members {self.members} has not")
             members = self._members(plan, seed)
-            for size in sorted(self.sizes, reverse=True):
+            sizes = self._sizes(len(members))
+            for size in reversed(sizes):
                 self._union(plan, seed, members[:size])
             sft = plan.train("sft", seed, plan.train_problems)
             plan.measure("sft", seed, sft, "SFT", facts={"members": 0})
-        for size in sorted(self.sizes):
-            plan.compare(f"rft_u{size}", "sft" if size == min(self.sizes) else "rft_u1")
+        for size in sizes:
+            plan.compare(f"rft_u{size}", "sft" if size == sizes[0] else "rft_u1")
             if size > 1:
                 plan.compare(f"rft_u{size}", f"rft_u{size}_equal")
         self._draw(plan)
 
     def _members(self, plan: Plan, seed: int) -> list[Stage]:
+        if seed not in self.members:
+            raise UserError(f"run.seeds has {seed}, rft_union.members {self.members} has not")
         first = self.members.index(seed)
         found: list[Stage] = []
         for member in (*self.members[first:], *self.members[:first]):
@@ -65,10 +60,19 @@ class RftUnion:
         for i, folder in enumerate(self.models):
             model: Argument = model_input(Path(folder).absolute())
             found.append(plan.sample_member(f"other{i + 1}", seed, self.k, model))
-        for width in self.widths:
+        for width in self.widths if plan.has_embedded_model else ():
             model = OutputOf(small_model(plan, width))
             found.append(plan.sample_member(f"sft_w{width}", seed, self.k, model, TEMPLATE))
         return found
+
+    def _sizes(self, most: int) -> list[int]:
+        if any(not 1 <= size <= most for size in self.sizes):
+            raise UserError(
+                f"rft_union.sizes is {self.sizes}; there are {most} members (rft_union.members, "
+                ".models and .widths)"
+            )
+        doubled = [2**i for i in range(most.bit_length())]
+        return sorted(self.sizes) or sorted({*doubled, most})
 
     def _union(self, plan: Plan, seed: int, members: list[Stage]) -> None:
         size, k = len(members), self.k
