@@ -103,9 +103,9 @@ def test_small_models_of_other_widths_are_members_of_the_embedded_union(plan_of)
     plan = plan_of("rft_union", "run.model=''")
     members = _training_of(plan, "rft_u6").arguments["--data"].stage.waits_for
     trained = [sample.arguments["--model"].stage for sample in members]
-    assert [stage.arm for stage in trained] == ["sft"] * 4 + ["sft_w64", "sft_w192"]
+    assert [stage.arm for stage in trained] == ["sft"] * 4 + ["sft_w64", "sft_w128"]
     pretrained = [stage.arguments["--model"].stage for stage in trained[4:]]
-    assert [stage.settings["llama"].hidden_size for stage in pretrained] == [64, 192]
+    assert [stage.settings["llama"].hidden_size for stage in pretrained] == [64, 128]
     # They have read no prompt of their own template, which is none.
     assert {stage.settings["train"].template for stage in pretrained} == {"none"}
     assert {stage.settings["train"].template for stage in trained[4:]} == {"plain"}

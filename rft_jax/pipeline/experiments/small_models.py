@@ -11,7 +11,7 @@ from rft_jax.models.config import LlamaConfig
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Given, Stage
 
-WIDTHS, STEPS, TOKENS, LEARNING_RATE = (64, 128), (500, 1000, 2000), 2_600_000, 2.5e-3
+WIDTHS, STEPS, TOKENS, LEARNING_RATE = (64, 128), (2000, 4000, 8000), 10_000_000, 2.5e-3
 TEMPLATE = "plain"
 """Of what is trained further: they have read questions as this template shows them."""
 _EMBEDDED = "wordproblems"
@@ -46,6 +46,8 @@ def small_model(
         num_epochs=1,
         num_steps=max(steps),
         learning_rate=learning_rate,
+        warmup_ratio=0.02,
+        beta2=0.99,
         save_every_steps=apart,
         keep_checkpoints=max(steps) // apart + 1,
     )
