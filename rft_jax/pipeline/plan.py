@@ -209,7 +209,16 @@ class Plan:
         return OutputOf(stage, derived_file(kind))
 
     def few_shot(self, arm: str, seed: int, shots: int) -> OutputOf:
-        """The test problems with so many training problems before each question."""
+        """The test problems with so many training problems before each question.
+
+        Raises:
+          UserError: there are fewer.
+        """
+        if not 1 <= shots <= len(self.train_list):
+            raise UserError(
+                f"{shots} examples in a prompt, of {len(self.train_list)} training problems; 1 or "
+                "more can be drawn (shots of the experiment)"
+            )
         inputs = {"problems": self.test_problems, "examples": self.train_problems}
         return self.derive("few_shot", arm, seed, inputs, shots)
 

@@ -99,6 +99,11 @@ def test_problems_of_a_kind_have_settings_in_its_scope(plan_of):
     assert [stage.settings["evaluate"].num_samples for stage in asked] == [1, 32, 1, 32]
 
 
+def test_more_shots_than_training_problems_are_refused_before_any_work(plan_of):
+    with pytest.raises(UserError, match="8 examples in a prompt, of 4 training problems"):
+        plan_of("self_consistency", "self_consistency.shots=8")
+
+
 def test_small_models_of_other_widths_are_members_of_the_embedded_union(plan_of):
     plan = plan_of("rft_union", "run.model=''")
     members = _training_of(plan, "rft_u6").arguments["--data"].stage.waits_for

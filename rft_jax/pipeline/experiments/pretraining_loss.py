@@ -66,7 +66,8 @@ class PretrainingLoss:
                 rft = plan.train(f"rft_{name}", seed, data, model)
                 plan.measure(f"rft_{name}", seed, rft, f"RFT, {name}", "RFT", facts=facts)
                 plan.measure(f"sft_{name}", seed, sft, f"SFT, {name}", "SFT", facts=facts)
-        for name in dict.fromkeys(one.arm.partition("_")[2] for one in plan.measured):
+        names = dict.fromkeys(one.arm.partition("_")[2] for one in plan.measured)
+        for name in reversed(names):  # the widest and longest pretrained first
             plan.compare(f"rft_{name}", f"sft_{name}")
         plan.figures.append(
             Figure(
