@@ -6,8 +6,8 @@
 STAMP := .venv/.installed
 PYTEST := .venv/bin/python -m pytest -q -n 2 --dist loadfile
 
-EXPERIMENTS := supervised_scaling rft_k what_carries_the_gain rft_union self_consistency path_diversity \
-  temperature iterate query_augmentation self_revising pretraining_loss
+EXPERIMENTS := supervised_scaling rft_k what_carries_the_gain pretraining_loss rft_union self_consistency \
+  path_diversity temperature iterate query_augmentation self_revising
 
 .PHONY: install quickstart experiments test test-all lint docs
 install: $(STAMP)

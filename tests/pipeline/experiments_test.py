@@ -106,11 +106,11 @@ def test_more_shots_than_training_problems_are_refused_before_any_work(plan_of):
 
 def test_small_models_of_other_widths_are_members_of_the_embedded_union(plan_of):
     plan = plan_of("rft_union", "run.model=''")
-    members = _training_of(plan, "rft_u6").arguments["--data"].stage.waits_for
+    members = _training_of(plan, "rft_u5").arguments["--data"].stage.waits_for
     trained = [sample.arguments["--model"].stage for sample in members]
-    assert [stage.arm for stage in trained] == ["sft"] * 4 + ["sft_w64", "sft_w128"]
+    assert [stage.arm for stage in trained] == ["sft"] * 4 + ["sft_w64"]
     pretrained = [stage.arguments["--model"].stage for stage in trained[4:]]
-    assert [stage.settings["llama"].hidden_size for stage in pretrained] == [64, 128]
+    assert [stage.settings["llama"].hidden_size for stage in pretrained] == [64]
     # They have read no prompt of their own template, which is none.
     assert {stage.settings["train"].template for stage in pretrained} == {"none"}
     assert {stage.settings["train"].template for stage in trained[4:]} == {"plain"}
@@ -141,7 +141,7 @@ def test_experiments_share_a_small_model(plan_of):
         [s.digest for s in plan_of(name, "run.model=''").stages if "llama" in s.settings]
         for name in ("rft_union", "pretraining_loss")
     ]
-    assert len(set(found[0]) & set(found[1])) == 2
+    assert found[0] and set(found[0]) < set(found[1])
 
 
 def test_a_larger_model_can_be_a_member_of_a_union(plan_of, tmp_path):
@@ -288,7 +288,7 @@ def test_experiments_in_one_output_share_their_stages(experiment, tmp_path):
 SMALL = {
     "supervised_scaling": ("run.seeds=(0, 1)", "supervised_scaling.parts=(1, 2, 4)"),
     "rft_k": ("rft_k.ks=(1, 3, 6)", "rft_k.ks_without_dedup=(1,)"),
-    "rft_union": ("rft_union.sizes=(1, 6)", "run.model=''"),
+    "rft_union": ("rft_union.sizes=(1, 5)", "run.model=''"),
     "self_consistency": (),
     "path_diversity": (),
     "temperature": (),
