@@ -129,6 +129,17 @@ def test_every_experiment_can_be_planned_at_the_scale_of_gsm8k(plan_of, name):
     assert {stage.settings["train"].max_length for stage in trainings} == {512}
 
 
+def test_few_shot_prompts_of_gsm8k_have_room_and_end_where_their_examples_end(plan_of):
+    flags = ["self_consistency.shots=2"]
+    plan = plan_of("self_consistency", *flags, more_files=("experiments/gsm8k.gin",))
+    rows = {one.arm: one for one in plan.measured}
+    for stage in (rows["icl"].greedy, rows["icl"].vote):
+        settings = stage.settings["evaluate"]
+        assert (settings.template, settings.stop) == ("plain", ("\n\n",))
+        assert settings.max_prompt_length == 2048
+    assert rows["sft"].greedy.settings["evaluate"].template == "alpaca"
+
+
 def test_a_union_beside_another_model_has_no_small_members(plan_of):
     plan = plan_of("rft_union", "rft_union.widths=(64,)")
     assert not [stage for stage in plan.stages if "llama" in stage.settings]
