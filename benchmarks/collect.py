@@ -28,7 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from rft_jax.jsonl import read_rows, write_rows  # noqa: E402
+from rft_jax.files.jsonl import read_rows, write_rows  # noqa: E402
 from rft_jax.rft.collect import collect  # noqa: E402
 from rft_jax.rft.settings import CollectSettings  # noqa: E402
 from tests.rft.paper_script import answer_of, keep_distinct, same_answer  # noqa: E402

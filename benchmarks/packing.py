@@ -24,8 +24,8 @@ import jax  # noqa: E402
 import numpy as np  # noqa: E402
 
 from rft_jax import partitioning  # noqa: E402
-from rft_jax.jsonl import read_rows  # noqa: E402
-from rft_jax.mesh_settings import MeshSettings  # noqa: E402
+from rft_jax.devices.mesh_settings import MeshSettings  # noqa: E402
+from rft_jax.files.jsonl import read_rows  # noqa: E402
 from rft_jax.models.config import LlamaConfig  # noqa: E402
 from rft_jax.models.llama import init_params  # noqa: E402
 from rft_jax.training.batches import Batches  # noqa: E402

@@ -236,8 +236,8 @@ def part_speed(args: argparse.Namespace) -> Figures:
 def part_int8(args: argparse.Namespace) -> Figures:
     """How many greedy samples, and how many of their tokens, a cache in int8 leaves as they are."""
     from rft_jax.checkpoints.load import load_model
+    from rft_jax.checkpoints.names import model_folder
     from rft_jax.data.sources import load_problems
-    from rft_jax.model_names import model_folder
     from rft_jax.sampling.engine import Sampler
 
     model = load_model(model_folder(args.model), sampling_mesh(SampleSettings(), None))

@@ -38,8 +38,8 @@ import numpy as np  # noqa: E402
 from training_torch import eager_step, trainer_seconds  # noqa: E402
 
 from rft_jax import partitioning  # noqa: E402
-from rft_jax.chips import chip_of  # noqa: E402
-from rft_jax.mesh_settings import MeshSettings  # noqa: E402
+from rft_jax.devices.chips import chip_of  # noqa: E402
+from rft_jax.devices.mesh_settings import MeshSettings  # noqa: E402
 from rft_jax.models.config import LlamaConfig  # noqa: E402
 from rft_jax.models.llama import Params, init_adapters, init_params  # noqa: E402
 from rft_jax.models.shapes import train_flops_per_token  # noqa: E402

@@ -119,7 +119,7 @@ def write_problems(folder: Path) -> None:
     """GSM8K as train.jsonl.gz and test.jsonl.gz, from $GSM8K_DIR or TFDS."""
     from rft_jax.data.sources import load_problems
     from rft_jax.errors import UserError
-    from rft_jax.jsonl import write_rows
+    from rft_jax.files.jsonl import write_rows
     from rft_jax.records import to_row
 
     for split in ("train", "test"):

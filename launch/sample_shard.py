@@ -25,8 +25,8 @@ from pathlib import Path
 from rft_jax import cli
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
-from rft_jax.jsonl import read_rows, write_rows
-from rft_jax.outputs import COMPLETE
+from rft_jax.files.jsonl import read_rows, write_rows
+from rft_jax.files.outputs import COMPLETE
 from rft_jax.records import to_row
 
 FOLDER = "shards"

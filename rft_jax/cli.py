@@ -24,11 +24,11 @@ from rft_jax.commands.planning import PLAN
 from rft_jax.commands.stages import COLLECT, EVALUATE, REPORT, SAMPLE, TRAIN
 from rft_jax.commands.tools import DERIVE, DOCTOR, EXPORT_HF, GENERATE_WORDPROBLEMS, IMPORT_HF
 from rft_jax.errors import Preempted, UserError
+from rft_jax.files.outputs import config_text
+from rft_jax.files.remote import fetched, mirrored
 from rft_jax.gin_settings import load_config
-from rft_jax.outputs import config_text
-from rft_jax.pipeline.child import end_with_parent
-from rft_jax.pipeline.process import StageFailed
-from rft_jax.remote import fetched, mirrored
+from rft_jax.pipeline.supervise.environment import end_with_parent
+from rft_jax.pipeline.supervise.process import StageFailed
 
 COMMANDS = {
     command.name: command
@@ -110,7 +110,7 @@ def _full_disk(error: BaseException) -> str:
 
 def _extra_with(module: str) -> str | None:
     """The optional part of the installation that brings a module."""
-    from rft_jax.doctor import EXTRAS
+    from rft_jax.commands.doctor import EXTRAS
 
     top = module.partition(".")[0]
     return next((name for name, extra in EXTRAS.items() if top in extra.modules), None)
@@ -130,8 +130,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _fail(code: int, message: str) -> int:
     print(f"rft: {message}", file=sys.stderr, flush=True)
-    if "rft_jax.distributed" in sys.modules:
-        from rft_jax.distributed import end_soon
+    if "rft_jax.devices.distributed" in sys.modules:
+        from rft_jax.devices.distributed import end_soon
 
         end_soon(code)
     return code

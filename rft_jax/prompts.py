@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import read_json, write_json
+from rft_jax.files.jsonl import read_json, write_json
 
 FILE_NAME = "prompt_template.json"
 

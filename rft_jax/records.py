@@ -11,7 +11,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import read_rows
+from rft_jax.files.jsonl import read_rows
 
 # In the order in which they are decided: the first that applies is the sample's verdict.
 VERDICTS = (

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import atomic_write
+from rft_jax.files.jsonl import atomic_write
 
 TOKENIZER_JSON = "tokenizer.json"
 SENTENCEPIECE_MODEL = "tokenizer.model"

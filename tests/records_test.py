@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import write_rows
+from rft_jax.files.jsonl import write_rows
 from rft_jax.records import Path as TrainingPath
 from rft_jax.records import (
     Problem,

@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 
 from rft_jax.checkpoints.huggingface import export_model
-from rft_jax.model_names import TOKENIZER_FOLDER
+from rft_jax.checkpoints.names import TOKENIZER_FOLDER
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import init_params
 from rft_jax.prompts import TEMPLATES

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rft_jax.devices.mesh_settings import MeshSettings, mesh_sizes
+from rft_jax.files.jsonl import read_json
 from rft_jax.gin_settings import load_config
-from rft_jax.jsonl import read_json
-from rft_jax.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.models.config import LlamaConfig
 from rft_jax.planning.advice import USABLE, train_bytes
 from rft_jax.planning.closed_form import decode_bytes, decode_tensor, train_cost

@@ -20,12 +20,12 @@ from jaxtyping import Array
 
 from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, config_to_json
 from rft_jax.checkpoints.safetensors_files import TensorReader, write_tensors
+from rft_jax.devices.partitioning import param_shardings, path_name
 from rft_jax.errors import UserError
-from rft_jax.jsonl import write_json
+from rft_jax.files.jsonl import write_json
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_params
 from rft_jax.models.lora import merge_adapters
-from rft_jax.partitioning import param_shardings, path_name
 from rft_jax.prompts import Template, save_template
 from rft_jax.tokenizers import Tokenizer
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import read_json
+from rft_jax.files.jsonl import read_json
 from rft_jax.models.config import LlamaConfig, RopeScaling
 
 CONFIG_JSON = "config.json"

@@ -13,7 +13,7 @@ import ml_dtypes
 import numpy as np
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import atomic_write, read_json, write_json
+from rft_jax.files.jsonl import atomic_write, read_json, write_json
 from rft_jax.models.config import STORED_DTYPES
 
 SINGLE = "model.safetensors"

@@ -17,10 +17,10 @@ import jax
 import orbax.checkpoint as ocp
 from etils import epath
 
-from rft_jax.distributed import on_main
+from rft_jax.devices.distributed import on_main
+from rft_jax.devices.partitioning import path_name
 from rft_jax.errors import UserError
-from rft_jax.mirror import ORBAX_PLACES, original
-from rft_jax.partitioning import path_name
+from rft_jax.files.mirror import ORBAX_PLACES, original
 
 State = TypeVar("State")
 logger = logging.getLogger(__name__)

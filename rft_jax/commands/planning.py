@@ -19,7 +19,7 @@ def _flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _plan(flags: argparse.Namespace, config: Config) -> None:
-    from rft_jax.mesh_settings import MeshSettings
+    from rft_jax.devices.mesh_settings import MeshSettings
     from rft_jax.models.config import LlamaConfig
     from rft_jax.planning.plan import plan
     from rft_jax.planning.settings import PlanSettings

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.base import Command
 from rft_jax.gin_settings import Config
-from rft_jax.model_names import model_folder
 
 MODEL_HELP = (
     "a Hugging Face LLaMA folder or one that rft train wrote, found out by looking; or "
@@ -15,7 +15,7 @@ MODEL_HELP = (
 PROBLEMS_HELP = "a JSONL file (or its URL), or gsm8k:train|test, wordproblems:train|dev|test"
 OUTPUT_HELP = "folder (or URL) to write; run the same command again to go on after an interruption"
 INIT = "init:"
-_MESH = {"mesh": "rft_jax.mesh_settings:MeshSettings"}
+_MESH = {"mesh": "rft_jax.devices.mesh_settings:MeshSettings"}
 
 
 def _train_flags(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def _train_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(flags: argparse.Namespace, config: Config) -> None:
-    from rft_jax.mesh_settings import MeshSettings
+    from rft_jax.devices.mesh_settings import MeshSettings
     from rft_jax.models.config import LlamaConfig
     from rft_jax.training.settings import TrainSettings
     from rft_jax.training.trainer import train
@@ -93,7 +93,7 @@ def _sample_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _sample(flags: argparse.Namespace, config: Config) -> None:
-    from rft_jax.mesh_settings import MeshSettings
+    from rft_jax.devices.mesh_settings import MeshSettings
     from rft_jax.sampling.sampler import sample
     from rft_jax.sampling.settings import SampleSettings
 
@@ -174,9 +174,9 @@ def _evaluate_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(flags: argparse.Namespace, config: Config) -> None:
+    from rft_jax.devices.mesh_settings import MeshSettings
     from rft_jax.evaluation.evaluate import evaluate
     from rft_jax.evaluation.settings import EvaluateSettings
-    from rft_jax.mesh_settings import MeshSettings
 
     evaluate(
         flags.problems,

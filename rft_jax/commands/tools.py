@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.base import Command
 from rft_jax.commands.stages import MODEL_HELP, PROBLEMS_HELP
 from rft_jax.gin_settings import Config
-from rft_jax.model_names import model_folder
 
 
 def _copy_flags(parser: argparse.ArgumentParser) -> None:
@@ -102,8 +102,8 @@ def _derive_flags(parser: argparse.ArgumentParser) -> None:
 
 def _derive(flags: argparse.Namespace, config: Config) -> None:
     del config
-    from rft_jax.pipeline.derive.inputs import Inputs
-    from rft_jax.pipeline.derive.write import write_derived
+    from rft_jax.derive.inputs import Inputs
+    from rft_jax.derive.write import write_derived
 
     names = ("problems", "collected", "examples", "count", "seed")
     values = {name: getattr(flags, name) for name in names}
@@ -137,7 +137,7 @@ DERIVE = Command(
 
 def _doctor(flags: argparse.Namespace, config: Config) -> None:
     del flags, config
-    from rft_jax.doctor import examine
+    from rft_jax.commands.doctor import examine
 
     print(examine())
 

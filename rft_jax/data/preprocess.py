@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
-from rft_jax.jsonl import read_rows
+from rft_jax.files.jsonl import read_rows
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _QUESTION = ("query", "question")

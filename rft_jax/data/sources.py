@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rft_jax.errors import UserError
+from rft_jax.files.remote import fetched
 from rft_jax.records import Problem, distinct_id, read_problems
-from rft_jax.remote import fetched
 
 GSM8K_DIR = "GSM8K_DIR"
 _GSM8K_SPLITS = ("train", "test")

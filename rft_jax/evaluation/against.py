@@ -10,7 +10,7 @@ from typing import Any
 from rft_jax.errors import UserError
 from rft_jax.evaluation.compare import check_same_questions, compare
 from rft_jax.evaluation.settings import EvaluateSettings
-from rft_jax.jsonl import read_json, read_rows, write_json
+from rft_jax.files.jsonl import read_json, read_rows, write_json
 from rft_jax.records import Problem
 
 

@@ -15,9 +15,9 @@ from rft_jax.evaluation.inputs import SampledAnswers, read_responses
 from rft_jax.evaluation.intervals import figure
 from rft_jax.evaluation.scoring import Scored, score, to_row
 from rft_jax.evaluation.settings import EvaluateSettings, sampling_errors
-from rft_jax.identity import input_identity
-from rft_jax.jsonl import read_json, write_json, write_rows
-from rft_jax.outputs import OutputFolder, open_output
+from rft_jax.files.identity import input_identity
+from rft_jax.files.jsonl import read_json, write_json, write_rows
+from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
 from rft_jax.records import Problem
 from rft_jax.verify.symbolic import SymbolicComparer
@@ -61,7 +61,7 @@ def evaluate(
         with open_output(output, made_with) as folder:
             _measure(folder, problems, str(samples), settings, against)
     else:
-        from rft_jax import distributed
+        from rft_jax.devices import distributed
         from rft_jax.sampling.sampler import sample
 
         distributed.initialize()

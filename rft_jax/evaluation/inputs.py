@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import read_json
-from rft_jax.outputs import COMPLETE, SETTINGS
+from rft_jax.files.jsonl import read_json
+from rft_jax.files.outputs import COMPLETE, SETTINGS
 from rft_jax.records import Problem, Sample, read_samples
 
 

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from rft_jax.devices.partitioning import constrain_activations
 from rft_jax.models import kv_cache
 from rft_jax.models.attention import cached_attention, causal_attention
 from rft_jax.models.config import LlamaConfig
@@ -22,7 +23,6 @@ from rft_jax.models.flash import keep_attention
 from rft_jax.models.kv_cache import KVCache
 from rft_jax.models.lora import AdaptedDense, adapters_of
 from rft_jax.models.rope import Angles, rotary_angles, rotate
-from rft_jax.partitioning import constrain_activations
 
 Params = dict[str, Any]
 

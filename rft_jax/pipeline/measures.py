@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rft_jax.jsonl import read_rows
+from rft_jax.files.jsonl import read_rows
 from rft_jax.pipeline.stages import Stage
 
 

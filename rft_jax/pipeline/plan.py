@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from rft_jax.checkpoints.names import EMBEDDED
+from rft_jax.derive.write import PATHS_FILE, derived_file
+from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
 from rft_jax.evaluation.settings import EvaluateSettings
+from rft_jax.files.identity import input_identity
 from rft_jax.gin_settings import Config
-from rft_jax.identity import input_identity
-from rft_jax.mesh_settings import MeshSettings
-from rft_jax.model_names import EMBEDDED
 from rft_jax.models.config import LlamaConfig
-from rft_jax.pipeline.derive.write import PATHS_FILE, derived_file
 from rft_jax.pipeline.measures import Figure, Measured
 from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import FOLDER, SHORT, Argument, Given, Many, OutputOf, Stage

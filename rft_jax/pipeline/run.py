@@ -13,26 +13,26 @@ from pathlib import Path
 from typing import Any
 
 import rft_jax
+from rft_jax.checkpoints.names import EMBEDDED, model_folder
 from rft_jax.data.sources import load_problems
+from rft_jax.derive.write import PROBLEMS as DERIVED_PROBLEMS
 from rft_jax.errors import UserError
+from rft_jax.files.jsonl import atomic_write, write_json, write_rows
+from rft_jax.files.mirror import original
+from rft_jax.files.outputs import CONFIG, open_output
 from rft_jax.gin_settings import Config
-from rft_jax.jsonl import atomic_write, write_json, write_rows
-from rft_jax.mirror import original
-from rft_jax.model_names import EMBEDDED, model_folder
-from rft_jax.outputs import CONFIG, open_output
-from rft_jax.pipeline.child import child_environment, cpu_cores
-from rft_jax.pipeline.costs import make_costs
-from rft_jax.pipeline.derive.write import PROBLEMS as DERIVED_PROBLEMS
-from rft_jax.pipeline.display import RunDisplay
-from rft_jax.pipeline.execute import Executor, stage_seconds
 from rft_jax.pipeline.experiments import EXPERIMENTS, Experiment, experiment_class
-from rft_jax.pipeline.follower import follow
-from rft_jax.pipeline.hosts import Hosts, Leader, OneHost, place_in_run
+from rft_jax.pipeline.outcome.costs import make_costs
+from rft_jax.pipeline.outcome.results import make_results, results_text
 from rft_jax.pipeline.plan import VOTE, Plan, known_folders, model_input
-from rft_jax.pipeline.process import run_report
-from rft_jax.pipeline.results import make_results, results_text
 from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Stage
+from rft_jax.pipeline.supervise.display import RunDisplay
+from rft_jax.pipeline.supervise.environment import child_environment, cpu_cores
+from rft_jax.pipeline.supervise.execute import Executor, stage_seconds
+from rft_jax.pipeline.supervise.follower import follow
+from rft_jax.pipeline.supervise.hosts import Hosts, Leader, OneHost, place_in_run
+from rft_jax.pipeline.supervise.process import run_report
 from rft_jax.records import to_row
 
 _MOST_PARALLEL = 4

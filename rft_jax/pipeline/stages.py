@@ -15,9 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from rft_jax import outputs
+from rft_jax.files import outputs
+from rft_jax.files.jsonl import read_rows
 from rft_jax.gin_settings import flag_value
-from rft_jax.jsonl import read_rows
 
 FOLDER = "stages"
 SHORT = 12

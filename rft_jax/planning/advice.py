@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from rft_jax.mesh_settings import MeshSettings, mesh_sizes
+from rft_jax.devices.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.models.config import LlamaConfig
 from rft_jax.planning.closed_form import state_bytes, temporary_bytes
 from rft_jax.planning.topologies import Topology

@@ -17,11 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh
 
+from rft_jax.devices.mesh_settings import AXES, MeshSettings
+from rft_jax.devices.partitioning import batch_sharding, make_mesh, param_shardings
 from rft_jax.errors import UserError
-from rft_jax.mesh_settings import AXES, MeshSettings
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import init_adapters, init_params, unstack_layers
-from rft_jax.partitioning import batch_sharding, make_mesh, param_shardings
 from rft_jax.planning.collectives import count_collectives
 from rft_jax.planning.topologies import Topology
 from rft_jax.sampling.decode import decode_chunk

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rft_jax.chips import Chip
+from rft_jax.devices.chips import Chip
+from rft_jax.devices.sharding_rules import fitting_axes
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import (
     adapter_shapes,
@@ -15,7 +16,6 @@ from rft_jax.models.shapes import (
     train_flops_per_token,
 )
 from rft_jax.sampling.geometry import Geometry
-from rft_jax.sharding_rules import fitting_axes
 from rft_jax.training.settings import TrainSettings
 
 _ITEM_BYTES = {"float32": 4, "bfloat16": 2}

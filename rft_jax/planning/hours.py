@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from rft_jax.chips import Chip
+from rft_jax.devices.chips import Chip
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import train_flops_per_token
 from rft_jax.planning import paper

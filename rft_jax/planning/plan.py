@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rft_jax.devices.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.errors import UserError
-from rft_jax.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.models.config import LlamaConfig
 from rft_jax.planning.advice import USABLE, advise
 from rft_jax.planning.closed_form import (

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from rft_jax.chips import CHIPS, Chip
+from rft_jax.devices.chips import CHIPS, Chip
 from rft_jax.errors import UserError
 
 # Slices of the two-dimensional kinds, by number of chips.

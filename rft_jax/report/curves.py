@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rft_jax.evaluation.intervals import figure
-from rft_jax.jsonl import read_json, read_rows
+from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.report import svg
 from rft_jax.report.html import Section, card, charts
 from rft_jax.report.runs import Run, arm_names, greedy_evaluations, read_predictions

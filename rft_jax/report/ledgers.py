@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rft_jax.jsonl import read_rows
+from rft_jax.files.jsonl import read_rows
 from rft_jax.records import LedgerRow, read_paths
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rft_jax.jsonl import read_json
+from rft_jax.files.jsonl import read_json
 from rft_jax.records import VERDICTS
 from rft_jax.report import svg
 from rft_jax.report.html import Section, card, charts

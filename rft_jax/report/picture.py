@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
-from rft_jax.jsonl import atomic_write
+from rft_jax.files.jsonl import atomic_write
 from rft_jax.report.overview import colours
 from rft_jax.report.runs import Run
 from rft_jax.report.tables import measure

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import rft_jax
 from rft_jax.errors import UserError
-from rft_jax.jsonl import atomic_write
-from rft_jax.mirror import original
-from rft_jax.outputs import open_output
+from rft_jax.files.jsonl import atomic_write
+from rft_jax.files.mirror import original
+from rft_jax.files.outputs import open_output
 from rft_jax.report.about import about_section
 from rft_jax.report.browser import browser_section, examples_section, read_all_examples
 from rft_jax.report.costs import costs_markdown, costs_section

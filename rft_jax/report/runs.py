@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import read_json, read_rows
-from rft_jax.outputs import SETTINGS
+from rft_jax.files.jsonl import read_json, read_rows
+from rft_jax.files.outputs import SETTINGS
 
 # The file by which a stage is known, in the order of asking: evaluations hold samples too.
 STAGE_FILES = {

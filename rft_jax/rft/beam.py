@@ -24,9 +24,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
+from rft_jax.files.jsonl import GZIP_ERRORS, explain_gzip, without_mark
+from rft_jax.files.outputs import COMPLETE, SETTINGS
 from rft_jax.gin_settings import load_config
-from rft_jax.jsonl import GZIP_ERRORS, explain_gzip, without_mark
-from rft_jax.outputs import COMPLETE, SETTINGS
 from rft_jax.records import Problem
 from rft_jax.rft.collect import LEDGER, PATHS, STATS
 from rft_jax.rft.decontaminate import make_decontaminator

@@ -11,13 +11,12 @@ from typing import IO
 
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
-from rft_jax.identity import input_identity
-from rft_jax.jsonl import atomic_write, file_digest
-from rft_jax.outputs import OutputFolder, open_output
+from rft_jax.files.identity import input_identity
+from rft_jax.files.jsonl import atomic_write, file_digest
+from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
 from rft_jax.records import Problem
 from rft_jax.rft.decontaminate import make_decontaminator
-from rft_jax.rft.pool import default_workers, map_in_order
 from rft_jax.rft.samples import (
     Block,
     Shard,
@@ -30,6 +29,7 @@ from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.stats import statistics_bytes
 from rft_jax.rft.tally import Tally
 from rft_jax.rft.work import Result, Task, make_worker
+from rft_jax.workers.pool import default_workers, map_in_order
 
 PATHS, LEDGER, STATS = "paths.jsonl", "ledger.jsonl", "stats.json"
 _RUNS = ".sorted-runs"

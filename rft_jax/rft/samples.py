@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import GZIP_ERRORS, explain_gzip, without_mark
-from rft_jax.outputs import COMPLETE, SETTINGS
+from rft_jax.files.jsonl import GZIP_ERRORS, explain_gzip, without_mark
+from rft_jax.files.outputs import COMPLETE, SETTINGS
 
 RUN_BYTES = 64 << 20  # of one sorted run, the memory that sorting takes
 

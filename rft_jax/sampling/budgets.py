@@ -19,13 +19,13 @@ from typing import Any
 
 from rft_jax.records import Sample
 from rft_jax.rft.judge import Judge
-from rft_jax.rft.pool import default_workers
 from rft_jax.rft.rows import Row
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.verify.answers import reference_answer
-from rft_jax.verify.child import Child
 from rft_jax.verify.symbolic import SymbolicComparer
+from rft_jax.workers.child import Child
+from rft_jax.workers.pool import default_workers
 
 # A problem's worked answer, and (response, finish reason) of some of its samples.
 Question = tuple[str, list[tuple[str, str]]]

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from rft_jax.jsonl import read_rows, write_rows
+from rft_jax.files.jsonl import read_rows, write_rows
 
 SECONDS_PER_PART = 10.0
 

@@ -16,9 +16,9 @@ import jax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from rft_jax.mesh_settings import MeshSettings
+from rft_jax.devices.mesh_settings import MeshSettings
+from rft_jax.devices.partitioning import make_mesh, param_shardings
 from rft_jax.models.llama import Params, unstack_layers
-from rft_jax.partitioning import make_mesh, param_shardings
 from rft_jax.sampling.geometry import Hardware
 from rft_jax.sampling.settings import SampleSettings
 

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from rft_jax.distributed import wait_for_all
+from rft_jax.devices.distributed import wait_for_all
 from rft_jax.errors import Preempted
 from rft_jax.progress import Progress
 from rft_jax.records import Problem, Sample, to_row
 from rft_jax.sampling.budgets import Judges, UntilEnough, allot
 from rft_jax.sampling.engine import Sampler
 from rft_jax.sampling.geometry import Geometry
-from rft_jax.sampling.hosts import Share
 from rft_jax.sampling.methods import problem_key
 from rft_jax.sampling.parts import Parts, merge
 from rft_jax.sampling.requests import Request, Source
+from rft_jax.sampling.shares import Share
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from typing import Any
 import jax
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import read_json, write_json
+from rft_jax.files.jsonl import read_json, write_json
 from rft_jax.records import Problem
 from rft_jax.sampling.geometry import Geometry
-from rft_jax.sampling.hosts import Share
 from rft_jax.sampling.prompt_tokens import EncodedPrompts
+from rft_jax.sampling.shares import Share
 
 RUN = "run.json"
 _PACKAGES = ("rft-jax", "jax", "jaxlib", "flax", "numpy", "tokenizers", "sentencepiece")

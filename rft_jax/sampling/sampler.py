@@ -7,20 +7,25 @@ from pathlib import Path
 
 from rft_jax.checkpoints.load import load_model
 from rft_jax.data.sources import load_problems
-from rft_jax.distributed import initialize, is_main, open_shared_output, wait_for_all
+from rft_jax.devices.distributed import (
+    initialize,
+    is_main,
+    open_shared_output,
+    sigterm_flag,
+    wait_for_all,
+)
+from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
-from rft_jax.identity import input_identity
-from rft_jax.jsonl import write_json
-from rft_jax.mesh_settings import MeshSettings
-from rft_jax.outputs import OutputFolder
+from rft_jax.files.identity import input_identity
+from rft_jax.files.jsonl import write_json
+from rft_jax.files.outputs import OutputFolder
 from rft_jax.prompts import get_template
 from rft_jax.sampling.engine import Sampler
-from rft_jax.sampling.hosts import Share
 from rft_jax.sampling.placement import sampling_mesh
 from rft_jax.sampling.run import Run
 from rft_jax.sampling.run_record import report_over_long, settle_geometry
 from rft_jax.sampling.settings import SampleSettings
-from rft_jax.signals import sigterm_flag
+from rft_jax.sampling.shares import Share
 
 __all__ = ["Sampler", "sample"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from rft_jax.models.llama import Params
 from rft_jax.sampling.decode import decode_chunk
-from rft_jax.sampling.exchange import drawn_so_far, end_samples, exchange, read_common
+from rft_jax.sampling.refill import drawn_so_far, end_samples, exchange, read_common
 from rft_jax.sampling.requests import Counters, Drawn, Finished, Request, Source
 from rft_jax.sampling.state import Program, Report, State, Tasks, init_state
 from rft_jax.sampling.stops import StopStrings

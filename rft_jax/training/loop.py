@@ -14,12 +14,12 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from rft_jax import partitioning
 from rft_jax.checkpoints.train_state import TrainStateCheckpoints
-from rft_jax.chips import chip_of
-from rft_jax.distributed import is_main
+from rft_jax.devices import partitioning
+from rft_jax.devices.chips import chip_of
+from rft_jax.devices.distributed import is_main
 from rft_jax.errors import Preempted, UserError
-from rft_jax.jsonl import write_json
+from rft_jax.files.jsonl import write_json
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
 from rft_jax.models.shapes import train_flops_per_token

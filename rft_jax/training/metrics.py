@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import read_rows, write_rows
+from rft_jax.files.jsonl import read_rows, write_rows
 
 FILE_NAME = "metrics.jsonl"
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import atomic_write, read_json, write_json
+from rft_jax.files.jsonl import atomic_write, read_json, write_json
 from rft_jax.prompts import Template
 from rft_jax.tokenizers import Tokenizer
 

@@ -13,10 +13,10 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
+from rft_jax.devices.partitioning import param_shardings, path_name
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Llama, Params
 from rft_jax.models.lora import with_adapters
-from rft_jax.partitioning import param_shardings, path_name
 from rft_jax.training.losses import summed_loss
 from rft_jax.training.optimizers import make_optimizer
 from rft_jax.training.settings import TrainSettings

@@ -10,18 +10,18 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from rft_jax import distributed, partitioning
 from rft_jax.checkpoints.huggingface import export_model
 from rft_jax.checkpoints.load import describe_checkpoints, load_model
+from rft_jax.checkpoints.names import tokenizer_folder
+from rft_jax.devices import distributed, partitioning
+from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
-from rft_jax.identity import input_identity
-from rft_jax.jsonl import write_json
-from rft_jax.mesh_settings import MeshSettings
-from rft_jax.model_names import tokenizer_folder
+from rft_jax.files.identity import input_identity
+from rft_jax.files.jsonl import write_json
+from rft_jax.files.outputs import OutputFolder
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_adapters, init_params
 from rft_jax.models.lora import with_adapters
-from rft_jax.outputs import OutputFolder
 from rft_jax.prompts import Template, get_template
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
 from rft_jax.training.batches import Batches

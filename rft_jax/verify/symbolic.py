@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from rft_jax.verify.answers import normalise_answer
-from rft_jax.verify.child import Child, ChildDiedError
+from rft_jax.workers.child import Child, ChildDiedError
 
 MAX_CHARS = 1_000  # of a formula; longer ones are compared as text alone
 MAX_MEMORY = 2 << 30  # bytes of address space

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import write_rows
+from rft_jax.files.jsonl import write_rows
 from rft_jax.records import to_row
 from rft_jax.wordproblems.generator import generate_stories
 from rft_jax.wordproblems.pretraining import pretraining_rows

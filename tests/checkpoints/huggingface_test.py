@@ -19,13 +19,13 @@ from safetensors.numpy import load_file, save_file
 from rft_jax.checkpoints.huggingface import export_model, import_params
 from rft_jax.checkpoints.huggingface_config import read_config
 from rft_jax.checkpoints.load import load_model
+from rft_jax.devices.mesh_settings import MeshSettings
+from rft_jax.devices.partitioning import make_mesh, param_shardings
 from rft_jax.errors import UserError
-from rft_jax.mesh_settings import MeshSettings
 from rft_jax.models.config import Lora
 from rft_jax.models.kv_cache import empty_cache
 from rft_jax.models.llama import Llama, init_adapters, unembed
 from rft_jax.models.lora import merge_adapters, with_adapters
-from rft_jax.partitioning import make_mesh, param_shardings
 from tests.llama_twin import random_tensors, tiny_config, write_folder
 
 

@@ -15,10 +15,10 @@ from safetensors.numpy import load_file
 
 from rft_jax.checkpoints.load import LoadedModel, copy_model, describe_checkpoints, load_model
 from rft_jax.checkpoints.train_state import TrainStateCheckpoints
+from rft_jax.devices.mesh_settings import MeshSettings
+from rft_jax.devices.partitioning import make_mesh
 from rft_jax.errors import UserError
-from rft_jax.mesh_settings import MeshSettings
 from rft_jax.models.llama import Params
-from rft_jax.partitioning import make_mesh
 from rft_jax.prompts import TEMPLATES, Template
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from rft_jax.checkpoints.load import LoadedModel, load_model
-from rft_jax.jsonl import read_rows
+from rft_jax.files.jsonl import read_rows
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.kv_cache import KVCache, empty_cache
 from rft_jax.models.llama import Llama, Params, unembed

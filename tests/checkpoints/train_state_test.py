@@ -23,9 +23,9 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from rft_jax.checkpoints.train_state import TrainStateCheckpoints, restore_params
+from rft_jax.devices.mesh_settings import MeshSettings
+from rft_jax.devices.partitioning import make_mesh
 from rft_jax.errors import UserError
-from rft_jax.mesh_settings import MeshSettings
-from rft_jax.partitioning import make_mesh
 
 
 @flax.struct.dataclass
@@ -253,8 +253,8 @@ from flax import struct
 from jax.sharding import NamedSharding, PartitionSpec
 from pathlib import Path
 from rft_jax.checkpoints import train_state
-from rft_jax.mesh_settings import MeshSettings
-from rft_jax.partitioning import make_mesh
+from rft_jax.devices.mesh_settings import MeshSettings
+from rft_jax.devices.partitioning import make_mesh
 from typing import Any
 
 @struct.dataclass

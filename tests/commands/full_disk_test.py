@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rft_jax.jsonl import read_rows
+from rft_jax.files.jsonl import read_rows
 from rft_jax.wordproblems.files import write_split
 
 TRAIN = ("train", "--model", "wordproblems:model", "--gin.train.num_steps=2")

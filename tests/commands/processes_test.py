@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rft_jax.jsonl import write_rows
+from rft_jax.files.jsonl import write_rows
 from rft_jax.records import to_row
 from rft_jax.wordproblems.generator import generate_problems
 from tests.tiny_model import write_tiny_model

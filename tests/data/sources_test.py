@@ -7,7 +7,7 @@ import pytest
 from rft_jax.data.preprocess import training_examples
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
-from rft_jax.jsonl import write_rows
+from rft_jax.files.jsonl import write_rows
 from rft_jax.records import question_digest
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from rft_jax.data.preprocess import training_examples
 from rft_jax.errors import UserError
-from rft_jax.jsonl import write_rows
+from rft_jax.files.jsonl import write_rows
 from rft_jax.prompts import get_template
 from rft_jax.tokenizers import load_tokenizer
 from rft_jax.training.token_arrays import tokenize

@@ -10,7 +10,7 @@ from rft_jax.errors import UserError
 from rft_jax.evaluation.evaluate import evaluate
 from rft_jax.evaluation.intervals import bootstrap_interval, wilson_interval
 from rft_jax.evaluation.settings import EvaluateSettings
-from rft_jax.jsonl import read_json, read_rows, write_json, write_rows
+from rft_jax.files.jsonl import read_json, read_rows, write_json, write_rows
 
 SETTINGS = EvaluateSettings(bootstrap_resamples=500)
 

@@ -14,7 +14,7 @@ import rft_jax.wordproblems
 from rft_jax import cli
 from rft_jax.checkpoints.huggingface import export_model
 from rft_jax.errors import UserError
-from rft_jax.jsonl import read_rows, write_rows
+from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import init_params
 from rft_jax.prompts import TEMPLATES

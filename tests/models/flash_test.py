@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rft_jax.mesh_settings import MeshSettings
+from rft_jax.devices.mesh_settings import MeshSettings
+from rft_jax.devices.partitioning import batch_sharding, make_mesh, param_shardings
 from rft_jax.models import flash
 from rft_jax.models.attention import causal_attention
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Llama, init_params, unembed
-from rft_jax.partitioning import batch_sharding, make_mesh, param_shardings
 
 has_gpu = jax.default_backend() == "gpu"
 

@@ -12,9 +12,9 @@ import pytest
 
 from rft_jax.checkpoints.huggingface import WEIGHTS, import_params
 from rft_jax.checkpoints.huggingface_config import read_config
+from rft_jax.devices.partitioning import path_name
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Llama, Params, unembed
-from rft_jax.partitioning import path_name
 from tests.golden.make_llama_goldens import CASES, PATH, summary
 from tests.llama_twin import random_tensors, random_tokens, write_folder
 

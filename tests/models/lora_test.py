@@ -14,12 +14,12 @@ import pytest
 
 from rft_jax.checkpoints.huggingface import import_params
 from rft_jax.checkpoints.huggingface_config import read_config
+from rft_jax.devices.mesh_settings import MeshSettings
+from rft_jax.devices.partitioning import make_mesh, param_shardings
 from rft_jax.errors import UserError
-from rft_jax.mesh_settings import MeshSettings
 from rft_jax.models.config import LORA_TARGETS, LlamaConfig, Lora
 from rft_jax.models.llama import Llama, Params, init_adapters, unembed
 from rft_jax.models.lora import adapters_of, merge_adapters, with_adapters
-from rft_jax.partitioning import make_mesh, param_shardings
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import init_state, state_shardings, train_step
 from tests.llama_twin import random_tensors, random_tokens, tiny_config, write_folder

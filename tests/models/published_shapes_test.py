@@ -9,10 +9,10 @@ import jax
 import pytest
 
 from rft_jax.checkpoints.huggingface import WEIGHTS, param_shapes
+from rft_jax.devices.partitioning import path_name
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import load_config
 from rft_jax.models.config import LlamaConfig, RopeScaling
-from rft_jax.partitioning import path_name
 
 FOLDER = Path(__file__).parents[2] / "configs" / "models"
 # From the model cards and the sizes of the published safetensors.

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from rft_jax.devices.partitioning import path_name
 from rft_jax.models.config import LlamaConfig, Lora
 from rft_jax.models.llama import Llama, init_params, unembed, unstack_layers
 from rft_jax.models.shapes import adapter_shapes, param_shapes, token_flops, train_flops_per_token
-from rft_jax.partitioning import path_name
 
 SMALL = LlamaConfig(
     vocab_size=128,

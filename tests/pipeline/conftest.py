@@ -11,8 +11,8 @@ import pytest
 
 from rft_jax.commands.loop import RUN
 from rft_jax.gin_settings import Config, load_config
-from rft_jax.pipeline import process
 from rft_jax.pipeline import run as pipeline
+from rft_jax.pipeline.supervise import process
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_rft.py")))
 

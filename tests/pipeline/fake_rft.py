@@ -122,7 +122,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    from rft_jax.pipeline.child import end_with_parent
+    from rft_jax.pipeline.supervise.environment import end_with_parent
 
     end_with_parent()
     sys.exit(main())

@@ -15,9 +15,9 @@ import pytest
 from rft_jax.commands.loop import RUN
 from rft_jax.errors import Preempted, UserError
 from rft_jax.gin_settings import Config, load_config
-from rft_jax.pipeline import process
 from rft_jax.pipeline import run as pipeline
-from rft_jax.pipeline.process import StageFailed
+from rft_jax.pipeline.supervise import process
+from rft_jax.pipeline.supervise.process import StageFailed
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_rft.py")))
 FIVE_ARMS = ["rho", "sft", "sft_steps", "rft", "rft_no_dedup"]

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
+from rft_jax.devices.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.gin_settings import load_config
-from rft_jax.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import param_shapes
 from rft_jax.planning import aot

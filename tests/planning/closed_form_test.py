@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from rft_jax import partitioning
-from rft_jax.chips import CHIPS
-from rft_jax.mesh_settings import MeshSettings, mesh_sizes
+from rft_jax.devices import partitioning
+from rft_jax.devices.chips import CHIPS
+from rft_jax.devices.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.models.config import LlamaConfig, Lora
 from rft_jax.models.llama import Llama, init_adapters, init_params
 from rft_jax.models.shapes import token_flops

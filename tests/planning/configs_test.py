@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rft_jax.devices.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.gin_settings import load_config
-from rft_jax.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.models.config import LlamaConfig
 from rft_jax.planning.advice import train_bytes
 from rft_jax.planning.topologies import parse_topology

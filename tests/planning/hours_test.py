@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rft_jax.chips import CHIPS
+from rft_jax.devices.chips import CHIPS
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import train_flops_per_token
 from rft_jax.planning import paper

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from rft_jax.cli import EXIT_USER, main
+from rft_jax.devices.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.errors import UserError
-from rft_jax.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.models.config import LlamaConfig
 from rft_jax.planning.advice import USABLE, advise, train_bytes
 from rft_jax.planning.settings import PlanSettings

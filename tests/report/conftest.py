@@ -16,7 +16,7 @@ import pytest
 from rft_jax.evaluation.against import read_scores
 from rft_jax.evaluation.compare import compare
 from rft_jax.evaluation.intervals import figure
-from rft_jax.jsonl import write_json, write_rows
+from rft_jax.files.jsonl import write_json, write_rows
 from rft_jax.rft.collect import collect
 from rft_jax.rft.settings import CollectSettings
 

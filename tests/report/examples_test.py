@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rft_jax.jsonl import write_rows
+from rft_jax.files.jsonl import write_rows
 from rft_jax.records import LedgerRow
 from rft_jax.report.examples import cut_at_equations, explain, read_examples
 from rft_jax.report.runs import read_run

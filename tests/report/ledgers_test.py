@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from rft_jax.jsonl import write_rows
+from rft_jax.files.jsonl import write_rows
 from rft_jax.report.ledgers import draw_rows
 
 

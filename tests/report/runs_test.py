@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import write_json, write_rows
+from rft_jax.files.jsonl import write_json, write_rows
 from rft_jax.report.runs import read_run
 
 FIGURE = {"value": 0.5, "ci95": [0.4, 0.6], "n": 100}

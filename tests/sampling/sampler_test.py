@@ -20,7 +20,7 @@ import rft_jax.wordproblems
 from rft_jax.checkpoints.huggingface import export_model
 from rft_jax.checkpoints.load import load_model
 from rft_jax.errors import Preempted, UserError
-from rft_jax.jsonl import write_rows
+from rft_jax.files.jsonl import write_rows
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import init_params
 from rft_jax.prompts import TEMPLATES

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
-from rft_jax.mesh_settings import MeshSettings
 from rft_jax.sampling.geometry import choose_geometry
 from rft_jax.sampling.placement import decoding_shardings, hardware_of, sampling_mesh
 from rft_jax.sampling.settings import SampleSettings

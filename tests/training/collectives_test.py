@@ -10,7 +10,7 @@ from functools import cache
 import jax
 import pytest
 
-from rft_jax.mesh_settings import MeshSettings
+from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import param_shapes
 from rft_jax.planning.aot import Compiled, compile_train_step

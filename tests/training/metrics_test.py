@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import read_rows
+from rft_jax.files.jsonl import read_rows
 from rft_jax.training.metrics import MetricsLog
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rft_jax.jsonl import read_rows, write_rows
+from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.records import to_row
 from rft_jax.training.trainer import train
 from rft_jax.wordproblems.generator import generate_problems

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from rft_jax import partitioning
-from rft_jax.mesh_settings import MeshSettings
+from rft_jax.devices import partitioning
+from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import init_params
 from rft_jax.training.profiling import StepTrace, memory_summary

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rft_jax import partitioning
-from rft_jax.mesh_settings import MeshSettings
+from rft_jax.devices import partitioning
+from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Llama, init_params
 from rft_jax.training.batches import Batches

@@ -18,9 +18,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from rft_jax.checkpoints.load import load_model
-from rft_jax.chips import CHIPS
+from rft_jax.devices.chips import CHIPS
 from rft_jax.errors import Preempted, UserError
-from rft_jax.jsonl import read_rows, write_rows
+from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import train_flops_per_token
 from rft_jax.records import to_row

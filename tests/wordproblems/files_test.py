@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rft_jax.errors import UserError
-from rft_jax.jsonl import read_rows
+from rft_jax.files.jsonl import read_rows
 from rft_jax.records import read_problems
 from rft_jax.wordproblems.files import write_split
 from rft_jax.wordproblems.generator import generate_problems

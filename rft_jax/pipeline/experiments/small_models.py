@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from rft_jax.checkpoints.names import TOKENIZER
 from rft_jax.gin_settings import load_config
-from rft_jax.model_names import TOKENIZER
 from rft_jax.models.config import LlamaConfig
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Given, Stage

@@ -1,0 +1,22 @@
+"""Names that stand for a folder of the package: its small model, and that model's tokenizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rft_jax.files.remote import fetched
+
+EMBEDDED = "wordproblems:model"
+EMBEDDED_FOLDER = Path(__file__).resolve().parents[1] / "wordproblems" / "model"
+TOKENIZER = "wordproblems:tokenizer"
+TOKENIZER_FOLDER = EMBEDDED_FOLDER.with_name("tokenizer")
+
+
+def model_folder(name: str) -> str:
+    """The folder that `--model` names: a path, a URL, or the small model of the package."""
+    return str(EMBEDDED_FOLDER) if name == EMBEDDED else fetched(name)
+
+
+def tokenizer_folder(name: str) -> str:
+    """The folder that `train.tokenizer` names: a path, or the package's own tokenizer."""
+    return str(TOKENIZER_FOLDER) if name == TOKENIZER else name

@@ -1,0 +1,30 @@
+"""Text to pretrain small models on, with worked problems that stand in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rft_jax.derive.inputs import Inputs
+from rft_jax.derive.prompts import BETWEEN
+from rft_jax.errors import UserError
+from rft_jax.wordproblems.pretraining import pretraining_rows
+
+
+def one_shot_text(inputs: Inputs) -> Iterator[dict[str, Any]]:
+    """The embedded pretraining text of `count` tokens; each worked problem has one before it.
+
+    So a model that has read it knows what a one-shot prompt is.
+    """
+    if inputs.count < 1:
+        raise UserError(f"--count {inputs.count}: say how many tokens of text, at least 1")
+    before: dict[str, str] | None = None
+    for row in pretraining_rows(inputs.seed, inputs.count):
+        if "####" not in row["response"]:
+            yield row
+        elif before is None:
+            before = row
+        else:
+            front = f"{before['query']}{before['response']}{BETWEEN}"
+            yield {"query": front + row["query"], "response": row["response"]}
+            before = None

@@ -1,0 +1,88 @@
+"""`rft derive`: the kinds by name, and the file that each writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path as FilePath
+from typing import Any
+
+from rft_jax.derive import controls, prompts
+from rft_jax.derive.inputs import Inputs
+from rft_jax.derive.oracle import oracle_paths
+from rft_jax.derive.pretraining import one_shot_text
+from rft_jax.errors import UserError
+from rft_jax.files.identity import input_identity
+from rft_jax.files.jsonl import write_rows
+from rft_jax.files.outputs import open_output
+from rft_jax.records import Path, Problem, to_row
+from rft_jax.verify.equations import find_annotations
+
+CONTROLS: dict[str, Callable[[Inputs], Mapping[str, list[str]]]] = {
+    "oracle": oracle_paths,
+    "most_likely": controls.most_likely_samples,
+    "random": controls.random_samples,
+    "human": controls.human_paths,
+}
+PROBLEMS: dict[str, Callable[[Inputs], Iterable[Problem]]] = {
+    "few_shot": prompts.few_shot,
+    "turned_round": prompts.turned_round,
+    "chains": prompts.chains,
+    "queried": prompts.queried,
+    "revisions": prompts.revisions,
+    "farthest_revisions": prompts.farthest_revisions,
+}
+TEXT: dict[str, Callable[[Inputs], Iterable[dict[str, Any]]]] = {"one_shot_text": one_shot_text}
+KINDS = (*CONTROLS, *PROBLEMS, *TEXT)
+PATHS_FILE, PROBLEMS_FILE = "paths.jsonl", "problems.jsonl"
+
+
+def derived_file(kind: str) -> str:
+    """What a kind's rows stand in."""
+    return PATHS_FILE if kind in CONTROLS else PROBLEMS_FILE
+
+
+def write_derived(kind: str, inputs: Inputs, output: str) -> None:
+    """Writes the rows of a kind; does nothing in a finished folder.
+
+    Raises:
+      UserError: no such kind, or an input that it needs is missing or bad.
+    """
+    if kind not in KINDS:
+        raise UserError(f"kind {kind!r}; there are {', '.join(KINDS)}")
+    made_with = {
+        "command": "derive",
+        "kind": kind,
+        **{name: _known(getattr(inputs, name)) for name in ("problems", "collected", "examples")},
+        "samples": [input_identity(folder) for folder in inputs.samples],
+        "count": inputs.count,
+        "seed": inputs.seed,
+    }
+    with open_output(output, made_with) as folder:
+        if not folder.is_complete:
+            rows = list(_rows(kind, inputs))
+            if not rows:
+                raise UserError(f"{kind}: nothing comes of these inputs")
+            write_rows(FilePath(output) / derived_file(kind), rows)
+            folder.commit()
+            print(f"{kind}: {len(rows):,} rows")
+
+
+def _known(spec: str) -> str:
+    return input_identity(spec) if spec else ""
+
+
+def _rows(kind: str, inputs: Inputs) -> Iterable[dict[str, Any]]:
+    if kind in CONTROLS:
+        return _path_rows(inputs, CONTROLS[kind](inputs))
+    if kind in PROBLEMS:
+        return map(to_row, PROBLEMS[kind](inputs))
+    return TEXT[kind](inputs)
+
+
+def _path_rows(inputs: Inputs, chosen: Mapping[str, list[str]]) -> Iterator[dict[str, Any]]:
+    """Each problem's human path, then what was chosen for it."""
+    for problem in inputs.asked:
+        responses = [("human", problem.answer), *(("sampled", r) for r in chosen[problem.id])]
+        for origin, response in responses:
+            equations = tuple(e.replace(" ", "") for e in find_annotations(response))
+            yield to_row(Path(problem.id, problem.question, response, origin, (), equations))

@@ -1,0 +1,126 @@
+"""Output folders: made with one set of settings, used by one process, finished by a marker.
+
+A folder holds `settings.json` (what it was made with), `config.gin` (the same as the command line
+resolved it), `.lock` (held while in use; the system lets go of it even after `kill -9`) and, once
+all work is done, `COMPLETE`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import atomic_write, read_json, write_json
+
+SETTINGS = "settings.json"
+COMPLETE = "COMPLETE"
+LOCK = ".lock"
+CONFIG = "config.gin"
+_PATIENCE_SECONDS = 1.0
+# The command line's resolved settings, left in every folder it opens; "" writes none.
+config_text: ContextVar[str] = ContextVar("config_text", default="")
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """A folder that this process holds, made with the settings it asked for."""
+
+    path: Path
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the work was finished, now or in an earlier run."""
+        return (self.path / COMPLETE).exists()
+
+    def commit(self) -> None:
+        """Marks the folder finished."""
+        write_json(self.path / COMPLETE, {})
+
+
+@contextmanager
+def open_output(path: str | Path, settings: Mapping[str, Any]) -> Iterator[OutputFolder]:
+    """Holds an output folder for the length of the block; makes it when it is not there.
+
+    Args:
+      settings: everything that decides what the folder will hold, as JSON values.
+
+    Raises:
+      UserError: the folder is in use, was made with other settings, or holds other things. Nothing
+        in it is touched then. Raised within the block before there was any work, it leaves a
+        folder that may be used with other settings.
+    """
+    path = Path(path)
+    _check_ours(path)
+    path.mkdir(parents=True, exist_ok=True)
+    with open(path / LOCK, "a") as lock:
+        _take(lock, path)
+        _check_settings(path, json.loads(json.dumps(settings)))
+        _write_config(path)
+        try:
+            yield OutputFolder(path)
+        except UserError:
+            _forget_unused(path)
+            raise
+
+
+def _take(lock: IO[str], path: Path) -> None:
+    """Locks the file; what a process that was just killed had begun may hold it for a moment."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"{path}: in use by another process; wait for it or name another --output"
+                ) from error
+        time.sleep(0.05)
+
+
+def _check_ours(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path}: is a file; --output names a folder")
+    if path.is_dir() and not (path / SETTINGS).exists():
+        # A name with a dot is the lock, or what a writer that was killed left aside.
+        others = sorted(p.name for p in path.iterdir() if not p.name.startswith("."))
+        if others:
+            raise UserError(
+                f"{path}: holds {others[0]!r} and no {SETTINGS}, so it is no output folder of this "
+                "program; name a new or empty folder"
+            )
+
+
+def _check_settings(path: Path, settings: dict[str, Any]) -> None:
+    if not (path / SETTINGS).exists():
+        write_json(path / SETTINGS, settings)
+        return
+    found = read_json(path / SETTINGS)
+    for name in [*settings, *found]:
+        if found.get(name) != settings.get(name):
+            raise UserError(
+                f"{path}: was made with {name} = {found.get(name)!r}, now it is "
+                f"{settings.get(name)!r}; name another --output, or go back to that setting"
+            )
+
+
+def _forget_unused(path: Path) -> None:
+    """Takes the settings back where no work was done: a mended command may use the folder then."""
+    if {p.name for p in path.iterdir()} <= {SETTINGS, CONFIG, LOCK}:
+        (path / CONFIG).unlink(missing_ok=True)
+        (path / SETTINGS).unlink()
+
+
+def _write_config(path: Path) -> None:
+    text = config_text.get()
+    if text and not (path / CONFIG).exists():
+        with atomic_write(path / CONFIG) as file:
+            file.write(text)

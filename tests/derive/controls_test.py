@@ -1,0 +1,97 @@
+"""The controls have as many rows as RFT kept, and only right samples in them."""
+
+from __future__ import annotations
+
+from pathlib import Path as FilePath
+
+import pytest
+
+from rft_jax.derive.inputs import Inputs
+from rft_jax.derive.write import write_derived
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import write_rows
+from rft_jax.records import LedgerRow, Path, Problem, Sample, read_paths, to_row
+
+PROBLEMS = [Problem("p", "How many?", "<<1+1=2>>\n#### 2"), Problem("q", "And now?", "#### 3")]
+# Problem, response, verdict, log-probability; `p` has two rows to fill, `q` one.
+DRAWN = [
+    ("p", "a", "correct", -5.0),
+    ("p", "b", "correct", -1.0),
+    ("p", "b", "correct", -1.0),
+    ("p", "x", "wrong_answer", -0.1),
+    ("p", "c", "correct", -3.0),
+    ("q", "d", "correct", -9.0),
+]
+
+
+@pytest.fixture
+def inputs(tmp_path: FilePath) -> Inputs:
+    samples, ledger = [], []
+    for i, (name, response, verdict, logprob) in enumerate(DRAWN):
+        samples.append(Sample(name, i, "m", 0, response, None, "stop", logprob))
+        ledger.append(LedgerRow(name, i, "m", verdict, response, False))
+    kept = []
+    for problem, count in zip(PROBLEMS, (2, 1), strict=True):
+        same = (problem.id, problem.question)
+        kept.append(Path(*same, problem.answer, "human", (), ()))
+        kept += [Path(*same, "kept", "sampled", ("m",), ()) for _ in range(count)]
+    write_rows(tmp_path / "problems.jsonl", map(to_row, PROBLEMS))
+    write_rows(tmp_path / "s" / "samples-00000-of-00001.jsonl", map(to_row, samples))
+    write_rows(tmp_path / "c" / "ledger.jsonl", map(to_row, ledger))
+    write_rows(tmp_path / "c" / "paths.jsonl", map(to_row, kept))
+    where = {name: str(tmp_path / at) for name, at in (("p", "problems.jsonl"), ("c", "c"))}
+    return Inputs(where["p"], where["c"], (str(tmp_path / "s"),), seed=1)
+
+
+def _responses(inputs: Inputs, kind: str, output: FilePath) -> dict[str, list[str]]:
+    """Problem id -> responses, the human path first."""
+    write_derived(kind, inputs, str(output))
+    found: dict[str, list[str]] = {}
+    for _, path in read_paths(output / "paths.jsonl"):
+        found.setdefault(path.id, []).append(path.response)
+    return found
+
+
+def test_the_likeliest_right_texts_each_once(inputs, tmp_path):
+    found = _responses(inputs, "most_likely", tmp_path / "out")
+    assert found == {"p": [PROBLEMS[0].answer, "b", "c"], "q": [PROBLEMS[1].answer, "d"]}
+
+
+def test_random_right_samples_as_often_as_they_were_drawn(inputs, tmp_path):
+    seen = set()
+    for seed in range(40):
+        drawn = Inputs(inputs.problems, inputs.collected, inputs.samples, seed=seed)
+        found = _responses(drawn, "random", tmp_path / str(seed))
+        assert len(found["p"]) == 3 and len(found["q"]) == 2
+        seen.add(tuple(sorted(found["p"][1:])))
+    assert seen == {("a", "b"), ("a", "c"), ("b", "b"), ("b", "c")}
+
+
+def test_the_human_path_as_many_times(inputs, tmp_path):
+    found = _responses(inputs, "human", tmp_path / "out")
+    assert found == {"p": [PROBLEMS[0].answer] * 3, "q": [PROBLEMS[1].answer] * 2}
+
+
+def test_the_rows_say_their_equations(inputs, tmp_path):
+    write_derived("human", inputs, str(tmp_path / "out"))
+    first = next(path for _, path in read_paths(tmp_path / "out" / "paths.jsonl"))
+    assert first.equations == ("1+1=2",)
+
+
+def test_samples_without_logprob_have_no_likeliest(inputs, tmp_path):
+    rows = [
+        Sample("p", 0, "m", 0, "a", None, "stop", None),
+        Sample("q", 5, "m", 0, "d", None, "stop", None),
+    ]
+    write_rows(tmp_path / "s" / "samples-00000-of-00001.jsonl", map(to_row, rows))
+    with pytest.raises(UserError, match="sample 0 of 'p' has no logprob"):
+        write_derived("most_likely", inputs, str(tmp_path / "out"))
+
+
+def test_an_input_that_is_missing_is_named(inputs, tmp_path):
+    with pytest.raises(UserError, match="needs --collected"):
+        write_derived("human", Inputs(inputs.problems), str(tmp_path / "a"))
+    with pytest.raises(UserError, match="needs --samples"):
+        write_derived("random", Inputs(inputs.problems, inputs.collected), str(tmp_path / "b"))
+    with pytest.raises(UserError, match="kind 'randon'; there are oracle"):
+        write_derived("randon", inputs, str(tmp_path / "c"))

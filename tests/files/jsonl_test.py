@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import (
+    atomic_write,
+    file_digest,
+    read_json,
+    read_rows,
+    write_json,
+    write_rows,
+)
+
+ROWS = [{"a": 1, "b": "é\n\u2028"}, {"a": None}, {"lone": "\ud800"}]
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz"])
+def test_rows_come_back_with_their_line_numbers(tmp_path: Path, name: str) -> None:
+    write_rows(tmp_path / name, ROWS)
+    assert list(read_rows(tmp_path / name)) == list(enumerate(ROWS, start=1))
+
+
+def test_blank_lines_count_but_are_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(b'\n{"a": 1}\r\n  \n{"a": 2}')
+    assert list(read_rows(tmp_path / "rows.jsonl")) == [(2, {"a": 1}), (4, {"a": 2})]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_a_byte_order_mark_before_the_first_row_means_nothing(tmp_path: Path, name: str) -> None:
+    write = gzip.open if name.endswith(".gz") else open
+    with write(tmp_path / name, "wb") as file:
+        file.write(b'\xef\xbb\xbf{"a": 1}\r\n{"a": 2}\r\n')
+    assert list(read_rows(tmp_path / name)) == [(1, {"a": 1}), (2, {"a": 2})]
+
+
+def test_a_compressed_file_has_the_same_bytes_each_time(tmp_path: Path) -> None:
+    for name in ("one.gz", "two.gz"):
+        write_rows(tmp_path / name, ROWS)
+    assert file_digest(tmp_path / "one.gz") == file_digest(tmp_path / "two.gz")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"a": 1}\n{"a": ', r"rows\.jsonl:2: not JSON"),
+        (b'{"a": "\xff"}', r"rows\.jsonl:1: not JSON"),
+        (b"[" * 100_000, r"rows\.jsonl:1: not JSON"),
+        (b'{"a": 1}\n[1]\n', r"rows\.jsonl:2: a JSON object is needed, found list"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        list(read_rows(tmp_path / "rows.jsonl"))
+
+
+@pytest.mark.parametrize("content", [b"{}\n", gzip.compress(b'{"a": 1}\n' * 9)[:-12]])
+def test_a_damaged_gzip_stream_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "rows.jsonl.gz").write_bytes(content)
+    with pytest.raises(UserError, match=r"rows\.jsonl\.gz:\d+: the gzip stream is damaged"):
+        list(read_rows(tmp_path / "rows.jsonl.gz"))
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none\.jsonl: no such file"):
+        list(read_rows(tmp_path / "none.jsonl"))
+    with pytest.raises(UserError, match="is a folder; a JSONL file is needed"):
+        list(read_rows(tmp_path))
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as file:
+        file.write("new")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_one_json_value_comes_back(tmp_path: Path) -> None:
+    write_json(tmp_path / "value.json", {"b": [1, "é"], "a": None})
+    assert read_json(tmp_path / "value.json") == {"b": [1, "é"], "a": None}
+    (tmp_path / "value.json").write_text("{")
+    with pytest.raises(UserError, match=r"value\.json: not JSON"):
+        read_json(tmp_path / "value.json")
+    with pytest.raises(UserError, match="no such file"):
+        read_json(tmp_path / "none.json")

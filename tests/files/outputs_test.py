@@ -1,0 +1,83 @@
+"""Output folders: one set of settings, one process, finished by a marker."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.files.outputs import open_output
+
+HOLD = """
+import sys, time
+from rft_jax.files.outputs import open_output
+with open_output(sys.argv[1], {"a": 1}):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_a_folder_is_opened_again_with_the_same_settings_and_knows_if_it_is_finished(
+    tmp_path: Path,
+) -> None:
+    with open_output(tmp_path / "out", {"a": (1, 2)}) as folder:
+        assert not folder.is_complete
+        folder.commit()
+    with open_output(tmp_path / "out", {"a": [1, 2]}) as folder:
+        assert folder.is_complete
+
+
+def test_other_settings_are_refused_with_name_and_both_values_and_nothing_is_touched(
+    tmp_path: Path,
+) -> None:
+    with open_output(tmp_path, {"k": 4, "seed": 0}) as folder:
+        (folder.path / "work").write_text("done")
+    before = listing(tmp_path)
+    with (
+        pytest.raises(UserError, match="was made with k = 4, now it is 8"),
+        open_output(tmp_path, {"k": 8, "seed": 0}),
+    ):
+        pass
+    assert listing(tmp_path) == before
+
+
+def test_a_folder_with_other_things_and_a_file_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match=r"'thesis\.tex'"), open_output(tmp_path, {}):
+        pass
+    with pytest.raises(UserError, match="is a file"), open_output(tmp_path / "thesis.tex", {}):
+        pass
+    assert listing(tmp_path) == {"thesis.tex": b"years of work"}
+
+
+def test_a_mistake_before_any_work_leaves_the_folder_free_for_the_mended_command(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(UserError, match="too long"), open_output(tmp_path, {"length": 512}):
+        raise UserError("too long")
+    with open_output(tmp_path, {"length": 144}) as folder:
+        (folder.path / "work").write_text("begun")
+    with pytest.raises(UserError, match="too short"), open_output(tmp_path, {"length": 144}):
+        raise UserError("too short")
+    with pytest.raises(UserError, match="was made with"), open_output(tmp_path, {"length": 512}):
+        pass
+
+
+def test_a_folder_in_use_is_refused_until_its_process_is_killed(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        with pytest.raises(UserError, match="in use"), open_output(tmp_path, {"a": 1}):
+            pass
+        holder.kill()
+    with open_output(tmp_path, {"a": 1}) as folder:
+        assert not folder.is_complete

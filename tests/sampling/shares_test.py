@@ -1,0 +1,124 @@
+"""Two processes that sample together, on their own problems or in lockstep."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rft_jax.files.jsonl import write_rows
+from rft_jax.records import read_samples
+from rft_jax.sampling.sampler import sample
+from rft_jax.sampling.settings import SampleSettings
+from rft_jax.sampling.shares import Share
+from tests.tiny_model import write_tiny_model
+
+SETTINGS = SampleSettings(
+    num_samples=4, temperature=1.0, max_new_tokens=10, max_prompt_length=40, slots=8, group=2
+)
+_CHILD = """
+import json, sys
+import jax
+port, index, model, problems, output, settings, mesh = sys.argv[1:]
+jax.distributed.initialize(f"127.0.0.1:{port}", 2, int(index))
+from rft_jax.devices.mesh_settings import MeshSettings
+from rft_jax.sampling.sampler import sample
+from rft_jax.sampling.settings import SampleSettings
+mesh = MeshSettings(**json.loads(mesh))
+sample(model, problems, output, None, SampleSettings(**json.loads(settings)), mesh)
+"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random `model`, 25 `problems.jsonl`, and `alone`: one process's samples of them."""
+    folder = tmp_path_factory.mktemp("hosts")
+    write_tiny_model(folder / "model")
+    rows = [
+        {"id": f"p{i}", "question": f"Amy has {i} apples.", "answer": f"#### {i % 3}"}
+        for i in range(25)
+    ]
+    write_rows(folder / "problems.jsonl", rows)
+    model, problems = str(folder / "model"), str(folder / "problems.jsonl")
+    sample(model, problems, str(folder / "alone"), None, SETTINGS)
+    return folder
+
+
+def _on_two_hosts(files: Path, output: Path, mesh: dict[str, int], **changes: Any) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = json.dumps({**vars(SETTINGS), **changes})
+    paths = [str(files / "model"), str(files / "problems.jsonl"), str(output)]
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", _CHILD, str(port), str(i), *paths, settings, json.dumps(mesh)],
+            env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for i in (0, 1)
+    ]
+    for child in children:
+        said, _ = child.communicate(timeout=600)
+        assert child.returncode == 0, said
+
+
+def _rows(*paths: Path) -> list[tuple[str, int, tuple[int, ...] | None]]:
+    return [(one.id, one.sample, one.tokens) for path in paths for _, one in read_samples(path)]
+
+
+@pytest.mark.slow
+def test_two_hosts_draw_disjoint_problems_into_their_own_shards(
+    files: Path, tmp_path: Path
+) -> None:
+    """Together bit for bit what one host draws, also where need decides how many."""
+    output = tmp_path / "out"
+    _on_two_hosts(files, output, {"data": 1, "fsdp": 1, "tensor": 1})
+    shards = [output / f"samples-{i:05d}-of-00002.jsonl" for i in (0, 1)]
+    one = (files / "alone" / "samples-00000-of-00001.jsonl").read_bytes()
+    assert b"".join(shard.read_bytes() for shard in shards) == one
+    assert min(shard.read_bytes().count(b"\n") for shard in shards) == 12 * 4
+    assert (output / "COMPLETE").exists()
+    assert not (output / "parts").exists()
+
+
+@pytest.mark.slow
+def test_a_total_shared_out_by_difficulty_does_not_depend_on_the_hosts(
+    files: Path, tmp_path: Path
+) -> None:
+    need = {"budget": "difficulty", "round_size": 2, "average": 2.5}
+    _on_two_hosts(files, tmp_path / "two", {"data": 1, "fsdp": 1, "tensor": 1}, **need)
+    model, problems = str(files / "model"), str(files / "problems.jsonl")
+    settings = SampleSettings(**{**vars(SETTINGS), **need})
+    sample(model, problems, str(tmp_path / "one"), None, settings)
+    two = [tmp_path / "two" / f"samples-{i:05d}-of-00002.jsonl" for i in (0, 1)]
+    one = tmp_path / "one" / "samples-00000-of-00001.jsonl"
+    assert b"".join(path.read_bytes() for path in two) == one.read_bytes()
+    assert one.read_bytes().count(b"\n") == int(2.5 * 25)
+
+
+@pytest.mark.slow
+def test_two_hosts_in_lockstep_draw_what_one_does(files: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    _on_two_hosts(files, output, {"data": 2, "fsdp": 1, "tensor": 1}, span_hosts=True)
+    found = _rows(output / "samples-00000-of-00001.jsonl")
+    alone = _rows(files / "alone" / "samples-00000-of-00001.jsonl")
+    assert [row[:2] for row in found] == [row[:2] for row in alone]
+    assert sum(map(lambda a, b: a == b, found, alone)) >= 0.99 * len(alone)
+
+
+def test_parts_cover_all_problems_without_overlap() -> None:
+    for count in (1, 2, 3, 8):
+        bounds = [Share(i, count).bounds(25) for i in range(count)]
+        assert bounds[0][0] == 0
+        assert bounds[-1][1] == 25
+        assert all(left[1] == right[0] for left, right in pairwise(bounds))

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from rft_jax.workers.child import ChildDiedError
+from rft_jax.workers.pool import default_workers, map_in_order
+from tests.rft.factories import make_fragile, make_large, make_slow_square
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2, 3])
+def test_results_come_in_the_batches_order(workers: int) -> None:
+    results = map_in_order(make_slow_square, (3,), range(40), workers)
+    assert list(results) == [number**2 for number in range(40)]
+
+
+def test_no_more_batches_are_taken_than_the_workers_can_hold() -> None:
+    taken = 0
+
+    def batches() -> Iterator[int]:
+        nonlocal taken
+        for number in range(1, 200):
+            taken = number
+            yield number
+
+    results = map_in_order(make_slow_square, (1000,), batches(), 2)
+    for done, _ in enumerate(results, start=1):
+        assert taken - done <= 12
+    assert taken == 199
+
+
+def test_answers_larger_than_a_pipe_arrive_whole() -> None:
+    results = list(map_in_order(make_large, (1_000_000,), range(20), 3))
+    assert results == [bytes([number]) * 1_000_000 for number in range(20)]
+
+
+def test_nothing_to_do_is_no_work() -> None:
+    assert list(map_in_order(make_slow_square, (3,), [], 2)) == []
+
+
+def test_a_worker_that_dies_ends_the_work_with_an_error() -> None:
+    with pytest.raises(ChildDiedError):
+        list(map_in_order(make_fragile, (os.getpid(),), range(20), 2))
+
+
+def test_there_is_a_core_to_work_on() -> None:
+    assert default_workers() >= 1
