@@ -15,7 +15,7 @@ _COMMANDS = ("train", "sample", "collect", "derive", "evaluate")
 
 
 def costs_section(runs: Sequence[Run]) -> Section:
-    """A table a run by command, every stage folded beneath; the paper's costs, once."""
+    """A table per run by command, every stage folded beneath; the paper's costs, once."""
     known = [run for run in runs if run.costs]
     parts = []
     for run in known:
@@ -29,20 +29,21 @@ def costs_section(runs: Sequence[Run]) -> Section:
 
 
 _CAPTION = (
-    "FLOPs: every matrix product that is needed, padding included in training, a prompt once a "
-    "problem. By the paper's formulas: 6 N a trained token, 2 N a drawn one with its context, no "
-    "embeddings, a prompt once a sample. Seconds: of a stage's process, start included, in its "
-    "last start; stages that another experiment made are counted there."
+    "FLOPs: all matrix products, padding included in training, each prompt prefilled once per "
+    "problem. The paper's formula: 6 N per trained token, 2 N per sampled token plus attention to "
+    "its context, no embeddings, each prompt prefilled once per sample. Seconds: wall time of the "
+    "stage's process including its start-up; stages reused from another experiment are counted "
+    "there."
 )
 _PAPER_CAPTION = (
     f"FLOPs on GSM8K's 7,473 questions by the formulas of the paper's appendix ({SOURCE}), at 66 "
-    "tokens a question and 130 a path, 3 epochs, 100 samples a question, 13.65 paths a question in "
-    "U33B; in brackets the published figure and how many times of it ours is."
+    "tokens per question and 130 per path, 3 epochs, 100 samples per question, 13.65 paths per "
+    "question in U33B; in brackets the published value and the ratio of ours to it."
 )
 
 
 def costs_table(run: Run) -> Table:
-    """A row a command: stages, tokens, FLOPs both ways, seconds."""
+    """A row per command: stages, tokens, FLOPs by both formulas, seconds."""
     rows = run.costs["stages"]
     cells = []
     for command in _COMMANDS:
@@ -53,11 +54,11 @@ def costs_table(run: Run) -> Table:
     return Table(["", "Stages", *_AMOUNTS], cells)
 
 
-_AMOUNTS = ("Tokens", "FLOPs", "FLOPs, the paper's way", "Device seconds")
+_AMOUNTS = ("Tokens", "FLOPs", "FLOPs, the paper's formula", "Device seconds")
 
 
 def stages_table(run: Run) -> Table:
-    """A row a stage."""
+    """A row per stage."""
     cells = [[Cell(row["stage"]), *_amounts([row])] for row in run.costs["stages"]]
     return Table(["Stage", *_AMOUNTS], cells)
 
@@ -76,7 +77,7 @@ def _amounts(rows: Sequence[Mapping[str, Any]]) -> list[Cell]:
 
 
 def paper_costs_table(recomputed: Sequence[Mapping[str, Any]]) -> Table:
-    """A row a model: recomputed, with the published figure and the ratio."""
+    """A row per model: recomputed FLOPs, with the published value and the ratio."""
     published = paper_results()["flops"]
     cells = []
     for row in recomputed:
@@ -91,12 +92,12 @@ def paper_costs_table(recomputed: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def costs_markdown(run: Run) -> list[str]:
-    """The ledger by command, and the paper's table."""
+    """The costs by command, and the paper's table."""
     if not run.costs:
         return []
     return [
         "### Costs",
         costs_table(run).markdown(),
-        "FLOPs of the paper's models, recomputed (in brackets the published figure):",
+        "FLOPs of the paper's models, recomputed (in brackets: published value, ratio):",
         paper_costs_table(run.costs["paper"]).markdown(),
     ]

@@ -1,4 +1,4 @@
-"""The section on the models: accuracy, over all and by difficulty, and training loss."""
+"""The section on the models: accuracy, accuracy by difficulty, training loss, majority votes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rft_jax.report.html import Section, card, charts
 from rft_jax.report.runs import Run, arm_names, greedy_evaluations, read_predictions
 from rft_jax.report.tables import measure
 
-# A curve is drawn with at most so many points, each the mean of its steps.
+# The most points of a curve; each is the mean over a stretch of steps.
 _CURVE_POINTS = 80
 _BOOTSTRAP = 2000
 
 
 def thin(rows: Sequence[Mapping[str, Any]], name: str) -> list[svg.Point]:
-    """(step, mean of a figure over a stretch of steps); what is no number is left out."""
+    """(step, mean of a metric over a stretch of steps); NaN and infinite values are left out."""
     known = [
         (row["step"], float(row[name]))
         for row in rows
@@ -35,9 +35,9 @@ def thin(rows: Sequence[Mapping[str, Any]], name: str) -> list[svg.Point]:
 
 
 def models_section(runs: Sequence[Run], palette: Mapping[str, int]) -> Section:
-    """What the models get right, on which problems, and how they learned it."""
+    """Accuracy over all problems and by difficulty, training loss, majority votes."""
     cards = [_accuracy_card(runs, palette)]
-    if len(_measured_arms(runs)) <= svg.COLOURS:  # more lines than colours tell nothing apart
+    if len(_measured_arms(runs)) <= svg.COLOURS:  # more lines than colours cannot be told apart
         cards += [*_difficulty_cards(runs, palette), _loss_card(runs, palette)]
         cards += [_votes_card(runs, palette)]
     return Section("models", "The models", charts([one for one in cards if one]))
@@ -48,7 +48,7 @@ def _measured_arms(runs: Sequence[Run]) -> set[str]:
 
 
 def _accuracy_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
-    """A row an arm, a dot a seed."""
+    """A row per arm, a dot per seed."""
     grouped: dict[tuple[str, str, str], list[svg.Point]] = {}
     for run in runs:
         for row in run.rows:
@@ -60,12 +60,12 @@ def _accuracy_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
     rows = [(name, points, palette[model]) for (name, _, model), points in grouped.items()]
     if not rows:
         return ""
-    chart = svg.interval_chart(rows, "right answers")
-    return card(chart, "Accuracy", "A dot a seed, with its 95 % interval.")
+    chart = svg.interval_chart(rows, "accuracy")
+    return card(chart, "Accuracy", "One dot per seed, with its 95 % interval.")
 
 
 def _loss_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
-    """A line a training, an arm's seeds in one colour."""
+    """A line per training run, an arm's seeds in one colour."""
     lines = []
     for run in runs:
         for stage in run.of("train"):
@@ -74,13 +74,13 @@ def _loss_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
                 lines.append(svg.Series(run.arm_name(stage.arm), points, palette[stage.arm]))
     if not lines:
         return ""
-    chart = svg.line_chart(lines, "step", "nats a token", marks=False)
-    caption = "On the responses of each batch, averaged over neighbouring steps."
+    chart = svg.line_chart(lines, "step", "nats per token", marks=False)
+    caption = "Mean loss over response tokens, averaged over neighbouring steps."
     return card(chart, "Training loss", caption)
 
 
 def _votes_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
-    """maj@k against k, a line an evaluation that was asked for several k."""
+    """maj@k against k, a line per evaluation with `evaluate.curve`."""
     lines = []
     for run in runs:
         for stage in run.of("evaluate"):
@@ -94,7 +94,7 @@ def _votes_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
     if not lines:
         return ""
     chart = svg.line_chart(lines, "votes (k)", "maj@k", svg.percent, log_x=True)
-    return card(chart, "Majority votes against k", "Averaged over subsets of k, ties shared.")
+    return card(chart, "Majority votes against k", "Mean over subsets of k samples, ties shared.")
 
 
 def _difficulty_cards(runs: Sequence[Run], palette: Mapping[str, int]) -> list[str]:
@@ -108,7 +108,7 @@ def _difficulty_cards(runs: Sequence[Run], palette: Mapping[str, int]) -> list[s
             svg.Series(names(arm), _by(rows, key), palette[arm]) for arm, rows in grouped.items()
         ]
         if any(len(one.points) > 1 for one in series):
-            chart = svg.line_chart(series, x_label, "right", svg.percent)
+            chart = svg.line_chart(series, x_label, "accuracy", svg.percent)
             cards.append(card(chart, title, "Bars: 95 % intervals over questions."))
     return cards
 
@@ -116,7 +116,7 @@ def _difficulty_cards(runs: Sequence[Run], palette: Mapping[str, int]) -> list[s
 def _scores_by_arm(
     runs: Sequence[Run], palette: Mapping[str, int]
 ) -> dict[str, list[dict[str, Any]]]:
-    """For each arm a row a question: steps, words, and the share right over its seeds."""
+    """For each arm a row per question: steps, words, share of correct answers over its seeds."""
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for run in runs:
         for stage in greedy_evaluations(run):
@@ -139,7 +139,7 @@ def _merged(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _by(rows: Sequence[Mapping[str, Any]], key: str) -> list[svg.Point]:
-    """A point a number of steps, or a point a quarter of the questions by length."""
+    """A point per number of steps, or a point per quartile of the questions' lengths."""
     groups: dict[float, list[float]] = {}
     ordered = sorted(row[key] for row in rows)
     places = {n: float(n) for n in ordered} if key == "steps" else _quarters(ordered)

@@ -1,4 +1,4 @@
-"""The section on an experiment's figures: ours, the paper's beside them, as tables, the fits."""
+"""The section with an experiment's plots: ours, the paper's beside them, tables and fits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Line = Mapping[str, Any]
 
 
 def figures_section(runs: Sequence[Run]) -> Section:
-    """Every figure of every experiment: chart, the published one, and both as a folded table."""
+    """Every plot of every experiment: ours, the published one, and both as a folded table."""
     parts = []
     for run in runs:
         name = f"{run.name}: " if len(runs) > 1 else ""
@@ -34,12 +34,12 @@ def figures_section(runs: Sequence[Run]) -> Section:
 
 
 def figure_chart(figure: Figure) -> str:
-    """Our lines with their intervals, dashed fits and level lines."""
+    """Our lines with their intervals, dashed fits and baselines."""
     return _chart(figure, figure["series"], figure["baselines"])
 
 
 def paper_lines(figure: Figure) -> list[dict[str, Any]]:
-    """The published lines of a figure; none where there is no such figure."""
+    """The published lines of a plot; none where the paper has no such plot."""
     if not figure["paper"]:
         return []
     return published(figure["paper"], figure["log_x"], figure["fit"])
@@ -73,7 +73,7 @@ def _chart(figure: Figure, lines: Sequence[Line], baselines: Sequence[Line]) -> 
     ]
     is_share = _is_share(figure)
     y_format = svg.percent if is_share else svg.plain
-    y_label = figure["y_label"] or ("right answers" if is_share else figure["y"])
+    y_label = figure["y_label"] or ("accuracy" if is_share else figure["y"])
     return svg.line_chart(series, figure["x_label"], y_label, y_format, log_x=figure["log_x"])
 
 
@@ -101,16 +101,16 @@ def _is_share(figure: Figure) -> bool:
 def _caption(figure: Figure) -> str:
     parts = ["Means over seeds; bars: 95 % intervals over questions."] * _is_share(figure)
     if figure["fit"]:
-        parts.append("Dashed: least squares through every training.")
+        parts.append("Dashed: least squares through all training runs.")
     return " ".join(parts)
 
 
 def _paper_caption() -> str:
-    return f"On GSM8K, LLaMA models, one training each ({SOURCE})."
+    return f"On GSM8K, LLaMA models, one training run each ({SOURCE})."
 
 
 def figure_tables(figure: Figure) -> list[tuple[str, Table]]:
-    """(what it is, table): our points, the published ones, and the fits of both."""
+    """(title, table): our points, the published ones, and the fits of both."""
     theirs = paper_lines(figure)
     tables = [("", _points_table(figure, figure["series"], figure["baselines"]))]
     if theirs:
@@ -123,7 +123,7 @@ def figure_tables(figure: Figure) -> list[tuple[str, Table]]:
 
 
 def _points_table(figure: Figure, lines: Sequence[Line], baselines: Sequence[Line]) -> Table:
-    """A row an x, a column a line."""
+    """A row per x, a column per line."""
     lines = [line for line in lines if line["points"]]
     xs = sorted({point["x"] for line in lines for point in line["points"]})
     known = [{point["x"]: point for point in line["points"]} for line in lines]
@@ -143,10 +143,10 @@ def _cell(figure: Figure, point: Mapping[str, Any] | None) -> Cell:
 
 
 def _fits_table(figure: Figure, fits: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
-    """Slopes with both intervals, in points for accuracies."""
+    """Slopes with both intervals, in percentage points for accuracies."""
     scale = 100 if _is_share(figure) else 1
-    per = "a doubling" if figure["log_x"] else f"a unit of {figure['x_label']}"
-    unit = "Points" if scale == 100 else "Slope"
+    per = "doubling" if figure["log_x"] else f"unit of {figure['x_label']}"
+    unit = "Percentage points" if scale == 100 else "Slope"
     cells = [
         [
             Cell(label),
@@ -157,7 +157,7 @@ def _fits_table(figure: Figure, fits: Sequence[tuple[str, Mapping[str, Any]]]) -
         ]
         for label, fit in fits
     ]
-    header = ["Line", f"{unit} for {per}", "Interval over questions", "R²", "Trainings"]
+    header = ["Line", f"{unit} per {per}", "95 % interval over questions", "R²", "Training runs"]
     return Table(header, cells)
 
 
@@ -168,7 +168,7 @@ def _interval(bounds: Sequence[float] | None, scale: float) -> str:
 
 
 def figures_markdown(run: Run) -> list[str]:
-    """The same tables for a paper or a README."""
+    """The tables of all plots, for a paper or a README."""
     parts = []
     for figure in run.figures:
         parts.append(f"### {figure['title']}")

@@ -1,4 +1,4 @@
-"""The top of the page: what came out, in words, as tables and as a picture."""
+"""The top of the page: the main result in words and as tables."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from rft_jax.report.tables import comparison_table, measure, p_text, results_tab
 
 
 def colours(runs: Sequence[Run]) -> dict[str, int]:
-    """A colour for each arm, the same in every chart."""
+    """Arm -> its colour number, the same in every chart."""
     names = dict.fromkeys(row["model"] for run in runs for row in run.rows)
     names |= dict.fromkeys(stage.arm for run in runs for stage in run.stages)
     return {name: i for i, name in enumerate(names)}
 
 
 def headline(run: Run) -> str:
-    """One or two sentences that say what a run found; empty without results."""
+    """The main result of a run in one or two sentences; empty without results."""
     if not run.rows:
         return ""
     compared = _main_comparison(run)
     if compared is None:
         best = max(run.rows, key=lambda row: measure(row)["value"])
-        return f"{run.arm_name(best['model'])} answers {_share(measure(best))} rightly."
+        return f"{run.arm_name(best['model'])} solves {_share(measure(best))}."
     a, b = (_mean_accuracy(run, compared[side]) for side in "ab")
     n = measure(run.rows[0])["n"]
     low, high = (100 * bound for bound in compared["ci95"])
     seeds = len(compared.get("by_seed", ()))
     over = f" on average over {seeds} seeds" if seeds > 1 else ""
     return (
-        f"Of {n:,} test problems, {run.arm_name(compared['a'])} answers {a:.1f} % rightly and "
+        f"Of {n:,} test problems, {run.arm_name(compared['a'])} solves {a:.1f} % and "
         f"{run.arm_name(compared['b'])} {b:.1f} %{over}: {_points(100 * compared['difference'])} "
         f"(95 % interval {low:+.1f} to {high:+.1f}, "
         f"p\u00a0{_equals(compared['p_value'])}). {_verdict(compared)}"
@@ -43,7 +43,7 @@ def headline(run: Run) -> str:
 def _points(difference: float) -> str:
     if abs(difference) < 0.05:
         return "no difference"
-    return f"{abs(difference):.1f} points {'more' if difference > 0 else 'fewer'}"
+    return f"{abs(difference):.1f} percentage points {'higher' if difference > 0 else 'lower'}"
 
 
 def _equals(p_value: float) -> str:
@@ -53,8 +53,8 @@ def _equals(p_value: float) -> str:
 
 def _verdict(compared: Mapping[str, Any]) -> str:
     if compared["p_value"] < 0.05:
-        return "Chance in the choice of test problems does not explain the difference."
-    return "Chance in the choice of test problems could explain the difference."
+        return "The difference is statistically significant (p < 0.05)."
+    return "The difference is not statistically significant (p ≥ 0.05)."
 
 
 def _main_comparison(run: Run) -> Mapping[str, Any] | None:
@@ -81,7 +81,7 @@ def _share(figure: Mapping[str, Any]) -> str:
 
 
 def lead(runs: Sequence[Run]) -> str:
-    """What stands under the heading: a sentence a run, and what must be known to read it."""
+    """The text under the heading: each run's main result, then the runs' notes."""
     parts = []
     for run in runs:
         name = f"<b>{escape(run.name)}.</b> " if len(runs) > 1 else ""
@@ -92,7 +92,7 @@ def lead(runs: Sequence[Run]) -> str:
 
 
 def results_section(runs: Sequence[Run]) -> Section:
-    """The tables: figures with their intervals, and paired comparisons."""
+    """The tables: metrics with their intervals, and paired comparisons."""
     if not any(run.rows for run in runs):
         return Section("results", "Results", "")
     table = "".join(_seeds_card(run) for run in runs if is_repeated(run)) + _all_rows(runs)
@@ -106,7 +106,7 @@ def is_repeated(run: Run) -> bool:
 
 
 def mean_figures(run: Run) -> dict[str, dict[str, Any]]:
-    """Model -> its accuracy over all its seeds, the interval by drawing whole questions again."""
+    """Model -> its accuracy over all seeds, with a 95 % bootstrap interval over questions."""
     shares: dict[str, dict[str, list[bool]]] = {}
     for stage in greedy_evaluations(run):
         by_question = shares.setdefault(stage.arm, {})
@@ -128,8 +128,8 @@ def _seeds_card(run: Run) -> str:
 
 def _all_rows(runs: Sequence[Run]) -> str:
     caption = (
-        "In brackets the 95 % interval: Wilson's where an answer is right or wrong, a bootstrap "
-        "over questions elsewhere."
+        "In brackets the 95 % interval: Wilson's for one answer a question, a bootstrap over "
+        "questions otherwise."
     )
     table = results_table(runs).html()
     if all(is_repeated(run) for run in runs if run.rows):
@@ -141,9 +141,9 @@ def _pairs(runs: Sequence[Run]) -> str:
     if not any(run.comparisons for run in runs):
         return ""
     caption = (
-        "Difference of accuracies in points, question by question, with its 95 % bootstrap "
-        "interval. p: McNemar's exact test for one seed; over several, the exact sign-flip test on "
-        "each question's mean difference. Both speak about other questions for these trained "
-        "models; how much another training would differ, the seeds show."
+        "Difference of accuracies, paired by question, with its 95 % bootstrap interval over "
+        "questions. p: McNemar's exact test for one seed; for several seeds, the exact sign-flip "
+        "test on each question's mean difference. Both generalise to other questions for these "
+        "trained models; the differences by seed show the variation between training runs."
     )
     return card(comparison_table(runs).html(), "Paired comparisons", caption)

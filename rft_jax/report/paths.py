@@ -1,4 +1,4 @@
-"""The section on what sampling found: verdicts and distinct paths, from what collecting counted."""
+"""The section on sampling: verdicts and distinct paths, from the statistics of `rft collect`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rft_jax.report.html import Section, card, charts
 from rft_jax.report.runs import Run, Stage, arm_names, read_settings
 from rft_jax.report.tables import Cell, Table
 
-# The rungs of the dedup ladder, finest first, as they are called on the page.
-RUNG_NAMES = {
+# The dedup levels, finest first, with their names on the page.
+DEDUP_LEVELS = {
     "exact_text": "text",
     "equations": "equation list",
     "canonical": "equation list, operands in any order",
@@ -44,12 +44,12 @@ class Collected:
 
     @property
     def is_deduplicated(self) -> bool:
-        """Whether paths were compared at all."""
+        """Whether duplicates were removed."""
         return self.settings.get("dedup") != "none"
 
 
 def read_collected(runs: Sequence[Run]) -> list[Collected]:
-    """The finished collect stages that made training data."""
+    """The finished collect stages that wrote training data."""
     return [
         Collected(run, stage, read_json(stage.folder / "stats.json"), read_settings(stage.folder))
         for run in runs
@@ -59,7 +59,7 @@ def read_collected(runs: Sequence[Run]) -> list[Collected]:
 
 
 def sampling_section(collected: Sequence[Collected], palette: Mapping[str, int]) -> Section:
-    """What became of the samples, how many paths were kept, and how that grows with k."""
+    """Verdicts of the samples, kept paths, and distinct paths and solved problems against k."""
     cards = [
         _verdict_card(collected),
         _kept_card(collected, palette),
@@ -72,7 +72,7 @@ def sampling_section(collected: Sequence[Collected], palette: Mapping[str, int])
 
 
 def _verdict_card(collected: Sequence[Collected]) -> str:
-    """A bar a model; samples that two stages share are shown once."""
+    """A bar per model; samples that two stages share are shown once."""
     rows: dict[str, Mapping[str, int]] = {}
     for one in collected:
         for model, figures in one.stats["models"].items():
@@ -98,29 +98,29 @@ def _kept_card(collected: Sequence[Collected], palette: Mapping[str, int]) -> st
             here.update({int(paths): problems for paths, problems in counts.items()})
     groups = [(names(arm), counts, palette[arm]) for arm, counts in kept.items()]
     chart = svg.histogram(groups, "kept sampled paths", "problems")
-    caption = "Beside the human path of each problem; all seeds together."
+    caption = "Not counting the reference solution of each problem; all seeds together."
     return card(chart, "Kept paths per problem", caption) if chart else ""
 
 
 def _distinct_card(collected: Sequence[Collected]) -> str:
-    """A line a rung of the dedup ladder, the mean over all collections that compared paths."""
+    """A line per dedup level, the mean over all collect stages that removed duplicates."""
     curves = [one.stats["distinct@k"] for one in collected if one.is_deduplicated]
     lines = []
-    for colour, (rung, name) in enumerate(RUNG_NAMES.items()):
-        points = _mean_curve([curve[rung] for curve in curves if rung in curve])
+    for colour, (level, name) in enumerate(DEDUP_LEVELS.items()):
+        points = _mean_curve([curve[level] for curve in curves if level in curve])
         if points:
             lines.append(svg.Series(name, points, colour))
     if not lines:
         return ""
     chart = svg.line_chart(
-        lines, "samples a problem (k)", "distinct right paths", log_x=True, zero=True
+        lines, "samples per problem (k)", "distinct correct paths", log_x=True, zero=True
     )
-    caption = "Per problem, by what counts as the same; averaged over all choices of k samples."
+    caption = "Per problem and dedup level; mean over all subsets of k samples."
     return card(chart, "Distinct paths against k", caption)
 
 
 def _solved_card(collected: Sequence[Collected], palette: Mapping[str, int]) -> str:
-    """A line an arm: the share of problems with a right path, the mean over its seeds."""
+    """A line per arm: the share of problems with a correct path, the mean over its seeds."""
     curves: dict[str, list[Sequence[Mapping[str, float]]]] = {}
     names = arm_names(one.run for one in collected)
     for one in collected:
@@ -134,9 +134,9 @@ def _solved_card(collected: Sequence[Collected], palette: Mapping[str, int]) -> 
     if not lines:
         return ""
     chart = svg.line_chart(
-        lines, "samples a problem (k)", "problems with a right path", svg.percent, log_x=True
+        lines, "samples per problem (k)", "problems with a correct path", svg.percent, log_x=True
     )
-    caption = "A path is right when its answer and all of its equations are (unbiased pass@k)."
+    caption = "A path is correct when its answer and all its equations are (unbiased pass@k)."
     return card(chart, "Problems solved against k", caption)
 
 
@@ -150,7 +150,7 @@ def _mean_curve(curves: Sequence[Sequence[Mapping[str, float]]]) -> list[svg.Poi
 
 
 def _finders_card(collected: Sequence[Collected]) -> str:
-    """What each model brought to each union: its different right paths, and those of no other."""
+    """For each merged collection: a model's distinct correct paths, and those of no other model."""
     cells = [
         [
             Cell(one.run.arm_name(one.stage.arm)),
@@ -164,12 +164,12 @@ def _finders_card(collected: Sequence[Collected]) -> str:
     ]
     if not cells:
         return ""
-    table = Table(["Union", "Model", "Different right paths", "Found by no other"], cells).html()
+    table = Table(["Union", "Model", "Distinct correct paths", "Of no other model"], cells).html()
     return f'<div class="spaced">{card(table, "What each model contributes")}</div>'
 
 
 def _suspicious_card(collected: Sequence[Collected]) -> str:
-    """References that no sample agrees with while most samples agree on another answer."""
+    """References that no sample agrees with while at least half agree on another answer."""
     found: dict[str, Mapping[str, Any]] = {}
     for one in collected:
         for row in one.stats.get("suspicious_references", ()):
@@ -184,8 +184,8 @@ def _suspicious_card(collected: Sequence[Collected]) -> str:
     table = Table(["Problem", "Reference", "Samples agree on"], cells).html()
     caption = (
         f"{len(found):,} problems, those with the most agreement first. No sample agrees with the "
-        "reference and at least half of them agree with each other: the reference may be wrong, "
-        "or the models share a mistake."
+        "reference, and at least half of them agree with each other: the reference may be "
+        "incorrect, or the models share a mistake."
     )
     return f'<div class="spaced">{card(table, "Suspicious references", caption)}</div>'
 

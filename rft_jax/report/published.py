@@ -1,4 +1,4 @@
-"""The paper's own figures (`paper_results.json`), in the shape that ours have in `results.json`."""
+"""The paper's plots (`paper_results.json`), in the shape that ours have in `results.json`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ Line = dict[str, Any]
 
 @cache
 def paper_results() -> dict[str, Any]:
-    """All numbers of the paper's tables that the package has."""
+    """The numbers of the paper's tables that are compared with."""
     return json.loads(asset("paper_results.json"))
 
 
 def published(name: str, log_x: bool = False, fit: bool = False) -> list[Line]:
-    """The lines of a published figure: `label` and `points` of `x` and `value`, a line a model.
+    """The lines of a published plot: `label` and `points` of `x` and `value`, a line per model.
 
     Args:
-      name: of the figure, as an experiment's `Figure.paper` says it.
-      fit: whether each line with three points gets its own fit, as ours do.
+      name: the plot's name, the value of an experiment's `Figure.paper`.
+      log_x: whether fits are linear in log2(x).
+      fit: whether each line with three points gets a least-squares fit, as ours do.
     """
     lines = [line for line in _FIGURES[name]() if line["points"]]
     for line in lines:
@@ -40,7 +41,7 @@ def published(name: str, log_x: bool = False, fit: bool = False) -> list[Line]:
 
 
 def _line(label: str, xs: Sequence[float], values: Sequence[float | None]) -> Line:
-    """Values in per cent; what was not published is left out."""
+    """A line from values in per cent; values that were not published are left out."""
     points = [
         {"x": x, "value": value / 100}
         for x, value in zip(xs, values, strict=True)
@@ -50,7 +51,7 @@ def _line(label: str, xs: Sequence[float], values: Sequence[float | None]) -> Li
 
 
 def _by_model(table: Mapping[str, Sequence[float | None]], xs: Sequence[float]) -> list[Line]:
-    """A line a model from rows that each have one x."""
+    """A line per model from rows that each have one x."""
     models = paper_results()["models"]
     columns = zip(*table.values(), strict=True)
     return [_line(model, xs, column) for model, column in zip(models, columns, strict=True)]
@@ -60,13 +61,13 @@ def _supervised() -> list[Line]:
     scores = paper_results()["maj1@1"]
     lines = []
     for table, note in (
-        ("sft_3_epochs_by_fraction", "epochs"),
-        ("sft_equal_steps_by_fraction", "steps"),
+        ("sft_3_epochs_by_fraction", "3 epochs"),
+        ("sft_equal_steps_by_fraction", "step-matched"),
     ):
         rows = {**scores[table], "1/1": scores["sft"]}
         xs = [_QUESTIONS / int(fraction.split("/")[1]) for fraction in rows]
         lines += [
-            {**line, "label": f"{line['label']}, as many {note}"}
+            {**line, "label": f"{line['label']}, {note}"}
             for line in _by_model(rows, xs)
             if line["label"] in ("7B", "13B-2", "70B-2")
         ]
@@ -96,7 +97,7 @@ def _paths() -> list[Line]:
 
 
 def _accuracy_by_paths() -> list[Line]:
-    """Each model's accuracy at the paths a question that its own k samples gave."""
+    """Accuracy of each model against the distinct paths per question among its k samples."""
     paths = {line["label"]: {p["x"]: p["value"] for p in line["points"]} for line in _paths()}
     return [
         {
@@ -111,7 +112,7 @@ def _accuracy_by_paths() -> list[Line]:
 
 
 def _union() -> list[Line]:
-    """x: the models whose samples are united (U13B has four, U33B five)."""
+    """x: number of models whose samples are merged (U13B: four, U33B: five)."""
     scores = paper_results()["maj1@1"]
     rows = {
         "0": scores["sft"],
@@ -135,7 +136,7 @@ def _votes() -> list[Line]:
 
 
 def _loss() -> list[Line]:
-    """Accuracy against the pretraining loss, a point a model."""
+    """Accuracy against the pretraining loss, a point per model."""
     losses, scores = paper_results()["pretraining_loss"], paper_results()["maj1@1"]
     models = paper_results()["models"]
     lines = {"ICL": scores["icl_8shot"], "SFT": scores["sft"], "RFT": scores["rft_by_k"]["100"]}

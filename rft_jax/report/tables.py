@@ -1,4 +1,4 @@
-"""Tables: made once, written as HTML for the page and as Markdown for a README or a paper."""
+"""Tables, written as HTML for the page and as Markdown for a README or a paper."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 from rft_jax.report.runs import Run
 
-FIGURES = {"accuracy": "Accuracy", "mean@1": "mean@1", "maj@k": "maj@{k}", "pass@k": "pass@{k}"}
+METRICS = {"accuracy": "Accuracy", "mean@1": "mean@1", "maj@k": "maj@{k}", "pass@k": "pass@{k}"}
+POINTS = "Difference, percentage points"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure and what stands small beside it (its interval)."""
+    """A value and the small text beside it, usually its interval."""
 
     text: str
     small: str = ""
@@ -56,21 +57,21 @@ def _markdown_row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
-def percentage(figure: Mapping[str, Any] | None) -> Cell:
-    """A figure of the files as `58.7 %` with its interval."""
-    if figure is None:
+def percentage(metric: Mapping[str, Any] | None) -> Cell:
+    """A metric of the files as `58.7 %` with its interval."""
+    if metric is None:
         return Cell("–")
-    low, high = (100 * bound for bound in figure["ci95"])
-    return Cell(f"{100 * figure['value']:.1f} %", f"[{low:.1f}, {high:.1f}]")
+    low, high = (100 * bound for bound in metric["ci95"])
+    return Cell(f"{100 * metric['value']:.1f} %", f"[{low:.1f}, {high:.1f}]")
 
 
 def p_text(p_value: float) -> str:
-    """A p-value as it is read: three places, or that it is smaller."""
+    """A p-value with three decimals, or `< 0.001`."""
     return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def results_table(runs: Sequence[Run]) -> Table:
-    """A row a model and seed: size of its data, distinct paths, figures with 95 % intervals.
+    """A row per model and seed: metrics with 95 % intervals, data size, distinct paths.
 
     Columns that no row fills are left out; the run is named where there are several.
     """
@@ -78,9 +79,9 @@ def results_table(runs: Sequence[Run]) -> Table:
     has = {name for _, row in rows for name, value in row.items() if value is not None}
     first = ["seed"] * ("seed" in has)
     counts = [name for name in _COUNTS if name in has and name not in ("seed", "k")]
-    figures = [name for name in FIGURES if name in has]
+    metrics = [name for name in METRICS if name in has]
     ks = sorted({row["k"] for _, row in rows if row.get("k")})
-    titles = [FIGURES[name].format(k=ks[0] if len(ks) == 1 else "k") for name in figures]
+    titles = [METRICS[name].format(k=ks[0] if len(ks) == 1 else "k") for name in metrics]
     if len(ks) > 1:
         first.append("k")
     several = len(runs) > 1
@@ -89,14 +90,14 @@ def results_table(runs: Sequence[Run]) -> Table:
         [Cell(run.arm_name(row["model"]))]
         + [Cell(run.name)] * several
         + [_number(row.get(name), name) for name in first]
-        + [percentage(row.get(name)) for name in figures]
+        + [percentage(row.get(name)) for name in metrics]
         + [_number(row.get(name), name) for name in counts]
         for run, row in rows
     ]
     return Table(header, cells, _first_of_each(rows))
 
 
-# How the counts of a row are headed and written.
+# Column title and number format of each count.
 _COUNTS = {
     "seed": ("Seed", "d"),
     "k": ("k", "d"),
@@ -110,10 +111,10 @@ def _titles(counts: Sequence[str]) -> list[str]:
 
 
 def seeds_table(run: Run, means: Mapping[str, Mapping[str, Any]]) -> Table:
-    """A row a model of a run with several seeds: the mean over them and each seed's accuracy.
+    """A row per model of a run with several seeds: mean accuracy and each seed's accuracy.
 
     Args:
-      means: model -> figure of the mean over its seeds.
+      means: model -> its accuracy over all seeds, as `{"value", "ci95", "n"}`.
     """
     seeds = sorted({row["seed"] for row in run.rows})
     models = dict.fromkeys(row["model"] for row in run.rows)
@@ -143,8 +144,8 @@ def _short_percentage(row: Mapping[str, Any] | None) -> Cell:
 
 
 def measure(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A row's accuracy, or what was measured in its place."""
-    for name in FIGURES:
+    """A row's accuracy, or the first other metric that it has."""
+    for name in METRICS:
         if row.get(name):
             return row[name]
     return {"value": 0.0, "ci95": [0.0, 1.0], "n": 0}
@@ -161,7 +162,7 @@ def _number(value: float | None, name: str) -> Cell:
 
 
 def _first_of_each(rows: Sequence[tuple[Run, Mapping[str, Any]]]) -> frozenset[int]:
-    """Where another model begins, when models have several rows."""
+    """Indices of rows that begin another model, when models have several rows."""
     names = [(run.name, row["model"]) for run, row in rows]
     if len(set(names)) == len(names):
         return frozenset()
@@ -169,7 +170,7 @@ def _first_of_each(rows: Sequence[tuple[Run, Mapping[str, Any]]]) -> frozenset[i
 
 
 def comparison_table(runs: Sequence[Run]) -> Table:
-    """A row a paired comparison: how much better, with interval, p-value and each seed's points."""
+    """A row per paired comparison: difference with its interval, p-value, difference by seed."""
     several = len(runs) > 1
     rows = [(run, row) for run in runs for row in run.comparisons]
     by_seed = any(len(row.get("by_seed", ())) > 1 for _, row in rows)
@@ -183,5 +184,5 @@ def comparison_table(runs: Sequence[Run]) -> Table:
         if by_seed:
             line.append(Cell(", ".join(f"{100 * d:+.1f}" for d in row.get("by_seed", ()))))
         cells.append(line)
-    header = ["Compared", *["Run"] * several, "Points", "p", *["Each seed"] * by_seed]
+    header = ["Compared", *["Run"] * several, POINTS, "p", *["By seed"] * by_seed]
     return Table(header, cells)

@@ -93,7 +93,7 @@ def test_every_published_figure_is_shares_or_counts_in_order_of_x(name: str):
 
 def test_published_figures_stand_where_the_paper_has_them():
     supervised = {line["label"]: line["points"] for line in published("supervised")}
-    whole, least = supervised["7B, as many epochs"][-1], supervised["70B-2, as many steps"][0]
+    whole, least = supervised["7B, 3 epochs"][-1], supervised["70B-2, step-matched"][0]
     assert (whole["x"], whole["value"]) == (7473, pytest.approx(0.359))
     assert (least["x"], least["value"]) == (7473 / 32, pytest.approx(0.274))
     union = {line["label"]: line["points"] for line in published("union")}

@@ -31,44 +31,46 @@ def _run(rows: list[dict[str, Any]], *comparisons: dict[str, Any]) -> Run:
         (
             0.107,
             1e-9,
-            "10.7 points more (95 % interval +8.7 to +12.7, p\u00a0<\u00a00.001). Chance in ",
+            "10.7 percentage points higher (95 % interval +8.7 to +12.7, p\u00a0<\u00a00.001).",
         ),
         (
             -0.01,
             0.3,
-            "1.0 points fewer (95 % interval -3.0 to +1.0, p\u00a0=\u00a00.300). Chance in ",
+            "1.0 percentage points lower (95 % interval -3.0 to +1.0, p\u00a0=\u00a00.300).",
         ),
         (0.0, 1.0, "no difference (95 % interval"),
     ],
 )
-def test_the_difference_is_said_in_words(difference: float, p_value: float, says: str) -> None:
+def test_the_headline_states_difference_interval_and_significance(
+    difference: float, p_value: float, says: str
+) -> None:
     rows = [_row("sft", 0.48), _row("rft", 0.48 + difference)]
     said = headline(_run(rows, _compared("rft", "sft", difference, p_value)))
-    assert said.startswith("Of 2,000 test problems, RFT answers ")
+    assert said.startswith("Of 2,000 test problems, RFT solves ")
     assert says in said
-    assert ("does not explain" in said) == (p_value < 0.05)
+    assert ("is statistically significant (p < 0.05)." in said) == (p_value < 0.05)
 
 
 def test_rft_against_sft_is_the_headline_whatever_else_was_compared() -> None:
     rows = [_row(model, 0.5) for model in ("rho", "sft", "rft")]
     compared = [_compared("sft", "rho", 0.2, 0.001), _compared("rft", "sft", 0.1, 0.001)]
-    assert "RFT answers 50.0 % rightly and SFT 50.0 %: 10.0 points" in headline(
+    assert "RFT solves 50.0 % and SFT 50.0 %: 10.0 percentage points" in headline(
         _run(rows, *compared)
     )
-    assert "SFT answers 50.0 % rightly and Pretrained" in headline(_run(rows, compared[0]))
+    assert "SFT solves 50.0 % and Pretrained" in headline(_run(rows, compared[0]))
 
 
-def test_the_mean_over_seeds_is_told_with_their_number() -> None:
+def test_the_headline_gives_the_mean_over_seeds_and_their_number() -> None:
     rows = [_row("sft", 0.4), _row("sft", 0.5, 1), _row("rft", 0.6), _row("rft", 0.7, 1)]
     compared = {**_compared("rft", "sft", 0.2, 0.001), "by_seed": [0.2, 0.2]}
-    assert "RFT answers 65.0 % rightly and SFT 45.0 % on average over 2 seeds: 20.0" in headline(
+    assert "RFT solves 65.0 % and SFT 45.0 % on average over 2 seeds: 20.0" in headline(
         _run(rows, compared)
     )
 
 
 def test_without_comparisons_the_best_model_is_named() -> None:
     said = headline(_run([_row("sft", 0.48), _row("rft", 0.58)]))
-    assert said == "RFT answers 58.0 % of 2,000 problems (95 % interval 56.0 to 60.0) rightly."
+    assert said == "RFT solves 58.0 % of 2,000 problems (95 % interval 56.0 to 60.0)."
     assert headline(_run([])) == ""
 
 

@@ -75,8 +75,8 @@ def test_the_page_says_in_words_what_was_found(make_run: MakeRun, tmp_path: Path
     lead = re.search(r'<p class="lead">(.*?)</p>', page)
     assert lead
     assert re.search(
-        r"Of 200 test problems, RFT answers \d+\.\d % rightly and SFT \d+\.\d % on average over 2 "
-        r"seeds: \d+\.\d points more \(95 % interval [+\-]\d",
+        r"Of 200 test problems, RFT solves \d+\.\d % and SFT \d+\.\d % on average over 2 "
+        r"seeds: \d+\.\d percentage points higher \(95 % interval [+\-]\d",
         lead[1],
     )
     assert "has seen none of these problems" in page

@@ -90,10 +90,10 @@ def test_seeds_become_columns_beside_their_mean() -> None:
 def test_comparisons_show_points_interval_p_and_each_seed() -> None:
     row = {"a": "rft", "b": "sft", "difference": 0.094, "ci95": [0.05, 0.13], "p_value": 1e-9}
     table = comparison_table([_run([], comparisons=(row,))])
-    assert table.header == ["Compared", "Points", "p"]
+    assert table.header == ["Compared", "Difference, percentage points", "p"]
     assert [c.text for c in table.rows[0]] == ["RFT – SFT", "+9.4", "< 0.001"]
     table = comparison_table([_run([], comparisons=({**row, "by_seed": [0.1, 0.088]},))])
-    assert table.header[-1] == "Each seed"
+    assert table.header[-1] == "By seed"
     assert table.rows[0][-1].text == "+10.0, +8.8"
 
 
