@@ -91,6 +91,7 @@ _TOP = ("docs", "configs", "launch", "notebooks", "benchmarks", "tools")
 
 def _parts() -> dict[str, list[Path]]:
     """Each part of the project with its files: a package with its tests, a folder, a page."""
+    parts = {name: [ROOT / name] for name in ("README.md", "CHANGELOG.md", "Makefile")}
     for folder in _TOP:
         parts[folder] = [p for p in sorted((ROOT / folder).rglob("*")) if p.suffix in _READERS]
     for top in (PACKAGE, ROOT / "tests"):
