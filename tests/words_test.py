@@ -56,7 +56,6 @@ EXEMPT = re.compile(r"wrong_answer|wrong_equation|tables and figures|paper's fig
 # one part with its tests: `pytest tests/words_test.py` without its line shows what is left.
 PENDING = {
     "docs",
-    "configs",
     "launch",
     "notebooks",
     "benchmarks",

@@ -24,7 +24,7 @@ SHARES = {"rho": 0.25, "sft": 0.48, "sft_steps": 0.46, "rft_no_dedup": 0.55, "rf
 NAMES_OF_ARMS = {
     "rho": "Pretrained (ρ)",
     "sft": "SFT",
-    "sft_steps": "SFT, as many steps as RFT",
+    "sft_steps": "SFT, step-matched to RFT",
     "rft": "RFT",
     "rft_no_dedup": "RFT without dedup",
 }
@@ -33,7 +33,7 @@ FIGURE = {
     "title": "Accuracy against k",
     "x": "samples",
     "y": "accuracy",
-    "x_label": "samples a problem (k)",
+    "x_label": "samples per problem (k)",
     "y_label": "",
     "log_x": True,
     "fit": True,

@@ -72,7 +72,7 @@ class SelfRevising:
             x="samples",
             y="accuracy",
             series=("all samples", "the farthest sample"),
-            x_label="samples a training problem (K)",
+            x_label="samples per training problem (K)",
             baselines=("sft",),
         )
         plan.figures.append(figure)

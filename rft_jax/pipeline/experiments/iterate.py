@@ -58,4 +58,4 @@ class Iterate:
             series=("rounds", "SFT's samples alone"),
             x_label=f"rounds of {self.k} samples",
         )
-        plan.figures += [accuracy, paths_of(accuracy, "Different paths against rounds")]
+        plan.figures += [accuracy, paths_of(accuracy, "Distinct paths against rounds")]

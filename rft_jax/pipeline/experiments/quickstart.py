@@ -26,7 +26,7 @@ class Quickstart:
             if seed == plan.seeds[0]:
                 plan.measure("rho", seed, plan.model, "Pretrained (ρ)")
             plan.measure("sft", seed, sft, "SFT")
-            plan.measure("sft_steps", seed, matched, "SFT, as many steps as RFT")
+            plan.measure("sft_steps", seed, matched, "SFT, step-matched to RFT")
             plan.measure("rft", seed, rft, "RFT")
             plan.measure("rft_no_dedup", seed, long, "RFT without dedup")
             if not asked or "rft_oracle" in asked:

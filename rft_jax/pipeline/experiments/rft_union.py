@@ -11,7 +11,7 @@ from rft_jax.pipeline.measures import Figure, paths_of
 from rft_jax.pipeline.plan import Plan, model_input
 from rft_jax.pipeline.stages import Argument, OutputOf, Stage
 
-MORE, EQUAL = "each with all its samples", "as many samples in all"
+MORE, EQUAL = "all samples of each model", "same total number of samples"
 
 
 @dataclass(frozen=True)
@@ -98,4 +98,4 @@ class RftUnion:
             baselines=("sft",),
             paper="union",
         )
-        plan.figures += [accuracy, paths_of(accuracy, "Different paths against the models")]
+        plan.figures += [accuracy, paths_of(accuracy, "Distinct paths against union size")]

@@ -9,7 +9,7 @@ from rft_jax.pipeline.measures import Figure
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import StepsOf
 
-EPOCHS, STEPS = "as many epochs", "as many steps"
+EPOCHS, STEPS = "epoch-matched", "step-matched"
 
 
 @dataclass(frozen=True)

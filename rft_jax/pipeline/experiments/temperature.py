@@ -58,4 +58,4 @@ class Temperature:
             series=lines,
             x_label="temperature of the samples",
         )
-        plan.figures += [accuracy, paths_of(accuracy, "Different paths against temperature")]
+        plan.figures += [accuracy, paths_of(accuracy, "Distinct paths against temperature")]

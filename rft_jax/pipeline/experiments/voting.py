@@ -81,11 +81,11 @@ class PathDiversity:
             plan.compare(arm, "sft")
         figure = Figure(
             name="diversity",
-            title="Different right paths of a test problem",
+            title="Distinct correct paths of a test problem",
             x="test_paths",
             y="problems",
             series=tuple(names),
-            x_label="different right paths",
+            x_label="distinct correct paths",
             y_label="test problems",
         )
         plan.figures.append(figure)

@@ -9,11 +9,11 @@ from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Argument, OutputOf
 
 LABELS = {
-    "rft": "RFT: the different right paths",
-    "oracle": "Oracle: as many of the generator's paths",
-    "most_likely": "As many right samples, the likeliest",
-    "random": "As many right samples, at random",
-    "human": "The human path, as many times",
+    "rft": "RFT: distinct correct paths",
+    "oracle": "Oracle: as many paths from the generator",
+    "most_likely": "As many correct samples, the likeliest",
+    "random": "As many correct samples, at random",
+    "human": "Reference solution, repeated",
 }
 
 
@@ -43,7 +43,7 @@ class WhatCarriesTheGain:
                     inputs["samples"] = OutputOf(samples)
                 trained[kind] = plan.train(kind, seed, plan.derive(kind, kind, seed, inputs))
             for arm, model in trained.items():
-                plan.measure(arm, seed, model, LABELS[arm], "trained on as many rows")
+                plan.measure(arm, seed, model, LABELS[arm], "same number of training rows")
             plan.measure("sft", seed, sft, "SFT")
         for arm in ("rft", *self.kinds):
             plan.compare(arm, "sft")
@@ -51,11 +51,11 @@ class WhatCarriesTheGain:
             plan.compare("rft", kind)
         figure = Figure(
             name="paths",
-            title="Accuracy against different paths, at equal numbers of rows",
+            title="Accuracy against distinct paths, same number of rows",
             x="paths_per_problem",
             y="accuracy",
-            series=("trained on as many rows",),
-            x_label="different paths a problem",
+            series=("same number of training rows",),
+            x_label="distinct paths per problem",
             baselines=("sft",),
         )
         plan.figures.append(figure)
