@@ -200,7 +200,7 @@ def _jax_backend(hosts: Hosts) -> str:
         return os.environ.get("JAX_PLATFORMS", "several hosts")
     question = "import jax; print(jax.default_backend())"
     asked = subprocess.run(
-        [sys.executable, "-c", question], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", question], capture_output=True, text=True, check=False
     )
     if asked.returncode != 0:
         reason = asked.stderr.strip().splitlines()[-1:] or ["no reason given"]

@@ -1,16 +1,18 @@
 """A child process that answers requests: bounded by deadlines from outside, gone with its parent.
 
-The child runs `python -m rft_jax.workers.child module:function`, so it imports what it needs and
-nothing of the caller's main module, and it owns no memory, lock or thread of the caller's. Requests
-and answers are pickles, each with its length in front, over the child's stdin and stdout; both ends
-are this program. A thread of the child's reads ahead and ends the process when the pipe closes: a
-parent that was killed leaves nothing behind, even where the child is in the middle of something.
+The child is a Python process of its own, so it imports what it needs and nothing of the caller's
+main module or working directory, and it shares no memory, lock or thread with the caller. Requests
+are pickles, replies JSON unless the caller says otherwise, each with its length in front, over the
+child's stdin and stdout: reading a reply runs nothing, whatever happened to the child. A thread in
+the child reads ahead and ends the process when the pipe closes: a parent that was killed leaves
+nothing behind, even while the child computes.
 """
 
 from __future__ import annotations
 
 import fcntl
 import importlib
+import json
 import os
 import pickle
 import queue
@@ -23,16 +25,27 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
+
+from rft_jax.workers.start import python_command
 
 _LENGTH = struct.Struct("<Q")
 _PIPE_BYTES = 1 << 20
-_PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
+
+
+class _Format(NamedTuple):
+    dumps: Callable[[Any], bytes]
+    loads: Callable[[bytes], Any]
+
+
+_FORMATS = {
+    "json": _Format(lambda value: json.dumps(value).encode(), json.loads),
+    "pickle": _Format(lambda value: pickle.dumps(value, pickle.HIGHEST_PROTOCOL), pickle.loads),
+}
 
 
 class ChildDiedError(RuntimeError):
-    """The child ended, or was ended, before it answered."""
+    """The child ended, or was killed, before it answered."""
 
 
 class Child:
@@ -42,15 +55,16 @@ class Child:
       factory: `module:function`; called in the child with `arguments`, returns the function that
         answers requests.
       arguments: of the factory; must pickle.
+      replies: format of the replies: `json`, or `pickle` where the child handles nothing that
+        could corrupt it.
     """
 
-    def __init__(self, factory: str, *arguments: Any) -> None:
-        path = os.pathsep.join(filter(None, (_PACKAGE_PARENT, os.environ.get("PYTHONPATH"))))
+    def __init__(self, factory: str, *arguments: Any, replies: str = "json") -> None:
+        self._loads = _FORMATS[replies].loads
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "rft_jax.workers.child", factory],
+            [*python_command(f"{__name__}:main"), factory, replies],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
         )
         self._widen_pipes()
         self.send(arguments)
@@ -84,7 +98,7 @@ class Child:
         """
         assert self._process.stdin is not None
         try:
-            _write(self._process.stdin, request)
+            _write(self._process.stdin, _FORMATS["pickle"].dumps(request))
         except BrokenPipeError as error:
             raise ChildDiedError(f"exit code {self.close()}") from error
 
@@ -93,14 +107,17 @@ class Child:
 
         Raises:
           TimeoutError: none came within `timeout` seconds; the child has been killed.
-          ChildDiedError: it is gone.
+          ChildDiedError: it is gone, or wrote something else than a reply and has been killed.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            return pickle.loads(self._read_frame(deadline))
+            return self._loads(self._read_frame(deadline))
         except TimeoutError:
             self.close()
             raise
+        except ValueError as error:
+            self.close()
+            raise ChildDiedError("its reply is not readable") from error
 
     def _read_frame(self, deadline: float | None) -> bytes:
         (length,) = _LENGTH.unpack(self._read(_LENGTH.size, deadline))
@@ -130,8 +147,7 @@ class Child:
         return self._process.wait()
 
 
-def _write(stream: IO[bytes], value: Any) -> None:
-    data = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+def _write(stream: IO[bytes], data: bytes) -> None:
     stream.write(_LENGTH.pack(len(data)))
     stream.write(data)
     stream.flush()
@@ -147,7 +163,9 @@ def _read_requests(stream: IO[bytes], requests: queue.SimpleQueue) -> None:
         requests.put(data)
 
 
-def _main(factory: str) -> None:
+def main() -> None:
+    """In the child: answers requests until the parent is gone."""
+    factory, replies = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     # Answers go out on a descriptor of their own, so that nothing a library prints can mix in.
     answers = os.fdopen(os.dup(1), "wb")
@@ -158,12 +176,8 @@ def _main(factory: str) -> None:
     make: Callable[..., Callable[[Any], Any]] = getattr(importlib.import_module(module), name)
     answer = make(*pickle.loads(requests.get()))
     while True:
-        result = answer(pickle.loads(requests.get()))
+        reply = _FORMATS[replies].dumps(answer(pickle.loads(requests.get())))
         try:
-            _write(answers, result)
+            _write(answers, reply)
         except BrokenPipeError:
             os._exit(0)
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1])

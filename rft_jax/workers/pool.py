@@ -37,7 +37,7 @@ def map_in_order(
     with ExitStack() as stack, selectors.DefaultSelector() as selector:
         waiting: dict[Child, deque[int]] = {}
         for _ in range(workers - 1):
-            child = Child(name, *arguments)
+            child = Child(name, *arguments, replies="pickle")
             stack.callback(child.close)
             selector.register(child, selectors.EVENT_READ)
             waiting[child] = deque()

@@ -12,7 +12,7 @@ import pytest
 
 from rft_jax.workers.child import Child, ChildDiedError
 
-HERE = "tests.verify.factories"
+HERE = "tests.workers.factories"
 
 
 @pytest.fixture
@@ -56,10 +56,34 @@ def test_a_child_that_cannot_start_is_noticed() -> None:
 
 def test_large_requests_and_answers_pass_while_the_child_is_busy() -> None:
     child = Child(f"{HERE}:make_echo")
-    data = b"x" * 5_000_000
+    data = "x" * 5_000_000
     for _ in range(3):
         child.send(data)
     assert all(child.receive() == data for _ in range(3))
+    child.close()
+
+
+def test_reading_a_reply_runs_nothing_whatever_the_child_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    child = Child(f"{HERE}:make_impostor")
+    child.send(1)
+    with pytest.raises(ChildDiedError, match="not readable"):
+        child.receive(timeout=60)
+    assert not (tmp_path / "a-pickle-was-read").exists()
+    assert not _is_alive(child.pid)
+
+
+def test_files_of_the_working_directory_are_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("random", "queue", "string", "json", "typing", "rft_jax", "numpy"):
+        (tmp_path / f"{module}.py").write_text("raise ImportError('a file of the user')")
+    monkeypatch.chdir(tmp_path)
+    child = Child(f"{HERE}:make_echo")
+    child.send([1, "two", None])
+    assert child.receive(timeout=60) == [1, "two", None]
     child.close()
 
 

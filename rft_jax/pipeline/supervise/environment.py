@@ -9,10 +9,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-import rft_jax
-
 ENDS_WITH_PARENT = "RFT_ENDS_WITH_PARENT"
-_PACKAGE_PARENT = Path(rft_jax.__file__).resolve().parent.parent
 
 
 def child_environment(environment: Mapping[str, str], one_thread: bool) -> dict[str, str]:
@@ -26,8 +23,6 @@ def child_environment(environment: Mapping[str, str], one_thread: bool) -> dict[
         the number of cores, and two together get more done than each on all cores.
     """
     child = dict(environment)
-    paths = [str(_PACKAGE_PARENT), *filter(None, [child.get("PYTHONPATH")])]
-    child["PYTHONPATH"] = os.pathsep.join(paths)
     child["PYTHONUNBUFFERED"] = "1"
     child.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder(environment)))
     child.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")

@@ -7,7 +7,6 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -15,9 +14,10 @@ from pathlib import Path
 from typing import Protocol
 
 from rft_jax.pipeline.supervise.environment import ENDS_WITH_PARENT
+from rft_jax.workers.start import python_command
 
 # What `rft` is for a child: this very installation, whatever stands on the PATH.
-COMMAND = (sys.executable, "-m", "rft_jax.cli")
+COMMAND = python_command("rft_jax.cli:main")
 SHOWN_LINES = 15
 SECONDS_TO_SAVE = 120.0
 USER_ERROR, PREEMPTED = 2, 75
