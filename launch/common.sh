@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# What the launch scripts share; sourced by them.
+# Functions of all launch scripts, which source this file.
 
 DRY_RUN=""
 
-# The comment at the head of a script is its help.
+# The first comment of a script is its help text.
 show_help() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
 
-# A mistake of the user's: one line, exit code 2, as rft itself does.
+# For mistakes of the user: one line and exit code 2, as for rft itself.
 die() {
   echo "${0##*/}: $*; see $0 --help" >&2
   exit 2
 }
 
-# Words quoted so that they can be typed again; words that need no quotes get none.
+# The words quoted for a shell; words that need no quotes get none.
 quoted() {
   local word line=""
   for word in "$@"; do
@@ -24,22 +24,22 @@ quoted() {
   printf '%s' "$line"
 }
 
-# Runs a command, after printing it; with --dry_run prints it only.
+# Prints a command and runs it; with --dry_run only prints it.
 run() {
   printf '%s\n' "$(quoted "$@")"
   [[ -n $DRY_RUN ]] || "$@"
 }
 
-# The value after a flag, which must be there.
+# The value after a flag; a missing value is an error.
 value_of() {
   [[ $# -ge 2 && $2 != --* ]] || die "$1 needs a value"
   printf '%s' "$2"
 }
 
-# What several hosts do together. Every other command is one process's work.
+# Refuses commands that cannot run on several hosts.
 check_hosts() { # HOSTS WHAT COMMAND
   case $3 in
     train | sample | evaluate | run) ;;
-    *) [[ $1 == 1 ]] || die "$2 has $1 hosts, and rft $3 runs on one (train, sample, evaluate and run are for several)" ;;
+    *) [[ $1 == 1 ]] || die "$2 has $1 hosts, but rft $3 runs on one (only train, sample, evaluate and run take several)" ;;
   esac
 }

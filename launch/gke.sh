@@ -3,22 +3,22 @@
 #
 #   launch/gke.sh ACTION --name NAME [FLAGS] [-- COMMAND [FLAGS OF rft COMMAND]]
 #   launch/gke.sh apply --name sft --image IMAGE --claim rft -- train --model models/7b --data data/train.jsonl --output runs/sft
-#   launch/gke.sh apply --name draw --slices 4 --image IMAGE --claim rft -- sample --model runs/sft --problems data/train.jsonl \
+#   launch/gke.sh apply --name samples --slices 4 --image IMAGE --claim rft -- sample --model runs/sft --problems data/train.jsonl \
 #     --output runs/samples
 #
-#   apply    starts it; kubectl has to be there, and the JobSet controller in the cluster
-#   logs     follows what it prints
-#   status   the JobSet's state
-#   delete   ends it: SIGTERM, and two minutes to save the state
+#   apply    starts the command; needs kubectl, and the JobSet controller in the cluster
+#   logs     follows its output
+#   status   prints the JobSet's state
+#   delete   stops it: SIGTERM, then two minutes to save the state
 #
-#   --name NAME          of the JobSet
-#   --image IMAGE        made from launch/Dockerfile
-#   --claim CLAIM        persistent volume claim with models, data and outputs, mounted where the command runs
-#   --accelerator LABEL  tpu-v5-lite-podslice, tpu-v5p-slice or tpu-v6e-slice (tpu-v6e-slice)
-#   --topology T         such as 2x4; 2x2x2 for v5p (2x4). Of several hosts for train, sample, evaluate and run
-#   --slices N           with `sample`: so many slices divide the problems among themselves (1)
-#   --max_restarts N     after failures and preemptions (50); a mistake in the command (exit code 2) is not tried again
-#   --dry_run            print the manifest, or the kubectl command, and stop
+#   --name NAME          name of the JobSet
+#   --image IMAGE        image built from launch/Dockerfile
+#   --claim CLAIM        persistent volume claim with models, data and outputs; the command runs in its folder
+#   --accelerator LABEL  tpu-v5-lite-podslice, tpu-v5p-slice or tpu-v6e-slice (default: tpu-v6e-slice)
+#   --topology T         such as 2x4, or 2x2x2 for v5p (default: 2x4); several hosts for train, sample, evaluate, run
+#   --slices N           for `sample`: number of slices, each with a share of the problems (default: 1)
+#   --max_restarts N     restarts after failures and preemptions (default: 50); exit code 2, a mistake, is not retried
+#   --dry_run            print the manifest or the kubectl command, and stop
 
 set -euo pipefail
 # shellcheck source=launch/common.sh
@@ -30,7 +30,7 @@ action=${1:---help}
 case $action in
   --help | -h) show_help; exit ;;
   apply | logs | status | delete) ;;
-  *) die "$action: no action of this script" ;;
+  *) die "$action: no such action" ;;
 esac
 while [[ $# -gt 0 ]]; do
   case $1 in
@@ -44,24 +44,24 @@ while [[ $# -gt 0 ]]; do
     --max_restarts) max_restarts=$(value_of "$@"); shift 2 ;;
     --dry_run) DRY_RUN=1; shift ;;
     --) shift; break ;;
-    *) die "$1: no flag of this script; rft's own come after --" ;;
+    *) die "$1: no such flag; flags of rft come after --" ;;
   esac
 done
-[[ $name =~ ^[a-z]([a-z0-9-]*[a-z0-9])?$ ]] || die "--name is '$name'; lower-case letters, digits and - are needed"
+[[ $name =~ ^[a-z]([a-z0-9-]*[a-z0-9])?$ ]] || die "--name is '$name'; use lower-case letters, digits and -"
 
-# A YAML list on one line, each word in JSON's quotes.
+# A YAML list on one line, each word quoted as in JSON.
 yaml_list() {
   local word line=""
   for word in "$@"; do
     word=${word//\\/\\\\}
     word=${word//\"/\\\"}
-    # $( ) would be filled in by Kubernetes.
+    # Kubernetes would expand $( ).
     line+="${line:+, }\"${word//\$/\$\$}\""
   done
   printf '[%s]' "$line"
 }
 
-# How the hosts of a slice find each other: at the first pod of the first job, by the name that JobSet gives it.
+# The hosts of a slice connect to the first pod of the first job, by the name that JobSet gives it.
 cluster_variables() { # HOSTS
   cat <<VARIABLES
                     - name: JAX_COORDINATOR_ADDRESS
@@ -77,15 +77,15 @@ VARIABLES
 
 manifest() {
   local command chips=$((${topology//x/*})) hosts=1 cluster=""
-  # Hosts of a slice of several have 4 chips each.
+  # In a slice with several hosts each host has 4 chips.
   if [[ $chips -gt 8 || ($accelerator == *v5p* && $chips -gt 4) ]]; then
     hosts=$((chips / 4)) chips=4
     cluster=$(cluster_variables "$hosts")$'\n'
   fi
   check_hosts "$hosts" "$topology" "$1"
   if [[ $1 == sample && $slices -gt 1 ]]; then
-    [[ $hosts == 1 ]] || die "--slices $slices of $hosts hosts; slices that share a sampling are of one host each"
-    # $(SLICE) is filled in by Kubernetes.
+    [[ $hosts == 1 ]] || die "--slices $slices of $hosts hosts; sampling over several slices needs slices with one host each"
+    # Kubernetes expands $(SLICE).
     command="[\"python\", \"/rft/launch/sample_shard.py\", \"--shard\", \"\$(SLICE)\", \"--shards\", \"$slices\", \"--\","
     command+=" $(yaml_list "${@:2}" | cut -c 2-)"
   else
@@ -156,8 +156,8 @@ case $action in
   apply)
     [[ $# -gt 0 ]] || die "no rft command after --"
     [[ -n $image ]] || die "--image is needed"
-    [[ -n $claim ]] || die "--claim is needed: a pod's own disk goes with it"
-    [[ $topology =~ ^[0-9]+(x[0-9]+)+$ ]] || die "--topology is $topology; such as 2x4 is needed"
+    [[ -n $claim ]] || die "--claim is needed: a pod's own disk is deleted with it"
+    [[ $topology =~ ^[0-9]+(x[0-9]+)+$ ]] || die "--topology is $topology; write it like 2x4"
     text=$(manifest "$@")
     if [[ -n $DRY_RUN ]]; then
       printf '%s\n' "$text"

@@ -5,14 +5,15 @@
 #   launch/gpus.sh --gpus 8 -- train --model models/7b --data gsm8k:train --output runs/sft --gin_file runs/sft.gin
 #   launch/gpus.sh --gpus 8 -- sample --model runs/sft --problems gsm8k:train --output runs/samples
 #
-#   --gpus N    how many GPUs; all of them without it
-#   --together  one process for `sample` too, for a model that one GPU can't hold (with --gin.sample.shard_weights=True)
-#   --python P  the Python with rft_jax; .venv/bin/python without it
+#   --gpus N    number of GPUs (default: all)
+#   --together  one process for `sample` too, for a model that does not fit on one GPU (with
+#               --gin.sample.shard_weights=True)
+#   --python P  the Python with rft_jax (default: .venv/bin/python)
 #   --dry_run   print the commands and stop
 #
-# `sample` starts a process a GPU, each with its share of the problems; when all are finished their files lie in
-# --output as shards of one sample folder. Every other command is one process that sees all N GPUs. Run the same
-# line again to go on after an interruption. SIGTERM and Ctrl-C are passed on, so that the state is saved (exit 75).
+# `sample` starts one process per GPU, each with a share of the problems; their files in --output are shards of one
+# sample folder. Every other command is one process that uses all N GPUs. Run the same line again to resume after an
+# interruption. SIGTERM and Ctrl-C are passed on, so the state is saved (exit code 75).
 
 set -euo pipefail
 here=$(dirname "$0")
@@ -28,12 +29,12 @@ while [[ $# -gt 0 ]]; do
     --python) python=$(value_of "$@"); shift 2 ;;
     --dry_run) DRY_RUN=1; shift ;;
     --) shift; break ;;
-    *) die "$1: no flag of this script; rft's own come after --" ;;
+    *) die "$1: no such flag; flags of rft come after --" ;;
   esac
 done
 [[ $# -gt 0 ]] || die "no rft command after --"
 [[ -n $gpus ]] || gpus=$(nvidia-smi --list-gpus | wc -l)
-[[ $gpus =~ ^[1-9][0-9]*$ ]] || die "--gpus is $gpus; 1 or more is needed"
+[[ $gpus =~ ^[1-9][0-9]*$ ]] || die "--gpus is $gpus; it must be at least 1"
 
 if [[ $1 != sample || $gpus == 1 || -n $together ]]; then
   devices=$(seq -s , 0 $((gpus - 1)))

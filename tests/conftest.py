@@ -1,4 +1,4 @@
-"""Tests run on 8 CPU devices, so that every mesh can be tried; set before JAX is imported."""
+"""Tests run on 8 CPU devices, for all kinds of meshes; set before JAX is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command lines in README.md and docs/, and what each page says they need."""
+"""The command lines in README.md and docs/, and the requirements that their pages mark."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# What a comment before a block may say that its commands need, and no test has.
+# Requirements that no test has; a comment before a block marks its commands with one of them.
 CLOUD, HOSTS, GPU, HOURS = "needs a cloud", "needs several hosts", "needs a GPU", "takes hours"
 MARKS = (CLOUD, HOSTS, GPU, HOURS)
 
@@ -20,8 +20,8 @@ class Block:
     """A fenced block.
 
     Attributes:
-      number: of its first line in the page.
-      mark: what the page says it needs; '' for nothing.
+      number: line number of its first line in the page.
+      mark: the marked requirement of its commands; '' for none.
     """
 
     page: Path
@@ -36,8 +36,8 @@ class Line:
     """A command line in a block.
 
     Attributes:
-      words: the program without its folder in `.venv`, and what follows.
-      variables: set before it.
+      words: the program, without its folder in `.venv`, and its arguments.
+      variables: environment variables set in the same line.
     """
 
     block: Block
@@ -68,7 +68,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def lines(page: Path) -> Iterator[Line]:
-    """The command lines of a page's shell blocks, continued ones joined."""
+    """The command lines of a page's shell blocks; continued lines are joined."""
     for block in blocks(page):
         if block.language not in ("", "sh", "bash", "shell"):
             continue

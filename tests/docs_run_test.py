@@ -1,7 +1,7 @@
-"""The commands of README.md and docs/, typed in the order of the page, at a tiny size.
+"""The commands of README.md and docs/ run in the order of the page, at a tiny size.
 
-What needs a cloud, several hosts, a GPU or hours is marked in the page; of the last, what
-`--dry_run` does is run.
+Commands that need a cloud, several hosts, a GPU or hours are marked in the page; of those that take
+hours, `--dry_run` is run.
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("page", sorted({line.block.page for line in LINES}), ids=lambda p: p.name)
-def test_the_commands_of_a_page_work_as_they_are_typed(
-    page: Path, stock: Path, tmp_path: Path
-) -> None:
+def test_the_commands_of_a_page_work_as_printed(page: Path, stock: Path, tmp_path: Path) -> None:
     _typed(tmp_path, page.name, str(stock))
     if page.name in ("README.md", "own-data.md"):  # its stages have read each other's files
         last = tmp_path / "runs" / "rft-eval"

@@ -1,4 +1,4 @@
-"""What README.md and docs/ say exists: commands, flags, settings, scripts, tests, pages."""
+"""README.md and docs/ name only existing commands, flags, settings, scripts, tests and pages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LAUNCH = [line for line in LINES if any(word.startswith("launch/") for word in l
 
 
 def _check(words: tuple[str, ...]) -> None:
-    """Parses an rft command line as rft does, up to the settings.
+    """Parses an rft command line as rft does, including its settings.
 
     Raises:
       UserError: no such command, flag, setting or gin file.
@@ -52,7 +52,7 @@ def _check(words: tuple[str, ...]) -> None:
 
 
 def _check_flags(words: tuple[str, ...]) -> None:
-    """Asserts that there is such a command, with flags of these names."""
+    """Asserts that the command and its flags exist."""
     assert words[0] in cli.COMMANDS, words
     parser = cli.build_parser()._subparsers._group_actions[0].choices[words[0]]
     flags = [word for word in words if word.startswith("--") and not word.startswith("--gin.")]
@@ -80,13 +80,13 @@ def test_a_command_exists_with_its_flags_and_settings(
         "run --output o --gin_file runs/none.gin",
     ],
 )
-def test_a_command_that_does_not_exist_would_be_found(words: str) -> None:
+def test_a_command_that_does_not_exist_is_found(words: str) -> None:
     with pytest.raises(UserError):
         _check(tuple(words.split()))
 
 
 @pytest.mark.parametrize("line", LAUNCH, ids=str)
-def test_a_launch_script_takes_the_words_it_is_given(line: Line) -> None:
+def test_a_launch_script_accepts_its_arguments(line: Line) -> None:
     words = [sys.executable if word == "python" else word for word in line.words]
     if "launch/smollm2_from_gguf.py" in words:  # has no dry run
         words = [*words[:2], "--help"]
@@ -107,7 +107,7 @@ def test_a_launch_script_takes_the_words_it_is_given(line: Line) -> None:
 
 
 def _need(line: Line) -> str:
-    """What a command line needs that no test has; '' where that can't be told from its words."""
+    """The requirement of a command line that no test has; '' if its words show none."""
     if line.words[0] in CLOUD_PROGRAMS or any(_is_in_cloud(word) for word in line.words):
         return CLOUD
     if "JAX_COORDINATOR_ADDRESS" in dict(line.variables):
@@ -120,13 +120,13 @@ def _is_in_cloud(word: str) -> bool:
 
 
 @pytest.mark.parametrize("line", LINES, ids=str)
-def test_what_can_be_run_nowhere_here_is_marked(line: Line) -> None:
+def test_commands_that_no_test_can_run_are_marked(line: Line) -> None:
     need = _need(line)
     assert line.block.mark == need or (not need and line.block.mark in (GPU, HOURS))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands_and_settings_within_sentences_exist(page: Path) -> None:
+def test_commands_and_settings_in_sentences_exist(page: Path) -> None:
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     spans = re.findall(r"`([^`]+)`", text)
     for span in spans:
@@ -140,7 +140,7 @@ def test_commands_and_settings_within_sentences_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_files_and_tests_that_are_named_exist(page: Path) -> None:
+def test_named_files_and_tests_exist(page: Path) -> None:
     text = page.read_text("utf-8")
     for path in re.findall(
         r"`((?:tests|launch|configs|benchmarks|tools|notebooks)/[a-z0-9_./-]+)`", text
@@ -158,7 +158,7 @@ def test_the_table_of_slices_is_what_its_command_prints() -> None:
     assert len(printed.splitlines()) > 100
 
 
-def test_links_of_the_readme_lead_somewhere() -> None:
+def test_links_of_the_readme_exist() -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", (ROOT / "README.md").read_text("utf-8")):
         if not target.startswith(("https://", "http://")):
             assert (ROOT / target).exists(), target

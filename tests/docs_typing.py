@@ -1,8 +1,8 @@
-"""Types the commands of a page: `python -m tests.docs_typing PAGE STOCK`, in an empty folder.
+"""Runs the commands of a page: `python -m tests.docs_typing PAGE STOCK`, in an empty folder.
 
-The folder gets models and data of the names that the pages use, and what a page takes from another
-one (`runs/sft`, say), from STOCK, which `python -m tests.docs_typing STOCK` makes. All `rft`
-commands but `rft run` share this process, which saves most of their time.
+The folder gets models and data under the names that the pages use, and outputs of other pages (such
+as `runs/sft`), from STOCK, which `python -m tests.docs_typing STOCK` makes. All `rft` commands but
+`rft run` run in this process, which saves most of their time.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NOT_RUN = {
     "launch/bundle.py": "fetches that and more",
     "tensorboard": "serves until it is stopped; tests of training read what it reads",
 }
-# Settings that make a command a matter of seconds; those of a page come behind them and win.
+# Settings that make a command take seconds; a page's own settings come after them and win.
 SMALL = {
     "train": ["train.num_steps=1", "train.batch_size=2", "train.dtype=float32"],
     "sample": ["sample.num_samples=2", "sample.max_new_tokens=8", "sample.slots=16"],
@@ -48,7 +48,7 @@ register_paths("runs/collected/paths.jsonl", "models/llama", name="from_my_modul
 
 
 def make_stock() -> None:
-    """Models and data, and in `runs/` what pages take from each other."""
+    """Models and data, and in `runs/` the outputs that pages use from each other."""
     for name in MODELS:
         write_tiny_model(Path("models", name))
     for name in ("data/train", "data/test", "mine", "math"):
@@ -68,7 +68,7 @@ def make_stock() -> None:
 
 
 def type_page(page: Path, stock: Path) -> None:
-    """Runs the page's commands in its order."""
+    """Runs the page's commands in order."""
     Path("models").mkdir()
     for name in (*SHARED, *(f"models/{model}" for model in MODELS)):
         Path(name).symlink_to(stock / name)
@@ -97,7 +97,7 @@ def _type(line: Line, stock: Path) -> None:
 
 
 def _bring(words: Sequence[str], stock: Path) -> None:
-    """Brings what a command reads and no command of the page has made; clears what it makes."""
+    """Copies missing inputs of a command from the stock; removes its earlier outputs."""
     made = {words[i + 1] for i, word in enumerate(words[:-1]) if word == "--output"}
     for name in made if words[0] != "run" else ():
         shutil.rmtree(name, ignore_errors=True)
@@ -112,7 +112,7 @@ def _bring(words: Sequence[str], stock: Path) -> None:
 
 
 def _rft(command: str, *words: str) -> None:
-    """An rft command, made small."""
+    """Runs an rft command at a tiny size."""
     works = not {"--help", "--dry_run"} & {*words}
     draws = (command, "--samples" in words) != ("evaluate", True)
     small = [f"--gin.{one}" for one in SMALL.get(command, ()) if works and draws]

@@ -1,4 +1,4 @@
-"""Settings by gin: what can be bound, where it is looked for, and what is said when it is wrong."""
+"""Settings by gin: bindings, the search for files, and the messages for invalid ones."""
 
 from __future__ import annotations
 
@@ -71,17 +71,17 @@ def test_values_take_the_annotated_type(tmp_path):
     assert settings.rope == Rope("linear", 2.0)
 
 
-def test_text_in_a_flag_needs_no_quotes_within_quotes():
+def test_text_in_a_flag_needs_no_nested_quotes():
     config = load_config(CLASSES, flags=["cook.dish=beans/on toast", "cook.heat=high"])
     assert config.get(Cook) == Cook(dish="beans/on toast", heat="high")
 
 
-def test_an_empty_flag_is_empty_text():
+def test_an_empty_flag_is_an_empty_string():
     assert load_config(CLASSES, flags=["cook.dish="]).get(Cook).dish == ""
 
 
 @given(st.text(max_size=30).filter(lambda text: "\x00" not in text))
-def test_any_text_goes_through_a_flag_unchanged(text):
+def test_any_text_passes_through_a_flag_unchanged(text):
     flags = [f"cook.dish={flag_value(text)}"]
     assert load_config(CLASSES, flags=flags).get(Cook).dish == text
 
@@ -106,7 +106,7 @@ def test_the_resolved_text_gives_the_same_settings_again(tmp_path_factory, cook)
     assert load_config(CLASSES, [str(file)]).get(Cook) == cook
 
 
-def test_macros_includes_and_blocks_are_gins(tmp_path):
+def test_macros_includes_and_blocks_work_as_in_gin(tmp_path):
     (tmp_path / "base.gin").write_text("TIME = 3\ncook:\n  minutes = %TIME\n  spices = [%SPICE]\n")
     text = "include 'base.gin'\nTIME = 4\nSPICE = 'mace'\n"
     assert _load(text, tmp_path) == Cook(minutes=4, spices=("mace",))
@@ -121,7 +121,7 @@ def test_installed_files_are_found_by_name_with_or_without_folder_and_suffix():
     assert len({path.resolve() for path in paths}) == 1
 
 
-def test_a_file_that_is_nowhere_is_refused_with_close_names():
+def test_a_missing_file_is_refused_with_close_names():
     with pytest.raises(UserError, match=r"runs/quikstart.gin: no such gin file.*runs/quickstart"):
         find_gin_file("runs/quikstart.gin")
 
@@ -152,19 +152,19 @@ def test_a_file_that_is_nowhere_is_refused_with_close_names():
         ("include 'settings.gin'", r"include one another in a circle"),
     ],
 )
-def test_a_wrong_binding_is_refused_with_its_place_and_the_mend(tmp_path, text, message):
+def test_an_invalid_binding_is_refused_with_its_line_and_the_fix(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
         _load(text, tmp_path)
 
 
-def test_a_wrong_flag_is_refused_as_it_was_typed():
+def test_an_invalid_flag_is_refused_as_it_was_typed():
     with pytest.raises(UserError, match=r"--gin.cook.minuts=3: cook has no 'minuts'"):
         load_config(CLASSES, flags=["cook.minuts=3"])
     with pytest.raises(UserError, match=r"--gin.cook.minutes: write --gin.NAME.FIELD=VALUE"):
         load_config(CLASSES, flags=["cook.minutes"])
 
 
-def test_a_scope_binds_for_itself_and_leaves_the_others(tmp_path):
+def test_a_scope_binds_only_its_own_settings(tmp_path):
     file = tmp_path / "scoped.gin"
     file.write_text("cook.minutes = 1\ncook.salt = 0.1\nsft/cook.minutes = 5\n")
     config = load_config(CLASSES, [str(file)], scoped=True)
@@ -174,6 +174,6 @@ def test_a_scope_binds_for_itself_and_leaves_the_others(tmp_path):
     assert "sft/cook.minutes = 5" in config.text()
 
 
-def test_one_load_leaves_nothing_for_the_next():
+def test_loads_are_independent():
     load_config(CLASSES, flags=["cook.minutes=7"])
     assert load_config(CLASSES).get(Cook).minutes == 10

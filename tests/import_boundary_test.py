@@ -91,7 +91,7 @@ def test_tensorflow_is_imported_by_one_package():
     assert wrong == []
 
 
-def test_beam_is_imported_by_the_module_that_runs_on_it_alone():
+def test_beam_is_imported_by_one_module():
     users = {
         str(path.relative_to(PACKAGE))
         for _, path in _modules()
@@ -113,7 +113,7 @@ def test_no_two_packages_import_each_other_when_loaded():
 
 
 def _loaded(code: str) -> list[str]:
-    """Which heavy packages a fresh process has loaded after running some code."""
+    """The heavy packages that a fresh process has loaded after running some code."""
     tail = f"import sys, json; print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\n{tail}"],

@@ -1,4 +1,4 @@
-"""Random LLaMA weights that every program makes alike, for comparing ours with another one.
+"""Random LLaMA weights that any program can recreate, for comparing ours with another one.
 
 The weights are drawn by name from NumPy's frozen RandomState, so a golden needs to hold no weights.
 """
@@ -59,7 +59,7 @@ def tiny_config(
 
 
 def tensor_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The tensors of a model by Hugging Face's names."""
+    """The tensors of a model under Hugging Face's names."""
     width, wide = config["hidden_size"], config["intermediate_size"]
     queries = config["num_attention_heads"] * config["head_dim"]
     keys = config["num_key_value_heads"] * config["head_dim"]
@@ -86,12 +86,12 @@ def tensor_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 def random_tensors(config: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Weights large enough that every one of them shows in the logits; norms around 1."""
+    """Weights large enough that each of them affects the logits; norms around 1."""
     return {name: draw(name, shape) for name, shape in tensor_shapes(config).items()}
 
 
 def draw(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Random numbers of the name alone, float32."""
+    """Random numbers that depend only on the name, float32."""
     normal = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
     scaled = 1 + 0.2 * normal if len(shape) == 1 else normal * shape[-1] ** -0.5
     return scaled.astype(np.float32)

@@ -1,4 +1,4 @@
-"""What an installation holds: all code, and every data file that the code reads."""
+"""An installation has all code, and every data file that the code reads."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_gin_files_are_installed_and_found_there(built):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """The wheel made from the source distribution, as an installer makes it."""
+    """The wheel built from the source distribution, as an installer builds it."""
     folder = tmp_path_factory.mktemp("dist")
     words = ["setup.py", "--quiet", "egg_info", "--egg-base", str(folder)]
     words += ["sdist", "--dist-dir", str(folder)]

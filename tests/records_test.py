@@ -57,7 +57,7 @@ def test_a_bad_problem_is_named_by_file_and_line(
         read_problems(tmp_path / "p.jsonl")
 
 
-def test_a_sample_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_sample_round_trips(tmp_path: Path) -> None:
     whole = Sample("p", 3, "m", 7, "text", (1, 2), "length", -1.5)
     foreign = Sample("p", 4, "m", 7, "text", None, "stop", None)
     assert {"tokens", "logprob"}.isdisjoint(to_row(foreign))
@@ -65,7 +65,7 @@ def test_a_sample_comes_back_as_it_was(tmp_path: Path) -> None:
     assert list(read_samples(tmp_path / "s.jsonl")) == [(1, whole), (2, foreign)]
 
 
-def test_a_foreign_sample_needs_little() -> None:
+def test_a_foreign_sample_needs_id_index_and_response() -> None:
     row = {"id": "p", "sample": 0, "response": "a", "logprob": -2, "other": {}}
     assert parse_sample(row, "here") == Sample("p", 0, "", 0, "a", None, "stop", -2.0)
 
@@ -90,7 +90,7 @@ def test_a_field_of_another_type_is_named(field: str, value: object) -> None:
         parse_sample(row, "here")
 
 
-def test_a_path_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_path_round_trips(tmp_path: Path) -> None:
     path = TrainingPath("p", "a?", "b", "sampled", ("m", "n"), ("1+1=2",))
     write_rows(
         tmp_path / "paths.jsonl", [to_row(path), {"id": "p", "query": "a?", "response": "b"}]

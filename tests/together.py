@@ -14,7 +14,7 @@ RFT = (sys.executable, "-m", "rft_jax.cli")
 def start(
     words: Sequence[str], processes: int, devices: int = 4, more: Mapping[str, str] | None = None
 ) -> list[subprocess.Popen[str]]:
-    """The processes, in order; one process is told of no others."""
+    """The processes, in order; a single process gets no cluster variables."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -40,6 +40,6 @@ def start(
 
 
 def finish(started: Sequence[subprocess.Popen[str]]) -> list[tuple[int, str]]:
-    """Exit code and printed text of each."""
+    """Exit code and output of each process."""
     texts = [process.communicate(timeout=600)[0] for process in started]
     return [(process.returncode, text) for process, text in zip(started, texts, strict=True)]

@@ -1,4 +1,4 @@
-"""Both kinds of tokenizer: round trips, byte fallback, and which ids begin, end and fill a text."""
+"""Both kinds of tokenizer: round trips, byte fallback, and the ids of BOS, EOS and padding."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_any_text_survives_encoding_and_decoding(name: str, request: pytest.Fixt
     round_trip()
 
 
-def test_characters_never_seen_are_spelled_in_bytes(tokenizer: Tokenizer) -> None:
+def test_unknown_characters_are_encoded_as_bytes(tokenizer: Tokenizer) -> None:
     ids = tokenizer.encode("∑🦙")
     assert len(ids) >= 7  # three and four bytes of UTF-8
     assert tokenizer.decode(ids) == "∑🦙"
@@ -116,14 +116,16 @@ def test_a_batch_is_encoded_like_its_texts(tokenizer: Tokenizer) -> None:
     assert tokenizer.encode_batch(texts) == [tokenizer.encode(text) for text in texts]
 
 
-def test_special_tokens_and_ids_outside_the_vocabulary_leave_no_text(tokenizer: Tokenizer) -> None:
+def test_special_tokens_and_ids_outside_the_vocabulary_decode_to_nothing(
+    tokenizer: Tokenizer,
+) -> None:
     ids = tokenizer.encode("7 eggs")
     assert tokenizer.bos_id is not None
     noisy = [tokenizer.bos_id, *ids, tokenizer.eos_id, tokenizer.pad_id, tokenizer.vocab_size + 7]
     assert tokenizer.decode(noisy) == "7 eggs"
 
 
-def test_pad_is_none_of_the_tokens_that_begin_or_end_a_text(tokenizer: Tokenizer) -> None:
+def test_pad_is_neither_bos_nor_eos(tokenizer: Tokenizer) -> None:
     assert tokenizer.pad_id not in tokenizer.eos_ids
     assert tokenizer.pad_id != tokenizer.bos_id
     assert 0 <= tokenizer.pad_id < tokenizer.vocab_size
@@ -150,7 +152,7 @@ def test_add_bos_token_false_leaves_bos_out(llama2: Path, tmp_path: Path) -> Non
 
 
 def test_a_bos_token_that_does_not_begin_texts_is_not_added(tmp_path: Path) -> None:
-    """SmolLM2 names a BOS token and never puts it in front; EOS doubles as its pad token."""
+    """SmolLM2 declares a BOS token but does not add it; EOS is also its pad token."""
     names = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|im_end|>"}
     specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     config = names | {"unk_token": "<|endoftext|>"}

@@ -57,7 +57,6 @@ EXEMPT = re.compile(r"wrong_answer|wrong_equation|tables and figures|paper's fig
 PENDING = {
     "docs",
     "launch",
-    "notebooks",
     "benchmarks",
     "checkpoints",
     "cli",
@@ -151,7 +150,7 @@ def _found(texts: Iterator[tuple[int, str]], banned: dict[str, str]) -> Iterator
 
 
 @pytest.mark.parametrize("part", sorted(_parts()))
-def test_words_are_the_fields(part: str) -> None:
+def test_words_are_standard_terms(part: str) -> None:
     if part in PENDING:
         pytest.skip("its words are still to be revised")
     found = []

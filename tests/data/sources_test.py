@@ -21,7 +21,7 @@ def test_problems_come_from_a_file(tmp_path: Path) -> None:
     assert problems[0].id == f"mine/{question_digest('a?')}"
 
 
-def test_gsm8k_comes_from_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gsm8k_is_read_from_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = {"question": "a?", "answer": "#### 1"}
     write_rows(tmp_path / "test.jsonl", [row, row])
     monkeypatch.setenv("GSM8K_DIR", str(tmp_path))
@@ -33,14 +33,14 @@ def test_gsm8k_comes_from_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
         load_problems("gsm8k:dev")
 
 
-def test_the_embedded_problems_come_by_name() -> None:
+def test_the_embedded_problems_are_read_by_name() -> None:
     problems = load_problems("wordproblems:dev")
     assert len(problems) == 500 == len({problem.id for problem in problems})
     with pytest.raises(UserError, match="there are train, dev, test"):
         load_problems("wordproblems:validation")
 
 
-def test_a_name_that_means_nothing_is_refused() -> None:
+def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(UserError, match="no such file, and no data set of that name"):
         load_problems("math:train")
     with pytest.raises(UserError, match="no such file"):
@@ -72,7 +72,7 @@ def test_training_examples_of_a_named_set_are_its_problems() -> None:
     assert examples == [(problem.question, problem.answer) for problem in problems]
 
 
-def test_what_no_tokenizer_can_read_is_replaced(tmp_path: Path) -> None:
+def test_lone_surrogates_are_replaced(tmp_path: Path) -> None:
     path = tmp_path / "paths.jsonl"
     path.write_text('{"query": "a\\ud800?", "response": "\\ud83d\\ude00\\udfff"}\n')
     assert list(training_examples(str(path))) == [("a\ufffd?", "\U0001f600\ufffd")]

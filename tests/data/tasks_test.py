@@ -34,7 +34,7 @@ def paths(tmp_path: Path) -> str:
 
 
 def _arrays(path: str):
-    """The plain-Python route."""
+    """Plain-Python preprocessing."""
     return tokenize(training_examples(path), load_tokenizer(TOKENIZER), get_template("plain"), 512)
 
 
@@ -48,7 +48,7 @@ def test_a_paths_file_is_a_task(paths: str) -> None:
         tasks.register_paths(paths, TOKENIZER, template="none", name=name)
 
 
-def test_a_tasks_tokens_are_those_of_the_plain_route(paths: str) -> None:
+def test_a_tasks_tokens_are_those_of_plain_preprocessing(paths: str) -> None:
     name = tasks.register_paths(paths, TOKENIZER)
     task = seqio.get_mixture_or_task(name)
     arrays = _arrays(paths)
@@ -91,7 +91,9 @@ def test_the_decoder_converter_makes_the_same_tokens_and_loss_weights(
     assert sorted(seen) == sorted(expected)
 
 
-def test_named_tasks_are_there_at_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_named_tasks_are_registered_at_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_rows(tmp_path / "train.jsonl", [{"question": "a — é?", "answer": "b\n#### 1"}])
     monkeypatch.setenv("GSM8K_DIR", str(tmp_path))
     assert list(tasks.task_examples("gsm8k_sft")) == [("a — é?", "b\n#### 1")]
@@ -104,7 +106,7 @@ def test_named_tasks_are_there_at_import(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(islice(examples, 3)) == list(islice(training_examples("wordproblems:dev"), 3))
 
 
-def test_a_mixture_draws_at_its_rates_and_repeats_itself(paths: str, tmp_path: Path) -> None:
+def test_a_mixture_samples_at_its_rates_and_reproducibly(paths: str, tmp_path: Path) -> None:
     other = str(tmp_path / "other.jsonl")
     write_rows(other, [{"query": "Other?", "response": "Ann has 5."}] * 40)
     name = tasks.register_mixture("three_to_one", {paths: 3.0, other: 1.0}, TOKENIZER)
@@ -239,7 +241,7 @@ def test_gsm8k_comes_from_a_prepared_tfds_folder(
 
 
 def _prepare(tfds, folder: Path) -> None:
-    """Writes a data set of two rows as TFDS would have prepared it."""
+    """Writes a data set of two rows as TFDS prepares it."""
     import tensorflow as tf
 
     builder = tfds.builder("gsm8k", data_dir=str(folder), try_gcs=False)

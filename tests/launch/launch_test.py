@@ -1,4 +1,4 @@
-"""The launch scripts: what they would do, what they do with stand-ins, what they refuse."""
+"""The launch scripts: their dry runs, their calls (of stub programs), and invalid arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
 SCRIPTS = ("gpus.sh", "slurm.sh", "tpu_slice.sh", "gke.sh")
-REWRITE = "REWRITE_GOLDENS"  # set it to write the goldens anew, then read the diff
+REWRITE = "REWRITE_GOLDENS"  # set it to rewrite the goldens, then read the diff
 
 TRAIN = ["--", "train", "--model", "models/7b", "--data", "gsm8k:train", "--output", "runs/sft"]
 TRAIN += ["--gin_file", "runs/sft.gin"]
@@ -60,30 +60,30 @@ DRY_RUNS = {
 
 MISTAKES = {
     "no command": (["gpus.sh", "--gpus", "1"], "no rft command after --"),
-    "unknown flag": (["slurm.sh", "--node", "2", *TRAIN], "--node: no flag of this script"),
+    "unknown flag": (["slurm.sh", "--node", "2", *TRAIN], "--node: no such flag"),
     "no value": (["slurm.sh", "--nodes", "--gpus", "2", *TRAIN], "--nodes needs a value"),
-    "no GPUs": (["gpus.sh", "--gpus", "0", *TRAIN], "--gpus is 0; 1 or more is needed"),
+    "no GPUs": (["gpus.sh", "--gpus", "0", *TRAIN], "--gpus is 0; it must be at least 1"),
     "collecting on two nodes": (["slurm.sh", "--nodes", "2", *COLLECT], "has 2 hosts"),
-    "no nodes": (["slurm.sh", "--nodes", "some", *TRAIN], "--nodes is some; 1 or more is needed"),
-    "collecting on a slice": (["tpu_slice.sh", "run", *TPU, *COLLECT], "rft collect runs on any"),
+    "no nodes": (["slurm.sh", "--nodes", "some", *TRAIN], "--nodes is some; it must be at least 1"),
+    "collecting on a slice": (["tpu_slice.sh", "run", *TPU, *COLLECT], "run rft collect on any"),
     "no zone": (["tpu_slice.sh", "delete", "--name", "rft"], "--zone is needed"),
     "a type without a size": (["tpu_slice.sh", "create", *TPU, "--type", "v5p"], "--type is v5p"),
     "resuming without a share": (["tpu_slice.sh", "resume", *TPU, *TRAIN], "--nfs is needed"),
     "resuming nothing": (["tpu_slice.sh", "resume", *TPU, "--nfs", "s:/p"], "no rft command"),
     "no share": (["tpu_slice.sh", "setup", *TPU], "--nfs is needed"),
     "a shard of training": (["tpu_slice.sh", "run", *TPU, "--shard", "0/2", *TRAIN], "not for tra"),
-    "a crooked shard": (["tpu_slice.sh", "run", *TPU, "--shard", "2", *SAMPLE], "I/N is needed"),
-    "unknown action": (["gke.sh", "start", *GKE, *TRAIN], "start: no action of this script"),
+    "a crooked shard": (["tpu_slice.sh", "run", *TPU, "--shard", "2", *SAMPLE], "write it as I/N"),
+    "unknown action": (["gke.sh", "start", *GKE, *TRAIN], "start: no such action"),
     "no claim": (["gke.sh", "apply", *GKE[:4], *TRAIN], "--claim is needed"),
     "a name for YAML to trip over": (["gke.sh", "apply", "--name", "a: b", *TRAIN], "lower-case"),
     "collecting on hosts": (["gke.sh", "apply", *GKE, *V5P, *COLLECT], "has 2 hosts"),
     "training on slices": (["gke.sh", "apply", *GKE, "--slices", "2", *TRAIN], "is for sample"),
-    "slices of hosts": (["gke.sh", "apply", *GKE, *V5P, "--slices", "2", *SAMPLE], "of one host"),
+    "slices of hosts": (["gke.sh", "apply", *GKE, *V5P, "--slices", "2", *SAMPLE], "with one host"),
 }
 
 
 def _run(words: list[str], programs: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs a launch script, with the programs of a folder before those of the system."""
+    """Runs a launch script, with the programs of a folder first in the path."""
     search = f"{programs}:/usr/bin:/bin" if programs else os.environ["PATH"]
     return subprocess.run(
         ["bash", f"launch/{words[0]}", *words[1:]],
@@ -112,7 +112,7 @@ def _run_job(script: str, programs: Path, **variables: str) -> subprocess.Comple
 
 
 def _stand_in(folder: Path, name: str, body: str) -> Path:
-    """A program that does what `body` says instead of the real one."""
+    """A stub program with the given shell body."""
     folder.mkdir(exist_ok=True)
     path = folder / name
     path.write_text(f"#!/usr/bin/env bash\n{body}\n")
@@ -122,7 +122,7 @@ def _stand_in(folder: Path, name: str, body: str) -> Path:
 
 @pytest.fixture
 def fakes(tmp_path: Path) -> Path:
-    """Programs that note down the words they are called with, in `calls`."""
+    """Stub programs that record their arguments in `calls`."""
     for name in ("gcloud", "kubectl", "sbatch", "git", "scontrol"):
         note = f'cd {tmp_path}; printf "%s\\n" "${{0##*/}}" "$@" >> calls; cat >> input'
         _stand_in(tmp_path / "bin", name, note)
@@ -204,7 +204,7 @@ def test_waiting_ends_when_the_slice_is_active_and_fails_when_the_request_has(
 
 
 @pytest.mark.parametrize("name", ["tpu_run", "tpu_run_loop", "tpu_run_shard", "tpu_setup"])
-def test_what_a_worker_is_told_is_shell(name: str, fakes: Path) -> None:
+def test_the_script_of_a_worker_is_valid_shell(name: str, fakes: Path) -> None:
     last_word = _stand_in(fakes / "bin", "gcloud", 'printf "%s" "${@: -1}" > told')
     told = _run_job((GOLDEN / f"{name}.txt").read_text(), last_word.parent)
     assert told.returncode == 0
@@ -242,7 +242,7 @@ def test_a_slurm_task_gets_its_words_unharmed(fakes: Path) -> None:
     assert job.stdout.splitlines() == expected
 
 
-def test_slurm_tasks_of_several_nodes_know_of_each_other(fakes: Path) -> None:
+def test_slurm_tasks_of_several_nodes_find_each_other(fakes: Path) -> None:
     names = "$JAX_COORDINATOR_ADDRESS $JAX_NUM_PROCESSES $JAX_PROCESS_ID"
     python = _stand_in(fakes / "bin", "python", f'echo "{names} $CUDA_VISIBLE_DEVICES" "$3" "$5"')
     _stand_in(fakes / "bin", "srun", 'shift; exec "$@"')
@@ -261,9 +261,7 @@ def test_slurm_tasks_of_several_nodes_know_of_each_other(fakes: Path) -> None:
         ("a:b:10.0.0.5", ""),
     ],
 )
-def test_the_workers_of_a_slice_know_of_each_other(
-    endpoints: str, expected: str, fakes: Path
-) -> None:
+def test_the_workers_of_a_slice_find_each_other(endpoints: str, expected: str, fakes: Path) -> None:
     answers = f"*worker-network-endpoints) echo {endpoints} ;; *agent-worker-number) echo 2 ;;"
     _stand_in(fakes / "bin", "curl", f'case "${{@: -1}}" in {answers} *) exit 22 ;; esac')
     (fakes / "rft" / "bin").mkdir(parents=True)
@@ -281,7 +279,7 @@ def test_the_workers_of_a_slice_know_of_each_other(
     assert (fakes / "told").read_text().splitlines() == [expected, "run"]
 
 
-def test_sampling_on_gpus_is_a_process_each_and_one_that_fails_is_told(fakes: Path) -> None:
+def test_sampling_runs_a_process_per_gpu_and_reports_one_that_fails(fakes: Path) -> None:
     body = 'echo "GPU $CUDA_VISIBLE_DEVICES shard $3 of $5" >> calls; [ "$3" != 1 ] || exit 75'
     python = _stand_in(fakes / "bin", "python", f"cd {fakes}; {body}")
     done = _run(["gpus.sh", "--gpus", "3", "--python", str(python), *SAMPLE])
@@ -290,7 +288,7 @@ def test_sampling_on_gpus_is_a_process_each_and_one_that_fails_is_told(fakes: Pa
     assert calls == [f"GPU {n} shard {n} of 3" for n in range(3)]
 
 
-def test_sigterm_reaches_every_gpu_and_what_it_ends_with_counts(fakes: Path) -> None:
+def test_sigterm_reaches_every_gpu_process_and_the_exit_code_is_theirs(fakes: Path) -> None:
     body = "trap 'sleep 0.3; echo saved >> saved; exit 75' TERM; echo >> up\n"
     body += "while sleep 0.05; do :; done"
     python = _stand_in(fakes / "bin", "python", f"cd {fakes}; {body}")

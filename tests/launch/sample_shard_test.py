@@ -1,4 +1,4 @@
-"""`launch/sample_shard.py`: the problems divided, and the samples put together."""
+"""`launch/sample_shard.py`: problems are divided, and samples are merged."""
 
 from __future__ import annotations
 
