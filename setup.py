@@ -19,7 +19,7 @@ EXTRAS = {
         "tensorflow>=2.20",
         "tensorflow-text>=2.20",
         "tensorflow-datasets>=4.9.8",
-        "importlib_resources",  # which tensorflow-datasets 4.9.10 forgets to ask for
+        "importlib_resources",  # tensorflow-datasets 4.9.10 does not declare it
     ],
     "gcs": ["gcsfs>=2024.2"],
     "s3": ["s3fs>=2024.2"],
@@ -72,7 +72,10 @@ setup(
         "flax>=0.12.6,<0.14",
         "optax>=0.2.6,<0.3",
         "orbax-checkpoint>=0.12,<0.13",
+        "etils[epath]>=1.9,<2",
         "numpy>=2.0,<3",
+        "ml_dtypes>=0.5,<1",
+        "scipy>=1.13,<2",
         "fsspec>=2024.2",
         "jaxtyping>=0.3",
         "gin-config>=0.5,<0.6",
@@ -86,6 +89,7 @@ setup(
         "tensorboardX>=2.6,<3",
         "matplotlib>=3.9,<4",
         "rich>=13",
+        "packaging>=24",
     ],
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["rft = rft_jax.cli:main"]},

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _write_problems(flags.problems, place / "problems.jsonl", flags.shard, flags.shards)
     except UserError as error:
         print(f"sample_shard: {error}", file=sys.stderr)
-        return cli.EXIT_USER
+        return UserError.exit_code
     code = cli.main(words)
     if code == 0:
         _put_together(flags.output, flags.shards)

@@ -1,7 +1,6 @@
-"""`rft`: a subcommand a stage, whose code is imported when it runs; paths are flags, the rest gin.
+"""`rft`: a subcommand per stage, its code imported when it runs; paths are flags, the rest gin.
 
-Exit codes: 0 done; 2 a mistake of the user's, said in one line; 75 stopped by SIGTERM or Ctrl-C
-with all state saved; 1 anything else.
+Exit codes are those of `rft_jax.errors`, and 1 for anything else.
 """
 
 from __future__ import annotations
@@ -9,26 +8,30 @@ from __future__ import annotations
 import argparse
 import errno
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import rft_jax
-from rft_jax.commands.base import Command, HelpFormatter, HelpParser, wrapped
+from rft_jax.commands.base import (
+    Command,
+    HelpFormatter,
+    HelpParser,
+    InputPath,
+    OutputPath,
+    wrapped,
+)
 from rft_jax.commands.loop import RUN
 from rft_jax.commands.planning import PLAN
 from rft_jax.commands.stages import COLLECT, EVALUATE, REPORT, SAMPLE, TRAIN
 from rft_jax.commands.tools import DERIVE, DOCTOR, EXPORT_HF, GENERATE_WORDPROBLEMS, IMPORT_HF
-from rft_jax.errors import Preempted, UserError
-from rft_jax.files.outputs import config_text
+from rft_jax.errors import Preempted, StageFailed, UserError
 from rft_jax.files.remote import fetched, mirrored
 from rft_jax.gin_settings import load_config
 from rft_jax.pipeline.supervise.environment import end_with_parent
-from rft_jax.pipeline.supervise.process import StageFailed
+from rft_jax.signals import stop_on_signals
 
 COMMANDS = {
     command.name: command
@@ -47,11 +50,8 @@ COMMANDS = {
         DOCTOR,
     )
 }
-# Path flags, by what becomes of the files.
-_READ = {"model", "problems", "samples", "data", "against", "source", "paths", "inputs"}
-_WRITTEN = {"output", "target"}
-# What the system says of a path that cannot be written, or read, as it was named.
-_BAD_PLACE = {
+# The errors of a path that cannot be read or written under its name.
+_PATH_ERRORS = {
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
@@ -61,80 +61,63 @@ _BAD_PLACE = {
     errno.ELOOP,
     errno.ENAMETOOLONG,
 }
-EXIT_ERROR, EXIT_USER, EXIT_PREEMPTED = 1, 2, 75
+_DISK_ERRORS = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code."""
     end_with_parent()
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _interrupt)
+    stop_on_signals()
     try:
         _dispatch(sys.argv[1:] if argv is None else list(argv))
-    except UserError as error:
-        return _fail(EXIT_USER, " ".join(str(error).split()))
-    except (Preempted, KeyboardInterrupt) as error:
-        return _fail(EXIT_PREEMPTED, f"{error or 'stopped'}; run the same command again to go on")
-    except ModuleNotFoundError as error:
-        extra = _extra_with(error.name or "")
-        if extra is None:
-            raise
-        hint = f"pip install 'rft-jax[{extra}]'"
-        return _fail(EXIT_USER, f"this needs {error.name}, which is not installed: {hint}")
-    except BrokenPipeError:  # whoever read our output has gone, as `| head` does
+    except BrokenPipeError:  # the reader of our output is gone, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_ERROR
-    except StageFailed as error:
-        return _fail(error.code, str(error))
-    except Exception as error:
-        if isinstance(error, OSError) and error.filename and error.errno in _BAD_PLACE:
-            place = error.filename2 or error.filename  # the name that a file aside was to have
-            return _fail(EXIT_USER, f"{place}: {error.strerror}; name another place")
-        if full := _full_disk(error):
-            return _fail(EXIT_ERROR, f"{full}; make room and run the same command again")
-        traceback.print_exc()
-        first_line = (str(error).splitlines() or [""])[0]
-        return _fail(EXIT_ERROR, f"{type(error).__name__}: {first_line}")
+        return 1
+    except (Exception, KeyboardInterrupt) as error:
+        code, message = _explained(error)
+        print(f"rft: {message}", file=sys.stderr, flush=True)
+        _end_soon(code)
+        return code
     return 0
 
 
-def _full_disk(error: BaseException) -> str:
-    """What the system says of a full disk; '' for another error."""
-    kinds = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
-    for number, said in kinds.items():
-        # Libraries that write by themselves pass on its words and not the number.
+def _explained(error: BaseException) -> tuple[int, str]:
+    """The exit code and the line that says what happened; a traceback is printed for a bug."""
+    if isinstance(error, UserError):
+        return error.exit_code, " ".join(str(error).split())
+    if isinstance(error, Preempted | KeyboardInterrupt):
+        return Preempted.exit_code, f"{error or 'stopped'}; run the same command again to resume"
+    if isinstance(error, StageFailed):
+        return error.exit_code, str(error)
+    if isinstance(error, ModuleNotFoundError) and (hint := _missing_package(error.name or "")):
+        return UserError.exit_code, hint
+    if isinstance(error, OSError) and error.filename and error.errno in _PATH_ERRORS:
+        path = error.filename2 or error.filename  # of a rename, the final name
+        return UserError.exit_code, f"{path}: {error.strerror}; name another path"
+    for number, text in _DISK_ERRORS.items():
+        # Libraries that write by themselves pass on the system's words and not its number.
         if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
-            return said
-    return ""
+            return 1, f"{text}; free some space and run the same command again"
+    traceback.print_exception(error)
+    return 1, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
-def _extra_with(module: str) -> str | None:
-    """The optional part of the installation that brings a module."""
-    from rft_jax.commands.doctor import EXTRAS
+def _missing_package(module: str) -> str:
+    """How to install what provides a missing module; '' for a module that no extra provides."""
+    from rft_jax.installation import extra_with, how_to_install
 
-    top = module.partition(".")[0]
-    return next((name for name, extra in EXTRAS.items() if top in extra.modules), None)
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    del frame
-    raise Preempted(f"stopped by {signal.Signals(number).name}")
+    extra = extra_with(module)
+    if extra is None:
+        return ""
+    return f"this needs {module}, which is not installed: {how_to_install(extra)}"
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Ctrl-C asks to save and stop, as SIGTERM does; the second time it stops at once."""
-    del number, frame
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _fail(code: int, message: str) -> int:
-    print(f"rft: {message}", file=sys.stderr, flush=True)
+def _end_soon(code: int) -> None:
+    """Where several processes compute as one, doesn't wait for the others for long."""
     if "rft_jax.devices.distributed" in sys.modules:
         from rft_jax.devices.distributed import end_soon
 
         end_soon(code)
-    return code
 
 
 def _dispatch(argv: list[str]) -> None:
@@ -146,44 +129,45 @@ def _dispatch(argv: list[str]) -> None:
         command.gin_files(flags),
         [*command.bindings(flags), *_gin_flags(rest, command)],
         command.scoped,
+        f"rft {command.name}",
     )
-    text = f"# rft {command.name}\n{config.text()}"
     if flags.dry_run:
-        print(text, end="")
+        print(config.text(), end="")
         if command.dry_run:
             command.dry_run(flags, config)
         return
-    before = config_text.set(text)
-    try:
-        with _local_copies(flags):
-            command.run(flags, config)
-    finally:
-        config_text.reset(before)
+    with _local_copies(flags):
+        command.run(flags, config)
 
 
 @contextmanager
 def _local_copies(flags: argparse.Namespace) -> Iterator[None]:
     """Within the block the path flags name local files, also where URLs were given."""
-    for name in _READ & vars(flags).keys():
-        value = getattr(flags, name)
-        if value:
-            copies = [fetched(one) for one in value] if isinstance(value, list) else fetched(value)
-            setattr(flags, name, copies)
+    for name, value in vars(flags).items():
+        setattr(flags, name, _fetched(value))
     with ExitStack() as outputs:
-        for name in _WRITTEN & vars(flags).keys():
-            setattr(flags, name, outputs.enter_context(mirrored(getattr(flags, name))))
+        for name, value in vars(flags).items():
+            if isinstance(value, OutputPath):
+                setattr(flags, name, outputs.enter_context(mirrored(str(value))))
         yield
+
+
+def _fetched(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_fetched(one) for one in value]
+    return fetched(str(value)) if isinstance(value, InputPath) else value
 
 
 def _gin_flags(rest: Sequence[str], command: Command) -> list[str]:
     """The bindings of `--gin.NAME=VALUE` flags.
 
     Raises:
-      UserError: another flag is among what the parser did not know.
+      UserError: another flag is among those that the parser left over.
     """
     for flag in rest:
         if not flag.startswith("--gin."):
-            raise UserError(f"{flag}: no flag of rft {command.name}; see rft {command.name} --help")
+            name = f"rft {command.name}"
+            raise UserError(f"{flag}: not a flag of {name}; see {name} --help")
     return [flag.removeprefix("--gin.") for flag in rest]
 
 
@@ -234,7 +218,7 @@ def _add_command(commands: argparse._SubParsersAction[_CommandParser], command: 
             action="append",
             default=[],
             metavar="F",
-            help="a gin file, here or among those installed; repeatable, later bindings win",
+            help="a gin file: a path, or an installed file's name; repeatable, later bindings win",
         )
         parser.add_argument(
             "--dry_run", action="store_true", help="print the resolved settings and stop"

@@ -34,7 +34,7 @@ class _Macro:
 
 @dataclass(frozen=True)
 class Binding:
-    """`scope/name.field = value`, and where it stands; a macro has no field."""
+    """`scope/name.field = value` and its location (`file:line` or flag); a macro has no field."""
 
     scope: str
     name: str
@@ -44,40 +44,46 @@ class Binding:
 
     @property
     def key(self) -> str:
-        """The left side as it is written in a file."""
+        """The left side of the binding."""
         setting = f"{self.name}.{self.field}"
         return f"{self.scope}/{setting}" if self.scope else setting
 
 
 class Config:
-    """Settings classes by their gin names, and what a command's files and flags bind in them."""
+    """Settings classes by their gin names, and the bindings of a command's files and flags.
 
-    def __init__(self, classes: Mapping[str, type], bindings: Sequence[Binding]) -> None:
+    Args:
+      title: first line of the settings as text.
+    """
+
+    def __init__(
+        self, classes: Mapping[str, type], bindings: Sequence[Binding], title: str = ""
+    ) -> None:
         self._classes = dict(classes)
         self._bindings = list(bindings)
+        self._title = title
 
     @property
     def scopes(self) -> dict[str, str]:
-        """Every scope that is bound, with the place of its first binding."""
+        """Every bound scope with the location of its first binding."""
         return {b.scope: b.where for b in reversed(self._bindings) if b.scope}
 
-    def place_of(self, key: str) -> str:
-        """Where `name.field` is bound first, in whatever scope; '' when it is not."""
-        places = [b.where for b in self._bindings if f"{b.name}.{b.field}" == key]
-        return places[0] if places else ""
+    def location_of(self, key: str) -> str:
+        """The location of the first binding of `name.field` in any scope; '' without one."""
+        return next((b.where for b in self._bindings if f"{b.name}.{b.field}" == key), "")
 
     def get(self, kind: type[T], *scopes: str) -> T:
-        """An instance of one of the classes with what is bound; of `scopes` the last one wins."""
-        name = next(name for name, known in self._classes.items() if known is kind)
+        """An instance of one of the classes with its bound values; the last of `scopes` wins."""
+        name = next(name for name, registered in self._classes.items() if registered is kind)
         values: dict[str, Any] = {}
-        for wanted in dict.fromkeys(("", *scopes)):
-            found = [b for b in self._bindings if (b.scope, b.name) == (wanted, name)]
-            values.update({b.field: b.value for b in found})
+        for scope in dict.fromkeys(("", *scopes)):
+            bound = [b for b in self._bindings if (b.scope, b.name) == (scope, name)]
+            values.update({b.field: b.value for b in bound})
         return kind(**values)
 
     def text(self) -> str:
-        """All settings, resolved, as a gin file that gives the same settings again."""
-        lines: list[str] = []
+        """All settings, resolved, as a gin file that reproduces them, under the title."""
+        lines = [f"# {self._title}"] if self._title else []
         for name, kind in self._classes.items():
             settings: Any = self.get(kind)
             lines += [f"{name}.{f} = {literal(getattr(settings, f))}" for f in field_types(kind)]
@@ -100,7 +106,7 @@ def literal(value: Any) -> str:
 
 
 def flag_value(value: Any) -> str:
-    """A setting's value as it stands in a `--gin.NAME=VALUE` flag: text without needless quotes."""
+    """A setting's value in a `--gin.NAME=VALUE` flag: text without needless quotes."""
     if isinstance(value, str):
         try:
             next(_parse(f"x = {value}", ""))
@@ -114,29 +120,36 @@ def load_config(
     files: Sequence[str] = (),
     flags: Sequence[str] = (),
     scoped: bool = False,
+    title: str = "",
 ) -> Config:
     """Reads gin files, in order, then `NAME.FIELD=VALUE` flags; later bindings win.
 
     Args:
       classes: the settings dataclasses by their gin names; nothing else can be bound.
+      files: names of gin files, as `find_gin_file` takes them.
+      flags: bindings as `NAME.FIELD=VALUE`.
       scoped: whether bindings may have a scope.
+      title: first line of the settings as text.
 
     Raises:
-      UserError: a file is not found or no gin, a binding names no setting or has the wrong type;
-        names the place and the closest right name.
+      UserError: a file is missing or cannot be parsed, or a binding has an unknown name or a value
+        of another type; names the location and the closest name.
     """
     statements = [binding for file in files for binding in _read_file(file, None, _MAX_INCLUDES)]
     for flag in flags:
         statements += _read_flag(flag)
     bindings = _resolve_macros(statements)
-    return Config(classes, [_checked(binding, classes, scoped) for binding in bindings])
+    return Config(classes, [_checked(binding, classes, scoped) for binding in bindings], title)
 
 
 def find_gin_file(name: str, beside: Path | None = None) -> Path:
-    """The gin file of that name: as a path, beside the including file, or among the installed ones.
+    """The gin file of that name: as a path, beside the including file, or an installed one.
+
+    Args:
+      beside: the including file's folder.
 
     Raises:
-      UserError: there is none; lists the installed ones with the closest names.
+      UserError: there is no such file; lists the installed files with the closest names.
     """
     short = name.removeprefix("configs/")
     candidates = [Path(name), *([beside / name] if beside else [])]
@@ -144,13 +157,13 @@ def find_gin_file(name: str, beside: Path | None = None) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    known = installed_gin_files()
-    close = difflib.get_close_matches(short, known, 3, 0.4) or known
+    installed = installed_gin_files()
+    close = difflib.get_close_matches(short, installed, 3, 0.4) or installed
     raise UserError(f"{name}: no such gin file, here or installed; installed: {', '.join(close)}")
 
 
 def installed_gin_files() -> list[str]:
-    """Names of the gin files that come with the package, e.g. `runs/quickstart.gin`."""
+    """Names of the package's own gin files, e.g. `runs/quickstart.gin`."""
     return sorted(
         {str(p.relative_to(folder)) for folder in CONFIG_FOLDERS for p in folder.rglob("*.gin")}
     )
@@ -170,7 +183,7 @@ class _Delegate(config_parser.ParserDelegate):
 def _read_file(name: str, beside: Path | None, depth: int) -> Iterator[Binding]:
     path = find_gin_file(name, beside)
     if depth == 0:
-        raise UserError(f"{path}: gin files include one another in a circle")
+        raise UserError(f"{path}: gin files include one another in a cycle")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -192,7 +205,7 @@ def _read_flag(flag: str) -> Iterator[Binding]:
         raise UserError(f"{where}: write --gin.NAME.FIELD=VALUE")
     try:
         statements = list(_parse(f"{key} = {value}", where))
-    except UserError:  # the shell took the quotes, or there were none: it is meant as text
+    except UserError:  # text whose quotes the shell removed
         statements = list(_parse(f"{key} = {value!r}", where))
     for statement in statements:
         yield _binding(statement, where)
@@ -236,7 +249,7 @@ def _resolve_macros(statements: Iterable[Binding]) -> list[Binding]:
         dataclasses.replace(s, value=value_of(s.value, s.where)) for s in statements if s.field
     ]
     for name in macros.keys() - used:
-        raise UserError(f"{macros[name].where}: {name} is no setting: write NAME.FIELD = VALUE")
+        raise UserError(f"{macros[name].where}: {name}: not a setting; write NAME.FIELD = VALUE")
     return bound
 
 

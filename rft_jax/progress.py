@@ -11,19 +11,19 @@ _SECONDS_BETWEEN_LINES = 5.0
 
 
 class Progress:
-    """Shows how far some work is.
+    """Shows how much of some work is done.
 
     Args:
-      label: what is done, e.g. `train`.
+      label: name of the work, e.g. `train`.
       total: units in all.
-      unit: what is counted, e.g. `steps`.
+      unit: name of the counted units, e.g. `steps`.
       initial: units done by earlier runs; they count for the bar and not for the speed.
     """
 
     def __init__(self, label: str, total: int, unit: str, initial: int = 0) -> None:
         self.label, self.total, self.unit = label, total, unit
         self._initial = self._done = initial
-        self._figures = ""
+        self._metrics = ""
         self._start = self._shown = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
@@ -44,30 +44,30 @@ class Progress:
             MofNCompleteColumn(),
             TextColumn(self.unit),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[metrics]}"),
             console=Console(stderr=True),
         )
         self._bar.start()
         self._task = self._bar.add_task(
-            self.label, total=self.total, completed=self._initial, figures=""
+            self.label, total=self.total, completed=self._initial, metrics=""
         )
 
-    def update(self, done: int, **figures: float | str) -> None:
-        """Says that `done` units are done in all, with figures to show beside them."""
+    def update(self, done: int, **metrics: float | str) -> None:
+        """Shows that `done` units are done in all, with metrics after them."""
         self._done = done
-        self._figures = "  ".join(f"{name} {_short(value)}" for name, value in figures.items())
+        self._metrics = "  ".join(f"{name} {_short(value)}" for name, value in metrics.items())
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, figures=self._figures)
+            self._bar.update(self._task, completed=done, metrics=self._metrics)
         elif time.monotonic() - self._shown >= _SECONDS_BETWEEN_LINES:
             self._shown = time.monotonic()
-            self._print(f"ETA {_duration(self._eta())}")
+            self._print(f"ETA {duration(self._eta())}")
 
     def _eta(self) -> float:
         elapsed = time.monotonic() - self._start
         return elapsed / max(self._done - self._initial, 1) * (self.total - self._done)
 
     def _print(self, ending: str) -> None:
-        parts = [f"{self.label}: {self._done}/{self.total} {self.unit}", self._figures, ending]
+        parts = [f"{self.label}: {self._done}/{self.total} {self.unit}", self._metrics, ending]
         print("  ".join(part for part in parts if part), flush=True)
 
     def __exit__(
@@ -79,7 +79,7 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
         elif kind is None:
-            self._print(f"in {_duration(time.monotonic() - self._start)}")
+            self._print(f"in {duration(time.monotonic() - self._start)}")
 
 
 def _short(value: float | str) -> str:
@@ -88,7 +88,8 @@ def _short(value: float | str) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as `3:05`, with hours as `1:03:05`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

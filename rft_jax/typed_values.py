@@ -1,4 +1,4 @@
-"""Plain values checked against the annotations of a settings dataclass, harmless ones converted."""
+"""Plain values checked against the type annotations of a settings dataclass, and converted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NAMES = {int: "an integer", float: "a number", str: "a string in quotes", bool:
 
 
 class TypeMismatch(ValueError):
-    """The value is not of the annotated type; says what is needed."""
+    """A value that is not of the annotated type; says which type is needed."""
 
 
 def field_types(kind: type) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def convert(value: Any, annotation: Any) -> Any:
     Understands int, float, str, bool, None, unions, `Literal`, `tuple[...]` and dataclasses.
 
     Raises:
-      TypeMismatch: it is something else.
+      TypeMismatch: the value has another type; says which one is needed.
     """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation is Any:
@@ -81,8 +81,8 @@ def _convert_dataclass(value: Any, annotation: Any) -> Any:
         return value
     if not isinstance(value, dict):
         raise TypeMismatch(f"a dict of {annotation.__name__}'s fields is needed")
-    known = field_types(annotation)
+    fields = field_types(annotation)
     for name in value:
-        if name not in known:
-            raise TypeMismatch(f"{name!r} is none of its fields {', '.join(known)}")
-    return annotation(**{name: convert(item, known[name]) for name, item in value.items()})
+        if name not in fields:
+            raise TypeMismatch(f"{name!r} is not one of its fields {', '.join(fields)}")
+    return annotation(**{name: convert(item, fields[name]) for name, item in value.items()})

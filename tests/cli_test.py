@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import fcntl
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from rft_jax import cli
-from rft_jax.commands.base import field_documents
+from rft_jax.commands.base import InputPath, OutputPath, field_documents
 from rft_jax.commands.loop import RUN
 from rft_jax.errors import Preempted
 from rft_jax.gin_settings import installed_gin_files, load_config
@@ -106,6 +107,36 @@ def test_every_setting_is_documented(name):
     assert [field for field in field_types(SETTINGS[name]) if not documents.get(field)] == []
 
 
+NAMES_A_PATH = {"M", "P", "S", "D", "DIR", "FILE", "SRC", "DST"}
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+def test_every_flag_that_names_a_path_takes_a_url(name):
+    flags = argparse.ArgumentParser()
+    cli.COMMANDS[name].add_flags(flags)
+    unmarked = {
+        flag.dest
+        for flag in flags._actions
+        if flag.metavar in NAMES_A_PATH and flag.type not in (InputPath, OutputPath)
+    }
+    # run.model is fetched by the run; the splits of generated problems are no files.
+    assert unmarked == {"run": {"model"}, "generate-wordproblems": {"split"}}.get(name, set())
+
+
+def test_every_path_flag_of_derive_is_fetched_and_its_output_uploaded(
+    rft, problems, samples, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("RFT_SCRATCH", str(tmp_path / "scratch"))
+    assert rft(*_collect(problems, samples, tmp_path / "collected"))[0] == 0
+    words = ["derive", "--kind", "human", "--problems", f"file://{problems}"]
+    words += ["--collected", f"file://{tmp_path}/collected", "--output", f"file://{tmp_path}/out"]
+    assert rft(*words) == (0, [])
+    rows = (tmp_path / "out" / "paths.jsonl").read_text().splitlines()
+    origins = [json.loads(row)["origin"] for row in rows]
+    assert origins == ["human", "sampled", "human", "human"]
+    assert (tmp_path / "out" / "config.gin").read_text() == "# rft derive\n"
+
+
 @pytest.mark.parametrize("name", sorted(cli.COMMANDS))
 def test_every_example_in_the_help_is_a_command_line_that_parses(name):
     for example in cli.COMMANDS[name].examples:
@@ -137,7 +168,7 @@ def test_a_full_disk_and_a_forbidden_folder_are_reported_in_one_line(
 
     code, lines = fail(OSError(errno.ENOSPC, "No space left on device"))
     assert (code, len(lines)) == (1, 1)
-    assert lines == ["rft: the disk is full; make room and run the same command again"]
+    assert lines == ["rft: the disk is full; free some space and run the same command again"]
     written_by_a_library = ValueError(
         "RESOURCE_EXHAUSTED: x: No space left on device (os error 28)"
     )
@@ -145,11 +176,11 @@ def test_a_full_disk_and_a_forbidden_folder_are_reported_in_one_line(
     code, lines = fail(OSError(errno.EDQUOT, "Disk quota exceeded"))
     assert "the disk quota is used up" in lines[0]
     code, lines = fail(PermissionError(errno.EACCES, "Permission denied", "/root/x"))
-    assert (code, lines) == (2, ["rft: /root/x: Permission denied; name another place"])
+    assert (code, lines) == (2, ["rft: /root/x: Permission denied; name another path"])
     code, lines = fail(OSError(errno.EROFS, "Read-only file system", "/mnt/x"))
-    assert (code, lines) == (2, ["rft: /mnt/x: Read-only file system; name another place"])
+    assert (code, lines) == (2, ["rft: /mnt/x: Read-only file system; name another path"])
     code, lines = fail(OSError(errno.EISDIR, "Is a directory", "/x/.a.tmp", None, "/x/a"))
-    assert lines == ["rft: /x/a: Is a directory; name another place"]
+    assert lines == ["rft: /x/a: Is a directory; name another path"]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +198,7 @@ def test_an_output_that_cannot_be_a_folder_is_refused_in_one_line(
     code, lines = rft(*_collect(problems, samples, tmp_path / output))
     assert (code, len(lines)) == (2, 1)
     assert says in lines[0]
-    assert lines[0].endswith("name another place")
+    assert lines[0].endswith("name another path")
 
 
 @pytest.mark.parametrize("name", ["runs/sft.gin", "runs/rft.gin"])
@@ -328,7 +359,7 @@ def test_sigterm_is_exit_code_75_and_a_bug_is_1(rft, problems, samples, tmp_path
     monkeypatch.setattr(room, "collect", stopped)
     code, lines = rft(*_collect(problems, samples, tmp_path / "out"))
     assert code == 75
-    assert lines[-1] == "rft: stopped with 3 of 4 done; run the same command again to go on"
+    assert lines[-1] == "rft: stopped with 3 of 4 done; run the same command again to resume"
 
     def broken(*_arguments: object) -> None:
         raise RuntimeError("not meant to be")
@@ -386,4 +417,4 @@ def test_a_signal_ends_a_command_with_75(tmp_path, number):
     os.kill(process.pid, number)
     _, said = process.communicate()
     assert process.returncode == 75
-    assert said == "rft: stopped by SIGTERM; run the same command again to go on\n"
+    assert said == "rft: stopped by SIGTERM; run the same command again to resume\n"

@@ -139,17 +139,17 @@ def test_a_missing_file_is_refused_with_close_names():
         ("cook.spices = 'ab'", r"a list such as \[1, 2\] is needed"),
         ("cook.size = 'x'", r"an integer or None is needed"),
         ("cook.heat = 'hot'", r"one of 'low', 'high' is needed"),
-        ("cook.rope = {'kin': 'x'}", r"'kin' is none of its fields kind, factor"),
+        ("cook.rope = {'kin': 'x'}", r"'kin' is not one of its fields kind, factor"),
         ("cook.minutes = (1,", r"settings.gin:\d+: not gin"),
         ("cook.minutes 3", r"settings.gin:1: not gin"),
         ("cook.minutes = @serve()", r"settings.gin: @serve: a setting is a plain value"),
         ("import os", r"settings.gin:1: import"),
         ("cook.minutes = %M", r"settings.gin:1: %M is not defined"),
-        ("minutes = 3", r"settings.gin:1: minutes is no setting: write NAME.FIELD = VALUE"),
+        ("minutes = 3", r"settings.gin:1: minutes: not a setting; write NAME.FIELD = VALUE"),
         ("M = %M\ncook.minutes = %M", r"settings.gin:2: %M is not defined"),
         ("sft/cook.minutes = 3", r"settings.gin:1: only `rft run` has scopes such as 'sft'"),
         ("include 'nowhere.gin'", r"nowhere.gin: no such gin file"),
-        ("include 'settings.gin'", r"include one another in a circle"),
+        ("include 'settings.gin'", r"include one another in a cycle"),
     ],
 )
 def test_an_invalid_binding_is_refused_with_its_line_and_the_fix(tmp_path, text, message):
@@ -172,6 +172,10 @@ def test_a_scope_binds_only_its_own_settings(tmp_path):
     assert config.get(Cook, "rft") == Cook(minutes=1, salt=0.1)
     assert config.scopes == {"sft": f"{file}:3"}
     assert "sft/cook.minutes = 5" in config.text()
+
+
+def test_the_title_is_the_first_line_of_the_text():
+    assert load_config(CLASSES, title="rft cook").text().startswith("# rft cook\ncook.minutes = 10")
 
 
 def test_loads_are_independent():

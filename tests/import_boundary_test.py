@@ -18,7 +18,7 @@ HEAVY = ("jax", "jaxlib", "flax", "optax", "orbax", "tensorflow", "seqio", "torc
 TENSORFLOW = ("tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio")
 
 # Of every package.
-_GROUND = {"errors", "typed_values", "progress"}
+_GROUND = {"errors", "typed_values", "progress", "signals", "installation"}
 # Imports that the redesign still has to remove; the list may only shrink.
 _PENDING = {
     ("derive", "report"),

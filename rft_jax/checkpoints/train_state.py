@@ -85,7 +85,7 @@ class TrainStateCheckpoints:
             (self._folder / str(step)).rename(damaged)
 
         # The others wait, or they might still see the step when they list the folder.
-        on_main(rename, f"setting aside {damaged}")
+        on_main(rename, f"moving {damaged.name}", Path(self._folder))
         self._manager.reload()
 
 

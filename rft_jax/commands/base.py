@@ -1,4 +1,4 @@
-"""What a subcommand is: flags, gin settings, the words of its help, and the call it makes."""
+"""A subcommand: its flags, its gin settings, its help text and the call that does its work."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ from rft_jax.typed_values import field_types
 WIDTH = 100
 
 
+class InputPath(str):
+    """Type of a flag that names what a command reads: a path, or a URL that is fetched first."""
+
+
+class OutputPath(str):
+    """Type of a flag that names what a command writes: a path, or a URL that is kept up to date."""
+
+
 @dataclass(frozen=True)
 class Command:
     """One subcommand.
@@ -27,14 +35,14 @@ class Command:
       summary: one line for `rft --help`.
       description: what it does and leaves behind, for `rft NAME --help`.
       examples: whole command lines.
-      add_flags: adds the path flags.
+      add_flags: adds the flags, paths as `InputPath` and `OutputPath`.
       run: does the work, given the parsed flags and the settings.
-      settings: gin name to `module:Class` of the settings it takes; imported when asked for.
+      settings: gin name to `module:Class` of the settings it takes; imported on demand.
       takes: whether a command line with these flags takes the settings of that gin name.
-      gin_files: the gin files of a command line, where they are not just those of --gin_file.
-      bindings: what other flags bind, before those of --gin.….
-      scoped: whether bindings may be limited to one arm (`sft/train.num_epochs = 3`).
-      dry_run: prints what would be done beyond the settings.
+      gin_files: the gin files of a command line, by default those of --gin_file.
+      bindings: what other flags bind; --gin.… flags override it.
+      scoped: whether a binding may be limited to one condition (`sft/train.num_epochs = 3`).
+      dry_run: prints what the command would do, after the settings.
     """
 
     name: str

@@ -1,75 +1,43 @@
-"""`rft doctor`: what this machine has, what is missing for which command, and how to get it."""
+"""`rft doctor`: what this machine has, which packages are missing for which command."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
-import rft_jax
 from rft_jax.checkpoints.names import EMBEDDED_FOLDER
 from rft_jax.files.mirror import scratch_folder
-from rft_jax.pipeline.supervise.environment import cache_folder, cpu_cores
+from rft_jax.installation import extras, how_to_install, missing, requirements, versions
+from rft_jax.pipeline.supervise.environment import cache_folder
+from rft_jax.workers.pool import cpu_cores
 
-_GB = 1e9
-_CORE = (
-    "jax",
-    "jaxlib",
-    "flax",
-    "optax",
-    "orbax-checkpoint",
-    "numpy",
-    "fsspec",
-    "gin-config",
-    "tokenizers",
-    "sentencepiece",
-    "safetensors",
-    "sympy",
-    "math-verify",
-    "rapidfuzz",
-    "tensorboardX",
-    "matplotlib",
-    "rich",
-)
-
-
-@dataclass(frozen=True)
-class Extra:
-    """An optional part of the installation.
-
-    Attributes:
-      modules: what has to be importable.
-      needed_for: which commands or inputs.
-    """
-
-    modules: tuple[str, ...]
-    needed_for: str
-
-
-EXTRAS = {
-    "data": Extra(
-        ("seqio", "tensorflow", "tensorflow_text", "tensorflow_datasets"),
-        "rft train --data TASK (seqio), gsm8k:… without $GSM8K_DIR",
-    ),
-    "gcs": Extra(("gcsfs",), "gs://… as inputs and outputs"),
-    "s3": Extra(("s3fs",), "s3://… as inputs and outputs"),
-    "beam": Extra(("apache_beam",), "rft collect on Apache Beam"),
-    "hf": Extra(("torch", "transformers"), "parity tests, making SmolLM2's folder from its GGUF"),
+_GIB = 2**30
+# Extra -> the commands or inputs that need it.
+_NEEDED_FOR = {
+    "data": "rft train --data TASK (seqio), gsm8k:… without $GSM8K_DIR",
+    "gcs": "gs://… as inputs and outputs",
+    "s3": "s3://… as inputs and outputs",
+    "beam": "rft collect on Apache Beam",
+    "hf": "parity tests, making SmolLM2's folder from its GGUF",
+    "cuda": "NVIDIA GPUs",
+    "tpu": "TPUs; rft plan for TPU slices",
+    "tensorboard": "metrics and profiles in TensorBoard",
+    "notebooks": "the notebooks",
+    "dev": "tests and linters",
+    "docs": "the documentation as a site",
 }
 
 
 def examine() -> str:
-    """Everything about this machine that decides what can run, as text."""
+    """A description of this machine: versions, devices, memory, packages, data."""
     sections = {
         "versions": _versions(),
         "devices": _devices(),
         "memory and disk": _space(),
-        "optional parts": _extras(),
+        "extras": _extras(),
         "data and models": _data(),
     }
     lines: list[str] = []
@@ -79,17 +47,12 @@ def examine() -> str:
 
 
 def _versions() -> Iterable[str]:
-    yield f"rft_jax {rft_jax.__version__}, Python {platform.python_version()}"
+    yield ", ".join(f"{name} {version}" for name, version in versions().items())
     yield platform.platform()
-    missing, found = [], []
-    for name in _CORE:
-        try:
-            found.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            missing.append(name)
-    yield ", ".join(found)
-    if missing:
-        yield f"MISSING: {', '.join(missing)}: pip install rft-jax"
+    if not requirements():
+        yield f"not installed, so its requirements are not known: {how_to_install()}"
+    elif names := missing():
+        yield f"MISSING: {', '.join(names)}: {how_to_install()}"
 
 
 def _devices() -> Iterable[str]:
@@ -97,12 +60,12 @@ def _devices() -> Iterable[str]:
         import jax
 
         devices = jax.devices()
-    except Exception as error:  # JAX fails in as many ways as there are drivers
+    except Exception as error:  # each driver has errors of its own
         yield f"JAX does not start: {str(error).splitlines()[0]}"
         return
     for device in devices:
         limit = (device.memory_stats() or {}).get("bytes_limit")
-        memory = f", {limit / _GB:.1f} GB" if limit else ""
+        memory = f", {limit / _GIB:.1f} GiB" if limit else ""
         yield f"{device.platform}:{device.id} {device.device_kind}{memory}"
     if devices[0].platform == "cpu":
         yield f"{cpu_cores()} CPU cores for this process"
@@ -111,49 +74,48 @@ def _devices() -> Iterable[str]:
 
 def _unused_accelerators() -> Iterable[str]:
     if Path("/dev/nvidia0").exists():
-        yield "there is an NVIDIA GPU that JAX does not see: pip install 'rft-jax[cuda]'"
+        yield f"there is an NVIDIA GPU that JAX does not see: {how_to_install('cuda')}"
     if Path("/dev/accel0").exists():
-        yield "there is a TPU that JAX does not see: pip install 'rft-jax[tpu]'"
+        yield f"there is a TPU that JAX does not see: {how_to_install('tpu')}"
 
 
 def _space() -> Iterable[str]:
     if memory := _memory():
-        yield f"memory: {memory['MemAvailable']:.1f} of {memory['MemTotal']:.1f} GB are free"
+        yield f"memory: {memory['MemAvailable']:.1f} of {memory['MemTotal']:.1f} GiB are free"
     disk = shutil.disk_usage(".")
-    yield f"disk here: {disk.free / _GB:.1f} of {disk.total / _GB:.1f} GB are free"
+    yield f"disk here: {disk.free / _GIB:.1f} of {disk.total / _GIB:.1f} GiB are free"
     cache = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or cache_folder(os.environ))
-    kept = {"compiled programs": cache, "copies of remote files": scratch_folder()}
-    for what, folder in kept.items():
+    caches = {"compiled programs": cache, "copies of remote files": scratch_folder()}
+    for what, folder in caches.items():
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-        yield f"{what}: {size / 1e6:.0f} MB in {folder}; to clear them, remove that folder"
+        yield f"{what}: {size / 2**20:.0f} MiB in {folder}; to clear them, remove that folder"
 
 
 def _memory() -> dict[str, float]:
-    """The kernel's figures in GB; none where it does not give them so."""
+    """The kernel's memory counters in GiB; empty where /proc/meminfo has none."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
         return {}
     pairs = (line.split(":", 1) for line in lines if line.endswith("kB"))
-    return {name: int(value.split()[0]) * 1024 / _GB for name, value in pairs}
+    return {name: int(value.split()[0]) * 1024 / _GIB for name, value in pairs}
 
 
 def _extras() -> Iterable[str]:
-    for name, extra in EXTRAS.items():
-        missing = [module for module in extra.modules if not importlib.util.find_spec(module)]
-        state = (
-            f"no {', '.join(missing)}: pip install 'rft-jax[{name}]'" if missing else "installed"
-        )
-        yield f"{name}: {state} (for {extra.needed_for})"
+    for extra in extras():
+        names = missing(extra)
+        state = f"no {', '.join(names)}: {how_to_install(extra)}" if names else "installed"
+        use = f" (for {_NEEDED_FOR[extra]})" if extra in _NEEDED_FOR else ""
+        yield f"{extra}: {state}{use}"
 
 
 def _data() -> Iterable[str]:
     has_model = (EMBEDDED_FOLDER / "config.json").exists()
-    yield f"wordproblems:model: {'there' if has_model else f'MISSING in {EMBEDDED_FOLDER}'}"
+    yield f"wordproblems:model: {'installed' if has_model else f'MISSING in {EMBEDDED_FOLDER}'}"
     folder = os.environ.get("GSM8K_DIR")
     if folder is None:
-        yield "gsm8k:train|test: $GSM8K_DIR is not set; comes from tensorflow-datasets then"
+        yield "gsm8k:train|test: $GSM8K_DIR is not set; read from tensorflow-datasets instead"
     else:
-        missing = [n for n in ("train.jsonl", "test.jsonl") if not (Path(folder) / n).exists()]
-        state = f"no {', '.join(missing)} in {folder}" if missing else f"in {folder}"
+        absent = [n for n in ("train.jsonl", "test.jsonl") if not (Path(folder) / n).exists()]
+        state = f"no {', '.join(absent)} in {folder}" if absent else f"in {folder}"
         yield f"gsm8k:train|test: {state}"

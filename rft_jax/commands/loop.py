@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from rft_jax.commands.base import Command
+from rft_jax.commands.base import Command, OutputPath
 from rft_jax.commands.stages import COLLECT, EVALUATE, SAMPLE, TRAIN
 from rft_jax.gin_settings import Config, flag_value
 from rft_jax.pipeline.experiments import EXPERIMENTS
@@ -13,14 +13,18 @@ DEFAULT_GIN_FILE = "runs/quickstart.gin"
 
 
 def _flags(parser: argparse.ArgumentParser) -> None:
+    # Not an `InputPath`: it binds run.model, and a run fetches what its settings name.
     parser.add_argument(
-        "--model", metavar="M", help="the pretrained model's folder, the same as --gin.run.model=M"
+        "--model",
+        metavar="M",
+        help="the pretrained model's folder (or URL), the same as --gin.run.model=M",
     )
     parser.add_argument(
         "--output",
+        type=OutputPath,
         required=True,
         metavar="DIR",
-        help="folder of the run; run the same command again to go on after an interruption",
+        help="folder (or URL) of the run; run the same command again to resume",
     )
 
 
@@ -43,11 +47,12 @@ RUN = Command(
     description=(
         "Fine-tunes (SFT), samples, collects, fine-tunes the pretrained model again (RFT), "
         "evaluates, and does the same for controls. Each stage is a command of its own, run in DIR "
-        "as a child process; --dry_run prints them. Stages are named by the hash of their inputs, "
-        "so a run goes on where it stopped, and a changed setting runs again only what depends on "
-        "it. Leaves results.json and report/index.html.\n\n"
-        f"Without --gin_file it is the embedded experiment ({DEFAULT_GIN_FILE}), about ten minutes "
-        "on two cores. A scope binds a setting for one arm only: sft/train.num_epochs = 3.\n\n"
+        "as a child process; --dry_run prints them. Stages are named by the hash of their inputs: "
+        "run again, the command resumes, and a changed setting recreates only the stages that "
+        "depend on it. Writes results.json and report/index.html.\n\n"
+        f"Without --gin_file it runs the embedded experiment ({DEFAULT_GIN_FILE}), about ten "
+        "minutes on two cores. A scope binds a setting for one condition only: "
+        "sft/train.num_epochs = 3.\n\n"
         "Started on several hosts, with JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and "
         "JAX_PROCESS_ID in the environment, it trains, samples and evaluates on all of them."
     ),

@@ -1,4 +1,4 @@
-"""plan: what a run would need, before there is a machine to run it on."""
+"""plan: estimates of what a run needs, for hardware you don't have."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def _plan(flags: argparse.Namespace, config: Config) -> None:
 
 PLAN = Command(
     name="plan",
-    summary="memory, speed and device hours on chips that one does not have yet",
+    summary="estimate memory, step time and device hours for hardware you don't have",
     description=(
-        "Works out by formula what training and sampling need on a slice of TPUs or on GPUs: bytes "
-        "a chip, FLOPs, the roofline's time for a step, device hours for a data set, and what to "
-        "change when it does not fit. For a TPU slice it also compiles the real train step and the "
-        "real decode step with libtpu (extra `tpu`), which needs no TPU: minutes on a CPU.\n\n"
+        "Estimates by formula what training and sampling need on a slice of TPUs or on GPUs: bytes "
+        "per chip, FLOPs, roofline time of a step, device hours for a data set, and what to change "
+        "when it does not fit. For a TPU slice it also compiles the real train step and the real "
+        "decode step with libtpu (extra `tpu`), which needs no TPU: minutes on a CPU.\n\n"
         "The model's shape comes from a gin file of configs/models."
     ),
     examples=(
@@ -58,7 +58,7 @@ PLAN = Command(
     settings={
         "plan": "rft_jax.planning.settings:PlanSettings",
         "llama": "rft_jax.models.config:LlamaConfig",
-        **RUN.settings,  # what a run's gin file may bind beside, such as `run` and `evaluate`
+        **RUN.settings,  # so that a run's gin file can be given as it is
     },
     scoped=True,
 )

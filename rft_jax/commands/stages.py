@@ -5,34 +5,46 @@ from __future__ import annotations
 import argparse
 
 from rft_jax.checkpoints.names import model_folder
-from rft_jax.commands.base import Command
+from rft_jax.commands.base import Command, InputPath, OutputPath
 from rft_jax.gin_settings import Config
 
 MODEL_HELP = (
-    "a Hugging Face LLaMA folder or one that rft train wrote, found out by looking; or "
-    "wordproblems:model, the small pretrained one of this package"
+    "a Hugging Face LLaMA folder, a folder that rft train wrote, a URL of either, or "
+    "wordproblems:model, the small pretrained model of this package"
 )
 PROBLEMS_HELP = "a JSONL file (or its URL), or gsm8k:train|test, wordproblems:train|dev|test"
-OUTPUT_HELP = "folder (or URL) to write; run the same command again to go on after an interruption"
+OUTPUT_HELP = "folder (or URL) to write; run the same command again to resume"
 INIT = "init:"
 _MESH = {"mesh": "rft_jax.devices.mesh_settings:MeshSettings"}
+
+
+def _output_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=OutputPath, required=True, metavar="DIR", help=OUTPUT_HELP)
+
+
+def _problems_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--problems", type=InputPath, required=True, metavar="P", help=PROBLEMS_HELP
+    )
 
 
 def _train_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
+        type=InputPath,
         required=True,
         metavar="M",
         help=f"{MODEL_HELP}; or init:CONFIG for random weights, CONFIG as in configs/models",
     )
     parser.add_argument(
         "--data",
+        type=InputPath,
         required=True,
         action="append",
         metavar="D",
         help="a problems or paths JSONL, a seqio task, or a folder of token arrays; repeatable",
     )
-    parser.add_argument("--output", required=True, metavar="DIR", help=OUTPUT_HELP)
+    _output_flag(parser)
 
 
 def _train(flags: argparse.Namespace, config: Config) -> None:
@@ -42,8 +54,14 @@ def _train(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.training.trainer import train
 
     fresh = flags.model.startswith(INIT)
-    model = config.get(LlamaConfig) if fresh else model_folder(flags.model)
-    train(model, flags.data, flags.output, config.get(TrainSettings), config.get(MeshSettings))
+    train(
+        config.get(LlamaConfig) if fresh else model_folder(flags.model),
+        flags.data,
+        flags.output,
+        config.get(TrainSettings),
+        config.get(MeshSettings),
+        config.text(),
+    )
 
 
 def _train_takes(flags: argparse.Namespace, name: str) -> bool:
@@ -60,9 +78,9 @@ TRAIN = Command(
     name="train",
     summary="fine-tune (or pretrain) a model",
     description=(
-        "Trains on questions and their reasoning paths, the loss on the response alone. The output "
-        "is a model folder in Hugging Face's layout (with tokenizer and prompt template) that "
-        "--model takes, beside its checkpoints and metrics.jsonl."
+        "Trains on questions and their reasoning paths; the loss counts the response alone. The "
+        "output is a model folder in Hugging Face's layout (with tokenizer and prompt template) "
+        "that --model takes, with its checkpoints and metrics.jsonl."
     ),
     examples=(
         "rft train --model models/7b --data gsm8k:train --output runs/sft --gin_file runs/sft.gin",
@@ -82,13 +100,13 @@ TRAIN = Command(
 
 
 def _sample_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, metavar="M", help=MODEL_HELP)
-    parser.add_argument("--problems", required=True, metavar="P", help=PROBLEMS_HELP)
-    parser.add_argument("--output", required=True, metavar="DIR", help=OUTPUT_HELP)
+    parser.add_argument("--model", type=InputPath, required=True, metavar="M", help=MODEL_HELP)
+    _problems_flag(parser)
+    _output_flag(parser)
     parser.add_argument(
         "--name",
         metavar="N",
-        help="what the samples' `model` field says (default: the model folder's name)",
+        help="the samples' `model` field (default: the model folder's name)",
     )
 
 
@@ -97,16 +115,22 @@ def _sample(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.sampling.sampler import sample
     from rft_jax.sampling.settings import SampleSettings
 
-    settings, mesh = config.get(SampleSettings), config.get(MeshSettings)
-    model = model_folder(flags.model)
-    sample(model, flags.problems, flags.output, flags.name, settings, mesh)
+    sample(
+        model_folder(flags.model),
+        flags.problems,
+        flags.output,
+        flags.name,
+        config.get(SampleSettings),
+        config.get(MeshSettings),
+        config.text(),
+    )
 
 
 SAMPLE = Command(
     name="sample",
-    summary="draw k responses for every problem",
+    summary="sample k responses for every problem",
     description=(
-        "Every draw depends on the seed, the problem's id, the sample's index and the position "
+        "Each sample depends on the seed, the problem's id, the sample's index and the position "
         "alone: not on the batch, the number of hosts or an interruption. Writes samples-*.jsonl, "
         "a shard per host."
     ),
@@ -123,31 +147,33 @@ SAMPLE = Command(
 
 
 def _collect_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--problems", required=True, metavar="P", help=PROBLEMS_HELP)
+    _problems_flag(parser)
     parser.add_argument(
         "--samples",
+        type=InputPath,
         required=True,
         action="append",
         metavar="S",
-        help="a folder that rft sample wrote, or a samples JSONL; repeatable: models are united",
+        help="a folder that rft sample wrote, or a samples JSONL; repeatable: models are merged",
     )
-    parser.add_argument("--output", required=True, metavar="DIR", help=OUTPUT_HELP)
+    _output_flag(parser)
 
 
 def _collect(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.rft.collect import collect
     from rft_jax.rft.settings import CollectSettings
 
-    collect(flags.problems, flags.samples, flags.output, config.get(CollectSettings))
+    settings = config.get(CollectSettings)
+    collect(flags.problems, flags.samples, flags.output, settings, config.text())
 
 
 COLLECT = Command(
     name="collect",
-    summary="verify samples, keep the distinct right ones",
+    summary="verify samples, keep the distinct correct ones",
     description=(
-        "A sample is kept when its answer and all of its calculator annotations are right and no "
-        "kept one has the same equations. Writes paths.jsonl (the training data of RFT), "
-        "ledger.jsonl (what became of every sample, and why) and stats.json. Needs neither JAX nor "
+        "A sample is kept when its answer and all of its calculator annotations are correct and "
+        "no kept sample has the same equations. Writes paths.jsonl (the training data of RFT), "
+        "ledger.jsonl (each sample's verdict, and why) and stats.json. Needs neither JAX nor "
         "TensorFlow."
     ),
     examples=(
@@ -161,16 +187,19 @@ COLLECT = Command(
 
 
 def _evaluate_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--problems", required=True, metavar="P", help=PROBLEMS_HELP)
+    _problems_flag(parser)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--model", metavar="M", help=MODEL_HELP)
-    source.add_argument("--samples", metavar="S", help="samples that are there already")
+    source.add_argument("--model", type=InputPath, metavar="M", help=MODEL_HELP)
+    source.add_argument(
+        "--samples", type=InputPath, metavar="S", help="existing samples to score instead"
+    )
     parser.add_argument(
         "--against",
+        type=InputPath,
         metavar="DIR",
         help="output of another rft evaluate on the same problems: a paired test of the two",
     )
-    parser.add_argument("--output", required=True, metavar="DIR", help=OUTPUT_HELP)
+    _output_flag(parser)
 
 
 def _evaluate(flags: argparse.Namespace, config: Config) -> None:
@@ -186,6 +215,7 @@ def _evaluate(flags: argparse.Namespace, config: Config) -> None:
         samples=flags.samples,
         against=flags.against,
         mesh=config.get(MeshSettings),
+        config_text=config.text(),
     )
 
 
@@ -193,9 +223,8 @@ EVALUATE = Command(
     name="evaluate",
     summary="accuracy, maj@k and pass@k with intervals",
     description=(
-        "Greedy accuracy of a model, or mean@1, maj@k and pass@k of several samples a problem. "
-        "Writes metrics.json (figures with 95 % intervals) and predictions.jsonl (a row per "
-        "problem)."
+        "Greedy accuracy of a model, or mean@1, maj@k and pass@k of several samples per problem. "
+        "Writes metrics.json (with 95 % intervals) and predictions.jsonl (a row per problem)."
     ),
     examples=(
         "rft evaluate --model runs/rft --problems gsm8k:test --output runs/e2 --against runs/e1",
@@ -209,16 +238,22 @@ EVALUATE = Command(
 
 def _report_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "inputs", nargs="+", metavar="DIR", help="outputs of rft run or of single stages"
+        "inputs",
+        type=InputPath,
+        nargs="+",
+        metavar="DIR",
+        help="outputs of rft run or of single stages",
     )
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
+    parser.add_argument(
+        "--output", type=OutputPath, required=True, metavar="DIR", help="folder to write"
+    )
 
 
 def _report(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.report.report import report
     from rft_jax.report.settings import ReportSettings
 
-    report(flags.inputs, flags.output, config.get(ReportSettings))
+    report(flags.inputs, flags.output, config.get(ReportSettings), config.text())
 
 
 REPORT = Command(

@@ -1,26 +1,26 @@
-"""import-hf, export-hf, generate-wordproblems, derive, doctor: what stands around the loop."""
+"""import-hf, export-hf, generate-wordproblems, derive, doctor: the tools around the loop."""
 
 from __future__ import annotations
 
 import argparse
 
 from rft_jax.checkpoints.names import model_folder
-from rft_jax.commands.base import Command
+from rft_jax.commands.base import Command, InputPath, OutputPath
 from rft_jax.commands.stages import MODEL_HELP, PROBLEMS_HELP
 from rft_jax.gin_settings import Config
 
 
 def _copy_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SRC", help=MODEL_HELP)
-    parser.add_argument("target", metavar="DST", help="new folder to write")
+    parser.add_argument("source", type=InputPath, metavar="SRC", help=MODEL_HELP)
+    parser.add_argument("target", type=OutputPath, metavar="DST", help="new folder to write")
     parser.add_argument(
         "--dtype",
         choices=("float32", "bfloat16", "float16"),
         default="float32",
-        help="of the written weights",
+        help="data type of the written weights",
     )
     parser.add_argument(
-        "--template", metavar="T", help="name of the prompt template to carry along"
+        "--template", metavar="T", help="name of the prompt template to store in the folder"
     )
 
 
@@ -33,11 +33,11 @@ def _copy_model(flags: argparse.Namespace, config: Config) -> None:
 
 IMPORT_HF = Command(
     name="import-hf",
-    summary="a Hugging Face LLaMA folder, as one of ours",
+    summary="import a Hugging Face LLaMA folder",
     description=(
-        "Checks that the folder is a LLaMA this package computes exactly, and writes it with a "
-        "prompt template, so that no later command has to name one. --model takes Hugging Face "
-        "folders directly too."
+        "Checks that this package computes the folder's LLaMA exactly, and writes the model with "
+        "a prompt template, so that no later command has to name one. --model also takes Hugging "
+        "Face folders directly."
     ),
     examples=("rft import-hf models/SmolLM2-135M-Instruct models/smollm2 --template chatml",),
     add_flags=_copy_flags,
@@ -46,7 +46,7 @@ IMPORT_HF = Command(
 
 EXPORT_HF = Command(
     name="export-hf",
-    summary="one of our model folders, for transformers and others",
+    summary="export a trained model for transformers and other programs",
     description="Writes config.json, safetensors and tokenizer as transformers reads them.",
     examples=("rft export-hf runs/rft exported/rft --dtype bfloat16",),
     add_flags=_copy_flags,
@@ -55,13 +55,23 @@ EXPORT_HF = Command(
 
 
 def _generate_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--split", required=True, metavar="S", help="train, dev, test, or pretrain")
     parser.add_argument(
-        "--split", required=True, metavar="S", help="train, dev, test, or pretrain (its text)"
+        "--output",
+        type=OutputPath,
+        required=True,
+        metavar="FILE",
+        help="JSONL file to write; one that ends in .gz is compressed",
     )
-    parser.add_argument("--output", required=True, metavar="FILE", help="JSONL; gzip by suffix")
-    parser.add_argument("--size", type=int, metavar="N", help="rows (default 1000, 500, 2000)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the stories")
-    parser.add_argument("--tokens", type=int, metavar="N", help="for pretrain: how many tokens")
+    parser.add_argument(
+        "--size", type=int, metavar="N", help="number of rows (default 1000, 500, 2000 by split)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the story generator"
+    )
+    parser.add_argument(
+        "--tokens", type=int, metavar="N", help="number of tokens of the pretrain split"
+    )
 
 
 def _generate(flags: argparse.Namespace, config: Config) -> None:
@@ -76,7 +86,7 @@ GENERATE_WORDPROBLEMS = Command(
     name="generate-wordproblems",
     summary="the embedded data as JSONL, by split, size and seed",
     description=(
-        "Writes story problems in GSM8K's format, or the text that the embedded model has read."
+        "Writes word problems in GSM8K's format, or the embedded model's pretraining text."
     ),
     examples=(
         "rft generate-wordproblems --split train --output train.jsonl --size 500",
@@ -88,42 +98,61 @@ GENERATE_WORDPROBLEMS = Command(
 
 
 def _derive_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--kind", required=True, metavar="K", help="one of the above")
-    parser.add_argument("--problems", default="", metavar="P", help=PROBLEMS_HELP)
-    parser.add_argument("--collected", default="", metavar="DIR", help="what rft collect wrote")
+    parser.add_argument("--kind", required=True, metavar="K", help="one of the kinds above")
+    parser.add_argument("--problems", type=InputPath, default="", metavar="P", help=PROBLEMS_HELP)
     parser.add_argument(
-        "--samples", action="append", default=[], metavar="S", help="what rft sample wrote"
+        "--collected", type=InputPath, default="", metavar="DIR", help="output of rft collect"
     )
-    parser.add_argument("--examples", default="", metavar="P", help="problems for few-shot prompts")
-    parser.add_argument("--count", type=int, default=0, metavar="N", help="how many, see above")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn")
-    parser.add_argument("--output", required=True, metavar="DIR", help="folder to write")
+    parser.add_argument(
+        "--samples",
+        type=InputPath,
+        action="append",
+        default=[],
+        metavar="S",
+        help="output of rft sample; repeatable",
+    )
+    parser.add_argument(
+        "--examples",
+        type=InputPath,
+        default="",
+        metavar="P",
+        help="problems to take few-shot examples from",
+    )
+    parser.add_argument(
+        "--count", type=int, default=0, metavar="N", help="number of items, by kind (see above)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random choices")
+    parser.add_argument(
+        "--output", type=OutputPath, required=True, metavar="DIR", help="folder to write"
+    )
 
 
 def _derive(flags: argparse.Namespace, config: Config) -> None:
-    del config
     from rft_jax.derive.inputs import Inputs
     from rft_jax.derive.write import write_derived
 
     names = ("problems", "collected", "examples", "count", "seed")
     values = {name: getattr(flags, name) for name in names}
-    write_derived(flags.kind, Inputs(samples=tuple(flags.samples), **values), flags.output)
+    inputs = Inputs(samples=tuple(flags.samples), **values)
+    write_derived(flags.kind, inputs, flags.output, config.text())
 
 
 DERIVE = Command(
     name="derive",
-    summary="other data from what is there: controls for RFT, few-shot prompts, revisions",
+    summary="build derived data sets (controls, few-shot prompts, self-revision)",
     description=(
-        "Controls (paths.jsonl), with as many rows for each problem as rft collect kept "
-        "(--collected): oracle (the embedded generator's own further paths; where a problem has "
-        "not got as many, others fill up), most_likely (the likeliest right texts among "
-        "--samples), random (right samples as drawn), human (the human path again and again).\n\n"
-        "Other problems (problems.jsonl): few_shot (--count of --examples before each question), "
-        "turned_round (from the worked answer to its question), chains (the first --count samples "
-        "as what a question is wanted for), queried (chains with the questions drawn for them), "
-        "revisions and farthest_revisions (a question with a sample, to be answered again; the "
-        "first --count, or of them the farthest from the human path). one_shot_text: pretraining "
-        "text of --count tokens with worked problems in pairs."
+        "Controls (paths.jsonl) have as many rows for each problem as rft collect kept "
+        "(--collected). oracle: further paths from the embedded generator; problems with fewer are "
+        "made up for by others. most_likely: the most likely distinct correct texts among "
+        "--samples. random: correct samples as they were sampled. human: the reference solution "
+        "repeated.\n\n"
+        "Problems (problems.jsonl). few_shot: --count of --examples before each question. "
+        "turned_round: the question, given the reference solution. chains: prompts that ask for a "
+        "question matching a sampled solution (the first --count samples). queried: those "
+        "solutions with the generated questions. revisions: a question with a sample, to be "
+        "answered again (the first --count samples). farthest_revisions: the same for the one of "
+        "those samples that differs most from the reference solution.\n\n"
+        "one_shot_text: pretraining text of --count tokens with worked problems in pairs."
     ),
     examples=(
         "rft derive --kind oracle --problems wordproblems:train --collected runs/c --output runs/o",
@@ -144,8 +173,8 @@ def _doctor(flags: argparse.Namespace, config: Config) -> None:
 
 DOCTOR = Command(
     name="doctor",
-    summary="versions, devices, free memory, what is missing and how to get it",
-    description="Looks at this machine and says which commands can run on it.",
+    summary="versions, devices, free memory, missing packages and how to install them",
+    description="Examines this machine and says which commands can run on it.",
     examples=("rft doctor",),
     add_flags=lambda _parser: None,
     run=_doctor,

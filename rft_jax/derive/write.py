@@ -41,7 +41,7 @@ def derived_file(kind: str) -> str:
     return PATHS_FILE if kind in CONTROLS else PROBLEMS_FILE
 
 
-def write_derived(kind: str, inputs: Inputs, output: str) -> None:
+def write_derived(kind: str, inputs: Inputs, output: str, config_text: str = "") -> None:
     """Writes the rows of a kind; does nothing in a finished folder.
 
     Raises:
@@ -57,7 +57,7 @@ def write_derived(kind: str, inputs: Inputs, output: str) -> None:
         "count": inputs.count,
         "seed": inputs.seed,
     }
-    with open_output(output, made_with) as folder:
+    with open_output(output, made_with, config_text) as folder:
         if not folder.is_complete:
             rows = list(_rows(kind, inputs))
             if not rows:

@@ -1,16 +1,15 @@
-"""Several processes that compute as one: joined by the environment, agreeing on files and SIGTERM.
+"""Several processes that compute as one: they join, wait for each other and stop together.
 
-A launcher starts the same command in every process; `initialize` joins them. Process 0 alone holds
-the output folder and writes into it, beside the shards of checkpoints and samples, which every
-process writes its own of: the folder has to be on a disk that all of them see, or at a URL, of
-which each has a copy that becomes like the others' wherever they wait for each other.
+A launcher starts the same command in every process; `initialize` joins them. Process 0 holds the
+output folder and writes into it; every process writes its own shards of checkpoints and samples.
+The folder is on a disk that all of them see, or at a URL: each process has a local copy then, and
+`wait_for_all` synchronises the copies.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -26,31 +25,41 @@ from jax.experimental import multihost_utils
 from rft_jax.devices.cluster import cluster_arguments, has_tpu
 from rft_jax.errors import UserError
 from rft_jax.files.outputs import OutputFolder, open_output
-from rft_jax.files.remote import refresh_outputs, send_outputs
+from rft_jax.files.remote import refresh_output, send_output
+from rft_jax.signals import sigterm_flag
 
 _REFUSED, _OPEN, _COMPLETE = range(3)
-# How long one process waits for the slowest; one that has died is found out in a minute or two.
-_PATIENCE_SECONDS = 6 * 3600
-# A process that ends with an error waits so long for the others to end too.
+# How long a process waits at the start for the others, which may still read their inputs.
+_START_SECONDS = 900
+# How long a process waits for the slowest one.
+_WAIT_SECONDS = 6 * 3600
+# After so long without a sign of a process JAX aborts the others (SIGABRT), naming it.
+_SILENCE_SECONDS = 30
+# How long a process that ends waits for the others to end too.
 _SHUTDOWN_SECONDS = 20
 _barriers = itertools.count()
 
 
 def initialize() -> None:
-    """Joins the other processes of this run, if there are any; before JAX is first used.
+    """Joins the other processes of this command, if there are any; before JAX is first used.
 
     Raises:
-      UserError: the environment names some of what is needed and not the rest.
+      UserError: some of the variables that describe the processes are set, and not the rest.
     """
     arguments = cluster_arguments(os.environ, has_tpu())
     if arguments is not None and not jax.distributed.is_initialized():
-        jax.distributed.initialize(**arguments, shutdown_timeout_seconds=_SHUTDOWN_SECONDS)
+        jax.distributed.initialize(
+            **arguments,
+            initialization_timeout=_START_SECONDS,
+            heartbeat_timeout_seconds=_SILENCE_SECONDS,
+            shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
+        )
 
 
 def end_soon(code: int) -> None:
-    """Ends a failed process with its own exit code, should the others not end with it.
+    """Ends a failed process with its own exit code if the others don't end soon.
 
-    Left to itself it would wait for them, and then be aborted by JAX.
+    Otherwise it would wait for them until JAX aborts it.
     """
     if jax.distributed.is_initialized():
         timer = threading.Timer(_SHUTDOWN_SECONDS / 2, os._exit, [code])
@@ -59,39 +68,48 @@ def end_soon(code: int) -> None:
 
 
 def is_main() -> bool:
-    """Whether this process is the one that writes and reports."""
+    """Whether this is process 0, which writes and prints."""
     return jax.process_index() == 0
 
 
-def wait_for_all(what: str) -> None:
-    """Returns once every process has come here; all must make the same calls.
+def wait_for_all(what: str, folder: Path) -> None:
+    """Returns once every process has called this; all must make the same calls.
 
-    A wait of hours is no matter: unlike a collective it holds no device.
+    Waiting for hours is fine: unlike a collective, this barrier occupies no device.
+
+    Args:
+      what: name of the barrier, for error messages.
+      folder: the command's output; where it is a copy of a URL, every process then has what the
+        others have written into theirs.
 
     Raises:
-      RuntimeError: a process did not come in six hours, or has died; names it.
+      RuntimeError: a process did not arrive in six hours; names it.
     """
     if jax.process_count() > 1:
         name = f"{what} ({next(_barriers)})"
         everyone = set(range(jax.process_count()))
-        send_outputs()
-        ocp.multihost.sync_global_processes(name, timeout=_PATIENCE_SECONDS, processes=everyone)
-        refresh_outputs()
+        send_output(folder)
+        ocp.multihost.sync_global_processes(name, timeout=_WAIT_SECONDS, processes=everyone)
+        refresh_output(folder)
 
 
-def on_main(work: Callable[[], None], what: str) -> None:
+def on_main(work: Callable[[], None], what: str, folder: Path) -> None:
     """Process 0 does some work while the others wait.
 
+    Args:
+      what: name of the work, for error messages.
+      folder: the command's output, as `wait_for_all` takes it.
+
     Raises:
-      UserError: in every process, when the work has raised it.
+      UserError: in every process, if the work raised it.
     """
     error: UserError | None = None
     if is_main():
         try:
             work()
-        except UserError as found:
-            error = found
-    wait_for_all(what)
+        except UserError as raised:
+            error = raised
+    wait_for_all(what, folder)
     failed = np.int32(error is not None)
     if jax.process_count() > 1:
         failed = multihost_utils.broadcast_one_to_all(failed)
@@ -100,8 +118,8 @@ def on_main(work: Callable[[], None], what: str) -> None:
 
 
 @dataclass(frozen=True)
-class _Followed(OutputFolder):
-    """A folder that process 0 holds, as the others see it."""
+class _SharedFolder(OutputFolder):
+    """A folder that process 0 holds, as the other processes see it."""
 
     finished: bool
 
@@ -110,18 +128,23 @@ class _Followed(OutputFolder):
         return self.finished
 
     def commit(self) -> None:
-        """Process 0's to do."""
+        """Does nothing: process 0 marks the folder finished."""
 
 
 @contextmanager
-def open_shared_output(path: str | Path, settings: Mapping[str, Any]) -> Iterator[OutputFolder]:
+def open_shared_output(
+    path: str | Path, settings: Mapping[str, Any], config_text: str = ""
+) -> Iterator[OutputFolder]:
     """`open_output` by process 0 for all processes.
+
+    Args:
+      path, settings, config_text: as `open_output` takes them.
 
     Raises:
       UserError: as `open_output`, in every process.
     """
     if jax.process_count() == 1:
-        with open_output(path, settings) as folder:
+        with open_output(path, settings, config_text) as folder:
             yield folder
         return
     with ExitStack() as held:
@@ -129,45 +152,26 @@ def open_shared_output(path: str | Path, settings: Mapping[str, Any]) -> Iterato
         state = _REFUSED
         if is_main():
             try:
-                folder = held.enter_context(open_output(path, settings))
+                folder = held.enter_context(open_output(path, settings, config_text))
                 state = _COMPLETE if folder.is_complete else _OPEN
             except UserError as refusal:
                 error = refusal
         state = int(multihost_utils.broadcast_one_to_all(np.int32(state)))
         if state == _REFUSED:
             raise error or UserError(f"{path}: refused to process 0, whose message says why")
-        yield folder if is_main() else _Followed(Path(path), state == _COMPLETE)
+        yield folder if is_main() else _SharedFolder(Path(path), state == _COMPLETE)
 
 
 @contextmanager
 def stop_flag() -> Iterator[Callable[[int], bool]]:
-    """Within the block SIGTERM does not end the process, and the function says if it is time to.
-
-    It is asked after every step, with the step's number; all processes get the same answers,
-    whichever of them the signal came to.
-    """
-    if jax.process_count() > 1:  # JAX catches the signal itself then, and spreads the news
-        yield multihost_utils.reached_preemption_sync_point
-        return
-    with sigterm_flag() as came:
-        yield lambda _step: came()
-
-
-@contextmanager
-def sigterm_flag() -> Iterator[Callable[[], bool]]:
-    """Within the block SIGTERM, which clusters send before they take a machine away, sets a flag.
+    """Within the block SIGTERM does not end the process but sets a flag.
 
     Yields:
-      A function that says whether the signal has arrived; the process is not ended by it.
+      A function of the step's number, to call after every step, that says whether to stop. All
+      processes get the same answer, whichever of them the signal reached.
     """
-    came = False
-
-    def remember(_signal: int, _frame: Any) -> None:
-        nonlocal came
-        came = True
-
-    before = signal.signal(signal.SIGTERM, remember)
-    try:
-        yield lambda: came
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    if jax.process_count() > 1:  # JAX handles the signal itself then, in all processes
+        yield multihost_utils.reached_preemption_sync_point
+        return
+    with sigterm_flag() as arrived:
+        yield lambda _step: arrived()

@@ -33,6 +33,7 @@ def evaluate(
     samples: str | None = None,
     against: str | None = None,
     mesh: Any = None,
+    config_text: str = "",
 ) -> dict[str, Any]:
     """Scores a model's answers (sampled first into `<output>/samples`) or given samples.
 
@@ -58,20 +59,20 @@ def evaluate(
     known = {name: None if spec is None else input_identity(spec) for name, spec in inputs.items()}
     made_with = {"command": "evaluate", **known, **asdict(settings)}
     if model is None:
-        with open_output(output, made_with) as folder:
+        with open_output(output, made_with, config_text) as folder:
             _measure(folder, problems, str(samples), settings, against)
     else:
         from rft_jax.devices import distributed
         from rft_jax.sampling.sampler import sample
 
         distributed.initialize()
-        with distributed.open_shared_output(output, made_with) as folder:
+        with distributed.open_shared_output(output, made_with, config_text) as folder:
             drawn = str(folder.path / "samples")
             if not folder.is_complete:
                 with sampling_errors():
                     sample(model, problems, drawn, None, settings.sampling(), mesh)
             measure = partial(_measure, folder, problems, drawn, settings, against)
-            distributed.on_main(measure, "scoring")
+            distributed.on_main(measure, "scoring", folder.path)
     return read_json(Path(output) / "metrics.json")
 
 

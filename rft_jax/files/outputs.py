@@ -12,7 +12,6 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -25,8 +24,6 @@ COMPLETE = "COMPLETE"
 LOCK = ".lock"
 CONFIG = "config.gin"
 _PATIENCE_SECONDS = 1.0
-# The command line's resolved settings, left in every folder it opens; "" writes none.
-config_text: ContextVar[str] = ContextVar("config_text", default="")
 
 
 @dataclass(frozen=True)
@@ -46,11 +43,14 @@ class OutputFolder:
 
 
 @contextmanager
-def open_output(path: str | Path, settings: Mapping[str, Any]) -> Iterator[OutputFolder]:
+def open_output(
+    path: str | Path, settings: Mapping[str, Any], config_text: str = ""
+) -> Iterator[OutputFolder]:
     """Holds an output folder for the length of the block; makes it when it is not there.
 
     Args:
       settings: everything that decides what the folder will hold, as JSON values.
+      config_text: the resolved settings as a gin file, for `config.gin`; '' writes none.
 
     Raises:
       UserError: the folder is in use, was made with other settings, or holds other things. Nothing
@@ -63,7 +63,9 @@ def open_output(path: str | Path, settings: Mapping[str, Any]) -> Iterator[Outpu
     with open(path / LOCK, "a") as lock:
         _take(lock, path)
         _check_settings(path, json.loads(json.dumps(settings)))
-        _write_config(path)
+        if config_text and not (path / CONFIG).exists():
+            with atomic_write(path / CONFIG) as file:
+                file.write(config_text)
         try:
             yield OutputFolder(path)
         except UserError:
@@ -117,10 +119,3 @@ def _forget_unused(path: Path) -> None:
     if {p.name for p in path.iterdir()} <= {SETTINGS, CONFIG, LOCK}:
         (path / CONFIG).unlink(missing_ok=True)
         (path / SETTINGS).unlink()
-
-
-def _write_config(path: Path) -> None:
-    text = config_text.get()
-    if text and not (path / CONFIG).exists():
-        with atomic_write(path / CONFIG) as file:
-            file.write(text)

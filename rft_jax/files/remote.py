@@ -84,16 +84,18 @@ def mirrored(spec: str) -> Iterator[str]:
         print(f"{spec}: up to date", flush=True)
 
 
-def send_outputs() -> None:
-    """Sends what this process has written so far; before it says that it is done with it."""
-    for place in _outputs:
-        place.send()
+def send_output(folder: Path) -> None:
+    """Uploads what this process has written into an output's local copy; nothing for others."""
+    for mirror in _outputs:
+        if folder.is_relative_to(mirror.local):
+            mirror.send()
 
 
-def refresh_outputs() -> None:
-    """Takes over what other processes have written; once they have said that they are done."""
-    for place in _outputs:
-        place.refresh()
+def refresh_output(folder: Path) -> None:
+    """Downloads what other processes have uploaded into an output; nothing for others."""
+    for mirror in _outputs:
+        if folder.is_relative_to(mirror.local):
+            mirror.refresh()
 
 
 def _send_now_and_then(place: Mirror, done: threading.Event) -> None:

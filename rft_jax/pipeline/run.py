@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import platform
 import shlex
 import subprocess
 import sys
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from rft_jax.files.jsonl import atomic_write, write_json, write_rows
 from rft_jax.files.mirror import original
 from rft_jax.files.outputs import CONFIG, open_output
 from rft_jax.gin_settings import Config
+from rft_jax.installation import versions
 from rft_jax.pipeline.experiments import EXPERIMENTS, Experiment, experiment_class
 from rft_jax.pipeline.outcome.costs import make_costs
 from rft_jax.pipeline.outcome.results import make_results, results_text
@@ -28,15 +27,15 @@ from rft_jax.pipeline.plan import VOTE, Plan, known_folders, model_input
 from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Stage
 from rft_jax.pipeline.supervise.display import RunDisplay
-from rft_jax.pipeline.supervise.environment import child_environment, cpu_cores
+from rft_jax.pipeline.supervise.environment import child_environment
 from rft_jax.pipeline.supervise.execute import Executor, stage_seconds
 from rft_jax.pipeline.supervise.follower import follow
 from rft_jax.pipeline.supervise.hosts import Hosts, Leader, OneHost, place_in_run
 from rft_jax.pipeline.supervise.process import run_report
 from rft_jax.records import to_row
+from rft_jax.workers.pool import cpu_cores
 
 _MOST_PARALLEL = 4
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "tokenizers")
 # What runs sets in the stages itself, by seed or arm.
 _NOT_TO_BIND = {"train.seed": "run.seeds", "sample.seed": "run.seeds"}
 
@@ -97,7 +96,7 @@ def make_plan(config: Config, root: Path) -> Plan:
     """
     settings = config.get(RunSettings)
     for name, instead in _NOT_TO_BIND.items():
-        if where := config.place_of(name):
+        if where := config.location_of(name):
             raise UserError(f"{where}: rft run sets {name} from {instead}; bind that")
     experiment = _experiment(config, settings.experiment)
     train, test = (
@@ -151,7 +150,7 @@ def _write_inputs(root: Path, home: Path, config: Config, plan: Plan) -> None:
         if not (root / name).exists():
             write_rows(root / name, map(to_row, rows))
     with atomic_write(home / CONFIG) as file:
-        file.write(f"# rft run\n{config.text()}")
+        file.write(config.text())
     write_json(home / "run.json", _describe(root, home, plan))
 
 
@@ -168,13 +167,11 @@ def _describe(root: Path, home: Path, plan: Plan) -> dict[str, Any]:
         }
         for stage in plan.stages
     }
-    versions = {"rft_jax": rft_jax.__version__, "python": platform.python_version()}
-    versions |= {package: metadata.version(package) for package in _PACKAGES}
     return {
         "stages": stages,
         "arms": {one.arm: one.label for one in plan.measured},
         "settings": asdict(plan.settings),
-        "versions": versions,
+        "versions": versions(),
         "notes": plan.settings.notes,
     }
 

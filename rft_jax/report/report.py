@@ -33,13 +33,14 @@ from rft_jax.report.settings import ReportSettings
 from rft_jax.report.tables import comparison_table, results_table, seeds_table
 
 
-def report(inputs: list[str], output: str, settings: ReportSettings) -> None:
+def report(inputs: list[str], output: str, settings: ReportSettings, config_text: str = "") -> None:
     """Writes `index.html`, `table.md` and, where there are results, `accuracy.png`.
 
     A report is made anew each time: its runs may have gone on since the last one.
 
     Args:
       inputs: folders of runs or of single stages.
+      config_text: the resolved settings as a gin file, written into the output.
 
     Raises:
       UserError: a folder holds nothing that can be reported, or the output folder was made from
@@ -47,7 +48,8 @@ def report(inputs: list[str], output: str, settings: ReportSettings) -> None:
     """
     runs = read_runs(inputs)
     named = [original(path) or path for path in inputs]
-    with open_output(output, {"inputs": named, **asdict(settings)}) as folder:
+    made_with = {"inputs": named, **asdict(settings)}
+    with open_output(output, made_with, config_text) as folder:
         _write(folder.path / "index.html", render(runs, settings))
         _write(folder.path / "table.md", markdown(runs))
         if any(run.rows for run in runs):

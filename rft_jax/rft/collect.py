@@ -29,7 +29,7 @@ from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.stats import statistics_bytes
 from rft_jax.rft.tally import Tally
 from rft_jax.rft.work import Result, Task, make_worker
-from rft_jax.workers.pool import default_workers, map_in_order
+from rft_jax.workers.pool import cpu_cores, map_in_order
 
 PATHS, LEDGER, STATS = "paths.jsonl", "ledger.jsonl", "stats.json"
 _RUNS = ".sorted-runs"
@@ -37,7 +37,13 @@ _RUNS = ".sorted-runs"
 _BATCH_BYTES = 256 << 10
 
 
-def collect(problems: str, samples: Sequence[str], output: str, settings: CollectSettings) -> None:
+def collect(
+    problems: str,
+    samples: Sequence[str],
+    output: str,
+    settings: CollectSettings,
+    config_text: str = "",
+) -> None:
     """Verifies samples, keeps the distinct right ones and unites them over all sample folders.
 
     Writes `paths.jsonl`, `ledger.jsonl` and `stats.json`; does nothing in a finished folder.
@@ -47,6 +53,7 @@ def collect(problems: str, samples: Sequence[str], output: str, settings: Collec
       problems: a JSONL file, or a name that `data.sources.load_problems` knows.
       samples: folders that `rft sample` wrote, or samples files; their order is the order in which
         paths are compared.
+      config_text: the resolved settings as a gin file, written into the output.
 
     Raises:
       UserError: a mistake in the input, by file and line, or an output folder made otherwise.
@@ -56,7 +63,8 @@ def collect(problems: str, samples: Sequence[str], output: str, settings: Collec
     shards = find_shards(samples)
     loaded = load_problems(problems)
     make_decontaminator(settings)  # its mistakes are the caller's, and no worker's
-    with open_output(output, _identity(problems, samples, shards, settings)) as folder:
+    made_with = _identity(problems, samples, shards, settings)
+    with open_output(output, made_with, config_text) as folder:
         if not folder.is_complete:
             _collect(loaded, shards, list(samples), folder, settings)
             folder.commit()
@@ -109,7 +117,7 @@ def _write(
     tally = Tally()
     owners: dict[str, int] = {}
     batches = _batches(problems, shards)
-    workers = settings.workers or default_workers()
+    workers = settings.workers or cpu_cores()
     with (
         Progress("collect", len(problems), "problems") as progress,
         atomic_write(output / PATHS, "wb") as paths,

@@ -25,7 +25,7 @@ from rft_jax.sampling.settings import SampleSettings
 from rft_jax.verify.answers import reference_answer
 from rft_jax.verify.symbolic import SymbolicComparer
 from rft_jax.workers.child import Child
-from rft_jax.workers.pool import default_workers
+from rft_jax.workers.pool import cpu_cores
 
 # A problem's worked answer, and (response, finish reason) of some of its samples.
 Question = tuple[str, list[tuple[str, str]]]
@@ -50,7 +50,7 @@ class Judges:
 
     def __init__(self, workers: int = 0) -> None:
         name = f"{make_judge.__module__}:{make_judge.__qualname__}"
-        self._children = [Child(name) for _ in range(workers or default_workers())]
+        self._children = [Child(name) for _ in range(workers or cpu_cores())]
         self._asked: dict[Child, deque[int]] = {child: deque() for child in self._children}
         self._selector = selectors.DefaultSelector()
         for child in self._children:

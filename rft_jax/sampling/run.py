@@ -51,12 +51,12 @@ class Run:
         """Draws what no earlier run has drawn, and writes this part's sorted file."""
         settings = self.sampler.settings
         first, rest = Parts(self._parts / "first"), Parts(self._parts / "rest")
-        wait_for_all("parts read")
+        wait_for_all("parts read", self.folder)
         if settings.budget == "until":
             self._until_enough(first)
         elif settings.budget == "difficulty":
             self._fixed(first, dict.fromkeys(self._own, settings.round_size), 0)
-            wait_for_all("first round drawn")
+            wait_for_all("first round drawn", self.folder)
             self._fixed(rest, self._by_difficulty(first), settings.round_size)
         else:
             self._fixed(first, dict.fromkeys(self._own, settings.num_samples), 0)

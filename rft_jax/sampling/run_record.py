@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +10,13 @@ import jax
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json, write_json
+from rft_jax.installation import versions
 from rft_jax.records import Problem
 from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.prompt_tokens import EncodedPrompts
 from rft_jax.sampling.shares import Share
 
 RUN = "run.json"
-_PACKAGES = ("rft-jax", "jax", "jaxlib", "flax", "numpy", "tokenizers", "sentencepiece")
 
 
 def settle_geometry(
@@ -35,20 +33,10 @@ def settle_geometry(
         "settings": settings,
         "geometry": chosen.to_json(),
         "device": {"platform": device.platform, "kind": device.device_kind},
-        "versions": {"python": platform.python_version()} | _versions(),
+        "versions": versions(),
     }
     write_json(path, record)
     return chosen
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def report_over_long(

@@ -7,13 +7,7 @@ from pathlib import Path
 
 from rft_jax.checkpoints.load import load_model
 from rft_jax.data.sources import load_problems
-from rft_jax.devices.distributed import (
-    initialize,
-    is_main,
-    open_shared_output,
-    sigterm_flag,
-    wait_for_all,
-)
+from rft_jax.devices.distributed import initialize, is_main, open_shared_output, wait_for_all
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
@@ -26,6 +20,7 @@ from rft_jax.sampling.run import Run
 from rft_jax.sampling.run_record import report_over_long, settle_geometry
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.shares import Share
+from rft_jax.signals import sigterm_flag
 
 __all__ = ["Sampler", "sample"]
 
@@ -37,6 +32,7 @@ def sample(
     name: str | None,
     settings: SampleSettings,
     mesh: MeshSettings | None = None,
+    config_text: str = "",
 ) -> None:
     """Draws samples for every problem.
 
@@ -49,6 +45,7 @@ def sample(
       name: what the samples' `model` says; None for the model folder's name.
       settings: what is drawn.
       mesh: sizes of the device mesh.
+      config_text: the resolved settings as a gin file, written into the output.
 
     Raises:
       UserError: model, problems, folder and settings don't fit each other.
@@ -61,7 +58,7 @@ def sample(
     name = name or Path(model).resolve().name
     inputs = {"model": input_identity(model), "problems": input_identity(problems)}
     identity = inputs | {"name": name} | asdict(settings)
-    with open_shared_output(output, identity) as folder, sigterm_flag() as stopped:
+    with open_shared_output(output, identity, config_text) as folder, sigterm_flag() as stopped:
         if folder.is_complete:
             if is_main():
                 print(f"sample: {output} is finished already")
@@ -84,10 +81,10 @@ def sample(
 
 def _finish(folder: OutputFolder, run: Run) -> None:
     """The leading process marks the folder finished, once all parts are."""
-    wait_for_all("all parts drawn")
+    wait_for_all("all parts drawn", folder.path)
     if run.share.leads:
         write_json(folder.path / "timing.json", run.sampler.counters.to_json())
         run.remove_other_divisions()
         folder.commit()
         run.remove_parts()
-    wait_for_all("finished")
+    wait_for_all("finished", folder.path)

@@ -47,6 +47,7 @@ def train(
     output: str,
     settings: TrainSettings,
     mesh: MeshSettings | None = None,
+    config_text: str = "",
 ) -> None:
     """Trains a model; the output folder is a model folder once it is finished.
 
@@ -57,6 +58,7 @@ def train(
       output: folder for the model, checkpoints and metrics; run again, it goes on from there.
       settings: the recipe.
       mesh: sizes of the device mesh.
+      config_text: the resolved settings as a gin file, written into the output.
 
     Raises:
       UserError: the data, the model or the folder don't fit the settings.
@@ -67,7 +69,7 @@ def train(
     made_with = {"command": "train", "model": start, "data": [input_identity(d) for d in data]}
     made_with |= _deciding(settings)
     with (
-        distributed.open_shared_output(output, made_with) as folder,
+        distributed.open_shared_output(output, made_with, config_text) as folder,
         distributed.stop_flag() as stopped,
     ):
         if folder.is_complete:

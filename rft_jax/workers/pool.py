@@ -1,4 +1,4 @@
-"""Batches through worker processes, results in the batches' order."""
+"""A pool of worker processes for batches of work, and the number of CPU cores."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 from rft_jax.workers.child import Child
 
-# Batches a worker may hold: one at work, one waiting, so that it never waits for this process.
+# Batches per worker, in progress and queued: with one queued it never waits for this process.
 _BATCHES_PER_WORKER = 2
-# Batches a process that are read ahead of the oldest unfinished one.
+# Batches per process that are read ahead of the oldest unfinished one.
 _AHEAD = 6
 
 
@@ -27,8 +27,9 @@ def map_in_order(
 
     Args:
       factory: a module-level function; each process calls it once.
-      workers: processes, this one included, which works where the others have enough to do. No
-        more than a few batches a process are in memory at a time.
+      arguments: of the factory; they must pickle.
+      batches: the work, in order; a few batches per process are in memory at a time.
+      workers: number of processes, this one included: it works when the others have enough.
 
     Raises:
       ChildDiedError: a worker was killed.
@@ -50,10 +51,10 @@ def _run(
     selector: selectors.BaseSelector,
     batches: Iterable[Any],
 ) -> Iterator[Any]:
-    """Hands batches to the children that have few, does the others here.
+    """Sends batches to the children with free capacity and does the others here.
 
     Args:
-      waiting: child -> numbers of the batches it has, in order.
+      waiting: child -> numbers of its unfinished batches, in order.
     """
     finished: dict[int, Any] = {}
     pending: deque[int] = deque()
@@ -85,6 +86,6 @@ def _run(
         yield from in_order()
 
 
-def default_workers() -> int:
+def cpu_cores() -> int:
     """The CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -52,7 +52,7 @@ def test_training_on_a_full_disk_says_so_and_goes_on_once_there_is_room(
     words = [*TRAIN, "--data", data, "--output"]
     ended = _rft(*words, str(disk / "out"))
     assert ended.returncode == 1
-    message = "rft: the disk is full; make room and run the same command again\n"
+    message = "rft: the disk is full; free some space and run the same command again\n"
     assert ended.stderr.endswith(message)
     assert not (disk / "out" / "model.safetensors").exists()
     assert not (disk / "out" / "COMPLETE").exists()

@@ -18,7 +18,7 @@ from rft_jax.checkpoints import train_state
 from rft_jax.errors import UserError
 from rft_jax.files import mirror, remote
 from rft_jax.files.mirror import original
-from rft_jax.files.remote import fetched, mirrored, refresh_outputs, send_outputs
+from rft_jax.files.remote import fetched, mirrored, refresh_output, send_output
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -216,20 +216,25 @@ def test_checkpoints_at_gs_are_left_to_orbax_which_gets_the_url_whole(
     assert "checkpoints/100/params/d" in _names(memory, "/b/sft")
 
 
+def _exchange(*folders: str) -> None:
+    """Several processes wait for each other."""
+    for step in (send_output, refresh_output):
+        for folder in folders:
+            step(Path(folder))
+
+
 def test_what_several_processes_write_is_in_every_ones_copy(memory: Any) -> None:
     with mirrored("memory://b/run") as first, mirrored("memory://b/run") as second:
         assert first != second
         for number, folder in enumerate(map(Path, (first, second))):
             folder.mkdir(exist_ok=True)
             (folder / f"part-{number}").write_text(str(number))
-        send_outputs()
+        _exchange(first, second)
         (Path(first) / "log").write_text("not sent yet")
-        refresh_outputs()
         assert {p.name for p in Path(first).iterdir()} == {"part-0", "part-1", "log"}
         assert {p.name for p in Path(second).iterdir()} == {"part-0", "part-1"}
         (Path(first) / "part-1").unlink()
-        send_outputs()
-        refresh_outputs()
+        _exchange(first, second)
         assert {p.name for p in Path(second).iterdir()} == {"part-0", "log"}
     assert _names(memory, "/b/run") == {"part-0", "log"}
 

@@ -119,7 +119,7 @@ def test_a_run_stopped_by_sigterm_says_so_and_goes_on(tmp_path, tiny_model, envi
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 75
-    assert said.endswith("run the same command again to go on\n")
+    assert said.endswith("run the same command again to resume\n")
     _finish(tmp_path / "run", environment, *flags)
     assert (tmp_path / "run" / "results.json").exists()
 

@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from rft_jax.commands.loop import RUN
-from rft_jax.errors import Preempted, UserError
+from rft_jax.errors import Preempted, StageFailed, UserError
 from rft_jax.gin_settings import Config, load_config
 from rft_jax.pipeline import run as pipeline
 from rft_jax.pipeline.supervise import process
-from rft_jax.pipeline.supervise.process import StageFailed
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_rft.py")))
 FIVE_ARMS = ["rho", "sft", "sft_steps", "rft", "rft_no_dedup"]
@@ -190,7 +189,7 @@ def test_a_failing_stage_stops_the_others_and_shows_its_last_lines(tmp_path, con
     monkeypatch.setenv("FAKE_HANG", "sft-0-train")
     with pytest.raises(StageFailed, match=r"(?s)rho-0 evaluate: exit code 3.*something broke") as e:
         pipeline.run(str(tmp_path / "run"), config())
-    assert e.value.code == 3
+    assert e.value.exit_code == 3
     assert not any(_alive(int(pid)) for _, _, pid in _events(tmp_path))
     (log,) = (tmp_path / "run" / "stages").glob("rho-0-evaluate-*.log")
     assert "something broke" in log.read_text()
@@ -232,7 +231,8 @@ def test_no_stage_outlives_a_killed_parent(tmp_path, model):
     program = (
         "import sys\n"
         "from rft_jax.cli import main\n"
-        "from rft_jax.pipeline import process, run\n"
+        "from rft_jax.pipeline import run\n"
+        "from rft_jax.pipeline.supervise import process\n"
         f"process.COMMAND = {FAKE!r}\n"
         "run._jax_backend = lambda _hosts: 'cpu'\n"
         f"main(['run', '--output', {str(tmp_path / 'run')!r}, '--gin.run.limit=3',"

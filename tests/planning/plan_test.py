@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rft_jax.cli import EXIT_USER, main
+from rft_jax.cli import main
 from rft_jax.devices.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
@@ -60,7 +60,7 @@ def test_gpus_are_planned_for_without_a_compiler(capsys: pytest.CaptureFixture[s
 def test_a_mistake_is_one_line(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*SEVEN, *arguments, FORMULAS]) == EXIT_USER
+    assert main([*SEVEN, *arguments, FORMULAS]) == UserError.exit_code
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1 and message in errors[0]
 
@@ -72,7 +72,7 @@ def test_without_libtpu_it_says_how_to_get_it(
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *a: None if name == "libtpu" else found(name, *a)
     )
-    assert main([*SEVEN, "--topology", "v5e:4x4"]) == EXIT_USER
+    assert main([*SEVEN, "--topology", "v5e:4x4"]) == UserError.exit_code
     assert "pip install 'rft-jax[tpu]'" in capsys.readouterr().err
 
 

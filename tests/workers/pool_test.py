@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from rft_jax.workers.child import ChildDiedError
-from rft_jax.workers.pool import default_workers, map_in_order
+from rft_jax.workers.pool import cpu_cores, map_in_order
 from tests.rft.factories import make_fragile, make_large, make_slow_square
 
 
@@ -46,4 +46,4 @@ def test_a_worker_that_dies_ends_the_work_with_an_error() -> None:
 
 
 def test_there_is_a_core_to_work_on() -> None:
-    assert default_workers() >= 1
+    assert cpu_cores() >= 1

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from rft_jax.pipeline.stages import Stage
+from rft_jax.progress import duration
 
 # What `rft_jax.progress` prints where there is no terminal; all else stays in the stage's log.
 _PROGRESS = re.compile(r"[\w -]+: \d+/\d+ ")
@@ -64,7 +65,7 @@ class RunDisplay:
         """A stage's command ended well."""
         del self._running[stage]
         self._done += 1
-        self._print(self._line(stage, f"done in {_duration(seconds)}"))
+        self._print(self._line(stage, f"done in {duration(seconds)}"))
 
     def _line(self, stage: Stage, text: str) -> str:
         count = f"{self._done:>{len(str(self._stages))}}/{self._stages}"
@@ -83,10 +84,5 @@ class RunDisplay:
         for _ in range(3):
             table.add_column(no_wrap=True)
         for stage, (begin, line) in self._running.items():
-            table.add_row(stage.title, _duration(time.monotonic() - begin), line)
+            table.add_row(stage.title, duration(time.monotonic() - begin), line)
         return table
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"

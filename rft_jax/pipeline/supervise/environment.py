@@ -48,13 +48,6 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
     return Path(base) / "rft_jax" / f"jax-{kind}"
 
 
-def cpu_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def end_with_parent() -> None:
     """In a stage's process: when the parent ends, however it does, it and its workers end too.
 

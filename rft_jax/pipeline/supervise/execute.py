@@ -9,18 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rft_jax.errors import Preempted, UserError
+from rft_jax.errors import Preempted, StageFailed, UserError
 from rft_jax.files.jsonl import read_json, write_json
 from rft_jax.pipeline.stages import Stage
 from rft_jax.pipeline.supervise.display import RunDisplay
 from rft_jax.pipeline.supervise.hosts import Hosts
-from rft_jax.pipeline.supervise.process import (
-    PREEMPTED,
-    SECONDS_TO_SAVE,
-    USER_ERROR,
-    Process,
-    StageFailed,
-)
+from rft_jax.pipeline.supervise.process import SECONDS_TO_SAVE, Process
 
 TIMING = "stages/timing.json"
 """Seconds of every finished stage, by its folder's name, whichever run it was made for."""
@@ -139,7 +133,7 @@ class Executor:
         code = process.returncode
         if code == 0:
             return
-        if code != PREEMPTED:  # what computes together with it can't go on, and can't save
+        if code != Preempted.exit_code:  # the processes of one stage fail together
             for other in running.processes:
                 other.kill()
         self._hosts.check()  # a host that is gone says more than the child that went with it
@@ -164,10 +158,10 @@ def _failure(stage: Stage, process: Process) -> Exception:
     """What a process that did not end well is to the run."""
     code, last = process.returncode or 0, list(process.last_lines)
     name = f"{stage.title} on {process.where}" if process.where else stage.title
-    if code == USER_ERROR:
+    if code == UserError.exit_code:
         said = [line.removeprefix("rft: ") for line in last if line.startswith("rft: ")]
         return UserError(f"{name}: {' '.join(said[-1:])} (see {process.log})")
-    if code == PREEMPTED:
+    if code == Preempted.exit_code:
         return Preempted(f"{name}: stopped from outside, its state is saved")
     ended = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     lines = "\n".join(f"    {line}" for line in last)

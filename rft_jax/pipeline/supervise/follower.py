@@ -11,18 +11,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rft_jax.devices.cluster import Place
-from rft_jax.errors import Preempted, UserError
+from rft_jax.errors import StageFailed, UserError, error_with
 from rft_jax.pipeline.supervise import hosts
 from rft_jax.pipeline.supervise.connection import Connection, Message
 from rft_jax.pipeline.supervise.hosts import digest, environment_for
-from rft_jax.pipeline.supervise.process import (
-    PREEMPTED,
-    SECONDS_TO_SAVE,
-    USER_ERROR,
-    LocalProcess,
-    Process,
-    StageFailed,
-)
+from rft_jax.pipeline.supervise.process import SECONDS_TO_SAVE, LocalProcess, Process
 
 
 def follow(place: Place, words: Sequence[str], root: Path) -> None:
@@ -98,10 +91,5 @@ def _stop(child: LocalProcess | None) -> None:
 
 
 def _finish(message: Message) -> None:
-    code, text = message["code"], f"process 0: {message['message']}"
-    if code == USER_ERROR:
-        raise UserError(text)
-    if code == PREEMPTED:
-        raise Preempted(text)
-    if code:
-        raise StageFailed(text, code)
+    if message["code"]:
+        raise error_with(message["code"], f"process 0: {message['message']}")

@@ -21,18 +21,11 @@ from types import TracebackType
 from typing import Protocol
 
 from rft_jax.devices.cluster import VARIABLES, Place, is_started_together, named_place
-from rft_jax.errors import Preempted, UserError
+from rft_jax.errors import Preempted, StageFailed, UserError
 from rft_jax.pipeline.stages import Stage
 from rft_jax.pipeline.supervise.connection import Connection, Message
 from rft_jax.pipeline.supervise.environment import child_environment
-from rft_jax.pipeline.supervise.process import (
-    PREEMPTED,
-    USER_ERROR,
-    LocalProcess,
-    Process,
-    StageFailed,
-    Tell,
-)
+from rft_jax.pipeline.supervise.process import LocalProcess, Process, Tell
 
 # What several hosts do together; the rest is process 0's.
 SPREAD = ("train", "sample", "evaluate")
@@ -241,13 +234,7 @@ class Leader:
 
 
 def _exit_code(error: BaseException | None) -> int:
-    if error is None:
-        return 0
-    if isinstance(error, UserError):
-        return USER_ERROR
-    if isinstance(error, Preempted):
-        return PREEMPTED
-    return error.code if isinstance(error, StageFailed) else 1
+    return 0 if error is None else getattr(error, "exit_code", 1)
 
 
 def _free_port() -> int:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from rft_jax.errors import StageFailed
 from rft_jax.pipeline.supervise.environment import ENDS_WITH_PARENT
 from rft_jax.workers.start import python_command
 
@@ -20,19 +21,6 @@ from rft_jax.workers.start import python_command
 COMMAND = python_command("rft_jax.cli:main")
 SHOWN_LINES = 15
 SECONDS_TO_SAVE = 120.0
-USER_ERROR, PREEMPTED = 2, 75
-
-
-class StageFailed(Exception):
-    """A stage ended with an error that is not the user's; says the end of its log.
-
-    Attributes:
-      code: the exit code for the whole run.
-    """
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def run_report(root: Path, environment: Mapping[str, str]) -> None:

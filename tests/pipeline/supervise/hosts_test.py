@@ -173,8 +173,8 @@ def test_sigterm_to_one_host_saves_on_both(pair: Started) -> None:
     pair.processes[1].terminate()
     (leader, told), (follower, said) = pair.ends()
     assert (leader, follower) == (75, 75)
-    assert "was stopped by SIGTERM; run the same command again to go on" in told
-    assert "run the same command again to go on" in said
+    assert "was stopped by SIGTERM; run the same command again to resume" in told
+    assert "run the same command again to resume" in said
     assert not any(_is_alive(int(pid)) for _, _, pid in pair.events())
 
 
