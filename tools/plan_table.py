@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Every model of configs/models on the slices that its file suggests, by `rft plan`'s formulas.
+"""The smallest slices to train every model of configs/models on, by `rft plan`'s formulas.
 
-Prints a Markdown table; with --write it takes the place of the one in docs/pods.md. Training is the
-recipe of runs/sft.gin with the remat that the model's file names, sampling 100 paths a problem in
-bfloat16, the data GSM8K.
+Prints a Markdown table of training and sampling on them. With --write it replaces the table in
+docs/results/slices.md and the lists at the head of the models' files. Training is the recipe of
+runs/sft.gin with the cheapest `train.remat` that fits, sampling 100 paths per problem in bfloat16,
+the data GSM8K.
 """
 
 from __future__ import annotations
@@ -12,83 +13,116 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
+from rft_jax.devices.chips import CHIPS, USABLE, Chip, available_memory
 from rft_jax.devices.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.files.jsonl import read_json
 from rft_jax.gin_settings import load_config
 from rft_jax.models.config import LlamaConfig
-from rft_jax.planning.advice import USABLE, train_bytes
-from rft_jax.planning.closed_form import decode_bytes, decode_tensor, train_cost
-from rft_jax.planning.hours import stages
+from rft_jax.planning.advice import train_bytes
+from rft_jax.planning.closed_form import train_cost
+from rft_jax.planning.decoding import plan_decoding
+from rft_jax.planning.hours import stage_costs
 from rft_jax.planning.settings import PlanSettings
-from rft_jax.planning.topologies import Topology, parse_topology
-from rft_jax.sampling.geometry import choose_geometry
+from rft_jax.planning.topologies import Topology, product_grids
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "pods.md"
+MODELS = sorted((ROOT / "configs" / "models").glob("*.gin"))
+PAGE = ROOT / "docs" / "results" / "slices.md"
 BEGIN, END = "<!-- tools/plan_table.py --write -->\n", "<!-- end of the table -->\n"
 PAPER = ROOT / "rft_jax" / "report" / "paper_results.json"
-# The paper's name of a model that has a file here; its 33B is LLaMA 1's.
+# The paper's names of models that have a file here; its 33B is LLaMA 1's.
 PAPER_NAMES = {"llama_7b": "7B", "llama_13b": "13B", "llama_33b": "33B", "llama_65b": "65B"}
 PAPER_NAMES |= {"llama2_7b": "7B", "llama2_13b": "13B", "llama2_70b": "70B-2"}
+REMATS = ("none", "save_attention", "full")  # cheapest first
 HEADER = (
-    "| model | slice | `train.remat` | training, GB a chip | fits | step, s | SFT, h | k = 100, h "
-    "| RFT, h | paper, A100 hours |"
+    "| model | slice | `train.remat` | training, GiB per chip | step, s | sampling, copies × slots "
+    "| SFT, h | k = 100, h | RFT, h | paper, A100 hours |"
 )
 
 
 @dataclass(frozen=True)
-class Suggestion:
-    """A slice that a model's file names, with the remat that it is meant for."""
+class Slice:
+    """The smallest slice of one kind of chip for a model.
 
-    model: str
-    config: LlamaConfig
-    remat: str
+    Attributes:
+      train: the recipe, with the cheapest remat that fits and a row per chip or more.
+      needed: bytes per chip of its train step.
+    """
+
     topology: Topology
-    name: str
+    train: TrainSettings
+    needed: float
+
+    @property
+    def product(self) -> str:
+        """The name under which it is rented, e.g. `v5e-16` or `h100:8`."""
+        chip, chips = self.topology.chip, self.topology.num_chips
+        return f"{chip.name}-{chip.cores * chips}" if chip.dimensions else f"{chip.name}:{chips}"
 
 
-def suggestions() -> Iterator[Suggestion]:
-    """All of them, by model and in the order of the files."""
-    for path in sorted((ROOT / "configs" / "models").glob("*.gin")):
-        config = load_config({"llama": LlamaConfig}, [str(path)]).get(LlamaConfig)
-        for remat, names in re.findall(r"^#   '(\w+)': (.+)$", path.read_text(), re.MULTILINE):
-            for name in names.split(", "):
-                yield Suggestion(path.stem, config, remat, parse_topology(name), name)
+@cache
+def recipe() -> TrainSettings:
+    """The settings of runs/sft.gin."""
+    return load_config({"train": TrainSettings}, ["runs/sft.gin"]).get(TrainSettings)
 
 
-def row(one: Suggestion) -> str:
+@cache
+def read_model(path: Path) -> LlamaConfig:
+    """A model of configs/models."""
+    return load_config({"llama": LlamaConfig}, [str(path)]).get(LlamaConfig)
+
+
+def smallest_slices(config: LlamaConfig) -> list[Slice]:
+    """The smallest slice of each kind of chip that the train step fits, as far as there is one."""
+    smallest = (next(_fitting(config, chip), None) for chip in CHIPS.values())
+    return [one for one in smallest if one is not None]
+
+
+def _fitting(config: LlamaConfig, chip: Chip) -> Iterator[Slice]:
+    grids = product_grids(chip) or [(2**n,) for n in range(10)]
+    for topology in (Topology(chip, grid) for grid in grids):
+        rows = -(-recipe().batch_size // topology.num_chips) * topology.num_chips
+        sizes = mesh_sizes(MeshSettings(), topology.num_chips)
+        for remat in REMATS:
+            train = replace(recipe(), remat=remat, batch_size=rows)
+            needed = train_bytes(config, train, sizes)
+            if needed <= USABLE * available_memory(chip):
+                yield Slice(topology, train, needed)
+                break
+
+
+def head(config: LlamaConfig) -> str:
+    """The lines at the head of a model's file: for each remat the slices that it is cheapest on."""
+    slices = smallest_slices(config)
+    lines = []
+    for remat in REMATS:
+        products = [one.product for one in slices if one.train.remat == remat]
+        lines += [f"#   '{remat}': {', '.join(products)}\n"] * bool(products)
+    return "".join(lines)
+
+
+def row(model: str, config: LlamaConfig, one: Slice) -> str:
     """A line of the table."""
-    recipe = load_config({"train": TrainSettings}, ["runs/sft.gin"]).get(TrainSettings)
     chips, chip = one.topology.num_chips, one.topology.chip
-    rows = -(-recipe.batch_size // chips) * chips  # every chip needs a row
-    train = replace(recipe, remat=one.remat, batch_size=rows)
-    sizes = mesh_sizes(MeshSettings(), chips)
-    needed = train_bytes(one.config, train, sizes)
     sample, data = SampleSettings(num_samples=100, dtype="bfloat16"), PlanSettings()
-    geometry = choose_geometry(one.config, sample)
-    costs = stages(
-        one.config,
-        train,
-        data,
-        chip,
-        k=sample.num_samples,
-        slots=geometry.slots,
-        group=geometry.group,
-        tensor=decode_tensor(decode_bytes(one.config, geometry), chip, chips),
-    )
+    decoding = plan_decoding(config, sample, data, one.topology)
+    costs = stage_costs(config, one.train, data, chip, k=sample.num_samples, decoding=decoding)
+    step = train_cost(config, one.train, mesh_sizes(MeshSettings(), chips))
+    copies = decoding.hardware.shards
     cells = [
-        one.model,
-        one.name,
-        one.remat,
-        f"{needed / 1e9:.1f} of {chip.hbm / 1e9:.1f}",
-        "yes" if needed <= USABLE * chip.hbm else "no",
-        f"{train_cost(one.config, train, sizes).seconds(chip):.2f}",
+        model,
+        one.product,
+        one.train.remat,
+        f"{one.needed / 2**30:.1f} of {available_memory(chip) / 2**30:.1f}",
+        f"{step.seconds(chip):.2f}",
+        f"{copies} × {decoding.geometry.slots // copies}",
         *(f"{stage.chip_hours / chips:.2g}" for stage in costs),
-        paper_hours(one.model),
+        paper_hours(model),
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -105,17 +139,32 @@ def paper_hours(model: str) -> str:
 def table() -> str:
     """The whole table."""
     rule = f"|{'---|' * 3}{'---:|' * 7}"
-    return "\n".join([HEADER, rule, *map(row, suggestions())]) + "\n"
+    rows = [
+        row(path.stem, config, one)
+        for path, config in ((path, read_model(path)) for path in MODELS)
+        if path.stem != "wordproblems"  # any slice is large enough
+        for one in smallest_slices(config)
+    ]
+    return "\n".join([HEADER, rule, *rows]) + "\n"
 
 
-def main() -> None:
-    """Prints the table, or writes it into its page."""
-    if sys.argv[1:] != ["--write"]:
-        print(table(), end="")
-        return
+def write() -> None:
+    """Replaces the table in its page and the lists in the models' files."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     PAGE.write_text(f"{before}{BEGIN}\n{table()}\n{END}{after}", encoding="utf-8")
+    for path in MODELS:
+        text = path.read_text(encoding="utf-8")
+        lists = re.compile(r"(^#   '\w+': .+\n)+", re.MULTILINE)
+        path.write_text(lists.sub(head(read_model(path)), text, count=1), encoding="utf-8")
+
+
+def main() -> None:
+    """Prints the table, or writes it and the lists."""
+    if sys.argv[1:] == ["--write"]:
+        write()
+    else:
+        print(table(), end="")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -40,3 +41,17 @@ def fitting_axes(path: str, shape: Sequence[int], mesh: Mapping[str, int]) -> Ax
         axis if axis is None or size % mesh[axis] == 0 else None
         for axis, size in zip(param_axes(path, len(shape)), shape, strict=True)
     )
+
+
+def shard_elements(shapes: Mapping[str, Sequence[int]], mesh: Mapping[str, int]) -> int:
+    """Elements of all parameters on one device.
+
+    Args:
+      shapes: parameter path -> shape.
+      mesh: size of each mesh axis.
+    """
+    total = 0
+    for path, shape in shapes.items():
+        axes = fitting_axes(path, shape, mesh)
+        total += math.prod(shape) // math.prod(mesh[axis] for axis in axes if axis)
+    return total

@@ -1,6 +1,6 @@
-"""The real train step and decode step, compiled by libtpu for a TPU slice that is not there.
+"""Ahead-of-time compilation of the train step and the decode step for a TPU slice, by libtpu.
 
-Only shapes go in, no weight is ever made, and nothing runs: a CPU machine compiles for a pod.
+Only shapes go in: no weights are created and nothing runs, so a CPU machine compiles for a pod.
 """
 
 from __future__ import annotations
@@ -14,18 +14,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.sharding import AxisType, Mesh
+from jax.sharding import Mesh
 
-from rft_jax.devices.mesh_settings import AXES, MeshSettings
+from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.devices.partitioning import batch_sharding, make_mesh, param_shardings
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import init_adapters, init_params, unstack_layers
-from rft_jax.planning.collectives import count_collectives
 from rft_jax.planning.topologies import Topology
 from rft_jax.sampling.decode import decode_chunk
-from rft_jax.sampling.geometry import Geometry, choose_geometry
+from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.methods import method_of
 from rft_jax.sampling.placement import decoding_shardings
 from rft_jax.sampling.settings import SampleSettings
@@ -34,7 +32,7 @@ from rft_jax.training.settings import COMPUTED, TrainSettings
 from rft_jax.training.train_step import init_state as init_train_state
 from rft_jax.training.train_step import state_shardings, train_step
 
-# Libtpu looks for a TPU machine, complains that there is none, and lets one process have its chips.
+# Libtpu looks for a TPU machine, warns that there is none, and locks its chips for one process.
 _WITHOUT_TPU = {
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_WORKER_HOSTNAMES": "localhost",
@@ -43,23 +41,22 @@ _WITHOUT_TPU = {
     "TPU_STDERR_LOG_LEVEL": "3",
     "TPU_MIN_LOG_LEVEL": "3",
 }
-# What libtpu says of a program that finds no room, in either of two places.
+# The size in either of libtpu's two out-of-memory messages.
 _TOO_LARGE = r"(?:Used |HLO temporaries \()([0-9.]+)([KMGT])"
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """What the compiler says of a step, on one chip.
+    """The compiler's memory analysis of a step, on one chip.
 
     Attributes:
-      state: bytes of what goes in: parameters, moments, caches.
-      temporary: bytes of everything in between.
+      state: bytes of the arguments: parameters, moments, caches.
+      temporary: bytes of temporary buffers and of results that reuse no argument.
       code: bytes of the program.
-      needed: bytes in all; of a program that does not fit, what the compiler gave up at.
-      fits: whether the compiler found room.
-      collectives: how often each kind of collective stands in the program.
-      program: its text; empty where it does not fit.
+      needed: bytes in all; of a program that does not fit, the size in the compiler's refusal.
+      fits: whether the compiler accepted it.
+      program: its HLO text; empty where it does not fit.
     """
 
     state: int
@@ -67,12 +64,11 @@ class Compiled:
     code: int
     needed: int
     fits: bool
-    collectives: dict[str, int]
     program: str = ""
 
 
 def tpu_devices(topology: Topology) -> list[Any]:
-    """Stand-ins for the chips of a slice.
+    """Devices of a slice to compile for, which need not exist.
 
     Raises:
       UserError: libtpu is not installed, or it does not know the slice.
@@ -80,27 +76,31 @@ def tpu_devices(topology: Topology) -> list[Any]:
     if importlib.util.find_spec("libtpu") is None:
         raise UserError(
             "compiling for a TPU needs libtpu, which is not installed: pip install 'rft-jax[tpu]'; "
-            "or take the formulas alone: --gin.plan.compile=False"
+            "or use the formulas alone: --gin.plan.compile=False"
         )
     for name, value in _WITHOUT_TPU.items():
         os.environ.setdefault(name, value)
     from jax.experimental import topologies
 
-    bounds = {}
-    if topology.num_chips < 4:  # less than a host's usual two by two
-        bounds = {"chips_per_host_bounds": (*topology.shape, 1, 1)[:3]}
+    options: dict[str, Any] = {}
+    if topology.num_chips < 4:  # fewer than the default of two by two per host
+        options["chips_per_host_bounds"] = (*topology.shape, 1, 1)[:3]
+    if topology.chip.name == "v4":  # both cores as one device, as Cloud TPU runs them
+        options["chip_config_name"] = "megacore"
     try:
-        found = topologies.get_topology_desc(platform="tpu", topology_name=topology.name, **bounds)
-    except Exception as error:  # libtpu's errors are of no kind in particular
+        slice_ = topologies.get_topology_desc(
+            platform="tpu", topology_name=topology.name, **options
+        )
+    except Exception as error:  # libtpu raises several kinds
         reason = str(error).splitlines()[0][:200]
         raise UserError(f"libtpu does not know the slice {topology.name}: {reason}") from error
-    return list(found.devices)
+    return list(slice_.devices)
 
 
 def compile_train_step(
     config: LlamaConfig, settings: TrainSettings, mesh_settings: MeshSettings, devices: list[Any]
 ) -> Compiled:
-    """The train step of `rft train` on these devices (stand-ins or real ones)."""
+    """The train step of `rft train`, compiled for these devices."""
     mesh = make_mesh(mesh_settings, devices)
     config = replace(config, **{name: getattr(settings, name) for name in COMPUTED})
     with jax.set_mesh(mesh):
@@ -139,20 +139,15 @@ def _batch_shapes(settings: TrainSettings, mesh: Mesh) -> dict[str, jax.ShapeDty
     }
 
 
-def decode_geometry(config: LlamaConfig, settings: SampleSettings, copies: int) -> Geometry:
-    """The sampler's geometry, as many times as there are copies of the model."""
-    one = choose_geometry(config, settings)
-    return replace(one, slots=one.slots * copies)
-
-
 def compile_decode_step(
-    config: LlamaConfig, settings: SampleSettings, tensor: int, devices: list[Any]
+    config: LlamaConfig,
+    settings: SampleSettings,
+    geometry: Geometry,
+    tensor: int,
+    devices: list[Any],
 ) -> Compiled:
-    """The decoding loop of `rft sample`: copies of the model over `tensor` chips each."""
-    copies = len(devices) // tensor
-    grid = np.asarray(devices).reshape(copies, 1, tensor)
-    mesh = Mesh(grid, AXES, axis_types=(AxisType.Auto,) * 3)
-    geometry = decode_geometry(config, settings, copies)
+    """The decoding loop of `rft sample`, with a copy of the model on every `tensor` devices."""
+    mesh = make_mesh(MeshSettings(tensor=tensor), devices)
     stacked = replace(config, param_dtype=settings.dtype)
     method = method_of(settings)
     program = Program(decoding_config(config, settings.dtype), method, (2,), geometry, mesh)
@@ -169,16 +164,16 @@ def compile_decode_step(
 def _compile(lowered: Any) -> Compiled:
     try:
         compiled = lowered.compile()
-    except Exception as error:  # XlaRuntimeError is no public name
+    except Exception as error:  # XlaRuntimeError is not a public name
         used = re.search(_TOO_LARGE, str(error))
         if used is None:
             raise
         needed = int(float(used[1]) * _UNITS[used[2]])
-        return Compiled(0, 0, 0, needed, False, {})
-    memory, text = compiled.memory_analysis(), compiled.as_text()
+        return Compiled(0, 0, 0, needed, False)
+    memory = compiled.memory_analysis()
     state = memory.argument_size_in_bytes
     new = memory.output_size_in_bytes - memory.alias_size_in_bytes
     temporary = memory.temp_size_in_bytes + new
     code = memory.generated_code_size_in_bytes
     needed = state + temporary + code
-    return Compiled(state, temporary, code, needed, True, count_collectives(text), text)
+    return Compiled(state, temporary, code, needed, True, compiled.as_text())

@@ -1,4 +1,4 @@
-"""FLOPs and device hours of the whole method on a data set, ours beside the paper's counting."""
+"""FLOPs and device hours of SFT, sampling and RFT on a data set; beside them the paper's FLOPs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from rft_jax.devices.chips import Chip
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.shapes import train_flops_per_token
+from rft_jax.models.shapes import token_flops, train_flops_per_token
 from rft_jax.planning import paper
-from rft_jax.planning.closed_form import decode_cost, sampling_flops
+from rft_jax.planning.closed_form import sampling_flops
+from rft_jax.planning.decoding import DecodePlan
 from rft_jax.planning.settings import PlanSettings
 from rft_jax.training.settings import TrainSettings
 
@@ -17,15 +18,15 @@ _SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What a stage of the method costs.
+class StageCost:
+    """The cost of a stage of the method.
 
     Attributes:
       name: `sft`, `sample` or `rft`.
       steps: optimizer steps; 0 for sampling.
-      tokens: trained or drawn, padding apart.
+      tokens: trained or sampled, without padding.
       flops: of its matrix products.
-      paper_flops: as the paper counts them.
+      paper_flops: by the paper's formula.
       chip_hours: at the expected efficiency.
     """
 
@@ -37,27 +38,24 @@ class Stage:
     chip_hours: float
 
 
-def stages(
+def stage_costs(
     config: LlamaConfig,
     train: TrainSettings,
     data: PlanSettings,
     chip: Chip,
     *,
     k: int,
-    slots: int,
-    group: int,
-    tensor: int,
-) -> list[Stage]:
-    """SFT, sampling k paths a problem, and RFT on the human path and the distinct ones.
+    decoding: DecodePlan,
+) -> list[StageCost]:
+    """SFT, sampling, and RFT on the reference solutions and the distinct sampled paths.
 
     Args:
-      slots: samples drawn at a time by one copy of the model.
-      group: of them, those that share a prompt.
-      tensor: chips of one copy in sampling.
+      k: samples per problem.
+      decoding: the decode step of the slice.
     """
     return [
         _training("sft", 1.0, config, train, data, chip),
-        _sampling(config, data, chip, k, slots, group, tensor),
+        _sampling(config, data, chip, k, decoding),
         _training("rft", data.paths_per_problem, config, train, data, chip),
     ]
 
@@ -69,7 +67,7 @@ def _training(
     train: TrainSettings,
     data: PlanSettings,
     chip: Chip,
-) -> Stage:
+) -> StageCost:
     example = data.prompt_tokens + data.response_tokens
     per_epoch = data.num_problems * paths * example
     row = train.max_length * (data.fill if train.pack else example / train.max_length)
@@ -80,25 +78,20 @@ def _training(
         tokens = steps * train.batch_size * row
     flops = steps * batch * train_flops_per_token(config, train.max_length)
     hours = flops / (chip.peak * data.train_efficiency) / _SECONDS
-    return Stage(name, steps, tokens, flops, paper.train_flops(config, tokens), hours)
+    return StageCost(name, steps, tokens, flops, paper.train_flops(config, tokens), hours)
 
 
 def _sampling(
-    config: LlamaConfig,
-    data: PlanSettings,
-    chip: Chip,
-    k: int,
-    slots: int,
-    group: int,
-    tensor: int,
-) -> Stage:
+    config: LlamaConfig, data: PlanSettings, chip: Chip, k: int, decoding: DecodePlan
+) -> StageCost:
+    """Decode steps with every slot busy, and prefills at the chips' peak."""
     prompt, response = data.prompt_tokens, data.response_tokens
     samples = data.num_problems * k
-    cost = decode_cost(config, slots, group, prompt, response / 2, tensor)
-    steps = samples * response / slots
+    tokens = samples * response
     flops = data.num_problems * sampling_flops(config, prompt, response, k)
-    prefill = flops - samples * response * (cost.flops * tensor / slots)
-    seconds = steps * cost.seconds(chip) * tensor + max(prefill, 0.0) / chip.peak
+    prefill = data.num_problems * prompt * token_flops(config, prompt).blocks
+    decode_seconds = tokens / decoding.tokens_per_second(chip) * decoding.num_chips
+    seconds = decode_seconds + prefill / chip.peak
     theirs = samples * paper.sampling_flops(config, prompt, response)
     hours = seconds / data.sample_efficiency / _SECONDS
-    return Stage("sample", 0, samples * response, flops, theirs, hours)
+    return StageCost("sample", 0, tokens, flops, theirs, hours)

@@ -1,46 +1,40 @@
-"""`rft plan`: memory a chip, FLOPs, roofline and device hours for a model on a slice."""
+"""`rft plan`: memory per chip, FLOPs, roofline and device hours for a model on a slice."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rft_jax.devices.chips import USABLE, available_memory, size_text
 from rft_jax.devices.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
-from rft_jax.planning.advice import USABLE, advise
-from rft_jax.planning.closed_form import (
-    Cost,
-    decode_bytes,
-    decode_cost,
-    decode_tensor,
-    state_bytes,
-    temporary_bytes,
-    train_cost,
-)
-from rft_jax.planning.hours import Stage, stages
+from rft_jax.planning.advice import advise
+from rft_jax.planning.closed_form import Cost, state_bytes, temporary_bytes, train_cost
+from rft_jax.planning.decoding import DecodePlan, plan_decoding
+from rft_jax.planning.hours import StageCost, stage_costs
 from rft_jax.planning.settings import PlanSettings
 from rft_jax.planning.topologies import Topology, parse_topology
-from rft_jax.sampling.geometry import choose_geometry
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings
 
 if TYPE_CHECKING:
     from rft_jax.planning.aot import Compiled
 
-_GB = 1e9
-
 
 @dataclass(frozen=True)
-class Planned:
+class Request:
     """Everything that is planned for, checked against each other.
 
     Attributes:
-      mesh: sizes of the training mesh.
-      tensor: chips of one copy of the model in sampling.
-      slots: samples drawn at a time by one copy.
-      group: of them, those that share a prompt.
-      decode_state: bytes of one copy's weights and cache.
+      topology: the slice or GPUs.
+      config: the model.
+      train: settings of training.
+      sample: settings of sampling.
+      data: the data set and the expected efficiencies.
+      mesh_settings: the training mesh as set.
+      mesh: its size by axis.
+      decoding: the decode step.
     """
 
     topology: Topology
@@ -50,10 +44,7 @@ class Planned:
     data: PlanSettings
     mesh_settings: MeshSettings
     mesh: dict[str, int]
-    tensor: int
-    slots: int
-    group: int
-    decode_state: float
+    decoding: DecodePlan
 
 
 def plan(
@@ -69,18 +60,18 @@ def plan(
     Args:
       topology: a slice (`v5e:4x4`), a product (`v5e-16`) or GPUs (`h100:8`).
       config: the model's shape.
-      train: how it is trained.
-      sample: how it is sampled from.
-      data: what it is trained on and expected of it.
+      train: settings of training.
+      sample: settings of sampling.
+      data: the data set and the expected efficiencies.
       mesh: sizes of the training mesh.
 
     Raises:
-      UserError: the slice is not known, the mesh or the batch does not fit it, libtpu is missing.
+      UserError: an unknown slice, a mesh or batch that does not fit it, or libtpu is missing.
     """
-    planned = _check(parse_topology(topology), config, train, sample, data, mesh)
-    train_compiled, decode_compiled = _compile(planned)
-    lines = [*_heading(planned), "", *_train_lines(planned, train_compiled)]
-    lines += ["", *_decode_lines(planned, decode_compiled), "", *_hour_lines(planned)]
+    request = _check(parse_topology(topology), config, train, sample, data, mesh)
+    train_compiled, decode_compiled = _compile(request)
+    lines = [*_heading(request), "", *_train_lines(request, train_compiled)]
+    lines += ["", *_decode_lines(request, decode_compiled), "", *_hour_lines(request)]
     return "\n".join(lines)
 
 
@@ -91,7 +82,7 @@ def _check(
     sample: SampleSettings,
     data: PlanSettings,
     mesh: MeshSettings,
-) -> Planned:
+) -> Request:
     sizes = mesh_sizes(mesh, topology.num_chips)
     shards = sizes["data"] * sizes["fsdp"]
     if train.batch_size % shards:
@@ -100,143 +91,128 @@ def _check(
             f"train.batch_size {train.batch_size} is not divisible by mesh data × fsdp = {shards}: "
             f"set it to {more}, or give chips to mesh.tensor"
         )
-    geometry = choose_geometry(config, sample)
-    state = decode_bytes(config, geometry)
-    tensor = data.sample_tensor or decode_tensor(state, topology.chip, topology.num_chips)
-    if topology.num_chips % tensor:
-        raise UserError(
-            f"plan.sample_tensor {tensor} does not divide the {topology.num_chips} chips of "
-            f"{topology.name}"
-        )
-    return Planned(
-        topology,
-        config,
-        train,
-        sample,
-        data,
-        mesh,
-        sizes,
-        tensor,
-        geometry.slots,
-        geometry.group,
-        state,
-    )
+    decoding = plan_decoding(config, sample, data, topology)
+    return Request(topology, config, train, sample, data, mesh, sizes, decoding)
 
 
-def _compile(planned: Planned) -> tuple[Compiled | None, Compiled | None]:
-    if not (planned.data.compile and planned.topology.is_tpu):
+def _compile(request: Request) -> tuple[Compiled | None, Compiled | None]:
+    """The train step and the decode step; None without a compiler for the topology."""
+    if not (request.data.compile and request.topology.is_tpu):
         return None, None
     from rft_jax.planning import aot
 
-    devices = aot.tpu_devices(planned.topology)
-    print(f"plan: compiling the train step for {planned.topology.name}", flush=True)
-    train = aot.compile_train_step(planned.config, planned.train, planned.mesh_settings, devices)
-    print(f"plan: compiling the decode step for {planned.topology.name}", flush=True)
-    return train, aot.compile_decode_step(planned.config, planned.sample, planned.tensor, devices)
+    devices = aot.tpu_devices(request.topology)
+    print(f"plan: compiling the train step for {request.topology.name}", flush=True)
+    train = aot.compile_train_step(request.config, request.train, request.mesh_settings, devices)
+    print(f"plan: compiling the decode step for {request.topology.name}", flush=True)
+    decoding = request.decoding
+    return train, aot.compile_decode_step(
+        request.config, request.sample, decoding.geometry, decoding.hardware.tensor, devices
+    )
 
 
-def _heading(planned: Planned) -> list[str]:
-    chip, topology = planned.topology.chip, planned.topology
+def _heading(request: Request) -> list[str]:
+    chip, topology = request.topology.chip, request.topology
+    memory = f"{size_text(chip.hbm)} of memory"
+    if available_memory(chip) < chip.hbm:
+        share = available_memory(chip) / chip.hbm
+        memory += f" ({share:.0%} of it for JAX, by XLA_PYTHON_CLIENT_MEM_FRACTION)"
     return [
-        f"{topology.name}: {topology.num_chips} chips, each {chip.hbm / _GB:.0f} GB, "
-        f"{chip.peak / 1e12:.0f} TFLOP/s in bf16, {chip.bandwidth / _GB:,.0f} GB/s",
-        f"model: {planned.config.num_params:,} parameters",
+        f"{topology.name}: {topology.num_chips} chips, each with {memory}, "
+        f"{chip.peak / 1e12:.0f} TFLOP/s in bf16, {chip.bandwidth / 1e9:,.0f} GB/s",
+        f"model: {request.config.num_params:,} parameters",
     ]
 
 
-def _train_lines(planned: Planned, compiled: Compiled | None) -> list[str]:
-    config, train, sizes = planned.config, planned.train, planned.mesh
+def _train_lines(request: Request, compiled: Compiled | None) -> list[str]:
+    config, train, sizes = request.config, request.train, request.mesh
     state = state_bytes(config, train, sizes)
     added = temporary_bytes(config, train, sizes)
-    needed = compiled.needed if compiled else state + added
-    room = planned.topology.chip.hbm
-    fits = compiled.fits if compiled else needed <= USABLE * room
+    needed, fits = _verdict(request, state + added, compiled)
     mesh = " × ".join(f"{name} {size}" for name, size in sizes.items())
     lines = [
         f"train step: {train.batch_size} × {train.max_length} tokens, {train.dtype}, remat "
         f"{train.remat!r}, mesh {mesh}",
-        f"  by formula   {state / _GB:.2f} GB of state, about {added / _GB:.1f} GB beside it",
+        f"  by formula   state {size_text(state)} + temporaries about {size_text(added)}",
         *_compiled_lines(compiled),
-        f"  memory       {needed / _GB:.1f} of {room / _GB:.1f} GB a chip: "
-        + ("fits" if fits else "DOES NOT FIT"),
+        _memory_line(request, needed, fits),
     ]
     if not fits:
         measured = compiled.needed if compiled else None
-        changes = advise(config, train, planned.mesh_settings, planned.topology, measured)
+        changes = advise(config, train, request.mesh_settings, request.topology, measured)
         lines += [f"    change: {change}" for change in changes]
-    return lines + _cost_lines(train_cost(config, train, sizes), planned, "step")
+    return lines + _cost_lines(train_cost(config, train, sizes), request)
+
+
+def _verdict(request: Request, by_formula: float, compiled: Compiled | None) -> tuple[float, bool]:
+    """Bytes that a step needs on a chip, and whether it fits: by the compiler, or the formula."""
+    if compiled:
+        return compiled.needed, compiled.fits
+    return by_formula, by_formula <= USABLE * available_memory(request.topology.chip)
+
+
+def _memory_line(request: Request, needed: float, fits: bool) -> str:
+    available = size_text(available_memory(request.topology.chip))
+    return f"  memory       {size_text(needed)} of {available} per chip: " + (
+        "fits" if fits else "DOES NOT FIT"
+    )
 
 
 def _compiled_lines(compiled: Compiled | None) -> list[str]:
     if compiled is None or not compiled.fits:
         return []
-    found = ", ".join(f"{n} {kind}" for kind, n in compiled.collectives.items())
     return [
-        f"  compiled     {compiled.state / _GB:.2f} GB go in, {compiled.temporary / _GB:.1f} GB "
-        f"temporary, {compiled.code / _GB:.2f} GB of code",
-        f"  collectives  {found or 'none'} in the program's text",
+        f"  compiled     arguments {size_text(compiled.state)} + temporaries "
+        f"{size_text(compiled.temporary)} + code {size_text(compiled.code)}"
     ]
 
 
-def _cost_lines(cost: Cost, planned: Planned, unit: str) -> list[str]:
-    chip = planned.topology.chip
+def _cost_lines(cost: Cost, request: Request) -> list[str]:
+    chip = request.topology.chip
+    recomputed = 1 - cost.useful_flops / cost.flops
+    share = f"{recomputed:.0%} recomputed" if recomputed else "no rematerialisation"
     return [
-        f"  a chip       {cost.flops / 1e12:,.1f} TFLOP ({cost.useful_flops / cost.flops:.0%} not "
-        f"computed twice), {cost.bytes_moved / _GB:,.1f} GB moved, "
-        f"{cost.bytes_sent / _GB:,.1f} GB sent",
-        f"  roofline     {cost.seconds(chip) * 1e3:,.1f} ms a {unit}, bound by "
+        f"  per chip     {cost.flops / 1e12:,.1f} TFLOP ({share}), "
+        f"{size_text(cost.bytes_moved)} moved, {size_text(cost.bytes_sent)} sent",
+        f"  roofline     {cost.seconds(chip) * 1e3:,.1f} ms per step, bound by "
         f"{cost.limit(chip)}; MFU at most {cost.mfu_bound(chip):.0%}",
     ]
 
 
-def _decode_lines(planned: Planned, compiled: Compiled | None) -> list[str]:
-    config, data = planned.config, planned.data
-    chip = planned.topology.chip
-    context = data.response_tokens / 2
-    cost = decode_cost(
-        config, planned.slots, planned.group, data.prompt_tokens, context, planned.tensor
-    )
-    state = planned.decode_state
-    needed = compiled.needed if compiled else state / planned.tensor
-    fits = compiled.fits if compiled else needed <= USABLE * chip.hbm
-    copies = planned.topology.num_chips // planned.tensor
-    speed = planned.slots * copies / cost.seconds(chip)
+def _decode_lines(request: Request, compiled: Compiled | None) -> list[str]:
+    decoding, sample = request.decoding, request.sample
+    hardware, geometry, chip = decoding.hardware, decoding.geometry, request.topology.chip
+    needed, fits = _verdict(request, decoding.needed, compiled)
+    terms = " + ".join(f"{name} {size_text(size)}" for name, size in decoding.memory.items())
     return [
-        f"decode step: {copies} copies of the model on {planned.tensor} chips each, "
-        f"{planned.slots} samples at a time in groups of {planned.group}",
-        f"  by formula   {state / planned.tensor / _GB:.2f} GB of weights and cache, bfloat16",
+        f"decode step: {hardware.shards} copies of the model (mesh.tensor = {hardware.tensor}), "
+        f"{geometry.slots // hardware.shards} slots each in groups of {geometry.group}, "
+        f"{sample.dtype}, cache {sample.cache_dtype or sample.dtype}",
+        f"  by formula   {terms}",
         *_compiled_lines(compiled),
-        f"  memory       {needed / _GB:.1f} of {chip.hbm / _GB:.1f} GB a chip: "
-        + ("fits" if fits else "DOES NOT FIT"),
+        _memory_line(request, needed, fits),
         *([] if fits else ["    change: fewer sample.slots, or a larger plan.sample_tensor"]),
-        *_cost_lines(cost, planned, "step"),
-        f"  speed        at most {speed:,.0f} tokens/s on the whole slice",
+        *_cost_lines(decoding.cost, request),
+        f"  speed        at most {decoding.tokens_per_second(chip):,.0f} tokens/s on all chips",
     ]
 
 
-def _hour_lines(planned: Planned) -> list[str]:
-    data, topology = planned.data, planned.topology
-    rows = stages(
-        planned.config,
-        planned.train,
-        data,
-        topology.chip,
-        k=planned.sample.num_samples,
-        slots=planned.slots,
-        group=planned.group,
-        tensor=planned.tensor,
+def _hour_lines(request: Request) -> list[str]:
+    data, topology, k = request.data, request.topology, request.sample.num_samples
+    rows = stage_costs(
+        request.config, request.train, data, topology.chip, k=k, decoding=request.decoding
     )
     lines = [
-        f"data: {data.num_problems:,} problems, {planned.sample.num_samples} samples each, "
-        f"{data.paths_per_problem:g} paths each in RFT; MFU {data.train_efficiency:.0%} in "
-        f"training, {data.sample_efficiency:.0%} of the roofline in sampling",
-        f"  {'':<8}{'steps':>9}{'tokens':>11}{'FLOPs':>11}{'paper counts':>14}"
+        f"data: {data.num_problems:,} problems, {k} samples each, {data.paths_per_problem:g} paths "
+        f"each in RFT; MFU {data.train_efficiency:.0%} in training, {data.sample_efficiency:.0%} "
+        "of the roofline in sampling",
+        f"  {'':<8}{'steps':>9}{'tokens':>11}{'FLOPs':>11}{'paper FLOPs':>14}"
         f"{'chip hours':>12}{'hours here':>12}",
     ]
     return lines + [_hour_row(row, topology.num_chips) for row in rows]
 
 
-def _hour_row(row: Stage, chips: int) -> str:
+def _hour_row(row: StageCost, chips: int) -> str:
     steps = f"{row.steps:,}" if row.steps else ""
     return (
         f"  {row.name:<8}{steps:>9}{row.tokens:>11.2e}{row.flops:>11.2e}{row.paper_flops:>14.2e}"

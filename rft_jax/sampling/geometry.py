@@ -10,8 +10,11 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from rft_jax.devices.chips import USABLE, size_text
+from rft_jax.devices.sharding_rules import shard_elements
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
+from rft_jax.models.shapes import param_shapes
 from rft_jax.sampling.settings import SampleSettings
 
 _SMALLEST_BUCKET = 64
@@ -20,20 +23,23 @@ _LARGEST_GROUP = 8
 _GROUPS_PER_REFILL = 16
 _SLOTS = {"cpu": 128}  # most of a device; what is beyond no longer makes products more efficient
 _SLOTS_ELSEWHERE = 512
-_USABLE = 0.8  # of a device's memory
-_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+ITEM_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+
+
+class DoesNotFit(UserError):
+    """Weights and the smallest cache are larger than the memory that formulas may fill."""
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """What a geometry is chosen for.
+    """The devices that a geometry is chosen for.
 
     Attributes:
       platform: 'cpu', 'gpu' or 'tpu'.
-      memory: bytes of one device; without a number, it is taken to be enough.
-      shards: parts of the mesh that slots are split over.
+      memory: bytes of one device; by default unlimited.
+      shards: shards of the mesh that slots are split over.
       tensor: devices that kv heads are split over.
-      weight_parts: devices that the weights are split over.
+      weight_parts: devices that the weights of one copy of the model are split over.
     """
 
     platform: str = "cpu"
@@ -110,8 +116,9 @@ def choose_geometry(
       common: tokens that all prompts are known to begin with, less than the shortest one's.
 
     Raises:
-      UserError: the model has no room for a prompt beside max_new_tokens, no group fits into the
-        device's memory, or the slots asked for can't be split evenly.
+      DoesNotFit: no group fits into the device's memory.
+      UserError: the model's length leaves no room for a prompt beside max_new_tokens, or
+        `sample.slots` can't be split evenly.
     """
     hardware = hardware or Hardware()
     room = config.max_length - settings.max_new_tokens
@@ -166,33 +173,41 @@ def _buckets(longest: int) -> tuple[int, ...]:
 def _fill_memory(
     geometry: Geometry, config: LlamaConfig, settings: SampleSettings, hardware: Hardware
 ) -> Geometry:
-    """With the most slots (a power of two on every part) that fit."""
+    """The geometry with the most slots (a power of two on every shard) that fit."""
     slots = max(_SLOTS.get(hardware.platform, _SLOTS_ELSEWHERE), geometry.group)
     while slots >= geometry.group:
         filled = replace(geometry, slots=slots * hardware.shards)
-        needed = sum(memory_needed(config, settings, filled, hardware).values())
-        if needed <= _USABLE * hardware.memory:
+        needed = memory_needed(config, settings, filled, hardware)
+        if sum(needed.values()) <= USABLE * hardware.memory:
             return filled
         slots //= 2
-    raise UserError(
+    raise DoesNotFit(
         f"{config.num_params:,} parameters and the cache of {geometry.group} samples need "
-        f"{needed / 2**30:.1f} GiB, a device has {hardware.memory / 2**30:.1f}; split the model "
-        "(mesh.tensor, sample.shard_weights), or take sample.dtype = 'bfloat16'"
+        f"{size_text(sum(needed.values()))} on each device, and {USABLE:.0%} of its "
+        f"{size_text(hardware.memory)} may be filled; {_ways_to_fit(settings)}"
     )
+
+
+def _ways_to_fit(settings: SampleSettings) -> str:
+    """Settings that would save memory and are not in use yet."""
+    ways = ["split the model over devices (mesh.tensor, sample.shard_weights)"]
+    ways += ["set sample.dtype = 'bfloat16'"] * (settings.dtype != "bfloat16")
+    ways += ["set sample.cache_dtype = 'int8'"] * (settings.cache_dtype != "int8")
+    ways += ["lower sample.max_prompt_length or sample.max_new_tokens"]
+    return f"{', '.join(ways[:-1])}, or {ways[-1]}"
 
 
 def memory_needed(
     config: LlamaConfig, settings: SampleSettings, geometry: Geometry, hardware: Hardware
 ) -> dict[str, int]:
     """Bytes on one device: of weights, of prompts and responses in the cache, and of logits."""
+    mesh = {"fsdp": hardware.weight_parts // hardware.tensor, "tensor": hardware.tensor}
     slots = geometry.slots // hardware.shards
-    heads = -(-config.num_kv_heads // hardware.tensor)
-    width = _BYTES[settings.cache_dtype or settings.dtype] * config.head_size
-    column = 2 * config.num_layers * heads * (width + (4 if geometry.int8 else 0))
-    common = 2 * config.num_layers * heads * config.head_size * _BYTES[settings.dtype]
+    column = cache_column_bytes(config, settings, hardware.tensor)
+    common = cache_column_bytes(config, replace(settings, cache_dtype=""), hardware.tensor)
     prompts = slots // geometry.group * geometry.prompts
     return {
-        "weights": config.num_params * _BYTES[settings.dtype] // hardware.weight_parts,
+        "weights": shard_elements(param_shapes(config), mesh) * ITEM_BYTES[settings.dtype],
         "prompts": prompts * geometry.buckets[-1] * column + geometry.common * common,
         "responses": slots * geometry.columns * column,
         # Logits, probabilities, masses and two more of their kind, all of four bytes.
@@ -200,18 +215,24 @@ def memory_needed(
     }
 
 
+def cache_column_bytes(config: LlamaConfig, settings: SampleSettings, tensor: int = 1) -> int:
+    """Bytes of one token's keys and values in all layers on one device.
+
+    Args:
+      tensor: devices over which kv heads are split; a number that does not divide them leaves them
+        whole.
+    """
+    heads = config.num_kv_heads
+    heads = heads if heads % tensor else heads // tensor
+    vector = ITEM_BYTES[settings.cache_dtype or settings.dtype] * config.head_size
+    scale = 4 if settings.cache_dtype == "int8" else 0
+    return 2 * config.num_layers * heads * (vector + scale)
+
+
 def describe_memory(needed: dict[str, int], geometry: Geometry, hardware: Hardware) -> str:
-    """The sum in one line."""
-    parts = " + ".join(f"{name} {_size(size)}" for name, size in needed.items())
+    """The memory on one device in one line."""
+    terms = " + ".join(f"{name} {size_text(size)}" for name, size in needed.items())
     return (
-        f"{geometry.slots} slots in groups of {geometry.group}: {parts} = "
-        f"{_size(sum(needed.values()))} of {_size(hardware.memory)} a device"
+        f"{geometry.slots} slots in groups of {geometry.group}: {terms} = "
+        f"{size_text(sum(needed.values()))} of {size_text(hardware.memory)} per device"
     )
-
-
-def _size(number: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if number < 1024:
-            return f"{number:,.0f} {unit}" if number >= 100 else f"{number:.3g} {unit}"
-        number /= 1024
-    return f"{number:.1f} GiB"

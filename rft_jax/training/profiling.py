@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 import jax
 
+from rft_jax.devices.chips import size_text
 from rft_jax.training.train_step import TrainState
 
 Result = TypeVar("Result")
 _WARM = 2  # steps of a start that no trace holds: they compile and fill the caches
-_GB = 1e9
 
 
 class StepTrace:
@@ -59,8 +59,8 @@ def memory_summary(state: TrainState) -> str:
     stats = device.memory_stats() or {}
     limit = stats.get("bytes_limit")
     return (
-        f"train: on each device {_size(parameters)} of parameters, {_size(rest)} of moments"
-        f"{f', {_size(limit)} of memory in all' if limit else ''}"
+        f"train: on each device {size_text(parameters)} of parameters, {size_text(rest)} of moments"
+        f"{f', {size_text(limit)} of memory in all' if limit else ''}"
     )
 
 
@@ -71,7 +71,3 @@ def _bytes_on(device: jax.Device, tree: Any) -> int:
         for shard in leaf.addressable_shards
         if shard.device == device
     )
-
-
-def _size(num_bytes: float) -> str:
-    return f"{num_bytes / _GB:.2f} GB" if num_bytes >= _GB / 10 else f"{num_bytes / 1e6:.2f} MB"

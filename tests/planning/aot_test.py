@@ -1,4 +1,4 @@
-"""The real steps, compiled for slices that are not there. Needs libtpu; shapes only, no weights."""
+"""The real steps, compiled ahead of time for TPU slices. Needs libtpu; shapes only, no weights."""
 
 from __future__ import annotations
 
@@ -14,16 +14,13 @@ from rft_jax.gin_settings import load_config
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import param_shapes
 from rft_jax.planning import aot
-from rft_jax.planning.closed_form import (
-    decode_bytes,
-    decode_tensor,
-    state_bytes,
-    temporary_bytes,
-)
-from rft_jax.planning.collectives import KINDS, read_collectives
+from rft_jax.planning.closed_form import state_bytes, temporary_bytes
+from rft_jax.planning.decoding import plan_decoding
+from rft_jax.planning.settings import PlanSettings
 from rft_jax.planning.topologies import parse_topology
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings
+from tests.hlo import KINDS, read_collectives
 
 pytestmark = [
     pytest.mark.slow,
@@ -51,7 +48,7 @@ def kernels(config: LlamaConfig) -> Counter[tuple[int, ...]]:
 
 
 def shapes_of(program: str, kinds: set[str]) -> Counter[tuple[int, ...]]:
-    """Shapes that collectives of some kinds give, without axes of a single layer."""
+    """Result shapes of collectives of some kinds, without axes of a single layer."""
     return Counter(
         shape[1:] if len(shape) > 2 and shape[0] == 1 else shape
         for collective in read_collectives(program)
@@ -60,9 +57,9 @@ def shapes_of(program: str, kinds: set[str]) -> Counter[tuple[int, ...]]:
     )
 
 
-def assert_only_one_layer_travels_at_a_time(config: LlamaConfig, program: str) -> None:
-    """Of all collectives: no array is larger than a layer's largest kernel or a vocabulary table,
-    and no exchange of several arrays is larger than a layer and a table.
+def assert_no_collective_carries_more_than_a_layer(config: LlamaConfig, program: str) -> None:
+    """No array of a collective is larger than a layer's largest kernel or a vocabulary table, and
+    no collective of several arrays is larger than a layer and a table.
     """
     one_layer = [math.prod(shape) * n for shape, n in kernels(config).items()]
     table = config.vocab_size * config.hidden_size
@@ -76,7 +73,7 @@ def assert_only_one_layer_travels_at_a_time(config: LlamaConfig, program: str) -
     [
         ("v5e:2x2", 4, True),
         ("v5p:2x2x1", 4, True),
-        # In three dimensions the compiler sums gradients whole, and every chip takes its part.
+        # In three dimensions the compiler sums whole gradients, and every chip slices its shard.
         ("v5p:4x4x4", 64, False),
     ],
 )
@@ -87,7 +84,9 @@ def test_under_fsdp_layers_are_gathered_and_their_gradients_scattered_one_at_a_t
     devices = aot.tpu_devices(parse_topology(topology))
     program = aot.compile_train_step(SMALL, settings, MeshSettings(), devices).program
     gathered = shapes_of(program, {"all-gather"})
-    assert all(gathered[shape] == 2 * n for shape, n in kernels(SMALL).items())  # there and back
+    assert all(
+        gathered[shape] == 2 * n for shape, n in kernels(SMALL).items()
+    )  # forward and backward
     pieces = shapes_of(program, {"reduce-scatter"})
     summed = shapes_of(program, {"all-reduce"})
     for path, shape in param_shapes(SMALL).items():
@@ -96,7 +95,7 @@ def test_under_fsdp_layers_are_gathered_and_their_gradients_scattered_one_at_a_t
         first_axis = (shape[1] // chips, *shape[2:])  # the others are split along the last one
         is_piece = scatters and not path.endswith(("o/kernel", "down/kernel"))
         assert pieces[first_axis] if is_piece else summed[shape[1:]], path
-    assert_only_one_layer_travels_at_a_time(SMALL, program)
+    assert_no_collective_carries_more_than_a_layer(SMALL, program)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +118,10 @@ def test_the_train_step_of_a_full_size_model_fits_its_slice(
     estimated = temporary_bytes(config, settings, sizes)
     assert estimated / 2 < compiled.temporary < 2 * estimated
     assert set(kernels(config)) & set(shapes_of(compiled.program, {"all-gather"}))
-    assert_only_one_layer_travels_at_a_time(config, compiled.program)
+    assert_no_collective_carries_more_than_a_layer(config, compiled.program)
 
 
-def test_a_step_too_large_for_the_chips_says_how_much_it_needs() -> None:
+def test_a_step_too_large_for_the_chips_reports_its_memory() -> None:
     settings = replace(TRAIN, batch_size=256, remat="none", loss_chunk=0, max_length=2048)
     config = replace(SMALL, num_layers=24)
     devices = aot.tpu_devices(parse_topology("v5e:2x2"))
@@ -137,8 +136,14 @@ def test_a_step_too_large_for_the_chips_says_how_much_it_needs() -> None:
 def test_the_decode_step_of_a_full_size_model_fits_its_slice(name: str, topology: str) -> None:
     slice_ = parse_topology(topology)
     config, settings = model(name), SampleSettings(dtype="bfloat16", max_prompt_length=256)
-    state = decode_bytes(config, aot.decode_geometry(config, settings, 1))
-    tensor = decode_tensor(state, slice_.chip, slice_.num_chips)
-    compiled = aot.compile_decode_step(config, settings, tensor, aot.tpu_devices(slice_))
+    plan = plan_decoding(config, settings, PlanSettings(), slice_)
+    compiled = aot.compile_decode_step(
+        config, settings, plan.geometry, plan.hardware.tensor, aot.tpu_devices(slice_)
+    )
+    assert plan.fits and plan.geometry.ring
     assert compiled.fits and compiled.needed < slice_.chip.hbm
-    assert compiled.state == pytest.approx(state / tensor, rel=0.1)
+    assert compiled.state == pytest.approx(plan.needed - plan.memory["logits"], rel=0.01)
+
+
+def test_a_v4_chip_is_one_device() -> None:
+    assert len(aot.tpu_devices(parse_topology("v4:2x2x1"))) == 4

@@ -1,4 +1,4 @@
-"""Formulas: state to the byte, FLOPs by the published rules, rooflines by hand."""
+"""Formulas of a train step: state to the byte, FLOPs by the published rules, rooflines by hand."""
 
 from __future__ import annotations
 
@@ -20,17 +20,11 @@ from rft_jax.models.shapes import token_flops
 from rft_jax.planning.closed_form import (
     Cost,
     activation_bytes,
-    cache_bytes_per_token,
-    decode_bytes,
-    decode_cost,
-    decode_tensor,
     sampling_flops,
     state_bytes,
     temporary_bytes,
     train_cost,
 )
-from rft_jax.sampling.geometry import choose_geometry
-from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import init_state, state_shardings
 
@@ -49,7 +43,7 @@ ONE = {"data": 1, "fsdp": 1, "tensor": 1}
 
 @pytest.mark.parametrize("sizes", [(8, 1, 1), (1, 8, 1), (1, 4, 2), (2, 2, 2), (1, 1, 8)])
 @pytest.mark.parametrize("moments", ["float32", "bfloat16"])
-def test_state_a_chip_is_exact(sizes: tuple[int, int, int], moments: str) -> None:
+def test_the_state_of_a_chip_is_exact(sizes: tuple[int, int, int], moments: str) -> None:
     settings = replace(SETTINGS, moment_dtype=moments)
     assert state_bytes(CONFIG, settings, as_mesh(sizes)) == placed_bytes(CONFIG, settings, sizes)
 
@@ -70,7 +64,7 @@ def as_mesh(sizes: tuple[int, int, int]) -> dict[str, int]:
 
 
 def placed_bytes(config: LlamaConfig, settings: TrainSettings, sizes: tuple[int, int, int]) -> int:
-    """Of the real state with its real shardings."""
+    """Bytes of the real state with its real shardings on one chip."""
     mesh = partitioning.make_mesh(MeshSettings(*sizes))
     init = init_params if config.lora is None else init_adapters
     shapes = jax.eval_shape(lambda: init_state(init(config, jax.random.key(0)), settings))
@@ -90,7 +84,7 @@ def test_more_remat_keeps_less() -> None:
     assert kept[0] > kept[1] > kept[2]
 
 
-def test_beside_the_state_stand_gradients_gathered_layers_and_activations() -> None:
+def test_temporaries_are_gradients_gathered_layers_and_activations() -> None:
     mesh = {"data": 1, "fsdp": 16, "tensor": 1}
     settings = replace(SETTINGS, dtype="bfloat16")
     found = temporary_bytes(SEVEN, settings, mesh)
@@ -100,11 +94,11 @@ def test_beside_the_state_stand_gradients_gathered_layers_and_activations() -> N
     assert found == pytest.approx((4 + 2) * params / 16 + 2 * 2 * (layer + table), rel=1e-3)
 
 
-def test_a_batch_in_parts_keeps_less_and_moves_the_weights_more_often() -> None:
-    parts = replace(SETTINGS, gradient_accumulation=4)
-    assert activation_bytes(SEVEN, parts, ONE) < activation_bytes(SEVEN, SETTINGS, ONE)
+def test_microbatches_keep_less_and_move_the_weights_more_often() -> None:
+    accumulated = replace(SETTINGS, gradient_accumulation=4)
+    assert activation_bytes(SEVEN, accumulated, ONE) < activation_bytes(SEVEN, SETTINGS, ONE)
     mesh = {"data": 1, "fsdp": 4, "tensor": 1}
-    more, less = train_cost(SEVEN, parts, mesh), train_cost(SEVEN, SETTINGS, mesh)
+    more, less = train_cost(SEVEN, accumulated, mesh), train_cost(SEVEN, SETTINGS, mesh)
     assert more.flops == less.flops and more.bytes_sent == pytest.approx(4 * less.bytes_sent)
 
 
@@ -158,33 +152,7 @@ def test_the_roofline_is_the_slowest_of_computing_moving_and_sending() -> None:
     assert sending.seconds(chip) == 3 and sending.limit(chip) == "interconnect"
 
 
-def test_a_token_of_llama_7b_caches_half_a_megabyte() -> None:
-    assert cache_bytes_per_token(SEVEN) == 2**19
-
-
-def test_a_groups_prompt_is_read_once() -> None:
-    alone = decode_cost(SEVEN, 64, 1, prompt=130, context=60, tensor=1)
-    shared = decode_cost(SEVEN, 64, 8, prompt=130, context=60, tensor=1)
-    saved = cache_bytes_per_token(SEVEN) * 130 * (64 - 64 / 8)
-    assert alone.bytes_moved - shared.bytes_moved == pytest.approx(saved)
-    assert alone.flops == shared.flops
-
-
 def test_k_samples_prefill_their_prompt_once() -> None:
     one, hundred = (sampling_flops(SEVEN, 130, 120, k) for k in (1, 100))
     prefill = 130 * token_flops(SEVEN, 130).blocks
     assert hundred - prefill == pytest.approx(100 * (one - prefill))
-
-
-def test_a_model_is_spread_over_as_many_chips_as_hold_it() -> None:
-    seventy = 140e9
-    assert decode_tensor(seventy, CHIPS["h200"], 8) == 2
-    assert decode_tensor(seventy, CHIPS["v5e"], 256) == 16
-    assert decode_tensor(seventy, CHIPS["v5e"], 4) == 4
-    assert decode_tensor(1e9, CHIPS["v5e"], 256) == 1
-
-
-def test_weights_and_cache_of_a_decoding_model() -> None:
-    geometry = choose_geometry(SEVEN, SampleSettings(slots=128, group=8, max_prompt_length=512))
-    columns = 2 * 16 * 511 + 128 * 256  # two prompts a group, each less its last token
-    assert decode_bytes(SEVEN, geometry) == 2 * SEVEN.num_params + 2**19 * columns

@@ -8,10 +8,13 @@ import pytest
 
 from rft_jax.devices.chips import CHIPS
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.shapes import train_flops_per_token
+from rft_jax.models.shapes import token_flops, train_flops_per_token
 from rft_jax.planning import paper
-from rft_jax.planning.hours import Stage, stages
+from rft_jax.planning.decoding import plan_decoding
+from rft_jax.planning.hours import StageCost, stage_costs
 from rft_jax.planning.settings import PlanSettings
+from rft_jax.planning.topologies import parse_topology
+from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings
 
 SEVEN = LlamaConfig()
@@ -22,8 +25,12 @@ TRAIN = TrainSettings(batch_size=48)
 DATA = PlanSettings()
 
 
-def planned(train: TrainSettings = TRAIN, data: PlanSettings = DATA, k: int = 100) -> list[Stage]:
-    return stages(SEVEN, train, data, CHIPS["a100"], k=k, slots=128, group=8, tensor=1)
+def planned(
+    train: TrainSettings = TRAIN, data: PlanSettings = DATA, k: int = 100
+) -> list[StageCost]:
+    sample = SampleSettings(dtype="bfloat16", slots=128, group=8)
+    decoding = plan_decoding(SEVEN, sample, data, parse_topology("a100:1"))
+    return stage_costs(SEVEN, train, data, CHIPS["a100"], k=k, decoding=decoding)
 
 
 @pytest.mark.parametrize(("config", "published"), [(SEVEN, 1.7e17), (THIRTEEN, 3.3e17)])
@@ -60,7 +67,7 @@ def test_unpacked_rows_cost_their_padding() -> None:
     assert unpacked.steps / packed.steps == pytest.approx(512 * 0.95 / 196, rel=0.02)
 
 
-def test_a_number_of_steps_is_taken_as_it_is() -> None:
+def test_num_steps_overrides_the_epochs() -> None:
     sft, _, rft = planned(replace(TRAIN, num_steps=10))
     assert sft.steps == rft.steps == 10 and sft.flops == rft.flops
 
@@ -70,3 +77,15 @@ def test_sampling_grows_with_k_and_prefills_once() -> None:
     assert hundred.tokens == 7473 * 100 * 130
     assert hundred.flops / one.flops == pytest.approx((66 + 100 * 130) / 196, rel=0.02)
     assert hundred.flops < 0.8 * hundred.paper_flops
+
+
+def test_sampling_takes_full_decode_steps_and_prefills_at_the_expected_share_of_the_roofline() -> (
+    None
+):
+    sample = planned()[1]
+    chip, tokens = CHIPS["a100"], 7473 * 100 * 130
+    weights = 2 * (SEVEN.num_params - 32000 * 4096)
+    cache = 2**19 * (128 / 8 * 66 + 128 * 65)
+    steps = tokens / 128 * (weights + cache) / chip.bandwidth
+    prefill = 7473 * 66 * token_flops(SEVEN, 66).blocks / chip.peak
+    assert sample.chip_hours == pytest.approx((steps + prefill) / 0.5 / 3600)

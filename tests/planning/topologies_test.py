@@ -22,7 +22,9 @@ from rft_jax.planning.topologies import parse_topology
         ("v4-32", "v4:2x2x4", 16),
         ("v4-64", "v4:2x4x4", 32),
         ("v4-1024", "v4:8x8x8", 512),
-        ("V5P:4x4x6", "v5p:4x4x6", 96),
+        ("V5P:4x4x12", "v5p:4x4x12", 192),
+        ("v5p:16x16x24", "v5p:16x16x24", 6144),
+        ("v5p-8192", "v5p:16x16x16", 4096),
         ("h100:8", "h100:8", 8),
         ("a100-4", "a100:4", 4),
     ],
@@ -40,7 +42,7 @@ def test_gpus_are_nothing_to_compile_for_with_libtpu() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("v9:4x4", "chips known: v4, v5e"),
+        ("v9:4x4", "known chips: v4, v5e"),
         ("v5e", "write v5e:4x4"),
         ("", "write v5e:4x4"),
         ("v5e:4x4x4", "is written v5e:4x4"),
@@ -52,6 +54,13 @@ def test_gpus_are_nothing_to_compile_for_with_libtpu() -> None:
         ("v5e-12", "no such product; v5e has 1, 4, 8, 16"),
         ("v5p-9", "no such product; v5p has 8, 16"),
         ("v5p-2", "no such product"),
+        ("v5e:3x9", "no such slice; v5e has 1x1, 2x2, 2x4, 4x4, 4x8, 8x8, 8x16, 16x16"),
+        ("v6e:4x2", "no such slice; v6e has 1x1"),
+        ("v5e:16x32", "no such slice"),
+        ("v5p:4x4x6", "no such slice; v5p has 2x2x1, 2x2x2, 2x2x4, 2x4x4, and grids of multiples"),
+        ("v5p:3x3x3", "multiples of 4 in ascending order, such as 4x4x8, of at most 6,144 chips"),
+        ("v4:8x4x4", "no such slice"),
+        ("v4:16x16x20", "at most 4,096 chips"),
     ],
 )
 def test_what_is_no_slice_is_refused_with_the_right_form(text: str, message: str) -> None:

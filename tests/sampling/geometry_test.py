@@ -7,9 +7,11 @@ from dataclasses import replace
 import jax
 import pytest
 
+from rft_jax.devices.chips import GIB, USABLE
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
 from rft_jax.sampling.geometry import (
+    DoesNotFit,
     Geometry,
     Hardware,
     choose_geometry,
@@ -24,7 +26,7 @@ from tests.sampling.tiny import CONFIG
 
 LLAMA_7B = LlamaConfig(max_position_embeddings=2048)
 BF16 = SampleSettings(num_samples=100, dtype="bfloat16", max_prompt_length=257)
-H200 = Hardware("gpu", memory=141e9)
+H200 = Hardware("gpu", memory=141 * GIB)
 
 
 def test_buckets_double_up_to_the_longest_prompt_that_leaves_room_for_a_response() -> None:
@@ -70,12 +72,12 @@ def test_slots_are_the_most_that_fit_into_memory() -> None:
     geometry = choose_geometry(LLAMA_7B, BF16, H200)
     needed = sum(memory_needed(LLAMA_7B, BF16, geometry, H200).values())
     assert geometry.slots == 512
-    assert needed < 0.8 * 141e9
-    smaller = replace(H200, memory=40e9)
+    assert needed < USABLE * 141 * GIB
+    smaller = replace(H200, memory=40 * GIB)
     geometry = choose_geometry(LLAMA_7B, BF16, smaller)
     assert geometry.slots == 64
     double = replace(geometry, slots=128)
-    assert sum(memory_needed(LLAMA_7B, BF16, double, smaller).values()) > 0.8 * 40e9
+    assert sum(memory_needed(LLAMA_7B, BF16, double, smaller).values()) > USABLE * 40 * GIB
 
 
 def test_7b_weights_take_13_5_gb_and_a_token_half_a_megabyte() -> None:
@@ -92,18 +94,50 @@ def test_int8_halves_the_cache_of_bfloat16_but_for_scales() -> None:
     assert needed["responses"] == 512 * 256 * 2**18 * (1 + 4 / 128)
 
 
-def test_a_model_that_does_not_fit_is_an_error_with_the_sum() -> None:
-    with pytest.raises(UserError, match=r"6,738,415,616 parameters .* a device has 11\.2; split"):
-        choose_geometry(LLAMA_7B, BF16, replace(H200, memory=12e9))
+def test_a_model_that_does_not_fit_is_an_error_with_both_sizes() -> None:
+    small = replace(H200, memory=12 * GIB)
+    sizes = r"6,738,415,616 parameters .* need 13\.8 GiB on each device, and 80% of its 12\.0 GiB"
+    with pytest.raises(DoesNotFit, match=sizes):
+        choose_geometry(LLAMA_7B, BF16, small)
+
+
+@pytest.mark.parametrize(
+    ("changes", "advised", "not_advised"),
+    [
+        ({"dtype": "float32"}, ["mesh.tensor", "bfloat16", "int8"], []),
+        ({}, ["mesh.tensor", "int8", "sample.max_new_tokens"], ["bfloat16"]),
+        ({"cache_dtype": "int8"}, ["mesh.tensor"], ["bfloat16", "int8"]),
+    ],
+)
+def test_the_refusal_advises_what_is_not_set_yet(
+    changes: dict[str, str], advised: list[str], not_advised: list[str]
+) -> None:
+    with pytest.raises(DoesNotFit) as error:
+        choose_geometry(LLAMA_7B, replace(BF16, **changes), replace(H200, memory=8 * GIB))
+    assert all(word in str(error.value) for word in advised)
+    assert not any(word in str(error.value) for word in not_advised)
+
+
+def test_kv_heads_and_kernels_that_do_not_split_evenly_are_whole_on_every_device() -> None:
+    """As in the sharding rules: 2 kv heads do not split over 4 devices, 4 heads do."""
+    config = replace(LLAMA_7B, num_heads=4, num_kv_heads=2)
+    split = Hardware("gpu", tensor=4, weight_parts=4)
+    geometry = choose_geometry(config, BF16, split)
+    needed = memory_needed(config, BF16, geometry, split)
+    column = 2 * 32 * 2 * config.head_size * 2
+    assert needed["responses"] == geometry.slots * 256 * column
+    keys = 2 * 32 * 4096 * 2 * config.head_size
+    norms = (2 * 32 + 1) * 4096
+    assert needed["weights"] == 2 * ((config.num_params - keys - norms) // 4 + keys + norms)
 
 
 def test_a_model_split_over_devices_fits() -> None:
-    split = Hardware("gpu", memory=12e9, tensor=4, weight_parts=4)
+    split = Hardware("gpu", memory=12 * GIB, tensor=4, weight_parts=4)
     assert choose_geometry(LLAMA_7B, BF16, split).slots >= 64
 
 
 def test_the_sum_is_that_of_the_arrays() -> None:
-    """Weights and caches byte for byte; logits are an estimate."""
+    """Caches byte for byte; logits are an estimate."""
     for cache_dtype in ("", "int8"):
         settings = SampleSettings(max_new_tokens=100, cache_dtype=cache_dtype)
         geometry = choose_geometry(CONFIG, settings)
@@ -120,7 +154,7 @@ def test_the_sum_is_shown_in_one_line() -> None:
     geometry = choose_geometry(LLAMA_7B, BF16, H200)
     line = describe_memory(memory_needed(LLAMA_7B, BF16, geometry, H200), geometry, H200)
     assert line.startswith("512 slots in groups of 8: weights 12.6 GiB + prompts 16.0 GiB")
-    assert line.endswith("of 131.3 GiB a device")
+    assert line.endswith("of 141.0 GiB per device")
 
 
 def test_slots_asked_for_are_taken() -> None:

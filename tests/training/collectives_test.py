@@ -1,4 +1,4 @@
-"""What devices say to each other in a compiled step, on eight CPU devices."""
+"""The collectives of a compiled train step, on eight CPU devices."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import param_shapes
 from rft_jax.planning.aot import Compiled, compile_train_step
-from rft_jax.planning.collectives import read_collectives
 from rft_jax.training.settings import TrainSettings
+from tests.hlo import read_collectives
 
 CONFIG = LlamaConfig(
     vocab_size=64,
@@ -34,7 +34,7 @@ def compiled(data: int, fsdp: int, tensor: int) -> Compiled:
 
 
 def results(step: Compiled, kind: str) -> list[tuple[int, ...]]:
-    """Shapes that collectives of a kind give."""
+    """Result shapes of the collectives of a kind."""
     found = read_collectives(step.program)
     return [shape for collective in found if collective.kind == kind for shape in collective.shapes]
 
@@ -48,7 +48,7 @@ def test_under_data_gradients_are_summed_and_no_parameter_is_gathered() -> None:
     kernels = {math.prod(s) for p, s in param_shapes(CONFIG).items() if p.endswith("gate/kernel")}
     summed = set(sizes(step, "all-reduce"))
     assert kernels & summed or {k // CONFIG.num_layers for k in kernels} & summed
-    assert not step.collectives.get("all-gather")
+    assert not results(step, "all-gather")
 
 
 def test_under_fsdp_layers_are_gathered_one_at_a_time() -> None:
@@ -60,7 +60,7 @@ def test_under_fsdp_layers_are_gathered_one_at_a_time() -> None:
     assert max(map(math.prod, gathered)) <= max(layer, table)
 
 
-def test_under_fsdp_every_device_keeps_an_eighth_of_the_state() -> None:
+def test_under_fsdp_every_device_holds_an_eighth_of_the_state() -> None:
     whole, split = compiled(8, 1, 1), compiled(1, 8, 1)
     assert split.state < 0.2 * whole.state
 

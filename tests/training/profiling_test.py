@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import pytest
 
 from rft_jax.devices import partitioning
+from rft_jax.devices.chips import size_text
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import init_params
@@ -84,6 +85,6 @@ def test_the_memory_of_parameters_and_moments_is_a_devices_share(fsdp: int, shar
     norms = 3 * 128  # whole on every device
     parameters = 4 * ((config.num_params - norms) / share + norms)
     assert memory_summary(state).startswith(
-        f"train: on each device {parameters / 1e6:.2f} MB of parameters, "
-        f"{(2 * parameters + 4) / 1e6:.2f} MB of moments"
+        f"train: on each device {size_text(parameters)} of parameters, "
+        f"{size_text(2 * parameters + 4)} of moments"
     )

@@ -1,11 +1,11 @@
-"""What chips say to each other, read from a compiled program's text (HLO, of CPU, GPU and TPU).
+"""Collectives of a compiled program, read from its text (HLO of CPU, GPU and TPU).
 
-The TPU compiler writes collectives in ways of its own, each of which counts here as what it is:
+The TPU compiler writes some collectives in other forms, which count here as what they do:
 
 - A reduce-scatter is a fusion named `all-reduce-scatter`, with an all-reduce and a slice inside.
-- A gather that runs beside matrix products stands in its start, in every fusion that it runs
-  beside and in its end, with one channel for all of them.
-- On a full torus in three dimensions a gather is an all-reduce: every chip writes its part into
+- A gather that overlaps matrix products is written in its start, in every fusion that it overlaps
+  and in its end, with one channel for all of them.
+- On a full torus in three dimensions a gather is an all-reduce: every chip writes its shard into
   zeros, and these are summed.
 """
 
@@ -20,7 +20,7 @@ KINDS = {"all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective
 _HEADER = re.compile(r"(?:ENTRY )?%?([\w.-]+) \(.*\) -> (.*) \{")
 _INSTRUCTION = re.compile(r"\s+(ROOT )?%?([\w.-]+) = (.*?) ([a-z][a-z0-9-]*)\((.*)")
 _SHAPE = re.compile(r"\w+\[([0-9,]*)\]")
-_ON_THE_WAY = ("bitcast", "copy", "copy-start", "copy-done")  # change nothing that matters here
+_ON_THE_WAY = ("bitcast", "copy", "copy-start", "copy-done")  # pass an array on unchanged
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Collective:
 
     Attributes:
       kind: `all-gather`, `all-reduce`, `reduce-scatter`, `all-to-all` or `collective-permute`.
-      shapes: of the arrays that one chip gets; of an asynchronous one also of those it gives.
+      shapes: of the arrays that one chip receives; of an asynchronous one also those it sends.
     """
 
     kind: str
@@ -52,8 +52,8 @@ class _Instruction:
         return re.findall(r"%([\w.-]+)", self.rest.split("), ")[0])
 
     def attribute(self, name: str) -> str:
-        found = re.search(rf"\b{name}=%?([\w.-]+)", self.rest)
-        return found[1] if found else ""
+        match = re.search(rf"\b{name}=%?([\w.-]+)", self.rest)
+        return match[1] if match else ""
 
 
 @dataclass
@@ -66,7 +66,7 @@ class _Computation:
 def read_collectives(program: str) -> list[Collective]:
     """Every collective of a compiled program once, in the order of its text."""
     computations = _computations(program)
-    found, seen = [], set()
+    collectives, seen = [], set()
     for name, computation in computations.items():
         for instruction in computation.instructions.values():
             kind = instruction.operation.removesuffix("-start")
@@ -81,8 +81,8 @@ def read_collectives(program: str) -> list[Collective]:
                 kind, result = "reduce-scatter", computation.result
             elif kind == "all-reduce" and _gathers(instruction, computation, computations):
                 kind = "all-gather"
-            found.append(Collective(kind, _shapes(result)))
-    return found
+            collectives.append(Collective(kind, _shapes(result)))
+    return collectives
 
 
 def count_collectives(program: str) -> dict[str, int]:
@@ -111,11 +111,11 @@ def _shapes(result: str) -> tuple[tuple[int, ...], ...]:
 def _gathers(
     summed: _Instruction, computation: _Computation, computations: dict[str, _Computation]
 ) -> bool:
-    """Whether each summed array is one chip's part, written into an array of one value (zero)."""
-    return all(_is_part(name, computation, computations) for name in summed.operands)
+    """Whether each summed array is one chip's shard, written into an array of one value (zero)."""
+    return all(_is_shard(name, computation, computations) for name in summed.operands)
 
 
-def _is_part(name: str, computation: _Computation, computations: dict[str, _Computation]) -> bool:
+def _is_shard(name: str, computation: _Computation, computations: dict[str, _Computation]) -> bool:
     outer = _source(name, computation)
     if outer is None:
         return False
@@ -136,7 +136,7 @@ def _is_part(name: str, computation: _Computation, computations: dict[str, _Comp
 
 
 def _source(name: str, computation: _Computation) -> _Instruction | None:
-    """The instruction that makes an array, before it was copied about."""
+    """The instruction that computes an array, before any copies."""
     instruction = computation.instructions.get(name)
     while instruction is not None and instruction.operation in _ON_THE_WAY:
         instruction = computation.instructions.get(instruction.operands[0])

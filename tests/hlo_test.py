@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from rft_jax.planning.collectives import Collective, count_collectives, read_collectives
+from tests.hlo import Collective, count_collectives, read_collectives
 
 
 def entry(*lines: str) -> str:
@@ -12,7 +12,7 @@ def entry(*lines: str) -> str:
     return f"ENTRY %main.1 (p0: bf16[4,8]) -> bf16[32,8] {{\n{body}\n}}\n"
 
 
-def test_a_collective_has_a_kind_and_the_shape_that_it_gives() -> None:
+def test_a_collective_has_a_kind_and_result_shapes() -> None:
     program = entry(
         "%p0 = bf16[4,8]{1,0:T(8,128)(2,1)} parameter(0)",
         "%all-gather.1 = bf16[32,8]{1,0:T(8,128)(2,1)S(1)} all-gather(%p0), channel_id=1, "
@@ -35,7 +35,7 @@ def test_several_arrays_in_one_exchange_are_all_listed() -> None:
     assert found.elements == 1 + 16 + 16
 
 
-def test_operands_that_are_named_after_a_collective_are_none() -> None:
+def test_operands_named_after_a_collective_do_not_count() -> None:
     program = entry(
         "%fusion.4 = bf16[32,8]{1,0} fusion(%all-gather.1), kind=kLoop, calls=%fused.4",
         "%get-tuple-element.5 = f32[] get-tuple-element(%all-reduce.3), index=0",
@@ -52,7 +52,7 @@ def test_an_asynchronous_one_counts_at_its_start() -> None:
     assert count_collectives(program) == {"collective-permute": 1}
 
 
-def test_a_gather_beside_matrix_products_counts_once() -> None:
+def test_a_gather_that_overlaps_matrix_products_counts_once() -> None:
     inside = textwrap.dedent(
         """\
         %async_collective_fusion.{0} (param_0.1: bf16[4,8]) -> bf16[32,8] {{
@@ -102,12 +102,12 @@ SUMMED = (
 )
 
 
-def test_parts_written_into_zeros_and_summed_are_gathered() -> None:
+def test_shards_written_into_zeros_and_summed_are_a_gather() -> None:
     program = PLACED + entry("%base = bf16[32,8]{1,0} broadcast(%zero), dimensions={}", *SUMMED)
     assert read_collectives(program) == [Collective("all-gather", ((32, 8),))]
 
 
-def test_parts_are_gathered_without_a_fusion_too() -> None:
+def test_shards_are_gathered_without_a_fusion_too() -> None:
     program = entry(
         "%base = s32[64,512]{1,0} broadcast(%constant.1), dimensions={}",
         "%part = s32[64,512]{1,0} dynamic-update-slice(%base, %p0, %i, %constant.2)",
