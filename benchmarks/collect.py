@@ -1,11 +1,10 @@
-"""Collecting against the paper's script: same samples, same kept paths, side by side.
+"""Compares `rft collect` with the paper's script: same samples, same kept paths.
 
-The script's side is the oracle of the tests with `editdistance` (pip install editdistance), as the
-script has it. Both sides read the samples from disk and write the paths; ours also writes the
-ledger and the statistics. Runs are interleaved, the medians compared, the kept paths must be the
-same.
+The script's side is the oracle of the tests with `editdistance` (pip install editdistance), as in
+the script. Both sides read the samples from disk and write the paths; ours also writes the ledger
+and the statistics. Runs are interleaved and medians are compared; the kept paths must be identical.
 
-  python benchmarks/collect.py                      300 problems × 100 samples, half right
+  python benchmarks/collect.py                      300 problems × 100 samples, half of them correct
   python benchmarks/collect.py --problems 7473 --repeats 1 --peak_memory
 """
 
@@ -63,7 +62,7 @@ def response(numbers: list[int], answer: int, rng: random.Random) -> str:
 
 
 def make_samples(problem: dict[str, str], count: int, rng: random.Random) -> Iterator[dict]:
-    """Half of them right; the orders are drawn so that some are frequent and some rare."""
+    """Samples, half of them correct; some orders of the steps are frequent and some rare."""
     numbers = [int(word) for word in problem["question"][12:-10].split(", ")]
     orders = [rng.sample(numbers, len(numbers)) for _ in range(12)]
     weights = [1 / rank for rank in range(1, len(orders) + 1)]
@@ -176,7 +175,7 @@ def measure(folder: Path, repeats: int, worker_counts: list[int]) -> dict[str, l
 
 
 def peak_memory(folder: Path, workers: int) -> float:
-    """MiB that one run of ours takes at most: this process's part and its largest worker's."""
+    """Peak MiB of one run of ours: this process and its largest worker."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     process = context.Process(target=_measure_memory, args=(folder, workers, queue))
@@ -195,7 +194,7 @@ def _measure_memory(folder: Path, workers: int, queue: multiprocessing.Queue) ->
 
 
 def main() -> None:
-    """Prints a table and writes JSON where asked."""
+    """Prints a table and writes JSON if a file is given."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -203,8 +202,10 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--peak_memory", action="store_true", help="also measure MiB of our runs")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument(
+        "--peak_memory", action="store_true", help="also measure our peak memory, in MiB"
+    )
+    parser.add_argument("--json", type=Path, help="file for the results")
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

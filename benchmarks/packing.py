@@ -1,7 +1,7 @@
-"""Packing against padding: response tokens trained on a second, the same examples, side by side.
+"""Compares packing with padding: response tokens per second in training, on the same examples.
 
-The lengths are GSM8K's where $GSM8K_DIR is set, characters over --chars_per_token (2.69 gives the
-194 tokens that LLaMA's tokenizer has on average), else drawn from a distribution like it.
+The lengths are GSM8K's if $GSM8K_DIR is set (characters divided by --chars_per_token; 2.69 gives
+the 194 tokens that LLaMA's tokenizer has on average), else random with a similar distribution.
 
   python benchmarks/packing.py
   python benchmarks/packing.py --length 512 --batch 8
@@ -84,12 +84,12 @@ class Side:
         return columns / (len(self._batches.epoch_rows(0)) * self._settings.max_length)
 
     def step(self) -> float:
-        """One step on the next batch; its response tokens a second."""
+        """One step on the next batch; its response tokens per second."""
         batch = self._batches.batch(self._next)
         self._next += 1
         start = time.perf_counter()
         with jax.set_mesh(self._mesh):
-            self._state, figures = train_step(
+            self._state, metrics = train_step(
                 self._state,
                 partitioning.global_batch(batch, self._mesh),
                 np.float32(1e-4),
@@ -97,12 +97,12 @@ class Side:
                 settings=self._settings,
                 mesh=self._mesh,
             )
-            tokens = float(figures["tokens"])
+            tokens = float(metrics["tokens"])
         return tokens / (time.perf_counter() - start)
 
 
 def main() -> None:
-    """Prints a table and writes JSON where asked."""
+    """Prints a table and writes JSON if a file is given."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--chars_per_token", type=float, default=2.69)
-    parser.add_argument("--output", help="JSON file")
+    parser.add_argument("--output", help="file for the results, JSON")
     flags = parser.parse_args()
     arrays = make_arrays(flags.chars_per_token, flags.length)
     sides = {name: Side(arrays, flags, name == "packed") for name in ("packed", "padded")}

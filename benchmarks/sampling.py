@@ -1,10 +1,10 @@
-"""The sampler against `transformers.generate` and against simpler ways of its own, in one run.
+"""Compares the sampler with `transformers.generate` and with simpler variants, in one run.
 
 Every comparison uses the same weights and prompts, is measured interleaved and reported as the
-ratio of medians of useful tokens a second: drawn ones up to each end token, prefill included,
+ratio of medians of useful tokens per second: sampled ones up to each end token, prefill included,
 compilation not. The sampler is measured in its steady state, as with thousands of problems: groups
-begin at different places of their first problem, and what it draws in `--seconds` counts, after
-300 steps or, where steps are slow, `--warm` seconds of them.
+start at different samples of their first problem, and the tokens of `--seconds` count, after 300
+steps or, if steps are slow, after `--warm` seconds.
 
 The weights are made so that responses have GSM8K's lengths while every product is computed: output
 projections of attention and feed-forward are zero, so a token's successor depends on the token
@@ -17,12 +17,12 @@ probability that GSM8K's lengths have.
   python benchmarks/sampling.py --shape 7b --dtype bfloat16 --slots 256 --parts speed,prefix,top_p
 
 parts: generate  transformers.generate at its best batch, and one pass per seed (needs [hf])
-       refill    slots that are filled again against static batches of as many samples
-       prefix    groups that share their prompt against slots with a copy each
-       top_p     a step that draws by top-p against a greedy one and against one that sorts
-       speed     tokens a second, their share of the device's matrix-product ceiling, and of the
-                 roofline: what its products and its reading of weights and cache allow
-       int8      greedy samples that are the same with a cache in int8, for the model in --model
+       refill    refilled slots against static batches with as many samples
+       prefix    groups that share their prompt against one copy per slot
+       top_p     a step with top-p against a greedy one and against one with a full sort
+       speed     tokens per second, as a share of the device's matrix-product peak and of the
+                 roofline (matrix products, reading weights and cache)
+       int8      share of greedy samples that an int8 cache leaves unchanged, for --model
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ from rft_jax.sampling.placement import sampling_mesh
 from rft_jax.sampling.requests import Counters, Request
 from rft_jax.sampling.settings import SampleSettings
 
-Figures = dict[str, Any]
+Results = dict[str, Any]
 
 
-def part_generate(args: argparse.Namespace) -> Figures:
+def part_generate(args: argparse.Namespace) -> Results:
     """`generate` with num_return_sequences at its best batch, and one pass per seed."""
     import torch
 
@@ -78,7 +78,7 @@ def part_generate(args: argparse.Namespace) -> Figures:
     places = iter(range(0, len(prompts) - 64, 16))
 
     def theirs(questions: int, sequences: int) -> float:
-        """Tokens a second of one batch, of other questions every time."""
+        """Tokens per second of one batch, with other questions every time."""
         start, began = next(places), time.perf_counter()
         tokens = generate(model, prompts[start : start + questions], sequences)
         return tokens / (time.perf_counter() - began)
@@ -103,8 +103,8 @@ def part_generate(args: argparse.Namespace) -> Figures:
     return {"generate at batch": tried, "tokens_per_second": found}
 
 
-def part_refill(args: argparse.Namespace) -> Figures:
-    """Refilled slots against batches that wait for their longest, the same program."""
+def part_refill(args: argparse.Namespace) -> Results:
+    """Refilled slots against batches that wait for their longest sample, the same program."""
     requests = many_requests(args)
     program = ours(args, made_params(args), geometry(args))
     utilisation: dict[str, list[float]] = {"refilled": [], "static batches": []}
@@ -131,8 +131,8 @@ def part_refill(args: argparse.Namespace) -> Figures:
     return {"tokens_per_second": found, "slot_utilisation": shares}
 
 
-def part_prefix(args: argparse.Namespace) -> Figures:
-    """Groups of 8 that share their prompts against slots with a copy each, equal batch."""
+def part_prefix(args: argparse.Namespace) -> Results:
+    """Groups of 8 that share their prompts against one copy per slot, equal batch."""
     params = made_params(args)
     requests = many_requests(args)
     shared = ours(args, params, geometry(args))
@@ -176,8 +176,8 @@ class TopPBySort:
         return jnp.take_along_axis(order, place[:, None], axis=-1)[:, 0].astype(jnp.int32)
 
 
-def part_top_p(args: argparse.Namespace) -> Figures:
-    """Seconds of a decoding step by how its token is drawn."""
+def part_top_p(args: argparse.Namespace) -> Results:
+    """Seconds of a decoding step for each sampling method."""
     few_likely = made_params(args)
     table = few_likely["unembed"]["kernel"]
     noise = jax.random.normal(jax.random.key(0), table.shape, table.dtype)
@@ -196,8 +196,8 @@ def part_top_p(args: argparse.Namespace) -> Figures:
     return {"seconds_a_step": step_seconds(programs)}
 
 
-def part_speed(args: argparse.Namespace) -> Figures:
-    """Tokens a second, and what shares of the matrix-product ceiling and the roofline that is."""
+def part_speed(args: argparse.Namespace) -> Results:
+    """Tokens per second, and their shares of the matrix-product peak and of the roofline."""
     config = SHAPES[args.shape]
     program = ours(args, made_params(args), geometry(args))
     windows = program.steady(many_requests(args), args)
@@ -233,8 +233,8 @@ def part_speed(args: argparse.Namespace) -> Figures:
     }
 
 
-def part_int8(args: argparse.Namespace) -> Figures:
-    """How many greedy samples, and how many of their tokens, a cache in int8 leaves as they are."""
+def part_int8(args: argparse.Namespace) -> Results:
+    """The shares of greedy samples, and of their tokens, that an int8 cache leaves unchanged."""
     from rft_jax.checkpoints.load import load_model
     from rft_jax.checkpoints.names import model_folder
     from rft_jax.data.sources import load_problems
@@ -260,7 +260,7 @@ def part_int8(args: argparse.Namespace) -> Figures:
 
 
 def _common(left: tuple[int, ...], right: tuple[int, ...]) -> int:
-    """Tokens before the first that differs."""
+    """Number of tokens before the first difference."""
     for place, (a, b) in enumerate(zip(left, right, strict=False)):
         if a != b:
             return place
@@ -268,7 +268,7 @@ def _common(left: tuple[int, ...], right: tuple[int, ...]) -> int:
 
 
 # Each part, and the shape, samples a problem and slots that it has by default.
-PARTS: dict[str, tuple[Callable[[argparse.Namespace], Figures], str, int, int]] = {
+PARTS: dict[str, tuple[Callable[[argparse.Namespace], Results], str, int, int]] = {
     "generate": (part_generate, "13m", 32, 128),
     "refill": (part_refill, "13m", 100, 64),
     "prefix": (part_prefix, "13m", 100, 64),
@@ -278,15 +278,15 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Figures], str, int, int]] 
 }
 
 
-def show(part: str, found: Figures) -> None:
-    """A small table: every figure, and its ratio to the first of its kind."""
+def show(part: str, found: Results) -> None:
+    """Prints a table: every result, and its ratio to the first of its kind."""
     print(f"\n{part}")
-    for kind, figures in found.items():
-        if not isinstance(figures, dict):
-            print(f"  {kind:50s} {figures:12,.4g}")
+    for kind, values in found.items():
+        if not isinstance(values, dict):
+            print(f"  {kind:50s} {values:12,.4g}")
             continue
-        first = next(iter(figures.values()))
-        for name, value in figures.items():
+        first = next(iter(values.values()))
+        for name, value in values.items():
             ratio = f"{value / first:5.2f}x" if first else ""
             print(f"  {kind + ': ' + name:50s} {value:12,.4g}   {ratio}", flush=True)
 
@@ -297,28 +297,28 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--parts", default=",".join(PARTS), help="which, with commas between")
+    parser.add_argument("--parts", default=",".join(PARTS), help="parts to run, comma-separated")
     parser.add_argument(
-        "--shape", default="", choices=("", *SHAPES), help="of the model; each part has"
+        "--shape", default="", choices=("", *SHAPES), help="model shape; '': by part"
     )
-    parser.add_argument("--k", type=int, default=0, help="samples of a problem; likewise")
-    parser.add_argument("--slots", type=int, default=0, help="samples at a time; likewise")
+    parser.add_argument("--k", type=int, default=0, help="samples per problem; 0: by part")
+    parser.add_argument("--slots", type=int, default=0, help="decoding slots; 0: by part")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
-    parser.add_argument("--int8", action="store_true", help="the cache in int8")
-    parser.add_argument("--seconds", type=float, default=10.0, help="that a steady run is measured")
-    parser.add_argument("--warm", type=float, default=30.0, help="seconds before it, at most")
-    parser.add_argument("--repeats", type=int, default=5, help="of which the median counts")
-    parser.add_argument("--model", default="wordproblems:model", help="a model folder, for int8")
-    parser.add_argument("--questions", default="wordproblems:test", help="problems, for int8")
-    parser.add_argument("--output", default="benchmark-sampling.json", help="file for all figures")
+    parser.add_argument("--int8", action="store_true", help="use an int8 cache")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds measured")
+    parser.add_argument("--warm", type=float, default=30.0, help="longest warm-up, seconds")
+    parser.add_argument("--repeats", type=int, default=5, help="runs; their median counts")
+    parser.add_argument("--model", default="wordproblems:model", help="model of part int8")
+    parser.add_argument("--questions", default="wordproblems:test", help="problems of part int8")
+    parser.add_argument("--output", default="benchmark-sampling.json", help="file for the results")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Runs the parts asked for, prints their tables, and writes JSON."""
+    """Runs the selected parts, prints their tables, and writes JSON."""
     args = parse()
     device = jax.devices()[0].device_kind
-    results: Figures = {"arguments": vars(args), "device": device, "jax": jax.__version__}
+    results: Results = {"arguments": vars(args), "device": device, "jax": jax.__version__}
     for part in args.parts.split(","):
         run, shape, k, slots = PARTS[part]
         chosen = {

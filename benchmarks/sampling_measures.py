@@ -1,4 +1,4 @@
-"""What benchmarks/sampling.py measures with: the sampler's steady state, single steps, ceilings."""
+"""Measurements of benchmarks/sampling.py: steady state, single steps, peak speeds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from rft_jax.sampling.scheduler import Decoder
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.state import Program, decoding_config, init_state
 
-WARM_STEPS = 300  # after so many, samples of all lengths have ended: slots are at any place of one
+WARM_STEPS = 300  # then samples of all lengths have ended, and slots are at random positions
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Ours:
     program: Program
 
     def draw(self, requests: list[Request]) -> Counters:
-        """Draws all samples; what was counted meanwhile."""
+        """Samples all requests and returns the counters."""
         decoder = Decoder(self.params, self.program)
         for _ in decoder.run(requests):
             pass
@@ -95,14 +95,14 @@ def ours(args: argparse.Namespace, params: Params, geometry: Geometry, method: A
 
 
 def placed(args: argparse.Namespace, params: Params) -> Params:
-    """Weights by layer, as the decoding loop wants them; made once, whatever is compared."""
+    """Weights by layer, as the decoding loop needs them; computed once."""
     mesh = sampling_mesh(SampleSettings(), None)
     rows = ("data", "fsdp")
     return place_params(params, SHAPES[args.shape].num_layers, args.dtype, mesh, rows)
 
 
 def made_params(args: argparse.Namespace) -> Params:
-    """The benchmark's weights, placed; nothing else of them stays in memory."""
+    """The benchmark's weights on the devices, without another copy in memory."""
     return placed(args, make_params(SHAPES[args.shape], args.dtype))
 
 
@@ -122,12 +122,12 @@ def geometry(args: argparse.Namespace, group: int = 8) -> Geometry:
 
 
 def many_requests(args: argparse.Namespace) -> list[Request]:
-    """More than a steady run works off."""
+    """More requests than a steady run finishes."""
     return make_requests(SHAPES[args.shape], max(2048, 8 * args.slots), args.k)
 
 
 def compare(runs: dict[str, Callable[[], float]], repeats: int) -> dict[str, float]:
-    """Median of each run's figure, interleaved."""
+    """Median result of each run, interleaved."""
     found: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
@@ -136,7 +136,7 @@ def compare(runs: dict[str, Callable[[], float]], repeats: int) -> dict[str, flo
 
 
 def speed(counters: Counters) -> float:
-    """Tokens a second."""
+    """Tokens per second."""
     return counters.tokens / counters.seconds
 
 
@@ -171,7 +171,7 @@ def _timed_step(program: Ours, steps: int) -> float:
 
 
 def step_bytes(program: Program, dtype: str) -> float:
-    """What a step has to read: the weights, each group's prompt, what slots have drawn so far."""
+    """Bytes that a step reads: weights, each group's prompt, tokens sampled so far."""
     config, geometry = program.config, program.geometry
     settings = SampleSettings(dtype=dtype, cache_dtype="int8" if geometry.int8 else "")
     one_prompt = replace(geometry, prompts=1)
@@ -181,7 +181,7 @@ def step_bytes(program: Program, dtype: str) -> float:
 
 
 def bytes_per_second(size: int = 2**28) -> float:
-    """Of reading an array from memory and writing it back to where it was."""
+    """Bytes per second of reading an array from memory and writing it back."""
     x = _plus_one(jnp.zeros(size, jnp.float32)).block_until_ready()
     began = time.perf_counter()
     x = _plus_one(x).block_until_ready()
@@ -194,7 +194,7 @@ def _plus_one(x: jax.Array) -> jax.Array:
 
 
 def matmul_flops(dtype: str, rows: int, inner: int, columns: int) -> float:
-    """FLOPs a second of products of these sizes, with as many different weights as fill a GB."""
+    """FLOPs per second of products of these sizes, over a GB of different weights."""
     size = inner * columns * jnp.dtype(dtype).itemsize
     count = max(2, min(32, 2**30 // size))
     weights = [jnp.full((inner, columns), 1 / inner, dtype) for _ in range(count)]

@@ -37,7 +37,7 @@ def length_hazard() -> np.ndarray:
 
 
 def mean_filled() -> float:
-    """Tokens that a slot's sample has so far, on average over the steps of a long run."""
+    """Mean number of tokens in a slot, over the steps of a long run."""
     alive = np.cumprod(1 - length_hazard())
     return float(np.sum(np.arange(1, COLUMNS + 1) * alive) / np.sum(alive))
 
@@ -77,7 +77,7 @@ def make_requests(config: LlamaConfig, problems: int, num_samples: int) -> list[
 
 
 def to_transformers(config: LlamaConfig, params: Params, dtype: str) -> Any:
-    """The same model as a transformers one."""
+    """The same model in transformers."""
     import torch
     import transformers
 

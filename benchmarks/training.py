@@ -1,10 +1,10 @@
-"""The train step against PyTorch: same shapes, same tokens, same precision, side by side.
+"""Compares the train step with PyTorch: same shapes, same tokens, same precision.
 
 On a CPU the other side is Hugging Face's LLaMA in PyTorch eager, float32, with PyTorch's AdamW. On
 a GPU it is the Hugging Face Trainer, bf16 over float32 weights, SDPA attention. Medians are
-compared; compiling and the first steps don't count. Needs torch and transformers, for the Trainer
-accelerate too, and no TensorFlow. FLOPs are those that the model needs, nothing computed twice;
-with --lora frozen kernels need no gradients of their own.
+compared, without compilation and the first steps. Needs torch and transformers, for the Trainer
+also accelerate, and no TensorFlow. FLOPs exclude rematerialisation; with --lora they exclude
+gradients of frozen kernels.
 
   python benchmarks/training.py                                        a small model on the CPU
   python benchmarks/training.py --model wordproblems --length 144 --scan_unroll 4
@@ -86,7 +86,7 @@ SHAPES = {
 
 
 def our_step(config: LlamaConfig, settings: TrainSettings, tokens: np.ndarray) -> Callable[[], Any]:
-    """A call that makes one step of ours and waits for it."""
+    """A function that runs one step of ours and waits for it."""
     mesh = partitioning.make_mesh(MeshSettings(), jax.devices()[:1])
     rows, length = tokens.shape
     batch = {
@@ -109,7 +109,7 @@ def our_step(config: LlamaConfig, settings: TrainSettings, tokens: np.ndarray) -
     def step() -> None:
         nonlocal state
         with jax.set_mesh(mesh):
-            state, figures = train_step(
+            state, metrics = train_step(
                 state,
                 partitioning.global_batch(batch, mesh),
                 np.float32(1e-4),
@@ -118,13 +118,13 @@ def our_step(config: LlamaConfig, settings: TrainSettings, tokens: np.ndarray) -
                 mesh=mesh,
                 frozen=frozen,
             )
-            jax.block_until_ready(figures)
+            jax.block_until_ready(metrics)
 
     return step
 
 
 def measure(steps: dict[str, Callable[[], Any]], repeats: int, warm: int) -> dict[str, list[float]]:
-    """Seconds of every side's step, in turns."""
+    """Seconds of each side's steps, interleaved."""
     for step in steps.values():
         for _ in range(warm):
             step()
@@ -140,7 +140,7 @@ def measure(steps: dict[str, Callable[[], Any]], repeats: int, warm: int) -> dic
 def report(
     config: LlamaConfig, tokens: int, flags: argparse.Namespace, seconds: dict[str, list[float]]
 ) -> None:
-    """A table on the terminal, and the same as JSON where it was asked for."""
+    """Prints a table, and writes JSON if a file is given."""
     chip = chip_of(jax.devices()[0].device_kind)
     flops = train_flops_per_token(config, flags.length)
     rows = {}
@@ -171,7 +171,7 @@ def report(
 
 
 def parse() -> argparse.Namespace:
-    """The command line; what `auto` stands for is filled in."""
+    """The command line, with `auto` resolved."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -180,7 +180,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--length", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument(
-        "--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="auto: by device"
+        "--dtype",
+        default="auto",
+        choices=("auto", "float32", "bfloat16"),
+        help="precision; auto: by device",
     )
     parser.add_argument(
         "--against",
@@ -190,12 +193,14 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--remat", default="none", help="ours: none, save_attention, full")
     parser.add_argument("--attention", default="auto", help="ours: auto, einsum, cudnn")
-    parser.add_argument("--moments", default="float32", help="ours: AdamW's first, or bfloat16")
-    parser.add_argument("--lora", type=int, default=0, help="ours: rank of adapters; 0 trains all")
-    parser.add_argument("--their_remat", action="store_true", help="gradient checkpointing")
+    parser.add_argument("--moments", default="float32", help="ours: dtype of AdamW's first moment")
+    parser.add_argument("--lora", type=int, default=0, help="ours: LoRA rank; 0: full training")
+    parser.add_argument(
+        "--their_remat", action="store_true", help="PyTorch: gradient checkpointing"
+    )
     parser.add_argument("--loss_chunk", type=int, default=0)
     parser.add_argument("--scan_unroll", type=int, default=1)
-    parser.add_argument("--output", help="JSON file")
+    parser.add_argument("--output", help="file for the results, JSON")
     flags = parser.parse_args()
     on_gpu = jax.default_backend() == "gpu"
     if flags.dtype == "auto":
@@ -208,7 +213,7 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Prints a table and writes JSON where asked."""
+    """Prints a table and writes JSON if a file is given."""
     flags = parse()
     settings = TrainSettings(
         batch_size=flags.batch,

@@ -1,4 +1,4 @@
-"""The other side of benchmarks/training.py: Hugging Face's LLaMA in PyTorch, eager or Trainer."""
+"""PyTorch side of benchmarks/training.py: Hugging Face's LLaMA, eager or with its Trainer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from rft_jax.models.config import LlamaConfig
 
-_STEPS_THAT_DO_NOT_COUNT = 5
+_WARM_UP_STEPS = 5
 
 
 def torch_model(config: LlamaConfig) -> Any:
@@ -36,7 +36,7 @@ def torch_model(config: LlamaConfig) -> Any:
 
 
 def eager_step(config: LlamaConfig, tokens: np.ndarray) -> Callable[[], Any]:
-    """A call that makes one step of PyTorch eager."""
+    """A function that runs one step of PyTorch eager."""
     import torch
 
     model = torch_model(config)
@@ -74,7 +74,7 @@ def trainer_seconds(
             times.append(time.perf_counter())
 
     rows = [{"input_ids": row.tolist(), "labels": row.tolist()} for row in tokens]
-    total = steps + _STEPS_THAT_DO_NOT_COUNT
+    total = steps + _WARM_UP_STEPS
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder,
@@ -92,4 +92,4 @@ def trainer_seconds(
         )
         model = torch_model(config)
         Trainer(model, arguments, train_dataset=rows * total, callbacks=[Clock()]).train()
-    return list(np.diff(times)[_STEPS_THAT_DO_NOT_COUNT - 1 :])
+    return list(np.diff(times)[_WARM_UP_STEPS - 1 :])

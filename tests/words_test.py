@@ -57,7 +57,6 @@ EXEMPT = re.compile(r"wrong_answer|wrong_equation|tables and figures|paper's fig
 PENDING = {
     "docs",
     "launch",
-    "benchmarks",
     "checkpoints",
     "cli",
     "commands",
