@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 
-from rft_jax import partitioning  # noqa: E402
+from rft_jax.devices import partitioning  # noqa: E402
 from rft_jax.devices.mesh_settings import MeshSettings  # noqa: E402
 from rft_jax.files.jsonl import read_rows  # noqa: E402
 from rft_jax.models.config import LlamaConfig  # noqa: E402

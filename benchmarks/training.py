@@ -37,7 +37,7 @@ import jax  # noqa: E402
 import numpy as np  # noqa: E402
 from training_torch import eager_step, trainer_seconds  # noqa: E402
 
-from rft_jax import partitioning  # noqa: E402
+from rft_jax.devices import partitioning  # noqa: E402
 from rft_jax.devices.chips import chip_of  # noqa: E402
 from rft_jax.devices.mesh_settings import MeshSettings  # noqa: E402
 from rft_jax.models.config import LlamaConfig  # noqa: E402
