@@ -26,6 +26,7 @@ SETTINGS = {
 }
 
 
+RESULTS = sorted((ROOT / "docs" / "results").glob("*/README.md"))
 RFT = [line for line in LINES if line.words[0] == "rft"]
 LAUNCH = [line for line in LINES if any(word.startswith("launch/") for word in line.words[:2])]
 
@@ -149,6 +150,19 @@ def test_named_files_and_tests_exist(page: Path) -> None:
     code = "\n".join(file.read_text("utf-8") for file in (ROOT / "tests").rglob("*.py"))
     for name in re.findall(r"`(test_\w+)`", text):
         assert f"def {name}(" in code, name
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *RESULTS], ids=lambda page: f"{page.parent.name}/{page.name}"
+)
+def test_lines_are_shorter_than_120_characters(page: Path) -> None:
+    rows = dict(enumerate(page.read_text("utf-8").splitlines(), start=1))
+    for block in blocks(page):  # rows of files and printed text cannot be broken
+        if block.language in ("json", "text"):
+            for number in range(block.number, block.number + len(block.rows)):
+                del rows[number]
+    long = [number for number, row in rows.items() if len(row) >= 120 and not row.startswith("|")]
+    assert long == []
 
 
 def test_the_table_of_slices_is_what_its_command_prints() -> None:
