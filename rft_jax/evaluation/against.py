@@ -15,7 +15,7 @@ from rft_jax.records import Problem
 
 
 def read_scores(folder: Path) -> dict[str, Fraction]:
-    """Each problem's share of right samples, from `predictions.jsonl`."""
+    """Each problem's share of correct samples, from `predictions.jsonl`."""
     return {
         row["id"]: Fraction(sum(row["correct"]), len(row["correct"]))
         for _, row in read_rows(folder / "predictions.jsonl")
@@ -23,7 +23,7 @@ def read_scores(folder: Path) -> dict[str, Fraction]:
 
 
 def _read_majorities(folder: Path) -> dict[str, Fraction]:
-    """Each problem's maj@k, from `predictions.jsonl`; thirds and the like come back exactly."""
+    """Each problem's maj@k, from `predictions.jsonl`; thirds and the like as exact fractions."""
     return {
         row["id"]: Fraction(row["maj@k"]).limit_denominator(1_000_000)
         for _, row in read_rows(folder / "predictions.jsonl")
@@ -31,22 +31,31 @@ def _read_majorities(folder: Path) -> dict[str, Fraction]:
 
 
 def check_comparable(against: Path, problems: Sequence[Problem]) -> None:
-    """Refuses, before any work, an evaluation that these problems' could not be compared with.
+    """Checks, before any work, that an earlier evaluation can be compared with.
+
+    Args:
+      against: its output folder.
+      problems: the problems of this evaluation.
 
     Raises:
-      UserError: it is none, or one of other problems.
+      UserError: the folder holds no evaluation, or one of other problems.
     """
     if not (against / "metrics.json").is_file():
         raise UserError(
-            f"{against}: no metrics.json there; --against names what a finished rft evaluate wrote"
+            f"{against}: no metrics.json there; --against is the output of a finished rft evaluate"
         )
     check_same_questions([problem.id for problem in problems], read_scores(against))
 
 
 def write_comparison(output: Path, against: Path, settings: EvaluateSettings) -> str:
-    """Writes `comparison.json` (a = this evaluation, b = the other) and returns it as a table.
+    """Writes `comparison.json` (a = this evaluation, b = the earlier one); returns it as a table.
 
-    maj@k is compared too where both have several samples and the same k.
+    maj@k is compared too if both have several samples and the same k.
+
+    Args:
+      output: this evaluation's folder.
+      against: the earlier evaluation's folder.
+      settings: of this evaluation.
 
     Raises:
       UserError: the two are not on the same problems.
@@ -58,7 +67,7 @@ def write_comparison(output: Path, against: Path, settings: EvaluateSettings) ->
         "b": str(against),
         **compare([read_scores(output)], [read_scores(against)], *resampling),
     }
-    lines = [f"{output} against {against}", _line("right", result)]
+    lines = [f"{output} against {against}", _line("correct", result)]
     if a["k"] == b["k"] > 1:
         majorities = [_read_majorities(output)], [_read_majorities(against)]
         result["maj@k"] = compare(*majorities, *resampling)
@@ -70,7 +79,7 @@ def write_comparison(output: Path, against: Path, settings: EvaluateSettings) ->
 def _line(name: str, result: dict[str, Any]) -> str:
     low, high = (100 * bound for bound in result["ci95"])
     return (
-        f"  {name:<9}{100 * result['difference']:+6.1f} points   95 % interval {low:+.1f} to "
-        f"{high:+.1f}   p = {result['p_value']:.2g} ({result['test']}), better on "
+        f"  {name:<9}{100 * result['difference']:+6.1f} percentage points   95 % interval "
+        f"{low:+.1f} to {high:+.1f}   p = {result['p_value']:.2g} ({result['test']}), better on "
         f"{result['only_a']}, worse on {result['only_b']} of {result['n']}"
     )

@@ -1,9 +1,8 @@
 """Paired comparison of two models on the same questions, for one seed or pooled over several.
 
-The unit is the question: its seeds and samples are averaged first, so the tests rest on the number
-of questions and not on the number of answers. What the p-value speaks about is other questions of
-the same kind for THESE trained models; how much another training run would differ is shown by
-`by_seed` and not tested.
+The unit is the question: its seeds and samples are averaged first, so n is the number of questions,
+not of answers. The p-value generalises to other questions of the same kind for THESE trained
+models; the variation between training runs is shown by `by_seed` and not tested.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import numpy as np
 from rft_jax.errors import UserError
 from rft_jax.evaluation.intervals import bootstrap_interval
 
-Scores = Mapping[str, Fraction]  # question id -> the share of its samples that are right
+Scores = Mapping[str, Fraction]  # question id -> the share of its samples that are correct
 
 _MAX_EXACT_SUM = 20_000  # beyond it the convolution takes seconds
 _SIGN_FLIPS = 100_000
@@ -27,13 +26,19 @@ _SIGN_FLIPS = 100_000
 def compare(
     runs_a: Sequence[Scores], runs_b: Sequence[Scores], resamples: int = 10_000, seed: int = 0
 ) -> dict[str, Any]:
-    """How much better a is than b: runs in pairs (one pair a seed), all on the same questions.
+    """The difference of model a to model b, paired by question.
+
+    Args:
+      runs_a: scores of model a, one run per seed.
+      runs_b: scores of model b with the same seeds, on the same questions.
+      resamples: number of bootstrap resamples.
+      seed: of the resampling.
 
     Returns:
       `difference` (mean of a - b), `ci95` (bootstrap over questions), `p_value` (two-sided) and
-      `test` (`mcnemar_exact` for one pair of right-or-wrong runs, `sign_flip_exact` or
-      `sign_flip_sampled` otherwise), `n` questions, `only_a` and `only_b` (questions on which
-      a, on which b, does better) and `by_seed` (the difference of each pair).
+      `test` (`mcnemar_exact` for one pair of runs with one answer per question, `sign_flip_exact`
+      or `sign_flip_sampled` otherwise), `n` questions, `only_a` and `only_b` (questions on which a
+      or b is better) and `by_seed` (the difference of each pair).
 
     Raises:
       UserError: the runs are not on the same questions.
@@ -78,7 +83,7 @@ def check_same_questions(ids: Sequence[str], scores: Scores) -> None:
 
 
 def paired_p_value(differences: Sequence[Fraction], seed: int) -> tuple[float, str]:
-    """A two-sided p-value for "a and b are alike", and the name of the test that gave it."""
+    """A two-sided p-value of the null hypothesis "no difference", and the name of its test."""
     if all(d in (-1, 0, 1) for d in differences):
         return mcnemar_exact(differences.count(Fraction(1)), differences.count(Fraction(-1))), (
             "mcnemar_exact"
@@ -91,47 +96,43 @@ def paired_p_value(differences: Sequence[Fraction], seed: int) -> tuple[float, s
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:
-    """McNemar's test as the two-sided binomial one (no normal approximation).
+    """McNemar's exact test: a two-sided binomial test of the questions on which a and b differ.
 
     Args:
-      only_a, only_b: questions that only the one, only the other answers rightly.
+      only_a: questions that only a answers correctly.
+      only_b: questions that only b answers correctly.
     """
+    from scipy.stats import binomtest
+
     n = only_a + only_b
-    tail = sum(math.comb(n, i) for i in range(min(only_a, only_b) + 1))
-    return min(1.0, float(Fraction(2 * tail, 2**n)))
+    return float(binomtest(only_a, n).pvalue) if n else 1.0
 
 
 def sign_flip_exact(differences: Sequence[int]) -> float:
-    """P(|sum| at least as large as seen) when each difference's sign is a fair coin.
+    """P(|sum| at least as large as observed) when each difference's sign is a fair coin.
 
     Fisher's paired randomization test, exactly: differences of size s sum to
-    s * (2 Binomial(count, 1/2) - count), and the sums of all sizes are convolved. With differences
-    of -1, 0 and 1 alone it is McNemar's exact test.
+    s * (2 Binomial(count, 1/2) - count), and the sums of all sizes are convolved. If all
+    differences are -1, 0 or 1, it is McNemar's exact test.
     """
+    from scipy.stats import binom
+
     sizes, counts = np.unique(np.abs(np.array(differences, dtype=np.int64)), return_counts=True)
-    distribution = np.ones(1)  # of the sum, from its least value up
+    distribution = np.ones(1)  # of the sum, from its smallest value up
     for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
         if size > 0:
             coins = np.zeros(2 * size * count + 1)
-            coins[:: 2 * size] = _fair_coins(count)
+            coins[:: 2 * size] = binom.pmf(np.arange(count + 1), count, 0.5)
             distribution = np.convolve(distribution, coins)
     sums = np.arange(len(distribution)) - len(distribution) // 2
     return min(1.0, float(distribution[np.abs(sums) >= abs(sum(differences))].sum()))
 
 
-def _fair_coins(n: int) -> np.ndarray:
-    """P(i of n fair coins) for i = 0 … n."""
-    log_choose = [
-        math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) for i in range(n + 1)
-    ]
-    return np.exp(np.array(log_choose) - n * math.log(2))
-
-
 def sign_flip_sampled(differences: Sequence[float], seed: int, flips: int = _SIGN_FLIPS) -> float:
-    """The same test over `flips` random sign patterns; never below 1 / (flips + 1)."""
+    """The sign-flip test over `flips` random sign patterns; at least 1 / (flips + 1)."""
     values = np.array(differences)
-    rng, seen, beyond = np.random.default_rng(seed), abs(values.sum()), 0
+    rng, observed, beyond = np.random.default_rng(seed), abs(values.sum()), 0
     for start in range(0, flips, 1000):
         signs = rng.integers(0, 2, size=(min(1000, flips - start), values.size)) * 2 - 1
-        beyond += int((np.abs(signs @ values) >= seen - 1e-12).sum())
+        beyond += int((np.abs(signs @ values) >= observed - 1e-12).sum())
     return (beyond + 1) / (flips + 1)

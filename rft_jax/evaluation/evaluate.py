@@ -12,7 +12,7 @@ from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.evaluation.against import check_comparable, write_comparison
 from rft_jax.evaluation.inputs import SampledAnswers, read_responses
-from rft_jax.evaluation.intervals import figure
+from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.evaluation.scoring import Scored, score, to_row
 from rft_jax.evaluation.settings import EvaluateSettings, sampling_errors
 from rft_jax.files.identity import input_identity
@@ -157,9 +157,9 @@ def summarise(
         "k": k,
         "num_samples": max(len(one.answers) for one in scored),
         "votes": settings.votes,
-        "accuracy" if answers.is_greedy else "mean@1": figure(shares, *resampling),
-        "maj@k": figure([row["maj@k"] for row in rows], *resampling),
-        "pass@k": figure([row["pass@k"] for row in rows], *resampling),
+        "accuracy" if answers.is_greedy else "mean@1": mean_with_ci(shares, *resampling),
+        "maj@k": mean_with_ci([row["maj@k"] for row in rows], *resampling),
+        "pass@k": mean_with_ci([row["pass@k"] for row in rows], *resampling),
         "no_answer": 1 - answered / total,
         "truncated": answers.truncated / total,
         "timeout": sum(one.timeouts for one in scored) / total,
@@ -175,8 +175,8 @@ def _at_k(scored: Sequence[Scored], k: int, settings: EvaluateSettings) -> dict[
     resampling = (settings.bootstrap_resamples, settings.bootstrap_seed)
     return {
         "k": k,
-        "maj@k": figure(_majorities(scored, k, settings), *resampling),
-        "pass@k": figure([one.pass_at_k(k) for one in scored], *resampling),
+        "maj@k": mean_with_ci(_majorities(scored, k, settings), *resampling),
+        "pass@k": mean_with_ci([one.pass_at_k(k) for one in scored], *resampling),
     }
 
 
@@ -187,7 +187,9 @@ def _by_steps(
     groups: dict[int, list[float]] = {}
     for row, share in zip(rows, shares, strict=True):
         groups.setdefault(row["steps"], []).append(share)
-    return [{"steps": steps, **figure(groups[steps], *resampling)} for steps in sorted(groups)]
+    return [
+        {"steps": steps, **mean_with_ci(groups[steps], *resampling)} for steps in sorted(groups)
+    ]
 
 
 def _by_words(
@@ -201,7 +203,7 @@ def _by_words(
         inside = [
             share for row, share in zip(rows, shares, strict=True) if low <= row["words"] < beyond
         ]
-        result.append({"from": low, "to": beyond - 1, **figure(inside, *resampling)})
+        result.append({"from": low, "to": beyond - 1, **mean_with_ci(inside, *resampling)})
     return result
 
 

@@ -7,30 +7,30 @@ from typing import Any
 
 import numpy as np
 
-Z95 = 1.959963984540054
 _CELLS_AT_ONCE = 2_000_000
 
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     """Wilson's 95 % score interval of a proportion (Wilson 1927); (0, 1) without data."""
+    from scipy.stats import binomtest
+
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n}: not between 0 and n")
     if n == 0:
         return 0.0, 1.0
-    share, z2 = successes / n, Z95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 / (1 + z2 / n) * (share * (1 - share) / n + z2 / (4 * n * n)) ** 0.5
-    low = 0.0 if successes == 0 else centre - half
-    return low, 1.0 if successes == n else centre + half
+    interval = binomtest(successes, n).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def bootstrap_interval(
     values: Sequence[float] | np.ndarray, resamples: int, seed: int
 ) -> tuple[float, float]:
-    """The percentile 95 % interval of the mean when whole questions are drawn again.
+    """The percentile 95 % interval of the mean when whole questions are resampled.
 
     Args:
-      values: one figure a question (over all its samples and seeds: they are not independent).
+      values: one value per question, over all its samples and seeds, which are not independent.
+      resamples: number of bootstrap resamples.
+      seed: of the resampling.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.size == 0:
@@ -45,13 +45,17 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def figure(
+def mean_with_ci(
     values: Sequence[float] | np.ndarray, resamples: int = 10_000, seed: int = 0
 ) -> dict[str, Any]:
-    """A mean over questions as the files have it: `{"value", "ci95": [lo, hi], "n"}`.
+    """A mean over questions with its 95 % interval: `{"value", "ci95": [low, high], "n"}`.
 
-    Wilson's interval where every question is right or wrong, a bootstrap over questions where
-    they have shares.
+    Wilson's interval where every value is 0 or 1, a bootstrap over questions otherwise.
+
+    Args:
+      values: one value per question.
+      resamples: number of bootstrap resamples.
+      seed: of the resampling.
     """
     values = np.asarray(values, dtype=np.float64)
     if np.isin(values, (0.0, 1.0)).all():

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rft_jax.evaluation.intervals import figure
+from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.report import svg
 from rft_jax.report.html import Section, card, charts
@@ -147,7 +147,7 @@ def _by(rows: Sequence[Mapping[str, Any]], key: str) -> list[svg.Point]:
         groups.setdefault(places[row[key]], []).append(row["share"])
     points = []
     for x in sorted(groups):
-        measured = figure(groups[x], _BOOTSTRAP)
+        measured = mean_with_ci(groups[x], _BOOTSTRAP)
         points.append(svg.Point(x, measured["value"], *measured["ci95"]))
     return points
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from rft_jax.evaluation.intervals import figure
+from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.report.html import Section, card, folded, paragraph
 from rft_jax.report.runs import Run, greedy_evaluations, read_predictions
 from rft_jax.report.tables import comparison_table, measure, p_text, results_table, seeds_table
@@ -113,7 +113,7 @@ def mean_figures(run: Run) -> dict[str, dict[str, Any]]:
         for row in read_predictions(stage):
             by_question.setdefault(row["id"], []).extend(row["correct"])
     return {
-        arm: figure([sum(right) / len(right) for right in by_question.values()])
+        arm: mean_with_ci([sum(right) / len(right) for right in by_question.values()])
         for arm, by_question in shares.items()
     }
 

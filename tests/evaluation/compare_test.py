@@ -48,13 +48,13 @@ def test_the_sign_flip_test_of_ones_is_mcnemars(only_a: int, only_b: int, same: 
         assert sign_flip_exact(differences) == pytest.approx(mcnemar_exact(only_a, only_b))
 
 
-def test_drawn_sign_flips_agree_with_all_of_them() -> None:
+def test_sampled_sign_flips_agree_with_all_of_them() -> None:
     differences = [3, -1, 2, 1, 1, -2, 3, 0, 1, 2, -1, 1]
     drawn = sign_flip_sampled([float(d) for d in differences], seed=0, flips=50_000)
     assert drawn == pytest.approx(sign_flip_exact(differences), abs=0.01)
 
 
-def test_under_no_difference_p_values_below_five_percent_are_as_rare() -> None:
+def test_under_the_null_hypothesis_five_percent_of_p_values_are_below_five_percent() -> None:
     rng = np.random.default_rng(0)
     p_values = [
         sign_flip_exact((rng.binomial(3, 0.5, 200) - rng.binomial(3, 0.5, 200)).tolist())
@@ -90,7 +90,7 @@ def test_pooling_averages_the_seeds_and_shows_each() -> None:
     assert result["p_value"] == sign_flip_exact([1, 1, 1, 0])
 
 
-def test_shares_with_unlike_denominators_fall_back_to_drawn_signs() -> None:
+def test_shares_with_unlike_denominators_fall_back_to_sampled_signs() -> None:
     differences = [Fraction(1, p) for p in (101, 103, 107, 109)]
     p_value, test = paired_p_value(differences, seed=0)
     assert test == "sign_flip_sampled"

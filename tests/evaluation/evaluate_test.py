@@ -129,7 +129,7 @@ def test_a_second_evaluation_is_compared_question_by_question(
     assert comparison["p_value"] == pytest.approx(2 * 5 / 16)
     assert comparison["test"] == "mcnemar_exact"
     assert "maj@k" not in comparison
-    assert "+50.0 points" in capsys.readouterr().out
+    assert "+50.0 percentage points" in capsys.readouterr().out
 
 
 def test_majorities_are_compared_where_both_voted(tmp_path: Path) -> None:

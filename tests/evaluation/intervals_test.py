@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rft_jax.evaluation.intervals import bootstrap_interval, figure, wilson_interval
+from rft_jax.evaluation.intervals import bootstrap_interval, mean_with_ci, wilson_interval
 
 
 def test_wilson_interval_has_the_published_values() -> None:
@@ -20,7 +20,7 @@ def test_wilson_interval_has_the_published_values() -> None:
 
 
 @given(st.integers(0, 500), st.integers(1, 500))
-def test_wilson_interval_holds_the_share_and_stays_inside(successes: int, n: int) -> None:
+def test_wilson_interval_contains_the_share_and_stays_in_0_to_1(successes: int, n: int) -> None:
     successes = min(successes, n)
     low, high = wilson_interval(successes, n)
     assert 0 <= low <= successes / n <= high <= 1
@@ -48,12 +48,12 @@ def test_bootstrap_interval_depends_on_its_seed_alone() -> None:
     assert once != bootstrap_interval(values, 1000, seed=4)
 
 
-def test_a_figure_takes_wilson_for_right_or_wrong_and_the_bootstrap_for_shares() -> None:
-    assert figure([1, 1, 0, 1]) == {
+def test_means_of_zeros_and_ones_have_wilsons_interval_and_shares_a_bootstrap() -> None:
+    assert mean_with_ci([1, 1, 0, 1]) == {
         "value": 0.75,
         "ci95": list(wilson_interval(3, 4)),
         "n": 4,
     }
     shares = [0.5, 1.0, 0.25, 0.75]
-    assert figure(shares, 1000, 7)["ci95"] == list(bootstrap_interval(shares, 1000, 7))
-    assert figure([])["ci95"] == [0.0, 1.0]
+    assert mean_with_ci(shares, 1000, 7)["ci95"] == list(bootstrap_interval(shares, 1000, 7))
+    assert mean_with_ci([])["ci95"] == [0.0, 1.0]

@@ -15,7 +15,7 @@ import pytest
 
 from rft_jax.evaluation.against import read_scores
 from rft_jax.evaluation.compare import compare
-from rft_jax.evaluation.intervals import figure
+from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.files.jsonl import write_json, write_rows
 from rft_jax.rft.collect import collect
 from rft_jax.rft.settings import CollectSettings
@@ -147,7 +147,7 @@ def _write_evaluation(folder: Path, problems: list[Any], share: float, seed: int
                 "words": 20 + int(rng.integers(20)),
             }
         )
-    accuracy = figure([row["correct"][0] for row in rows])
+    accuracy = mean_with_ci([row["correct"][0] for row in rows])
     write_rows(folder / "predictions.jsonl", rows)
     write_json(
         folder / "metrics.json", {"model": "m", "n": len(rows), "k": 1, "accuracy": accuracy}

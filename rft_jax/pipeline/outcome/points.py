@@ -12,7 +12,7 @@ import numpy as np
 
 from rft_jax.evaluation.against import read_scores
 from rft_jax.evaluation.fits import fit_line
-from rft_jax.evaluation.intervals import figure as interval_of
+from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.files.jsonl import read_json
 from rft_jax.pipeline.measures import Figure, Measured
 
@@ -74,7 +74,7 @@ def _point(root: Path, figure: Figure, x: float | None, group: Members) -> dict[
     """The mean over an arm's seeds; of accuracies with an interval over questions."""
     point: dict[str, Any] = {"x": x, "value": _mean(group, figure.y)}
     if figure.y == "accuracy":
-        point["ci95"] = interval_of(_question_means(root, group))["ci95"]
+        point["ci95"] = mean_with_ci(_question_means(root, group))["ci95"]
     point["by_seed"] = {str(one.seed): _value(row[figure.y]) for one, row in group}
     point["model"] = group[0][0].arm
     return point
