@@ -56,7 +56,13 @@ from sampling_measures import (
 from sampling_models import SHAPES, generate, make_params, to_transformers
 
 from rft_jax.models.llama import Params
-from rft_jax.sampling.methods import Greedy, Method, Random, draw, probability_masses
+from rft_jax.sampling.methods import (
+    Greedy,
+    Method,
+    TemperatureSampling,
+    draw_tokens,
+    probability_masses,
+)
 from rft_jax.sampling.placement import sampling_mesh
 from rft_jax.sampling.requests import Counters, Request
 from rft_jax.sampling.settings import SampleSettings
@@ -172,7 +178,7 @@ class TopPBySort:
         ranked = jnp.take_along_axis(masses, order, axis=-1)
         before = jnp.cumsum(ranked, axis=-1) - ranked
         kept = before < (jnp.sum(masses, axis=-1) * self.top_p).astype(jnp.int32)[:, None]
-        place = draw(bits, jnp.where(kept, ranked, 0))
+        place = draw_tokens(bits, jnp.where(kept, ranked, 0))
         return jnp.take_along_axis(order, place[:, None], axis=-1)[:, 0].astype(jnp.int32)
 
 
@@ -182,10 +188,10 @@ def part_top_p(args: argparse.Namespace) -> Results:
     table = few_likely["unembed"]["kernel"]
     noise = jax.random.normal(jax.random.key(0), table.shape, table.dtype)
     all_likely = few_likely | {"unembed": {"kernel": noise * len(table) ** -0.5}}
-    top_p = Random(0.7, top_p=0.9)
+    top_p = TemperatureSampling(0.7, top_p=0.9)
     made: dict[str, tuple[Params, Method | TopPBySort]] = {
         "greedy": (few_likely, Greedy()),
-        "temperature": (few_likely, Random(0.7)),
+        "temperature": (few_likely, TemperatureSampling(0.7)),
         "top-p": (few_likely, top_p),
         "top-p, thousands of tokens kept": (all_likely, top_p),
         "top-p by sorting": (few_likely, TopPBySort(0.7, 0.9)),
@@ -238,7 +244,7 @@ def part_int8(args: argparse.Namespace) -> Results:
     from rft_jax.checkpoints.load import load_model
     from rft_jax.checkpoints.names import model_folder
     from rft_jax.data.sources import load_problems
-    from rft_jax.sampling.engine import Sampler
+    from rft_jax.sampling import Sampler
 
     model = load_model(model_folder(args.model), sampling_mesh(SampleSettings(), None))
     problems = load_problems(args.questions)[:200]

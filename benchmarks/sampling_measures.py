@@ -27,12 +27,13 @@ from sampling_models import (
 from rft_jax.models.llama import Params
 from rft_jax.sampling.decode import decode_chunk
 from rft_jax.sampling.geometry import Geometry, Hardware, memory_needed
-from rft_jax.sampling.methods import Random
+from rft_jax.sampling.methods import TemperatureSampling
 from rft_jax.sampling.placement import place_params, sampling_mesh
+from rft_jax.sampling.program import Program, decoding_config
 from rft_jax.sampling.requests import Counters, Request
-from rft_jax.sampling.scheduler import Decoder
+from rft_jax.sampling.scheduler import Scheduler
 from rft_jax.sampling.settings import SampleSettings
-from rft_jax.sampling.state import Program, decoding_config, init_state
+from rft_jax.sampling.state import idle_state
 
 WARM_STEPS = 300  # then samples of all lengths have ended, and slots are at random positions
 
@@ -46,10 +47,10 @@ class Ours:
 
     def draw(self, requests: list[Request]) -> Counters:
         """Samples all requests and returns the counters."""
-        decoder = Decoder(self.params, self.program)
-        for _ in decoder.run(requests):
+        scheduler = Scheduler(self.params, self.program)
+        for _ in scheduler.run(requests):
             pass
-        return decoder.counters
+        return scheduler.counters
 
     def steady(self, requests: list[Request], args: argparse.Namespace) -> Iterator[Counters]:
         """What is done in windows of `args.seconds`, one after the other, in the steady state.
@@ -62,17 +63,17 @@ class Ours:
             replace(one, num_samples=-(-one.num_samples * (i + 1) // groups))
             for i, one in enumerate(requests[:groups])
         ]
-        decoder = Decoder(self.params, self.program)
-        run = decoder.run(staggered + requests[groups:])
+        scheduler = Scheduler(self.params, self.program)
+        run = scheduler.run(staggered + requests[groups:])
         next(run), next(run)  # compiles; the first problems are prefilled, a chunk is done
         end = time.perf_counter() + args.warm
-        while decoder.counters.steps < WARM_STEPS and time.perf_counter() < end:
+        while scheduler.counters.steps < WARM_STEPS and time.perf_counter() < end:
             next(run)
         while True:
-            began, before = time.perf_counter(), replace(decoder.counters)
+            began, before = time.perf_counter(), replace(scheduler.counters)
             while time.perf_counter() - began < args.seconds:
                 next(run)
-            yield _since(before, decoder.counters, time.perf_counter() - began)
+            yield _since(before, scheduler.counters, time.perf_counter() - began)
 
 
 def _since(before: Counters, now: Counters, seconds: float) -> Counters:
@@ -91,7 +92,7 @@ def ours(args: argparse.Namespace, params: Params, geometry: Geometry, method: A
     """A program for the geometry, with placed weights."""
     mesh = sampling_mesh(SampleSettings(), None)
     config = decoding_config(SHAPES[args.shape], args.dtype)
-    return Ours(params, Program(config, method or Random(1.0), (EOS,), geometry, mesh))
+    return Ours(params, Program(config, method or TemperatureSampling(1.0), (EOS,), geometry, mesh))
 
 
 def placed(args: argparse.Namespace, params: Params) -> Params:
@@ -153,7 +154,7 @@ def _timed_step(program: Ours, steps: int) -> float:
     made = replace(program.program, geometry=replace(program.program.geometry, chunk=steps))
     made = replace(made, eos_ids=(-1,))
     places = (made.geometry.groups, made.geometry.prompts)
-    state = init_state(made, made.geometry.buckets[0])
+    state = idle_state(made, made.geometry.buckets[0])
     lengths = jnp.full_like(state.cache.lengths, COLUMNS // 2)
     prefix_lengths = jnp.full(places, PROMPT - 1)
     state = replace(

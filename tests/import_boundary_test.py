@@ -23,9 +23,6 @@ _GROUND = {"errors", "typed_values", "progress", "signals", "installation"}
 _PENDING = {
     ("derive", "report"),
     ("report", "verify"),
-    ("sampling", "rft"),
-    ("sampling", "verify"),
-    ("sampling", "workers"),
 }
 
 

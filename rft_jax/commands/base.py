@@ -121,10 +121,14 @@ def _default(setting: dataclasses.Field[Any]) -> str:
 
 
 def field_documents(kind: type) -> dict[str, str]:
-    """What a settings class's docstring says of each field (`name: text`, continued deeper)."""
+    """What a settings class's docstring says of each field (`name: text`, continued deeper).
+
+    Fields that it does not name are documented by the class that it extends.
+    """
     found: dict[str, list[str]] = {}
     current: list[str] | None = None
-    for line in inspect.cleandoc(kind.__doc__ or "").splitlines():
+    texts = [inspect.cleandoc(vars(base).get("__doc__") or "") for base in reversed(kind.__mro__)]
+    for line in "\n".join(texts).splitlines():
         match = re.match(r" {2}(\w+(?:, \w+)*): (.*)", line)
         if match:
             current = [match[2]]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.base import Command, InputPath, OutputPath
 from rft_jax.gin_settings import Config
+
+if TYPE_CHECKING:
+    from rft_jax.sampling.budget import MakeBudget
+    from rft_jax.sampling.settings import SampleSettings
 
 MODEL_HELP = (
     "a Hugging Face LLaMA folder, a folder that rft train wrote, a URL of either, or "
@@ -112,18 +117,33 @@ def _sample_flags(parser: argparse.ArgumentParser) -> None:
 
 def _sample(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.devices.mesh_settings import MeshSettings
-    from rft_jax.sampling.sampler import sample
+    from rft_jax.sampling import sample
     from rft_jax.sampling.settings import SampleSettings
 
+    settings = config.get(SampleSettings)
     sample(
         model_folder(flags.model),
         flags.problems,
         flags.output,
         flags.name,
-        config.get(SampleSettings),
+        settings,
         config.get(MeshSettings),
+        _budget(settings),
         config.text(),
     )
+
+
+def _budget(settings: SampleSettings) -> MakeBudget | None:
+    """What decides how many samples a problem gets; None for the same number for all."""
+    from rft_jax.rft.budgets import Proportional, Uniform
+
+    size, most = settings.round_size, settings.num_samples
+    if settings.is_uniform:
+        return lambda problems, *_: Uniform(problems, settings.enough, size, most)
+    if settings.is_proportional:
+        average = settings.average
+        return lambda problems, own, total: Proportional(problems, own, total, size, average, most)
+    return None
 
 
 SAMPLE = Command(

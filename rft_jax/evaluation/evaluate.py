@@ -14,7 +14,7 @@ from rft_jax.evaluation.against import check_comparable, write_comparison
 from rft_jax.evaluation.inputs import SampledAnswers, read_responses
 from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.evaluation.scoring import Scored, score, to_row
-from rft_jax.evaluation.settings import EvaluateSettings, sampling_errors
+from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.identity import input_identity
 from rft_jax.files.jsonl import read_json, write_json, write_rows
 from rft_jax.files.outputs import OutputFolder, open_output
@@ -50,9 +50,9 @@ def evaluate(
     if (model is None) == (samples is None):
         raise UserError("evaluate needs --model or --samples, and not both")
     if model is None:
-        settings.check_not_drawing()
+        settings.check_not_sampling()
     else:
-        settings.check_drawing()
+        settings.check_sampling()
     if against is not None:
         check_comparable(Path(against), _asked(problems, settings))
     inputs = {"problems": problems, "model": model, "samples": samples}
@@ -63,14 +63,13 @@ def evaluate(
             _measure(folder, problems, str(samples), settings, against)
     else:
         from rft_jax.devices import distributed
-        from rft_jax.sampling.sampler import sample
+        from rft_jax.sampling import sample
 
         distributed.initialize()
         with distributed.open_shared_output(output, made_with, config_text) as folder:
             drawn = str(folder.path / "samples")
             if not folder.is_complete:
-                with sampling_errors():
-                    sample(model, problems, drawn, None, settings.sampling(), mesh)
+                sample(model, problems, drawn, None, settings.sampling(), mesh)
             measure = partial(_measure, folder, problems, drawn, settings, against)
             distributed.on_main(measure, "scoring", folder.path)
     return read_json(Path(output) / "metrics.json")

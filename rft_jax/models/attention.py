@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import functools
+from functools import partial, reduce
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,13 +11,23 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
 from rft_jax.models import flash
-from rft_jax.models.kv_cache import KeyValues, KVCache, visible
+from rft_jax.models.kv_cache import KeyValues, KVCache, LayerCache, visible
 
 _MASKED = -1e30  # finite, so that a row with nothing to see gives no NaN
 
-# A softmax's pieces over some columns: the largest score [B, N, Q, 1], the sum of exponentials
-# relative to it [B, N, Q, 1], and the values weighted by those [B, N, Q, K].
-Partial = tuple[Array, ...]
+
+class Partial(NamedTuple):
+    """A softmax over some of the columns, not yet normalised.
+
+    Attributes:
+      largest: the largest score.
+      total: the sum of exponentials relative to it.
+      mixed: the values weighted by those exponentials.
+    """
+
+    largest: Float[Array, "B N Q 1"]
+    total: Float[Array, "B N Q 1"]
+    mixed: Float[Array, "B N Q K"]
 
 
 def causal_attention(
@@ -51,34 +62,35 @@ def causal_attention(
 
 def cached_attention(
     query: Float[Array, "B T H K"],
-    prefix: tuple[KeyValues, ...],
+    stored: LayerCache,
     suffix: tuple[KeyValues, ...],
-    common: KeyValues,
     cache: KVCache,
 ) -> Float[Array, "B T H K"]:
-    """Every token sees the common part, its slot's prefix, and its slot's suffix up to itself.
+    """Every token sees what is common, its slot's prefix, and its slot's suffix up to itself.
 
-    Each part gives a partial softmax; they are merged by their log-sum-exp. A part with nothing to
-    see has weight 0 exactly, so a row's result does not depend on how far other rows have come.
-    A prefix is read once for all slots of a group, the common part once for all.
+    Each of these gives a partial softmax; they are merged by their log-sum-exp. One with nothing to
+    see has weight 0 exactly, so a row's result does not depend on the lengths of other rows. A
+    prefix is read once for all slots of a group, what is common once for all slots.
 
     Args:
-      suffix: with the T tokens in it.
-      cache: as it was before them.
+      query: of the T new tokens.
+      stored: the layer's cache before the new tokens.
+      suffix: the layer's suffix with the new tokens in it.
+      cache: lengths before the new tokens.
     """
     slots, length, _, width = query.shape
     kv_heads = suffix[0].keys.shape[-3]
     rows = query.reshape(slots, length, kv_heads, -1, width)
     rows = jnp.moveaxis(rows, 1, 2).reshape(slots, kv_heads, -1, width)
-    parts, start = [], 0
+    partials, start = [], 0
     for block in suffix:
-        parts.append(_attend_block(rows, block, start, cache, length))
+        partials.append(_attend_block(rows, block, start, cache, length))
         start += block.num_columns
-    if prefix[0].num_columns:
-        parts.append(_attend_prefixes(rows, prefix, cache))
-    if common.num_columns:
-        parts.append(_attend_common(rows, common))
-    mixed = _merge(parts).astype(query.dtype)
+    if stored.prefix[0].num_columns:
+        partials.append(_attend_prefixes(rows, stored.prefix, cache))
+    if stored.common.num_columns:
+        partials.append(_attend_common(rows, stored.common))
+    mixed = _merge(partials).astype(query.dtype)
     mixed = mixed.reshape(slots, kv_heads, length, -1, width)
     return jnp.moveaxis(mixed, 2, 1).reshape(query.shape)
 
@@ -86,7 +98,7 @@ def cached_attention(
 def _attend(
     rows: Float[Array, "B N Q K"], stored: KeyValues, mask: Bool[Array, "#B #Q S"]
 ) -> Partial:
-    """A partial softmax of every query row over one part of the cache."""
+    """The partial softmax of every query row over some stored columns."""
     keys, values = stored.keys.astype(rows.dtype), stored.values.astype(rows.dtype)
     scores = jnp.einsum("bnqk,bnks->bnqs", rows, keys, preferred_element_type=jnp.float32)
     scores *= rows.shape[-1] ** -0.5
@@ -100,16 +112,16 @@ def _attend(
         weights *= stored.value_scales[:, :, None]
     weights = weights.astype(rows.dtype)
     mixed = jnp.einsum("bnqs,bnsk->bnqk", weights, values, preferred_element_type=jnp.float32)
-    return largest, total, mixed
+    return Partial(largest, total, mixed)
 
 
 def _attend_common(rows: Float[Array, "B N Q K"], common: KeyValues) -> Partial:
-    """All slots against the one row of what they have in common, in one matrix product a head."""
+    """All slots against the one row of what they share, in one matrix product a head."""
     slots, kv_heads, queries, width = rows.shape
     together = jnp.swapaxes(rows, 0, 1).reshape(1, kv_heads, -1, width)
-    parts = _attend(together, common, jnp.ones((1, 1, common.num_columns), bool))
-    split = (part.reshape(kv_heads, slots, queries, -1) for part in parts)
-    return tuple(jnp.swapaxes(part, 0, 1) for part in split)
+    attended = _attend(together, common, jnp.ones((1, 1, common.num_columns), bool))
+    shape = (kv_heads, slots, queries, -1)
+    return jax.tree.map(lambda x: jnp.swapaxes(x.reshape(shape), 0, 1), attended)
 
 
 def _attend_prefixes(
@@ -117,8 +129,8 @@ def _attend_prefixes(
 ) -> Partial:
     """All slots of a group against each of its prefixes, in one matrix product a head.
 
-    A slot keeps the part of the prefix that it goes on from. It is chosen and not merged, so that
-    the result is the same bits wherever among the group's prefixes that one lies.
+    Of these a slot keeps the one for its own prefix. It is chosen and not merged, so that the
+    result is bit-identical whichever of the group's prefixes that one is.
     """
     slots, kv_heads, queries, width = rows.shape
     groups = cache.prefix_lengths.shape[0]
@@ -128,22 +140,24 @@ def _attend_prefixes(
 
     def attend(number: int) -> Partial:
         filled = jnp.arange(prefixes[0].num_columns) < cache.prefix_lengths[:, number, None]
-        parts = _attend(by_group, prefixes[number], filled[:, None])
-        return tuple(part.reshape(groups, kv_heads, -1, queries, part.shape[-1]) for part in parts)
+        attended = _attend(by_group, prefixes[number], filled[:, None])
+        shape = (groups, kv_heads, -1, queries)
+        return jax.tree.map(lambda x: x.reshape(*shape, x.shape[-1]), attended)
 
     chosen = attend(0)
     for number in range(1, len(prefixes)):
-        pairs = zip(attend(number), chosen, strict=True)
-        chosen = tuple(jnp.where(prefix_of == number, new, old) for new, old in pairs)
-    return tuple(jnp.moveaxis(part, 2, 1).reshape(slots, kv_heads, queries, -1) for part in chosen)
+        own = partial(jnp.where, prefix_of == number)
+        chosen = jax.tree.map(own, attend(number), chosen)
+    shape = (slots, kv_heads, queries, -1)
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 2, 1).reshape(shape), chosen)
 
 
 def _attend_block(
     rows: Float[Array, "B N Q K"], block: KeyValues, start: int, cache: KVCache, num_new: int
 ) -> Partial:
-    """The slots against the block of their suffixes from column `start` on.
+    """The slots against the block of their suffixes that begins at column `start`.
 
-    A block behind the first is not read at all while no slot has reached it.
+    A block after the first is not read at all while no slot has reached it.
     """
     seen = visible(start, block.num_columns, cache, num_new)
     seen = jnp.repeat(seen, rows.shape[2] // num_new, axis=1)
@@ -152,19 +166,17 @@ def _attend_block(
 
     def nothing() -> Partial:
         lowest = jnp.full((*rows.shape[:-1], 1), _MASKED, jnp.float32)
-        return lowest, jnp.zeros_like(lowest), jnp.zeros(rows.shape, jnp.float32)
+        return Partial(lowest, jnp.zeros_like(lowest), jnp.zeros(rows.shape, jnp.float32))
 
     reached = jnp.any(cache.lengths + num_new > start)
     return jax.lax.cond(reached, lambda: _attend(rows, block, seen), nothing)
 
 
-def _merge(parts: list[Partial]) -> Float[Array, "B N Q K"]:
-    largest = parts[0][0]
-    for part in parts[1:]:
-        largest = jnp.maximum(largest, part[0])
-    scales = [jnp.exp(part[0] - largest) for part in parts]
-    total, mixed = (
-        functools.reduce(jnp.add, [s * part[i] for s, part in zip(scales, parts, strict=True)])
-        for i in (1, 2)
-    )
+def _merge(partials: list[Partial]) -> Float[Array, "B N Q K"]:
+    """The softmax over all columns, from partial ones."""
+    largest = reduce(jnp.maximum, [one.largest for one in partials])
+    scales = [jnp.exp(one.largest - largest) for one in partials]
+    pairs = list(zip(scales, partials, strict=True))
+    total = reduce(jnp.add, [scale * one.total for scale, one in pairs])
+    mixed = reduce(jnp.add, [scale * one.mixed for scale, one in pairs])
     return mixed / total

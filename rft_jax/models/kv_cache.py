@@ -1,16 +1,16 @@
 """The explicit key-value cache: prefixes shared by a group of slots, and a suffix for each slot.
 
-A slot is a row of the decoding batch. Slots `g * G … g * G + G - 1` form group g: they draw
-samples of the same few questions, whose prompts' keys and values (the prefixes) are stored and
-read once for the group.
+A slot is a row of the decoding batch. With G slots in a group, slots `g * G … g * G + G - 1` form
+group g: they decode samples of the same few problems, whose prompts' keys and values (the prefixes)
+are stored and read once for the group.
 
-Layout: the matrix products over a cache read it as it lies. Keys are stored transposed (columns
+Layout: matrix products read the cache without a transpose. Keys are stored transposed (columns
 last), because `query @ keys` then runs along memory; values have the head width last. A suffix is
 cut into blocks of columns: blocks that no slot has reached yet are not read.
 
-Writing: every slot has its own next column, behind its last one; CPU and GPU scatter such columns
+Writing: every slot has its own next column, after its last one; CPU and GPU scatter such columns
 in place. A TPU is slow at that. There, a ring has one column for all slots, the same at a step; a
-slot's own are those it has written since it began.
+slot's own columns are those written since its sample began.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from rft_jax.models.config import LlamaConfig
 
@@ -31,24 +31,45 @@ BLOCK = 128  # columns of a suffix block
 
 @flax.struct.dataclass
 class KeyValues:
-    """Stored keys and values of one layer (or of all layers, with a leading axis L).
+    """Stored keys and values of one layer, or of all layers with a leading axis L.
 
     Attributes:
-      keys: rows × kv heads × head width × columns; the compute dtype or int8.
-      values: rows × kv heads × columns × head width.
+      keys: in the compute dtype or int8.
+      values: likewise.
       key_scales: what int8 keys are multiplied by, or None.
       value_scales: what int8 values are multiplied by, or None.
     """
 
-    keys: Array
-    values: Array
-    key_scales: Float[Array, "*L rows N columns"] | None = None
-    value_scales: Float[Array, "*L rows N columns"] | None = None
+    keys: Shaped[Array, "*L R N K S"]
+    values: Shaped[Array, "*L R N S K"]
+    key_scales: Float[Array, "*L R N S"] | None = None
+    value_scales: Float[Array, "*L R N S"] | None = None
 
     @property
     def num_columns(self) -> int:
-        """Columns there are, filled or not."""
+        """How many columns there are, filled or not."""
         return self.keys.shape[-1]
+
+
+@flax.struct.dataclass
+class LayerCache:
+    """What one layer has stored, or all layers with a leading axis L.
+
+    Attributes:
+      prefix: prompts of the groups, a row a group; one KeyValues for each prompt of a group.
+      suffix: the slots' own tokens, a row a slot, in blocks of BLOCK columns (the last has the
+        rest). With no suffix blocks the cache is for prefill only: the new tokens become the block.
+      common: what all sequences begin with, before their prompts: one row, in the compute dtype;
+        without columns where there is nothing.
+    """
+
+    prefix: tuple[KeyValues, ...]
+    suffix: tuple[KeyValues, ...]
+    common: KeyValues
+
+
+# Stacked along a leading axis L, or one by one where `scan_layers` is off.
+Layers = LayerCache | tuple[LayerCache, ...]
 
 
 @flax.struct.dataclass
@@ -56,37 +77,35 @@ class KVCache:
     """What decoding remembers; it goes into the model and comes out with the new tokens added.
 
     Attributes:
-      prefix: the groups' prompts: a tuple of KeyValues, one for each prompt that a group holds,
-        groups × P columns. Stacked over layers, or a tuple of such (when `scan_layers` is off).
-      suffix: the slots' own tokens: a tuple of blocks of columns, slots × BLOCK columns (the last
-        has the rest), stacked or in a tuple likewise. Without a block, the cache only collects:
-        the new tokens become its one block.
+      layers: what each layer has stored; None in what all blocks are given.
       prefix_lengths: filled columns of each prefix.
-      prefix_of: which of its group's prefixes a slot goes on from.
+      prefix_of: which of its group's prefixes each slot attends to.
       lengths: filled columns of each slot's suffix.
-      step: of a ring: tokens written so far.
-      common: what all sequences begin with, before their prompts: KeyValues of one row, in the
-        compute dtype, stacked or in a tuple likewise; without columns where there is nothing.
+      step: tokens that a ring has had written so far.
       ring: whether all slots write the same column.
     """
 
-    prefix: Any
-    suffix: Any
+    layers: Layers | None
     prefix_lengths: Int[Array, "groups prompts"]
     prefix_of: Int[Array, " slots"]
     lengths: Int[Array, " slots"]
     step: Int[Array, ""]
-    common: Any
     ring: bool = flax.struct.field(pytree_node=False, default=False)
+
+    @property
+    def by_layer(self) -> tuple[LayerCache, ...]:
+        """The layers of a cache that was made with `scan_layers` off."""
+        assert isinstance(self.layers, tuple)
+        return self.layers
 
     def without_layers(self) -> KVCache:
         """What all layers have in common."""
-        return replace(self, prefix=None, suffix=None, common=None)
+        return replace(self, layers=None)
 
-    def advanced(self, suffix: Any, num_new: int) -> KVCache:
-        """The cache with `num_new` more tokens in every slot, which the suffix given holds."""
+    def advanced(self, layers: Layers | None, num_new: int) -> KVCache:
+        """The cache after `num_new` more tokens in every slot, which `layers` have stored."""
         return replace(
-            self, suffix=suffix, lengths=self.lengths + num_new, step=self.step + num_new
+            self, layers=layers, lengths=self.lengths + num_new, step=self.step + num_new
         )
 
 
@@ -105,32 +124,31 @@ def empty_cache(
     """A cache with nothing in it, zeros in the compute dtype or int8.
 
     Args:
-      columns: most tokens of a suffix; 0 for a cache that only collects.
+      slots: rows of the decoding batch.
+      columns: maximum tokens of a suffix; 0 for a cache that is for prefill only.
+      groups: groups that the slots form, in order.
+      prefix_columns: maximum tokens of a prefix.
       prompts: prefixes that each group holds.
       common_columns: tokens that all sequences begin with.
+      ring: whether all slots write the same column at a step.
+      int8: whether prefixes and suffixes are stored as int8 with scales.
     """
     width = columns if ring else BLOCK
     widths = [min(width, columns - start) for start in range(0, columns, max(width, 1))]
 
-    def layer(*leading: int) -> tuple[Any, ...]:
-        return (
-            tuple(_zeros(config, (*leading, groups), prefix_columns, int8) for _ in range(prompts)),
-            tuple(_zeros(config, (*leading, slots), width, int8) for width in widths),
-            _zeros(config, (*leading, 1), common_columns, int8=False),
-        )
+    def layer(*leading: int) -> LayerCache:
+        prefix = [_zeros(config, (*leading, groups), prefix_columns, int8) for _ in range(prompts)]
+        suffix = [_zeros(config, (*leading, slots), width, int8) for width in widths]
+        common = _zeros(config, (*leading, 1), common_columns, int8=False)
+        return LayerCache(tuple(prefix), tuple(suffix), common)
 
-    if config.scan_layers:
-        prefix, suffix, common = layer(config.num_layers)
-    else:
-        prefix, suffix, common = zip(*(layer() for _ in range(config.num_layers)), strict=True)
+    layers = config.num_layers
     return KVCache(
-        prefix=prefix,
-        suffix=suffix,
+        layers=layer(layers) if config.scan_layers else tuple(layer() for _ in range(layers)),
         prefix_lengths=jnp.zeros((groups, prompts), jnp.int32),
         prefix_of=jnp.zeros(slots, jnp.int32),
         lengths=jnp.zeros(slots, jnp.int32),
         step=jnp.zeros((), jnp.int32),
-        common=common,
         ring=ring,
     )
 
@@ -152,13 +170,17 @@ def _zeros(config: LlamaConfig, leading: tuple[int, ...], columns: int, int8: bo
 
 def append(
     blocks: tuple[KeyValues, ...],
-    keys: Float[Array, "slots T N K"],
-    values: Float[Array, "slots T N K"],
+    keys: Float[Array, "B T N K"],
+    values: Float[Array, "B T N K"],
     cache: KVCache,
 ) -> tuple[KeyValues, ...]:
     """One layer's suffix with every slot's T new tokens in it; a ring takes one at a time.
 
-    What would lie beyond the last column is dropped. Without a block, the new tokens become one.
+    Tokens beyond the last column are dropped. Without a block, the new tokens become one.
+
+    Args:
+      blocks: the layer's suffix so far.
+      cache: lengths (and a ring's step) before the new tokens.
     """
     if not blocks:
         return (KeyValues(jnp.moveaxis(keys, 1, -1), jnp.swapaxes(values, 1, 2)),)
@@ -181,12 +203,12 @@ def append(
     return tuple(written)
 
 
-# Writes new tokens (slots × T × …) into stored ones along an axis of columns; None stays None.
+# Writes new tokens [B, T, …] into stored ones along their axis of columns; None stays None.
 Writer = Callable[[Any, Any, int], Any]
 
 
 def _column_writer(block: KeyValues, start: int, cache: KVCache) -> Writer:
-    """Every slot's tokens behind its own last one, by a scatter of columns."""
+    """Every slot's tokens after its own last one, by a scatter of columns."""
     rows = jnp.arange(cache.lengths.shape[0])[:, None]
 
     def write(old: Array | None, new: Array, axis: int) -> Array | None:
@@ -213,11 +235,14 @@ def _ring_writer(block: KeyValues, cache: KVCache) -> Writer:
     return write
 
 
-def visible(start: int, width: int, cache: KVCache, num_new: int) -> Bool[Array, "slots T columns"]:
-    """Which columns of the block from `start` on the T new tokens see: their slot's, to themselves.
+def visible(start: int, width: int, cache: KVCache, num_new: int) -> Bool[Array, "B T S"]:
+    """Which columns of a suffix block new tokens attend to: their slot's, up to themselves.
 
     Args:
-      cache: as it was before the new tokens.
+      start: the block's first column.
+      width: its columns.
+      cache: lengths (and a ring's step) before the new tokens.
+      num_new: new tokens of every slot.
     """
     ends = cache.lengths[:, None, None] + jnp.arange(1, num_new + 1)[:, None]
     if cache.ring:

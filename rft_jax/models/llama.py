@@ -6,6 +6,7 @@ logits = unembed(params, hidden)
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from rft_jax.models.attention import cached_attention, causal_attention
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.contraction import contract
 from rft_jax.models.flash import keep_attention
-from rft_jax.models.kv_cache import KVCache
+from rft_jax.models.kv_cache import KeyValues, KVCache, LayerCache, Layers
 from rft_jax.models.lora import AdaptedDense, adapters_of
 from rft_jax.models.rope import Angles, rotary_angles, rotate
 
@@ -31,9 +32,9 @@ class Context(NamedTuple):
     """What all blocks are given besides the activations.
 
     Attributes:
-      angles: of the tokens' positions.
+      angles: cosine and sine of the tokens' positions.
       segment_ids: packed examples' numbers, or None.
-      cache: as it was before these tokens, without layers; None where there is none.
+      cache: lengths before these tokens, without layers; None without a cache.
     """
 
     angles: Angles
@@ -77,22 +78,22 @@ class Attention(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "B T D"], context: Context, layer_cache: Any
-    ) -> tuple[Float[Array, "B T D"], Any]:
+        self, x: Float[Array, "B T D"], context: Context, stored: LayerCache | None
+    ) -> tuple[Float[Array, "B T D"], tuple[KeyValues, ...] | None]:
+        """What attention adds to the residual, and the cache's suffix with the new tokens in it."""
         config = self.config
         query = _dense(config, (config.num_heads, config.head_size), "q")(x)
         keys = _dense(config, (config.num_kv_heads, config.head_size), "k")(x)
         values = _dense(config, (config.num_kv_heads, config.head_size), "v")(x)
         query = rotate(query, context.angles)
         keys = rotate(keys, context.angles)
-        if context.cache is None:
-            suffix = None
+        suffix = None
+        if stored is None or context.cache is None:
             mixed = causal_attention(query, keys, values, context.segment_ids, config.attention)
         else:
-            prefix, suffix, common = layer_cache
             # Written first and read then: the other way round XLA copies the whole cache.
-            suffix = kv_cache.append(suffix, keys, values, context.cache)
-            mixed = cached_attention(query, prefix, suffix, common, context.cache)
+            suffix = kv_cache.append(stored.suffix, keys, values, context.cache)
+            mixed = cached_attention(query, stored, suffix, context.cache)
         return _dense(config, config.hidden_size, "o", axis=(-2, -1))(mixed), suffix
 
 
@@ -115,10 +116,11 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "B T D"], layer_cache: Any, context: Context
-    ) -> tuple[Float[Array, "B T D"], Any]:
+        self, x: Float[Array, "B T D"], stored: LayerCache | None, context: Context
+    ) -> tuple[Float[Array, "B T D"], tuple[KeyValues, ...] | None]:
+        """The residual after this block, and the cache's suffix with the new tokens in it."""
         normed = RMSNorm(self.config, name="attention_norm")(x)
-        attended, suffix = Attention(self.config, name="attention")(normed, context, layer_cache)
+        attended, suffix = Attention(self.config, name="attention")(normed, context, stored)
         x = constrain_activations(x + attended)
         normed = RMSNorm(self.config, name="mlp_norm")(x)
         return constrain_activations(x + FeedForward(self.config, name="mlp")(normed)), suffix
@@ -141,11 +143,11 @@ class Llama(nn.Module):
         """Runs the blocks.
 
         Args:
-          tokens: token ids; with a cache, the tokens that follow what it holds.
+          tokens: token ids; with a cache, the tokens after those it holds.
           positions: each token's position within its sequence.
-          segment_ids: packed examples' numbers from 1, 0 for padding; None for one a row. With a
-            cache every row is one sequence.
-          cache: what came before, or None.
+          segment_ids: packed examples' numbers from 1, 0 for padding; None for one example a row.
+            With a cache every row is one sequence.
+          cache: keys and values of the tokens before, or None.
           angles: `rotary_angles` of the positions, where the caller has them already.
 
         Returns:
@@ -161,12 +163,12 @@ class Llama(nn.Module):
             segment_ids=segment_ids,
             cache=None if cache is None else cache.without_layers(),
         )
-        layer_caches = None if cache is None else (cache.prefix, cache.suffix, cache.common)
-        x, suffix = _run_blocks(config, x, layer_caches, context)
+        layers = None if cache is None else cache.layers
+        x, layers = _run_blocks(config, x, layers, context)
         if config.tie_word_embeddings is False:
             self.param("unembed", _init_unembed, config)
         hidden = RMSNorm(config, name="final_norm")(x)
-        return hidden, None if cache is None else cache.advanced(suffix, tokens.shape[1])
+        return hidden, None if cache is None else cache.advanced(layers, tokens.shape[1])
 
 
 def _init_embedding(key: Array, shape: tuple[int, int], dtype: str) -> Params:
@@ -181,9 +183,9 @@ def _init_unembed(key: Array, config: LlamaConfig) -> Params:
 
 
 def _run_blocks(
-    config: LlamaConfig, x: Array, layer_caches: Any, context: Context
-) -> tuple[Array, Any]:
-    """All blocks in turn; the suffixes come out with the new tokens in them."""
+    config: LlamaConfig, x: Float[Array, "B T D"], layers: Layers | None, context: Context
+) -> tuple[Float[Array, "B T D"], Layers | None]:
+    """All blocks in turn; the cache comes out with the new tokens in its suffixes."""
     block = _rematerialised(config)
     if config.scan_layers:
         scanned = nn.scan(
@@ -194,13 +196,15 @@ def _run_blocks(
             length=config.num_layers,
             unroll=min(config.scan_unroll, config.num_layers),
         )
-        return scanned(config, name="layers")(x, layer_caches, context)
-    suffixes = []
-    for index in range(config.num_layers):
-        one = None if layer_caches is None else tuple(part[index] for part in layer_caches)
-        x, suffix = block(config, name=f"layers_{index}")(x, one, context)
-        suffixes.append(suffix)
-    return x, tuple(suffixes)
+        x, suffix = scanned(config, name="layers")(x, layers, context)
+        return x, replace(layers, suffix=suffix) if isinstance(layers, LayerCache) else None
+    caches = layers if isinstance(layers, tuple) else (None,) * config.num_layers
+    advanced: list[LayerCache] = []
+    for index, cache in enumerate(caches):
+        x, suffix = block(config, name=f"layers_{index}")(x, cache, context)
+        if cache is not None:
+            advanced.append(replace(cache, suffix=suffix))
+    return x, tuple(advanced) or None
 
 
 def _rematerialised(config: LlamaConfig) -> type[nn.Module]:

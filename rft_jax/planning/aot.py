@@ -26,8 +26,9 @@ from rft_jax.sampling.decode import decode_chunk
 from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.methods import method_of
 from rft_jax.sampling.placement import decoding_shardings
+from rft_jax.sampling.program import Program, decoding_config
 from rft_jax.sampling.settings import SampleSettings
-from rft_jax.sampling.state import Program, abstract_state, decoding_config
+from rft_jax.sampling.state import abstract_state
 from rft_jax.training.settings import COMPUTED, TrainSettings
 from rft_jax.training.train_step import init_state as init_train_state
 from rft_jax.training.train_step import state_shardings, train_step

@@ -1,7 +1,7 @@
 """The sampler's geometry: how many slots, in which groups, with room for how much.
 
 It is chosen from the model, the hardware and the settings, never from the problems at hand, and is
-written into `run.json`: at one geometry samples are the same bit for bit.
+written into `run.json`: at one geometry samples are bit-identical.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SMALLEST_BUCKET = 64
 _LARGEST_TASK = 128
 _LARGEST_GROUP = 8
 _GROUPS_PER_REFILL = 16
-_SLOTS = {"cpu": 128}  # most of a device; what is beyond no longer makes products more efficient
+_SLOTS = {"cpu": 128}  # most on a device; more would not make its matrix products more efficient
 _SLOTS_ELSEWHERE = 512
 ITEM_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 
@@ -54,15 +54,15 @@ class Geometry:
     """Sizes of the decoding state, over all devices.
 
     Attributes:
-      slots: samples drawn at a time.
-      group: slots that draw for the same problems and share their prompts.
+      slots: samples that are decoded at a time.
+      group: slots that decode samples of the same problems and share their prompts.
       prompts: problems that a group holds at a time.
-      refill: problems that are exchanged, and prompts that are prefilled, together.
-      chunk: most steps of one call.
-      columns: most tokens of a response.
-      task: most samples that a group draws of a problem between two exchanges.
+      refill: problems that are replaced, and prompts that are prefilled, together on a shard.
+      chunk: maximum decoding steps of one call.
+      columns: maximum tokens of a response.
+      task: maximum samples of a problem that a group decodes between two refills.
       buckets: lengths that prompts (less their last token and what is common) are padded to.
-      common: tokens that all prompts begin with, which are read once and held once.
+      common: tokens that all prompts begin with, which are prefilled once and held once.
       ring: whether all slots write the same column of the cache at a step.
       int8: whether the cache holds int8.
     """
@@ -81,7 +81,7 @@ class Geometry:
 
     @property
     def groups(self) -> int:
-        """Groups of slots."""
+        """How many groups of slots there are."""
         return self.slots // self.group
 
     @property
@@ -96,7 +96,7 @@ class Geometry:
 
     @staticmethod
     def from_json(row: dict[str, Any]) -> Geometry:
-        """What `to_json` made."""
+        """The inverse of `to_json`."""
         return Geometry(**row | {"buckets": tuple(row["buckets"])})
 
     def to_json(self) -> dict[str, Any]:
@@ -113,7 +113,10 @@ def choose_geometry(
     """The geometry for a model, settings and hardware.
 
     Args:
-      common: tokens that all prompts are known to begin with, less than the shortest one's.
+      config: the model's.
+      settings: how to sample; `slots` and `group` are chosen where they are 0.
+      hardware: of the mesh; None for a CPU with memory enough.
+      common: tokens that all prompts are known to begin with, fewer than the shortest one has.
 
     Raises:
       DoesNotFit: no group fits into the device's memory.
@@ -124,8 +127,8 @@ def choose_geometry(
     room = config.max_length - settings.max_new_tokens
     if room < 1:
         raise UserError(
-            f"sample.max_new_tokens = {settings.max_new_tokens} leaves no room for a prompt in the "
-            f"model's {config.length_field} of {config.max_length}; take a smaller number"
+            f"{settings.gin_name}.max_new_tokens = {settings.max_new_tokens} leaves no room for a "
+            f"prompt in the model's {config.length_field} of {config.max_length}; take fewer"
         )
     longest = min(settings.max_prompt_length, room) - 1
     group = settings.group or _default_group(settings, hardware.shards)
@@ -146,15 +149,16 @@ def choose_geometry(
         geometry = _fill_memory(geometry, config, settings, hardware)
     if geometry.slots % (group * hardware.shards):
         raise UserError(
-            f"sample.slots = {geometry.slots} can't be split into groups of {group} on each of "
-            f"{hardware.shards} parts of the mesh; take a multiple of {group * hardware.shards}"
+            f"{settings.gin_name}.slots = {geometry.slots} can't be split into groups of {group} "
+            f"on each of {hardware.shards} shards of the mesh; take a multiple of "
+            f"{group * hardware.shards}"
         )
     refill = geometry.groups // hardware.shards // _GROUPS_PER_REFILL
     return replace(geometry, refill=max(1, refill))
 
 
 def _default_group(settings: SampleSettings, shards: int) -> int:
-    """At most 8, and so few that every slot draws two samples of a problem or more."""
+    """At most 8, and so few that every slot decodes two samples of a problem or more."""
     group, samples = _LARGEST_GROUP, settings.samples_at_a_time
     while group > 1 and (group * 2 > samples or settings.slots // shards % group):
         group //= 2
@@ -162,7 +166,7 @@ def _default_group(settings: SampleSettings, shards: int) -> int:
 
 
 def _buckets(longest: int) -> tuple[int, ...]:
-    """64, 128, 256 … and the longest itself; none that is less than half as long again."""
+    """64, 128, 256 … and the longest itself, each at least 1.5 times the one before."""
     buckets, bucket = [], _SMALLEST_BUCKET
     while bucket * 1.5 < longest:
         buckets.append(bucket)
@@ -191,16 +195,17 @@ def _fill_memory(
 def _ways_to_fit(settings: SampleSettings) -> str:
     """Settings that would save memory and are not in use yet."""
     ways = ["split the model over devices (mesh.tensor, sample.shard_weights)"]
-    ways += ["set sample.dtype = 'bfloat16'"] * (settings.dtype != "bfloat16")
+    name = settings.gin_name
+    ways += [f"set {name}.dtype = 'bfloat16'"] * (settings.dtype != "bfloat16")
     ways += ["set sample.cache_dtype = 'int8'"] * (settings.cache_dtype != "int8")
-    ways += ["lower sample.max_prompt_length or sample.max_new_tokens"]
+    ways += [f"lower {name}.max_prompt_length or {name}.max_new_tokens"]
     return f"{', '.join(ways[:-1])}, or {ways[-1]}"
 
 
 def memory_needed(
     config: LlamaConfig, settings: SampleSettings, geometry: Geometry, hardware: Hardware
 ) -> dict[str, int]:
-    """Bytes on one device: of weights, of prompts and responses in the cache, and of logits."""
+    """Bytes on one device, by what takes them: weights, prompts and responses (cache), logits."""
     mesh = {"fsdp": hardware.weight_parts // hardware.tensor, "tensor": hardware.tensor}
     slots = geometry.slots // hardware.shards
     column = cache_column_bytes(config, settings, hardware.tensor)

@@ -1,4 +1,4 @@
-"""How the next token is drawn: greedily, or at a temperature from the likeliest tokens.
+"""How the next token is chosen: greedily, or drawn at a temperature from the likeliest tokens.
 
 Probabilities become whole numbers (masses, in units of 2^-30) before anything is decided by them.
 Sums of whole numbers are exact in any order, so the kept set is exactly a full sort's, and the
@@ -21,9 +21,9 @@ from jaxtyping import Array, Bool, Float, Int, UInt
 from rft_jax.sampling.settings import SampleSettings
 
 ONE = 1 << 30  # the mass of probability 1
-_TOP = 128  # tokens that are looked at first on a CPU: nearly always enough for top-p
+_TOP = 128  # likeliest tokens that a CPU tries first: nearly always enough for top-p
 _ROWS_IN_CACHE = 8  # of a vocabulary of 50,000, for the bisection on a CPU
-_COLUMNS = 256  # of a block of the vocabulary when the drawn token is looked for
+_COLUMNS = 256  # of a block of the vocabulary, in the search for the drawn token
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
@@ -33,14 +33,14 @@ class Greedy:
     """The likeliest token; of equals, the one with the lowest id."""
 
     def __call__(self, bits: UInt[Array, " B"], logits: Float[Array, "B V"]) -> Int[Array, " B"]:
-        """The chosen token of every row; the random bits are not looked at."""
+        """The chosen token of every row; the random bits are ignored."""
         del bits
         return jnp.argmax(logits, axis=-1).astype(jnp.int32)
 
 
 @dataclass(frozen=True)
-class Random:
-    """A draw at a temperature from the `top_k` likeliest tokens, then from the `top_p` of those.
+class TemperatureSampling:
+    """A draw at a temperature from the `top_k` likeliest tokens, and of those the `top_p` mass.
 
     Attributes:
       temperature: above 0; logits are divided by it.
@@ -60,17 +60,17 @@ class Random:
             masses = jnp.where(top_k_mask(scaled, self.top_k), masses, 0)
         if self.top_p < 1:
             masses = jnp.where(top_p_mask(scaled, masses, self.top_p), masses, 0)
-        return draw(bits, masses)
+        return draw_tokens(bits, masses)
 
 
-Method = Greedy | Random
+Method = Greedy | TemperatureSampling
 
 
 def method_of(settings: SampleSettings) -> Method:
     """The method that the settings ask for."""
     if settings.temperature == 0:
         return Greedy()
-    return Random(settings.temperature, settings.top_k, settings.top_p)
+    return TemperatureSampling(settings.temperature, settings.top_k, settings.top_p)
 
 
 def probability_masses(logits: Float[Array, "*B V"]) -> Int[Array, "*B V"]:
@@ -99,10 +99,10 @@ def smallest_top(
 
     What a full sort would keep. All tokens where the weights sum to less.
     """
-    return jax.lax.platform_dependent(logits, weights, need, cpu=_look_at_top, default=_bisect)
+    return jax.lax.platform_dependent(logits, weights, need, cpu=_try_top, default=_bisect)
 
 
-def _look_at_top(
+def _try_top(
     logits: Float[Array, "B V"], weights: Int[Array, "B V"], need: Int[Array, " B"]
 ) -> Bool[Array, "B V"]:
     """By the few likeliest tokens alone, where they are enough in all rows; by bisection else."""
@@ -174,10 +174,10 @@ def _largest(
     return jax.lax.fori_loop(0, num_bits, try_bit, jnp.zeros(shape, jnp.uint32))
 
 
-def draw(bits: UInt[Array, " B"], masses: Int[Array, "B V"]) -> Int[Array, " B"]:
+def draw_tokens(bits: UInt[Array, " B"], masses: Int[Array, "B V"]) -> Int[Array, " B"]:
     """A token for every row with probability mass / sum of masses, by the row's own random bits.
 
-    The inverse of the cumulative sum, in whole numbers: a random one below the sum is looked for,
+    The inverse of the cumulative sum, in whole numbers: a random one below the sum is searched for,
     first among blocks of the vocabulary and then inside one. Off by less than 2^-32 a token.
     """
     rows, vocab_size = masses.shape

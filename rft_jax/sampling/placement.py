@@ -1,8 +1,8 @@
 """Where sampling runs: the mesh, and the model's weights on it.
 
-Rows (slots) lie over `data` and `fsdp`: every device draws samples of its own, with a copy of the
+Slots are split over `data` and `fsdp`: every device decodes samples of its own, with a copy of the
 weights (split over `tensor` alone). Where `shard_weights` is set, `fsdp` splits the weights too,
-and rows lie over `data` alone.
+and slots are split over `data` alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def sampling_mesh(settings: SampleSettings, mesh: MeshSettings | None) -> Mesh:
     """The mesh to sample on: this host's devices, or all hosts' with `span_hosts`.
 
     Args:
-      mesh: its sizes; None for the first device alone.
+      settings: how to sample.
+      mesh: sizes of the mesh; None for the first device alone.
     """
     if mesh is None:
         return make_mesh(MeshSettings(), jax.local_devices()[:1])
@@ -35,12 +36,12 @@ def sampling_mesh(settings: SampleSettings, mesh: MeshSettings | None) -> Mesh:
 
 
 def row_axes(settings: SampleSettings) -> tuple[str, ...]:
-    """Axes of the mesh that rows lie over."""
+    """Axes of the mesh that slots are split over."""
     return ("data",) if settings.shard_weights else ("data", "fsdp")
 
 
 def decoding_shardings(params: Any, mesh: Mesh, rows: tuple[str, ...]) -> Any:
-    """Shardings of parameters by layer: those of training, copied over the axes of the rows."""
+    """Shardings of parameters by layer: those of training, but replicated over the slots' axes."""
 
     def without_rows(sharding: NamedSharding) -> NamedSharding:
         return NamedSharding(mesh, P(*(None if axis in rows else axis for axis in sharding.spec)))
@@ -51,7 +52,7 @@ def decoding_shardings(params: Any, mesh: Mesh, rows: tuple[str, ...]) -> Any:
 def place_params(
     params: Params, num_layers: int, dtype: str, mesh: Mesh, rows: tuple[str, ...]
 ) -> Params:
-    """Parameters by layer, in the decoding dtype, where the decoding loop wants them.
+    """Parameters by layer, in the decoding dtype, sharded as the decoding loop needs them.
 
     Slicing stacked ones inside the loop would copy them in every step.
     """
@@ -65,7 +66,7 @@ def _by_layer(params: Params, num_layers: int, dtype: str) -> Params:
 
 
 def hardware_of(mesh: Mesh, rows: tuple[str, ...]) -> Hardware:
-    """What the geometry is chosen for on this mesh."""
+    """What the geometry on this mesh is chosen for."""
     device = mesh.devices.flat[0]
     shards = math.prod(mesh.shape[axis] for axis in rows)
     return Hardware(

@@ -1,4 +1,4 @@
-"""Prompts as token ids, those that are too long skipped or cut."""
+"""Prompts as token ids; those that are too long are skipped or cut."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rft_jax.tokenizers import Tokenizer
 
 @dataclass(frozen=True)
 class EncodedPrompts:
-    """Token ids of every prompt; None for one that is left out.
+    """Prompts as token ids.
 
     Attributes:
-      ids: in the order of the prompts.
-      skipped: places of those left out.
-      cut: places of those that lost their first tokens.
+      ids: of every prompt, in order; None for one that is left out.
+      skipped: indices of the prompts left out.
+      cut: indices of the prompts that lost their first tokens.
     """
 
     ids: list[list[int] | None]
@@ -25,18 +25,18 @@ class EncodedPrompts:
     cut: list[int]
 
 
-# Shorter beginnings that all prompts have (BOS, a word of the template) are read with each.
+# Shorter beginnings that all prompts have (BOS, a word of the template) are prefilled with each.
 _LEAST_COMMON = 16
 
 
 def common_start(prompts: Sequence[list[int] | None]) -> int:
     """How many tokens all prompts begin with, each having two more of its own; 0 for a few."""
-    known = [prompt for prompt in prompts if prompt is not None]
-    if not known:
+    kept = [prompt for prompt in prompts if prompt is not None]
+    if not kept:
         return 0
-    pairs = zip(min(known), max(known), strict=False)  # these two have no more in common than any
+    pairs = zip(min(kept), max(kept), strict=False)  # no two have less in common than these
     alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-    alike = min(alike, min(map(len, known)) - 2)
+    alike = min(alike, min(map(len, kept)) - 2)
     return alike if alike >= _LEAST_COMMON else 0
 
 
@@ -46,7 +46,9 @@ def encode_prompts(
     """BOS (where the model has one) and the prompt's tokens.
 
     Args:
-      max_length: most tokens, BOS included.
+      prompts: the texts.
+      tokenizer: the model's.
+      max_length: maximum tokens, BOS included.
       over_long: 'skip' leaves a longer prompt out, 'cut' keeps BOS and its last tokens.
 
     Raises:
@@ -55,16 +57,16 @@ def encode_prompts(
     bos = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
     encoded: list[list[int] | None] = []
     skipped, cut = [], []
-    for place, tokens in enumerate(tokenizer.encode_batch(prompts)):
+    for index, tokens in enumerate(tokenizer.encode_batch(prompts)):
         if not bos and not tokens:
-            raise UserError(f"prompt {place + 1} is empty, and the model has no BOS to begin with")
+            raise UserError(f"prompt {index + 1} is empty, and the model has no BOS to begin with")
         room = max_length - len(bos)
         if len(tokens) <= room:
             encoded.append(bos + tokens)
         elif over_long == "skip":
-            skipped.append(place)
+            skipped.append(index)
             encoded.append(None)
         else:
-            cut.append(place)
+            cut.append(index)
             encoded.append(bos + tokens[len(tokens) - room :])
     return EncodedPrompts(encoded, skipped, cut)

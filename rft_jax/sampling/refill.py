@@ -11,42 +11,43 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int
 
-from rft_jax.models import kv_cache
-from rft_jax.models.kv_cache import KeyValues
+from rft_jax.models.kv_cache import LayerCache, quantised
 from rft_jax.models.llama import Params
-from rft_jax.sampling.decode import apply_model, place_of
-from rft_jax.sampling.state import IDLE, Program, State, Tasks, state_specs
+from rft_jax.sampling.prefill import prefill
+from rft_jax.sampling.program import Program
+from rft_jax.sampling.state import IDLE, State, cells_of, state_specs
+from rft_jax.sampling.tasks import TaskBatch
 
-Collected = tuple[Int[Array, "rows task columns"], Float[Array, "rows task columns"]]
+Collected = tuple[Int[Array, "R task columns"], Float[Array, "R task columns"]]
 
 
 @partial(jax.jit, static_argnames="program", donate_argnames="state")
-def exchange(
-    params: Params, state: State, places: Int[Array, " rows"], tasks: Tasks, program: Program
+def refill(
+    params: Params, state: State, cells: Int[Array, " R"], tasks: TaskBatch, program: Program
 ) -> tuple[State, Collected]:
     """Takes finished tasks' tokens and log-probabilities out and puts new tasks in.
 
     Args:
-      places: `refill` for every part of the rows, each `group · prompts + number` counted within
-        its part; one past the last stands for none.
-      tasks: one for each of those places; a row of count 0 leaves its place empty.
+      cells: `geometry.refill` for every shard, each as `group · prompts + number` counted within
+        its shard; one past the last stands for none.
+      tasks: one for each of those cells; a row of count 0 leaves its cell empty.
     """
     rows = P(program.row_axes)
     specs = state_specs(state, program.row_axes)
     function = program.sharded(
-        partial(_exchange, program=program),
+        partial(_refill, program=program),
         inputs=(P(), specs, rows, rows),
         outputs=(specs, P()),
     )
-    return function(params, state, places, tasks)
+    return function(params, state, cells, tasks)
 
 
-def _exchange(
-    params: Params, state: State, places: Int[Array, " R"], tasks: Tasks, program: Program
+def _refill(
+    params: Params, state: State, cells: Int[Array, " R"], tasks: TaskBatch, program: Program
 ) -> tuple[State, Collected]:
-    """The exchange of one part's rows; what is taken out is brought to all parts."""
+    """The refill of one shard's rows; what is taken out is gathered from all shards."""
     geometry = program.local
-    group, number = places // geometry.prompts, places % geometry.prompts
+    group, number = cells // geometry.prompts, cells % geometry.prompts
 
     def put(old: Array, new: Any) -> Array:
         return old.at[group, number].set(new, mode="drop")
@@ -55,21 +56,28 @@ def _exchange(
         rows = jnp.where(number == which, group, geometry.groups)
         return old.at[rows].set(new, mode="drop")
 
+    def put_prompts(layer: LayerCache, new: Any) -> LayerCache:
+        stored = enumerate(layer.prefix)
+        return replace(
+            layer,
+            prefix=tuple(jax.tree.map(partial(put_prefix, i), old, new) for i, old in stored),
+        )
+
     def take(old: Array, nothing: float) -> Array:
         taken = old.at[group, number].get(mode="fill", fill_value=nothing)
         return jax.lax.all_gather(taken, program.row_axes, tiled=True)
 
-    prompts = _prefill(params, jnp.asarray(tasks.prompts), state.cache.common, program)
+    layers = state.cache.by_layer
+    common = [layer.common for layer in layers]
+    prompts = prefill(params, jnp.asarray(tasks.prompts), common, program)
     if geometry.int8:
-        prompts = tuple(map(kv_cache.quantised, prompts))
-    prefix = tuple(
-        tuple(jax.tree.map(partial(put_prefix, i), old, new) for i, old in enumerate(stored))
-        for stored, new in zip(state.cache.prefix, prompts, strict=True)
-    )
+        prompts = tuple(map(quantised, prompts))
     lengths = put(state.cache.prefix_lengths, tasks.prompt_lengths)
     new = replace(
         state,
-        cache=replace(state.cache, prefix=prefix, prefix_lengths=lengths),
+        cache=replace(
+            state.cache, layers=tuple(map(put_prompts, layers, prompts)), prefix_lengths=lengths
+        ),
         last_tokens=put(state.last_tokens, tasks.last_tokens),
         keys=put(state.keys, tasks.keys),
         first=put(state.first, tasks.first),
@@ -81,45 +89,14 @@ def _exchange(
     return new, (take(state.tokens, -1), take(state.logprobs, 0))
 
 
-@partial(jax.jit, static_argnames="program", donate_argnames="state")
-def read_common(
-    params: Params, state: State, tokens: Int[Array, " common"], program: Program
-) -> State:
-    """Reads what all prompts begin with into the cache."""
-
-    def read(params: Params, state: State, tokens: Array) -> State:
-        nothing = kv_cache.empty_cache(program.config, 1, 0).common
-        common = _prefill(params, tokens[None], nothing, program)
-        return replace(state, cache=replace(state.cache, common=common))
-
-    specs = state_specs(state, program.row_axes)
-    return program.sharded(read, inputs=(P(), specs, P()), outputs=specs)(params, state, tokens)
-
-
-def _prefill(
-    params: Params, prompts: Int[Array, "rows P"], common: Any, program: Program
-) -> tuple[KeyValues, ...]:
-    """Every layer's keys and values of the prompts.
-
-    Args:
-      common: what stands before them, see `KVCache.common`.
-    """
-    rows, columns = prompts.shape
-    collecting = replace(kv_cache.empty_cache(program.config, rows, 0), common=common)
-    positions = common[0].num_columns + jnp.arange(columns)
-    positions = jnp.broadcast_to(positions, (rows, columns))
-    _, cache = apply_model(params, prompts, positions, collecting, program)
-    return tuple(blocks[0] for blocks in cache.suffix)
-
-
 @partial(jax.jit, static_argnames="program")
-def drawn_so_far(
+def tokens_so_far(
     state: State, program: Program
 ) -> tuple[Int[Array, "slots columns"], Bool[Array, " slots"]]:
-    """The tokens of the sample that each slot is drawing, -1 behind them; whether it draws one."""
+    """The tokens of the sample that each slot decodes, -1 behind them; whether it decodes one."""
 
-    def look(state: State) -> tuple[Array, Array]:
-        tokens = state.tokens[*place_of(state), jnp.maximum(state.sample, 0)]
+    def read(state: State) -> tuple[Array, Array]:
+        tokens = state.tokens[*cells_of(state), jnp.maximum(state.sample, 0)]
         active = state.sample != IDLE
         return (
             jax.lax.all_gather(tokens, program.row_axes, tiled=True),
@@ -127,19 +104,19 @@ def drawn_so_far(
         )
 
     specs = state_specs(state, program.row_axes)
-    return program.sharded(look, inputs=(specs,), outputs=P())(state)
+    return program.sharded(read, inputs=(specs,), outputs=P())(state)
 
 
 @partial(jax.jit, static_argnames="program", donate_argnames="state")
 def end_samples(state: State, slots: Bool[Array, " slots"], program: Program) -> State:
-    """Ends the samples of these slots where they are."""
+    """Ends the samples of these slots as they are now."""
 
     def end(state: State, slots: Array) -> State:
         return replace(
             state,
             cache=replace(state.cache, lengths=jnp.where(slots, 0, state.cache.lengths)),
             sample=jnp.where(slots, IDLE, state.sample),
-            finished=state.finished.at[place_of(state)].add(slots.astype(jnp.int32)),
+            finished=state.finished.at[cells_of(state)].add(slots.astype(jnp.int32)),
         )
 
     specs = state_specs(state, program.row_axes)

@@ -1,23 +1,22 @@
-"""What is asked of the decoder, what comes back, and what is counted meanwhile."""
+"""What the scheduler is asked for, what it returns, and what it counts meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
 
 import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """Samples to draw for one prompt.
+    """Samples wanted of one prompt.
 
     Attributes:
       index: the caller's number for it.
       prompt: token ids, at least one.
-      key: that all its draws come from, see `methods.problem_key`.
-      num_samples: how many, with indices from `first` on.
+      key: decides all its random draws, see `methods.problem_key`.
+      num_samples: how many samples, with indices from `first` on.
       first: the first sample's index.
     """
 
@@ -28,31 +27,42 @@ class Request:
     first: int = 0
 
 
-class Source(Protocol):
-    """Where requests come from that depend on what was drawn before."""
-
-    @property
-    def open(self) -> bool:
-        """Whether there may be more, once what is under way outside has been decided."""
-
-    def further(self, wait: bool) -> list[Request]:
-        """Requests that have come up since; waits for a decision when told to."""
-
-
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """One sample: its tokens and their log-probabilities at temperature 1."""
+class SampledTokens:
+    """One sample as token ids.
+
+    Attributes:
+      tokens: ids, an end token included; up to the end of the first stop string.
+      logprobs: their log-probabilities at temperature 1.
+      stopped: whether it ended at an end token or a stop string, not at the length limit.
+    """
 
     tokens: np.ndarray
     logprobs: np.ndarray
+    stopped: bool
 
 
-Finished = tuple[Request, list[Drawn]]
+Finished = tuple[Request, list[SampledTokens]]
+
+# Requests that finished ones led to. Called with True when there is nothing else to do: then it
+# waits until some are decided, and returns none only if no more can come.
+Further = Callable[[bool], list[Request]]
 
 
 @dataclass
 class Counters:
-    """What was done so far; seconds are of the whole `run`, steps and slots of the decoding."""
+    """What was done so far.
+
+    Attributes:
+      requests: requests finished.
+      samples: samples finished.
+      tokens: tokens of finished samples.
+      prefills: prompts prefilled.
+      steps: decoding steps.
+      slot_steps: steps summed over all slots.
+      busy_slot_steps: steps of slots that had a sample to decode.
+      seconds: wall-clock seconds of the whole run.
+    """
 
     requests: int = 0
     samples: int = 0
@@ -65,10 +75,10 @@ class Counters:
 
     @property
     def utilisation(self) -> float:
-        """Share of all slots' steps in which a token was drawn that counts."""
+        """Fraction of all slots' steps in which a slot had a sample to decode."""
         return self.busy_slot_steps / max(self.slot_steps, 1)
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """What is shown beside the progress."""
         seconds = max(self.seconds, 1e-9)
         return {

@@ -1,195 +1,215 @@
-"""Drawing for the problems of one part of a run, into parts that survive an interruption."""
+"""`rft sample`: samples of every problem, in sorted files of one row a sample."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from rft_jax.devices.distributed import wait_for_all
+from rft_jax.checkpoints.load import load_model
+from rft_jax.data.sources import load_problems
+from rft_jax.devices.distributed import initialize, is_main, open_shared_output, wait_for_all
+from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import Preempted
+from rft_jax.files.identity import input_identity
+from rft_jax.files.jsonl import write_json
+from rft_jax.files.outputs import OutputFolder
 from rft_jax.progress import Progress
-from rft_jax.records import Problem, Sample, to_row
-from rft_jax.sampling.budgets import Judges, UntilEnough, allot
-from rft_jax.sampling.engine import Sampler
+from rft_jax.prompts import get_template
+from rft_jax.records import Problem, Sample, parse_sample, to_row
+from rft_jax.sampling.budget import Budget, MakeBudget
 from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.methods import problem_key
-from rft_jax.sampling.parts import Parts, merge
-from rft_jax.sampling.requests import Request, Source
+from rft_jax.sampling.placement import sampling_mesh
+from rft_jax.sampling.requests import Further, Request
+from rft_jax.sampling.run_record import report_over_long, settle_geometry
+from rft_jax.sampling.sampler import Sampler
+from rft_jax.sampling.segments import Segments, remove_segments
+from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.shares import Share
+from rft_jax.signals import sigterm_flag
 
 
-@dataclass(frozen=True)
-class Run:
-    """What stays the same while a part's samples are drawn.
+def sample(
+    model: str,
+    problems: str,
+    output: str,
+    name: str | None,
+    settings: SampleSettings,
+    mesh: MeshSettings | None = None,
+    make_budget: MakeBudget | None = None,
+    config_text: str = "",
+) -> None:
+    """Samples every problem.
 
-    Attributes:
-      folder: the output folder.
-      name: of the model, in every sample.
-      sampler: model and settings.
-      geometry: of the run.
-      share: this process's part.
-      problems: all problems of the run, in order.
-      prompts: their token ids; None for one that is left out.
-      stopped: whether SIGTERM has come.
+    Run again after an interruption, it resumes where it stopped and leaves the same files.
+
+    Args:
+      model: a model folder.
+      problems: a JSONL file or a named data set.
+      output: folder for the samples, `run.json` and `timing.json`.
+      name: what the samples' `model` field says; None for the model folder's name.
+      settings: how to sample.
+      mesh: sizes of the device mesh; None for one device.
+      make_budget: decides how many samples each problem gets; None for `settings.num_samples`.
+      config_text: the resolved settings as a gin file, written into the output.
+
+    Raises:
+      UserError: model, problems, folder and settings don't fit each other.
+      Preempted: SIGTERM came; what was sampled is saved.
+    """
+    initialize()
+    share = Share.of_this_process(settings.span_hosts)
+    name = name or Path(model).resolve().name
+    inputs = {"model": input_identity(model), "problems": input_identity(problems)}
+    identity = inputs | {"name": name} | asdict(settings)
+    with open_shared_output(output, identity, config_text) as folder, sigterm_flag() as stopped:
+        if folder.is_complete:
+            if is_main():
+                print(f"sample: {output} is finished already")
+            return
+        chosen = load_problems(problems)[: settings.limit or None]
+        devices = sampling_mesh(settings, mesh)
+        loaded = load_model(model, devices, dtype=settings.dtype, param_dtype=settings.dtype)
+        template = get_template(settings.template) if settings.template else loaded.template
+        sampler = Sampler(loaded, loaded.tokenizer, settings, devices)
+        encoded = sampler.encode([template.render(one.question) for one in chosen])
+        preferred = sampler.geometry(encoded=encoded)
+        geometry = settle_geometry(folder.path, preferred, identity, share)
+        if share.leads:
+            print(f"sample: {sampler.describe_memory(geometry)}", flush=True)
+            report_over_long(folder.path, chosen, encoded, geometry, settings)
+        pairs = zip(chosen, encoded.ids, strict=True)
+        prompts = [(problem, ids) for problem, ids in pairs if ids is not None]
+        _Run(folder.path, name, sampler, geometry, share, prompts, stopped).sample(make_budget)
+        _finish(folder, share, sampler)
+
+
+def _finish(folder: OutputFolder, share: Share, sampler: Sampler) -> None:
+    """The leading process marks the folder finished, once all files are there."""
+    wait_for_all("all samples merged", folder.path)
+    if share.leads:
+        write_json(folder.path / "timing.json", sampler.counters.to_json())
+        share.remove_other_files(folder.path)
+        folder.commit()
+        remove_segments(folder.path)
+    wait_for_all("finished", folder.path)
+
+
+class _Run:
+    """Samples this process's problems into segments, then writes its sorted file.
+
+    Problems go by their index among those that are sampled.
     """
 
-    folder: Path
-    name: str
-    sampler: Sampler
-    geometry: Geometry
-    share: Share
-    problems: list[Problem]
-    prompts: list[list[int] | None]
-    stopped: Callable[[], bool]
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        sampler: Sampler,
+        geometry: Geometry,
+        share: Share,
+        prompts: Sequence[tuple[Problem, list[int]]],
+        stopped: Callable[[], bool],
+    ) -> None:
+        self._folder, self._name, self._sampler, self._geometry = folder, name, sampler, geometry
+        self._share, self._stopped = share, share.agreed(stopped)
+        self._prompts = prompts
+        self._own = share.own(len(prompts))
+        self._segments = Segments(folder, share.shard_name)
+        self._counts = {i: self._segments.count(prompts[i][0].id) for i in self._own}
+        wait_for_all("segments read", folder)
 
-    def draw(self) -> None:
-        """Draws what no earlier run has drawn, and writes this part's sorted file."""
-        settings = self.sampler.settings
-        first, rest = Parts(self._parts / "first"), Parts(self._parts / "rest")
-        wait_for_all("parts read", self.folder)
-        if settings.budget == "until":
-            self._until_enough(first)
-        elif settings.budget == "difficulty":
-            self._fixed(first, dict.fromkeys(self._own, settings.round_size), 0)
-            wait_for_all("first round drawn", self.folder)
-            self._fixed(rest, self._by_difficulty(first), settings.round_size)
-        else:
-            self._fixed(first, dict.fromkeys(self._own, settings.num_samples), 0)
-        if self.share.writes:
-            ids = [problem.id for problem in self.problems]
-            merge([first, rest], self.folder / self.share.file_name, ids)
+    def sample(self, make_budget: MakeBudget | None) -> None:
+        """Samples what earlier starts have not, and writes this process's file."""
+        try:
+            if make_budget is None:
+                kept = self._sample_fixed(self._sampler.settings.num_samples)
+            else:
+                problems = [problem for problem, _ in self._prompts]
+                with closing(make_budget(problems, self._own, self._sum_over_processes)) as budget:
+                    kept = self._sample_by(budget)
+        finally:
+            self._segments.flush()
+        if self._share.writes:
+            counts = {self._prompts[index][0].id: kept[index] for index in self._own}
+            self._segments.merge(self._folder / self._share.file_name, counts)
 
-    def remove_other_divisions(self) -> None:
-        """Removes what earlier starts with more or fewer processes have merged."""
-        for file in self.folder.glob("samples-*.jsonl"):
-            if not file.stem.endswith(f"-of-{self.share.count:05d}"):
-                file.unlink()
+    def _sample_fixed(self, num_samples: int) -> dict[int, int]:
+        """As many samples of every problem; returns how many are kept of each."""
+        total = num_samples * len(self._own)
+        requests = [self._request(index, num_samples) for index in self._own]
+        requests = [request for request in requests if request.num_samples > 0]
+        done = total - sum(request.num_samples for request in requests)
+        with Progress(self._share.label, total, "samples", initial=done) as progress:
+            for request, _ in self._finished(requests):
+                done += request.num_samples
+                progress.update(done, **self._sampler.counters.metrics())
+        return dict.fromkeys(self._own, num_samples)
 
-    def remove_parts(self) -> None:
-        """Removes the parts, all of which the sorted files hold."""
-        shutil.rmtree(self.folder / "parts", ignore_errors=True)
+    def _sample_by(self, budget: Budget) -> dict[int, int]:
+        """As many samples as the budget decides; returns how many are kept of each problem."""
+        kept: dict[int, int] = {}
 
-    @property
-    def _parts(self) -> Path:
-        return self.folder / "parts" / self.share.place
+        def further(wait: bool) -> list[Request]:
+            while True:
+                decided = budget.decide(wait)
+                more = {i: total for i, total in decided.items() if total > self._counts[i]}
+                kept.update({i: total for i, total in decided.items() if i not in more})
+                if more or not (wait and decided):
+                    return [self._request(index, total) for index, total in more.items()]
 
-    @property
-    def _own(self) -> list[int]:
-        """Places of this part's problems, those left out not among them."""
-        first, end = self.share.bounds(len(self.problems))
-        return [place for place in range(first, end) if self.prompts[place] is not None]
+        self._add_saved(budget)
+        first = [i for i in self._own if self._counts[i] == 0]
+        requests = [self._request(index, budget.first_round) for index in first]
+        counters = self._sampler.counters
+        with Progress(self._share.label, len(self._own), "problems") as progress:
+            for request, samples in self._finished(requests, further):
+                budget.add(request.index, samples)
+                progress.update(len(kept), samples=counters.samples, **counters.metrics())
+            # Some problems are decided after the last sample.
+            progress.update(len(kept), samples=counters.samples, **counters.metrics())
+        return kept
 
-    def _fixed(self, parts: Parts, counts: Mapping[int, int], first: int) -> None:
-        """That many samples, from index `first` on, for each of the problems."""
-        done = parts.done
-        requests = [
-            self._request(place, first, count)
-            for place, count in counts.items()
-            if self.problems[place].id not in done
-        ]
-        total = sum(counts.values())
-        before = total - sum(request.num_samples for request in requests)
-        with Progress(self.share.label, total, "samples", initial=before) as progress:
-            try:
-                for request, samples in self._drawn(requests):
-                    self._save(parts, samples)
-                    before += request.num_samples
-                    progress.update(before, **self.sampler.counters.figures())
-            finally:
-                parts.flush()
+    def _add_saved(self, budget: Budget) -> None:
+        """Hands over the samples of earlier starts; of an incomplete first round, none."""
+        ids = [self._prompts[index][0].id for index in self._own]
+        for index, rows in zip(self._own, self._segments.in_order(ids), strict=True):
+            if self._counts[index] < budget.first_round:
+                self._counts[index] = 0
+            else:
+                saved = rows[: self._counts[index]]
+                budget.add(index, [parse_sample(row, "a segment") for row in saved])
 
-    def _until_enough(self, parts: Parts) -> None:
-        """Rounds of samples until each problem has enough distinct correct ones."""
-        settings, done = self.sampler.settings, parts.done
-        places = [place for place in self._own if self.problems[place].id not in done]
-        answers = {place: self.problems[place].answer for place in places}
-        requests = [self._request(place, 0, settings.samples_at_a_time) for place in places]
-        number = len(self._own) - len(places)
-        with (
-            closing(Judges()) as judges,
-            Progress(self.share.label, len(self._own), "problems", initial=number) as progress,
-        ):
-            budget = UntilEnough(answers, settings, judges)
-            try:
-                for request, samples in self._drawn(requests, _Rounds(budget, self._request)):
-                    budget.add(request.index, samples)
-                    number += self._save_decided(parts, budget)
-                    progress.update(number, **self.sampler.counters.figures())
-                self._save_decided(parts, budget)
-            finally:
-                parts.flush()
+    def _request(self, index: int, total: int) -> Request:
+        """What the problem lacks for so many samples."""
+        problem, prompt = self._prompts[index]
+        have = self._counts[index]
+        key = problem_key(self._sampler.settings.seed, problem.id)
+        return Request(index, prompt, key, total - have, have)
 
-    def _save_decided(self, parts: Parts, budget: UntilEnough) -> int:
-        decided = budget.decided()
-        for samples in decided:
-            self._save(parts, samples)
-        return len(decided)
-
-    def _by_difficulty(self, first: Parts) -> dict[int, int]:
-        """How many more samples each problem gets: in proportion to the wrong ones so far."""
-        settings = self.sampler.settings
-        wrong = self.share.sum_over_parts(self._count_wrong(first))
-        asked = sum(prompt is not None for prompt in self.prompts)
-        total = int(settings.average * asked) - settings.round_size * asked
-        more = allot(wrong.tolist(), total, settings.num_samples - settings.round_size)
-        return {place: more[place] for place in self._own if more[place]}
-
-    def _count_wrong(self, parts: Parts) -> np.ndarray:
-        """Wrong samples of each problem; 0 for those of other processes."""
-        wrong = np.zeros(len(self.problems), np.int64)
-        own = self._own
-        rows_by_problem = parts.in_order([self.problems[place].id for place in own])
-        with closing(Judges()) as judges:
-            for place, rows in zip(own, rows_by_problem, strict=True):
-                drawn = [(row["response"], row["finish_reason"]) for row in rows]
-                judges.ask(place, (self.problems[place].answer, drawn))
-            while judges.busy:
-                for place, keys in judges.answers(wait=True):
-                    wrong[place] = sum(key is None for key in keys)
-        return wrong
-
-    def _request(self, place: int, first: int, count: int) -> Request:
-        prompt = self.prompts[place]
-        assert prompt is not None
-        key = problem_key(self.sampler.settings.seed, self.problems[place].id)
-        return Request(place, prompt, key, count, first)
-
-    def _drawn(
-        self, requests: Iterable[Request], source: Source | None = None
+    def _finished(
+        self, requests: Sequence[Request], further: Further = lambda _wait: []
     ) -> Iterator[tuple[Request, list[Sample]]]:
-        """Finished requests and their samples.
+        """Finished requests and their samples, which are saved.
 
         Raises:
           Preempted: SIGTERM came.
         """
-        stopped = self.share.agreed(self.stopped)
-        for finished in self.sampler.draw(requests, self.geometry, source=source):
-            for request, drawn in finished:
-                problem = self.problems[request.index]
-                yield request, self.sampler.to_samples(drawn, problem.id, self.name, request.first)
-            if stopped():
-                raise Preempted(f"stopped with {self.sampler.counters.samples} samples drawn")
+        for finished in self._sampler.run(requests, self._geometry, further=further):
+            for request, sampled in finished:
+                problem, _ = self._prompts[request.index]
+                samples = self._sampler.to_samples(sampled, problem.id, self._name, request.first)
+                self._counts[request.index] += len(samples)
+                if self._share.writes:
+                    self._segments.add(map(to_row, samples))
+                yield request, samples
+            if self._stopped():
+                raise Preempted(f"stopped after {self._sampler.counters.samples} samples")
 
-    def _save(self, parts: Parts, samples: Iterable[Sample]) -> None:
-        if self.share.writes:
-            parts.add(map(to_row, samples))
-
-
-@dataclass(frozen=True)
-class _Rounds:
-    """Further rounds, as requests."""
-
-    budget: UntilEnough
-    request: Callable[[int, int, int], Request]
-
-    @property
-    def open(self) -> bool:
-        return self.budget.open
-
-    def further(self, wait: bool) -> list[Request]:
-        return [self.request(*more) for more in self.budget.decide(wait)]
+    def _sum_over_processes(self, values: Sequence[int]) -> list[int]:
+        wait_for_all("first round sampled", self._folder)
+        return self._share.sum_over_shares(np.asarray(values)).tolist()

@@ -1,4 +1,4 @@
-"""`run.json`: what a sampling run was made with, and its geometry, which a resumed run keeps."""
+"""`run.json`: what a run sampled with, and its geometry, which a resumed run keeps."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rft_jax.installation import versions
 from rft_jax.records import Problem
 from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.prompt_tokens import EncodedPrompts
+from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.shares import Share
 
 RUN = "run.json"
@@ -22,7 +23,14 @@ RUN = "run.json"
 def settle_geometry(
     folder: Path, chosen: Geometry, settings: dict[str, Any], share: Share
 ) -> Geometry:
-    """The geometry of the run's first start, which writes it with settings and versions."""
+    """The geometry of the run's first start, which writes it with settings and versions.
+
+    Args:
+      folder: the run's.
+      chosen: the geometry for a first start.
+      settings: everything that the run was started with.
+      share: this process's.
+    """
     path = folder / RUN
     if path.exists():
         return Geometry.from_json(read_json(path)["geometry"])
@@ -40,16 +48,20 @@ def settle_geometry(
 
 
 def report_over_long(
-    folder: Path, problems: Sequence[Problem], encoded: EncodedPrompts, geometry: Geometry
+    folder: Path,
+    problems: Sequence[Problem],
+    encoded: EncodedPrompts,
+    geometry: Geometry,
+    settings: SampleSettings,
 ) -> None:
     """Writes the ids of problems whose prompts were too long into `run.json`, and says how many.
 
     Raises:
-      UserError: no prompt is left.
+      UserError: all prompts are too long.
     """
     longest = geometry.max_prompt_length
-    places = {"skipped": encoded.skipped, "cut": encoded.cut}
-    names = {what: [problems[i].id for i in where] for what, where in places.items()}
+    indices = {"skipped": encoded.skipped, "cut": encoded.cut}
+    names = {what: [problems[i].id for i in found] for what, found in indices.items()}
     for what, ids in names.items():
         if ids:
             print(
@@ -59,7 +71,8 @@ def report_over_long(
             )
     if len(encoded.skipped) == len(problems):
         raise UserError(
-            f"every prompt is longer than {longest} tokens; raise sample.max_prompt_length, "
-            "lower sample.max_new_tokens, or set sample.over_long = 'cut'"
+            f"every prompt is longer than {longest} tokens; raise {settings.gin_name}."
+            f"max_prompt_length, lower {settings.gin_name}.max_new_tokens, or set "
+            "sample.over_long = 'cut'"
         )
     write_json(folder / RUN, read_json(folder / RUN) | {"over_long": names})

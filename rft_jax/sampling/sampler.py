@@ -1,90 +1,196 @@
-"""`rft sample`: samples for every problem, into sorted files of one row a sample."""
+"""Sampling for prompts at hand.
+
+model = load_model("runs/quickstart/sft")
+sampler = Sampler(model, model.tokenizer)
+samples = sampler.sample(["How many …?"], k=4, temperature=0.7)
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
 
-from rft_jax.checkpoints.load import load_model
-from rft_jax.data.sources import load_problems
-from rft_jax.devices.distributed import initialize, is_main, open_shared_output, wait_for_all
-from rft_jax.devices.mesh_settings import MeshSettings
+import numpy as np
+from jax.sharding import Mesh
+
 from rft_jax.errors import UserError
-from rft_jax.files.identity import input_identity
-from rft_jax.files.jsonl import write_json
-from rft_jax.files.outputs import OutputFolder
-from rft_jax.prompts import get_template
-from rft_jax.sampling.engine import Sampler
-from rft_jax.sampling.placement import sampling_mesh
-from rft_jax.sampling.run import Run
-from rft_jax.sampling.run_record import report_over_long, settle_geometry
+from rft_jax.models.config import LlamaConfig
+from rft_jax.models.llama import Params
+from rft_jax.records import Sample
+from rft_jax.sampling.geometry import Geometry, choose_geometry, describe_memory, memory_needed
+from rft_jax.sampling.methods import method_of, problem_key
+from rft_jax.sampling.placement import hardware_of, place_params, row_axes, sampling_mesh
+from rft_jax.sampling.program import Program, decoding_config
+from rft_jax.sampling.prompt_tokens import EncodedPrompts, common_start, encode_prompts
+from rft_jax.sampling.requests import Counters, Finished, Further, Request, SampledTokens
+from rft_jax.sampling.scheduler import Scheduler
 from rft_jax.sampling.settings import SampleSettings
-from rft_jax.sampling.shares import Share
-from rft_jax.signals import sigterm_flag
-
-__all__ = ["Sampler", "sample"]
+from rft_jax.sampling.stops import StopStrings
+from rft_jax.tokenizers import Tokenizer
 
 
-def sample(
-    model: str,
-    problems: str,
-    output: str,
-    name: str | None,
-    settings: SampleSettings,
-    mesh: MeshSettings | None = None,
-    config_text: str = "",
-) -> None:
-    """Draws samples for every problem.
+class Model(Protocol):
+    """What is sampled from; `checkpoints.load.LoadedModel` is one."""
 
-    Run again after an interruption, it goes on where it stopped and leaves the same files.
+    @property
+    def config(self) -> LlamaConfig:
+        """The model's shape."""
+
+    @property
+    def params(self) -> Params:
+        """Its parameters, layers stacked."""
+
+
+class Sampler:
+    """Samples from one model.
 
     Args:
-      model: a model folder.
-      problems: a JSONL file or a named data set.
-      output: folder for the samples, `run.json` and `timing.json`.
-      name: what the samples' `model` says; None for the model folder's name.
-      settings: what is drawn.
-      mesh: sizes of the device mesh.
-      config_text: the resolved settings as a gin file, written into the output.
+      model: configuration and parameters.
+      tokenizer: the model's.
+      settings: those of every call; None for the defaults.
+      mesh: the devices; None for the first one.
 
-    Raises:
-      UserError: model, problems, folder and settings don't fit each other.
-      Preempted: SIGTERM came; what was drawn is saved.
+    Attributes:
+      counters: what all calls together have done.
     """
-    initialize()
-    share = Share.of_this_process(settings.span_hosts)
-    if settings.budget == "until" and share.processes > share.count:
-        raise UserError("sample.budget = 'until' needs sample.span_hosts = False")
-    name = name or Path(model).resolve().name
-    inputs = {"model": input_identity(model), "problems": input_identity(problems)}
-    identity = inputs | {"name": name} | asdict(settings)
-    with open_shared_output(output, identity, config_text) as folder, sigterm_flag() as stopped:
-        if folder.is_complete:
-            if is_main():
-                print(f"sample: {output} is finished already")
-            return
-        asked = load_problems(problems)[: settings.limit or None]
-        devices = sampling_mesh(settings, mesh)
-        loaded = load_model(model, devices, dtype=settings.dtype, param_dtype=settings.dtype)
-        template = get_template(settings.template) if settings.template else loaded.template
-        sampler = Sampler(loaded, loaded.tokenizer, settings, devices)
-        encoded = sampler.encode([template.render(one.question) for one in asked])
-        chosen = sampler.geometry(encoded=encoded)
-        geometry = settle_geometry(folder.path, chosen, identity, share)
-        if share.leads:
-            print(f"sample: {sampler.describe_memory(geometry)}", flush=True)
-            report_over_long(folder.path, asked, encoded, geometry)
-        run = Run(folder.path, name, sampler, geometry, share, asked, encoded.ids, stopped)
-        run.draw()
-        _finish(folder, run)
 
+    def __init__(
+        self,
+        model: Model,
+        tokenizer: Tokenizer,
+        settings: SampleSettings | None = None,
+        mesh: Mesh | None = None,
+    ) -> None:
+        self.settings = settings or SampleSettings()
+        self.config = model.config
+        self.tokenizer = tokenizer
+        self.counters = Counters()
+        self._mesh = mesh or sampling_mesh(self.settings, None)
+        self._row_axes = row_axes(self.settings)
+        self._hardware = hardware_of(self._mesh, self._row_axes)
+        self._params = place_params(
+            model.params, model.config.num_layers, self.settings.dtype, self._mesh, self._row_axes
+        )
 
-def _finish(folder: OutputFolder, run: Run) -> None:
-    """The leading process marks the folder finished, once all parts are."""
-    wait_for_all("all parts drawn", folder.path)
-    if run.share.leads:
-        write_json(folder.path / "timing.json", run.sampler.counters.to_json())
-        run.remove_other_divisions()
-        folder.commit()
-        run.remove_parts()
-    wait_for_all("finished", folder.path)
+    def sample(self, prompts: Sequence[str], k: int = 1, **changes: Any) -> list[list[Sample]]:
+        """k samples of each prompt, in the order of the prompts; none of one that is too long.
+
+        A prompt's samples depend on the seed and on its text alone: the same prompt twice gives the
+        same samples twice.
+
+        Args:
+          prompts: used as they are; `Template.render` makes one of a question.
+          k: samples of each prompt.
+          changes: settings for this call, such as `temperature` or `seed`.
+        """
+        settings = replace(self.settings, num_samples=k, **changes)
+        encoded = self.encode(prompts, settings)
+        geometry = self.geometry(settings, encoded)
+        requests = [
+            Request(index, ids, problem_key(settings.seed, prompts[index]), k)
+            for index, ids in enumerate(encoded.ids)
+            if ids is not None
+        ]
+        samples: list[list[Sample]] = [[] for _ in prompts]
+        for finished in self.run(requests, geometry, settings):
+            for request, sampled in finished:
+                prompt = prompts[request.index]
+                samples[request.index] = self.to_samples(sampled, prompt, settings=settings)
+        return samples
+
+    def geometry(
+        self, settings: SampleSettings | None = None, encoded: EncodedPrompts | None = None
+    ) -> Geometry:
+        """The geometry for these settings on this mesh.
+
+        Args:
+          settings: None for the sampler's own.
+          encoded: all prompts, for `common_prefix`.
+        """
+        settings = settings or self.settings
+        common = common_start(encoded.ids) if encoded and settings.common_prefix else 0
+        return choose_geometry(self.config, settings, self._hardware, common)
+
+    def describe_memory(self, geometry: Geometry) -> str:
+        """What the geometry takes of a device's memory, in one line."""
+        needed = memory_needed(self.config, self.settings, geometry, self._hardware)
+        return describe_memory(needed, geometry, self._hardware)
+
+    def encode(
+        self, prompts: Sequence[str], settings: SampleSettings | None = None
+    ) -> EncodedPrompts:
+        """Prompts as token ids, those that are too long treated as the settings say."""
+        settings = settings or self.settings
+        longest = self.geometry(settings).max_prompt_length
+        return encode_prompts(prompts, self.tokenizer, longest, settings.over_long)
+
+    def run(
+        self,
+        requests: Iterable[Request],
+        geometry: Geometry,
+        settings: SampleSettings | None = None,
+        further: Further = lambda _wait: [],
+    ) -> Iterator[list[Finished]]:
+        """Token ids for requests as they are finished; see `Scheduler.run`."""
+        settings = settings or self.settings
+        program = Program(
+            config=decoding_config(self.config, settings.dtype),
+            method=method_of(settings),
+            eos_ids=tuple(sorted(self.tokenizer.eos_ids)),
+            geometry=geometry,
+            mesh=self._mesh,
+            row_axes=self._row_axes,
+        )
+        stops = self._stops(settings) if settings.stop else None
+        return Scheduler(self._params, program, stops, self.counters).run(requests, further)
+
+    def _stops(self, settings: SampleSettings) -> StopStrings:
+        return StopStrings(self.tokenizer.decode, settings.stop)
+
+    def to_samples(
+        self,
+        sampled: Sequence[SampledTokens],
+        identity: str,
+        model: str = "",
+        first: int = 0,
+        settings: SampleSettings | None = None,
+    ) -> list[Sample]:
+        """Records of one problem's samples.
+
+        Args:
+          sampled: their tokens, in order.
+          identity: the problem's id.
+          model: what the records' `model` field says.
+          first: the first sample's index.
+          settings: those they were sampled with; None for the sampler's own.
+
+        Raises:
+          UserError: the logits that they were sampled from are NaN or infinite.
+        """
+        settings = settings or self.settings
+        stops = self._stops(settings)
+        samples = []
+        for number, one in enumerate(sampled, start=first):
+            logprob = float(np.sum(one.logprobs, dtype=np.float64))
+            if not math.isfinite(logprob):
+                raise UserError(
+                    f"{identity!r:.60}, sample {number}: the model's logits are NaN or infinite; "
+                    f"its weights are damaged, or {settings.gin_name}.dtype = {settings.dtype!r} "
+                    "is too small"
+                )
+            tokens = one.tokens.tolist()
+            samples.append(
+                Sample(
+                    id=identity,
+                    sample=number,
+                    model=model,
+                    seed=settings.seed,
+                    response=stops.text(tokens),
+                    tokens=tuple(tokens),
+                    finish_reason="stop" if one.stopped else "length",
+                    logprob=logprob,
+                )
+            )
+        return samples

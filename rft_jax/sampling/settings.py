@@ -1,54 +1,116 @@
-"""Settings of `rft sample`."""
+"""Settings of `rft sample`, and those that it shares with `rft evaluate`."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, NoReturn
 
 from rft_jax.errors import UserError
 
 OVER_LONG = ("skip", "cut")
-BUDGETS = ("fixed", "until", "difficulty")
+BUDGETS = ("fixed", "uniform", "proportional")
+_FORMER_BUDGETS = ("until", "difficulty")  # names up to version 0.1.0 of the last two
 DTYPES = ("float32", "bfloat16")
 # Logits divided by much less are so far apart that float32 cannot tell their differences.
 _LEAST_TEMPERATURE = 1e-4
 
 
 @dataclass(frozen=True)
-class SampleSettings:
-    """What is drawn, and how the device's memory is divided; the defaults are the paper's.
+class DecodingSettings:
+    """How responses are sampled from a model, whichever command does it.
 
     Attributes:
-      num_samples: samples a problem; with another budget than 'fixed' the most it can get.
-      budget: 'fixed' gives every problem num_samples; 'until' stops at `enough` distinct correct
-        paths; 'difficulty' gives every problem round_size, and what is left of the total to
-        problems in proportion to the share of wrong samples among those.
-      enough: distinct correct paths at which 'until' stops.
-      round_size: samples between two decisions.
-      average: samples a problem on average, with 'difficulty'; the total is that of all problems.
-      temperature: logits are divided by it before a draw; 0 takes the likeliest token (greedy).
+      num_samples: samples per problem.
+      temperature: what logits are divided by before a token is drawn; 0 takes the likeliest token
+        (greedy).
       top_p: draw from the smallest set of tokens with this much probability; 1 keeps all.
       top_k: draw from this many likeliest tokens; 0 keeps all.
       max_new_tokens: longest response, in tokens, the end token included.
-      seed: of the draws.
-      stop: a response ends before the first of these strings, besides at the model's end token.
+      seed: seed of all random draws.
+      stop: strings that end a response, beside the model's end tokens; the response ends before
+        the first of them.
       max_prompt_length: longest prompt, in tokens.
-      over_long: what becomes of a longer prompt: 'skip' leaves the problem out, 'cut' keeps the
-        last tokens; counted and reported either way.
       common_prefix: whether the tokens that all prompts begin with (few-shot examples, a long
-        system message) are read once and held once for all slots; `run.json` says how many.
-      slots: samples drawn at a time; 0 for a number that fits model and device.
-      group: slots that draw for one problem together and share its prompt; 0 for a good number.
-      chunk: most decoding steps between two looks at the results.
-      limit: only the first this many problems; 0 for all.
+        system message) are prefilled once and held once for all slots; `run.json` says how many.
+      slots: samples that are decoded at a time; 0 chooses a number for model and device.
+      group: slots that decode samples of the same problem and share its prompt; 0 chooses.
+      limit: use only this many problems, the first ones; 0 for all.
       template: prompt template ('plain', 'alpaca', 'chatml', 'none'); '' for the model's own.
-      dtype: of weights, activations and cache: 'float32' or 'bfloat16'; logits are float32.
-      cache_dtype: of the cache alone: '' for dtype, or 'int8'.
-      shard_weights: whether the mesh's fsdp axis splits the weights, for a model too large for a
-        device, or the slots.
-      span_hosts: one mesh over all hosts, for a model too large for one; off, every host draws for
+      dtype: dtype of weights, activations and cache, 'float32' or 'bfloat16'; logits are float32.
+    """
+
+    gin_name: ClassVar[str]
+    """The name before the dot where these settings are bound, as messages write it."""
+
+    num_samples: int = 1
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 256
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    max_prompt_length: int = 512
+    common_prefix: bool = False
+    slots: int = 0
+    group: int = 0
+    limit: int = 0
+    template: str = ""
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        stop: Any = self.stop  # gin gives lists; one string alone is one string
+        object.__setattr__(self, "stop", (stop,) if isinstance(stop, str) else tuple(stop))
+        self._check_at_least(1, "num_samples", "max_new_tokens", "max_prompt_length")
+        self._check_at_least(0, "temperature", "top_k", "slots", "group", "limit")
+        if self.temperature != 0 and not _LEAST_TEMPERATURE <= self.temperature < math.inf:
+            self._refuse("temperature", f"0 (greedy), or at least {_LEAST_TEMPERATURE} and finite")
+        if not 0 < self.top_p <= 1:
+            self._refuse("top_p", "above 0 and at most 1 is needed")
+        if not all(self.stop):
+            self._refuse("stop", "an empty string would end every response; remove it")
+        self._check_choice("dtype", DTYPES)
+        if self.slots and self.group and self.slots % self.group:
+            self._refuse("slots", f"a multiple of {self.gin_name}.group = {self.group} is needed")
+
+    def _refuse(self, name: str, needed: str) -> NoReturn:
+        raise UserError(f"{self.gin_name}.{name} = {getattr(self, name)!r}: {needed}")
+
+    def _check_at_least(self, least: int, *names: str) -> None:
+        for name in names:
+            if not getattr(self, name) >= least:
+                self._refuse(name, f"at least {least} is needed")
+
+    def _check_choice(self, name: str, choices: Sequence[str]) -> None:
+        if getattr(self, name) not in choices:
+            self._refuse(name, f"one of {', '.join(map(repr, choices))} is needed")
+
+
+@dataclass(frozen=True)
+class SampleSettings(DecodingSettings):
+    """What is sampled, and how the device's memory is divided; the defaults are the paper's.
+
+    Attributes:
+      num_samples: samples per problem; with a budget other than 'fixed', the most it can get.
+      budget: how many samples a problem gets: 'fixed' num_samples each; 'uniform' (DART-Math) as
+        many as it takes until sample.enough distinct correct paths are found; 'proportional'
+        (DART-Math's Prop2Diff) a first round for all, then the rest of sample.average times the
+        number of problems in proportion to the incorrect samples of that round.
+      enough: distinct correct paths at which the 'uniform' budget stops sampling a problem.
+      round_size: samples of a problem between two decisions of a budget.
+      average: samples per problem on average with the 'proportional' budget.
+      over_long: what to do with a prompt that is too long: 'skip' leaves its problem out, 'cut'
+        removes its first tokens; `run.json` lists them either way.
+      chunk: maximum decoding steps of one jitted call.
+      cache_dtype: dtype of the key-value cache: '' for sample.dtype, or 'int8'.
+      shard_weights: whether the mesh's fsdp axis splits the weights, for a model too large for one
+        device, instead of the slots.
+      span_hosts: one mesh over all hosts, for a model too large for one; off, every host samples
         problems of its own.
     """
+
+    gin_name: ClassVar[str] = "sample"
 
     num_samples: int = 100
     budget: str = "fixed"
@@ -56,65 +118,38 @@ class SampleSettings:
     round_size: int = 8
     average: float = 32.0
     temperature: float = 0.7
-    top_p: float = 1.0
-    top_k: int = 0
-    max_new_tokens: int = 256
-    seed: int = 0
-    stop: tuple[str, ...] = ()
-    max_prompt_length: int = 512
     over_long: str = "skip"
-    common_prefix: bool = False
-    slots: int = 0
-    group: int = 0
     chunk: int = 64
-    limit: int = 0
-    template: str = ""
-    dtype: str = "float32"
     cache_dtype: str = ""
     shard_weights: bool = False
     span_hosts: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stop", tuple(self.stop))  # gin gives lists
-        positive = ("num_samples", "max_new_tokens", "max_prompt_length", "chunk")
-        for name in (*positive, "enough", "round_size"):
-            if getattr(self, name) < 1:
-                raise UserError(f"sample.{name} = {getattr(self, name)}: at least 1 is needed")
-        for name in ("temperature", "top_k", "slots", "group", "limit"):
-            if getattr(self, name) < 0:
-                raise UserError(f"sample.{name} = {getattr(self, name)} is negative")
-        if self.temperature != 0 and not _LEAST_TEMPERATURE <= self.temperature < math.inf:
-            raise UserError(
-                f"sample.temperature = {self.temperature}: 0 (greedy), or at least "
-                f"{_LEAST_TEMPERATURE} and finite"
-            )
-        if not 0 < self.top_p <= 1:
-            raise UserError(f"sample.top_p = {self.top_p}: above 0 and at most 1 is needed")
-        if not all(self.stop):
-            raise UserError("sample.stop holds an empty string, which would end every response")
-        if self.budget not in BUDGETS:
-            raise UserError(f"sample.budget = {self.budget!r}: one of {', '.join(BUDGETS)}")
-        if self.budget == "difficulty" and not (
-            self.round_size <= self.average <= self.num_samples
-        ):
+        super().__post_init__()
+        self._check_at_least(1, "chunk", "enough", "round_size")
+        self._check_choice("over_long", OVER_LONG)
+        self._check_choice("cache_dtype", ("", "int8"))
+        if self.budget not in _FORMER_BUDGETS:
+            self._check_choice("budget", BUDGETS)
+        if self.is_proportional and not self.round_size <= self.average <= self.num_samples:
             raise UserError(
                 f"sample.average = {self.average} must lie between sample.round_size = "
                 f"{self.round_size} and sample.num_samples = {self.num_samples}"
             )
-        if self.over_long not in OVER_LONG:
-            raise UserError(f"sample.over_long = {self.over_long!r}: 'skip' or 'cut' is needed")
-        if self.dtype not in DTYPES:
-            raise UserError(f"sample.dtype = {self.dtype!r}: 'float32' or 'bfloat16' is needed")
-        if self.cache_dtype not in ("", "int8"):
-            raise UserError(f"sample.cache_dtype = {self.cache_dtype!r}: '' or 'int8' is needed")
-        if self.slots and self.group and self.slots % self.group:
-            raise UserError(
-                f"sample.slots = {self.slots} is not divisible by sample.group = {self.group}"
-            )
+        if self.is_uniform and self.span_hosts:
+            raise UserError(f"sample.budget = {self.budget!r} needs sample.span_hosts = False")
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether sampling of a problem stops when enough paths are found."""
+        return self.budget in ("uniform", "until")
+
+    @property
+    def is_proportional(self) -> bool:
+        """Whether problems get samples in proportion to their difficulty."""
+        return self.budget in ("proportional", "difficulty")
 
     @property
     def samples_at_a_time(self) -> int:
-        """Samples of a problem that are drawn before anything is decided by them."""
-        return (
-            min(self.round_size, self.num_samples) if self.budget == "until" else self.num_samples
-        )
+        """Samples of a problem that are decoded before anything is decided by them."""
+        return min(self.round_size, self.num_samples) if self.is_uniform else self.num_samples

@@ -1,9 +1,10 @@
-"""Several processes that sample together: who has which problems, and what they tell each other."""
+"""Processes that sample together: which problems each has, and what they exchange."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -12,13 +13,13 @@ from jax.experimental import multihost_utils
 
 @dataclass(frozen=True)
 class Share:
-    """One process's part of the work.
+    """One process's share of the problems.
 
     Attributes:
-      index: of the part.
-      count: parts there are; 1 where all processes work at one in lockstep.
-      writes: whether this process writes the part's files.
-      processes: how many there are.
+      index: of the share.
+      count: how many shares there are; 1 where all processes work on one in lockstep.
+      writes: whether this process writes the share's files.
+      processes: how many processes there are.
     """
 
     index: int = 0
@@ -28,7 +29,7 @@ class Share:
 
     @staticmethod
     def of_this_process(span_hosts: bool) -> Share:
-        """A part for every process, or the whole in lockstep, which the first one writes."""
+        """A share for every process, or all problems in lockstep, which process 0 writes."""
         index, count = jax.process_index(), jax.process_count()
         if span_hosts:
             return Share(0, 1, index == 0, count)
@@ -36,30 +37,36 @@ class Share:
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes what there is one of."""
+        """Whether this process writes the files that there is one of."""
         return self.index == 0 and self.writes
 
     @property
     def label(self) -> str:
-        """Of this process's progress."""
+        """What this process's progress is labelled."""
         return "sample" if self.processes == 1 else f"sample process {jax.process_index()}"
 
     @property
-    def file_name(self) -> str:
-        """Of the part's samples."""
-        return f"samples-{self.place}.jsonl"
-
-    @property
-    def place(self) -> str:
-        """The part's number among how many, in names of files and folders."""
+    def shard_name(self) -> str:
+        """The share's number among how many, in names of files and folders."""
         return f"{self.index:05d}-of-{self.count:05d}"
 
-    def bounds(self, total: int) -> tuple[int, int]:
-        """First and one past the last of this part's problems."""
-        return total * self.index // self.count, total * (self.index + 1) // self.count
+    @property
+    def file_name(self) -> str:
+        """The file of the share's samples."""
+        return f"samples-{self.shard_name}.jsonl"
 
-    def sum_over_parts(self, values: np.ndarray) -> np.ndarray:
-        """Whole numbers, added up over the parts."""
+    def remove_other_files(self, folder: Path) -> None:
+        """Removes the files of earlier starts with more or fewer processes."""
+        for file in folder.glob("samples-*.jsonl"):
+            if not file.stem.endswith(f"-of-{self.count:05d}"):
+                file.unlink()
+
+    def own(self, total: int) -> range:
+        """Indices of this share's problems, of `total` in all."""
+        return range(total * self.index // self.count, total * (self.index + 1) // self.count)
+
+    def sum_over_shares(self, values: np.ndarray) -> np.ndarray:
+        """Whole numbers, added up over the shares; all processes call it together."""
         if self.count == 1:
             return values
         return np.sum(multihost_utils.process_allgather(values.astype(np.int32)), axis=0)

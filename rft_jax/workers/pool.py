@@ -1,4 +1,4 @@
-"""A pool of worker processes for batches of work, and the number of CPU cores."""
+"""A pool of worker processes, and the number of CPU cores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import selectors
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import closing
 from typing import Any
 
 from rft_jax.workers.child import Child
@@ -15,6 +15,66 @@ from rft_jax.workers.child import Child
 _BATCHES_PER_WORKER = 2
 # Batches per process that are read ahead of the oldest unfinished one.
 _AHEAD = 6
+
+
+class Pool:
+    """Worker processes that answer requests.
+
+    Args:
+      factory: a module-level function; each process calls it once, and what it returns answers.
+      arguments: of the factory; they must pickle.
+      workers: how many processes.
+      replies: format of the replies, see `Child`.
+    """
+
+    def __init__(
+        self,
+        factory: Callable[..., Callable[[Any], Any]],
+        arguments: Sequence[Any] = (),
+        workers: int = 1,
+        replies: str = "json",
+    ) -> None:
+        name = f"{factory.__module__}:{factory.__qualname__}"
+        self._selector = selectors.DefaultSelector()
+        self._tickets: dict[Child, deque[Any]] = {}  # of the requests that each has, in order
+        for _ in range(workers):
+            child = Child(name, *arguments, replies=replies)
+            self._tickets[child] = deque()
+            self._selector.register(child, selectors.EVENT_READ)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is still to come."""
+        return any(self._tickets.values())
+
+    def has_worker_with_fewer(self, requests: int) -> bool:
+        """Whether some worker has fewer requests than this."""
+        return any(len(tickets) < requests for tickets in self._tickets.values())
+
+    def submit(self, ticket: Any, request: Any) -> None:
+        """Hands a request to the worker that has the fewest; its answer comes with the ticket."""
+        child = min(self._tickets, key=lambda child: len(self._tickets[child]))
+        child.send(request)
+        self._tickets[child].append(ticket)
+
+    def answers(self, wait: bool) -> list[tuple[Any, Any]]:
+        """The (ticket, answer) pairs that have come.
+
+        Args:
+          wait: waits for the first one, if any is still to come.
+
+        Raises:
+          ChildDiedError: a worker was killed.
+        """
+        timeout = None if wait and self.is_busy else 0
+        ready: list[Any] = [key.fileobj for key, _ in self._selector.select(timeout)]
+        return [(self._tickets[child].popleft(), child.receive()) for child in ready]
+
+    def close(self) -> None:
+        """Ends the processes."""
+        self._selector.close()
+        for child in self._tickets:
+            child.close()
 
 
 def map_in_order(
@@ -34,56 +94,36 @@ def map_in_order(
     Raises:
       ChildDiedError: a worker was killed.
     """
-    name = f"{factory.__module__}:{factory.__qualname__}"
-    with ExitStack() as stack, selectors.DefaultSelector() as selector:
-        waiting: dict[Child, deque[int]] = {}
-        for _ in range(workers - 1):
-            child = Child(name, *arguments, replies="pickle")
-            stack.callback(child.close)
-            selector.register(child, selectors.EVENT_READ)
-            waiting[child] = deque()
-        yield from _run(factory(*arguments), waiting, selector, batches)
+    with closing(Pool(factory, arguments, workers - 1, replies="pickle")) as pool:
+        yield from _in_order(factory(*arguments), pool, batches, _AHEAD * max(workers, 1))
 
 
-def _run(
-    work: Callable[[Any], Any],
-    waiting: dict[Child, deque[int]],
-    selector: selectors.BaseSelector,
-    batches: Iterable[Any],
+def _in_order(
+    work: Callable[[Any], Any], pool: Pool, batches: Iterable[Any], ahead: int
 ) -> Iterator[Any]:
-    """Sends batches to the children with free capacity and does the others here.
-
-    Args:
-      waiting: child -> numbers of its unfinished batches, in order.
-    """
+    """Gives batches to workers that have few, does the others here; at most `ahead` unfinished."""
     finished: dict[int, Any] = {}
-    pending: deque[int] = deque()
+    following = 0  # the number of the next batch to yield
 
-    def receive(timeout: float | None) -> None:
-        for key, _ in selector.select(timeout):
-            child: Child = key.fileobj  # type: ignore[assignment]
-            finished[waiting[child].popleft()] = child.receive()
+    def in_order(wait: bool) -> Iterator[Any]:
+        nonlocal following
+        finished.update(pool.answers(wait))
+        while following in finished:
+            yield finished.pop(following)
+            following += 1
 
-    def in_order() -> Iterator[Any]:
-        while pending and pending[0] in finished:
-            yield finished.pop(pending.popleft())
-
+    count = 0
     for number, batch in enumerate(batches):
-        pending.append(number)
-        child = min(waiting, key=lambda child: len(waiting[child]), default=None)
-        if child and len(waiting[child]) < _BATCHES_PER_WORKER:
-            child.send(batch)
-            waiting[child].append(number)
+        count = number + 1
+        if pool.has_worker_with_fewer(_BATCHES_PER_WORKER):
+            pool.submit(number, batch)
         else:
             finished[number] = work(batch)
-        receive(timeout=0)
-        yield from in_order()
-        while len(pending) >= _AHEAD * (len(waiting) + 1):
-            receive(timeout=None)
-            yield from in_order()
-    while pending:
-        receive(timeout=None)
-        yield from in_order()
+        yield from in_order(wait=False)
+        while count - following >= ahead:
+            yield from in_order(wait=True)
+    while following < count:
+        yield from in_order(wait=True)
 
 
 def cpu_cores() -> int:

@@ -232,20 +232,20 @@ def test_a_curve_beyond_the_samples_leaves_a_folder_that_can_be_used(tmp_path: P
     assert evaluate(problems, str(tmp_path / "out"), mended, samples=samples)["k"] == 2
 
 
-def test_a_k_that_is_never_drawn_is_refused_before_the_drawing(tmp_path: Path) -> None:
+def test_a_k_above_the_number_of_samples_is_refused_before_sampling(tmp_path: Path) -> None:
     problems = _problems(tmp_path, [1])
     settings = EvaluateSettings(num_samples=4, temperature=1.0, curve=(1, 5))
-    with pytest.raises(UserError, match=r"k = 5, evaluate\.num_samples draws 4"):
+    with pytest.raises(UserError, match=r"k = 5, evaluate\.num_samples is 4"):
         evaluate(problems, str(tmp_path / "out"), settings, model="models/none")
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["num_samples", "max_new_tokens", "seed"])
-def test_settings_of_drawing_are_refused_beside_samples(tmp_path: Path, name: str) -> None:
+def test_settings_of_sampling_are_refused_beside_samples(tmp_path: Path, name: str) -> None:
     problems = _problems(tmp_path, [1])
     samples = _samples(tmp_path / "s", [[1, 1, 1]])
     settings = EvaluateSettings(**{name: 2})
-    with pytest.raises(UserError, match=rf"evaluate\.{name} = 2 is about drawing"):
+    with pytest.raises(UserError, match=rf"evaluate\.{name} = 2 is about sampling"):
         evaluate(problems, str(tmp_path / "out"), settings, samples=samples)
 
 
@@ -282,7 +282,7 @@ def test_either_a_model_or_samples_are_needed(tmp_path: Path) -> None:
 def test_the_model_is_sampled_with_these_settings_and_then_scored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rft_jax.sampling import sampler
+    from rft_jax.sampling import run
 
     asked = {}
 
@@ -290,7 +290,7 @@ def test_the_model_is_sampled_with_these_settings_and_then_scored(
         asked.update(model=model, problems=problems, name=name, settings=settings, mesh=mesh)
         _samples(Path(output), [[1], [3]], temperature=0.0)
 
-    monkeypatch.setattr(sampler, "sample", sample)
+    monkeypatch.setattr(run, "sample", sample)
     problems = _problems(tmp_path, [1, 2, 3])
     settings = EvaluateSettings(limit=2, seed=4, top_k=5, template="plain")
     metrics = evaluate(problems, str(tmp_path / "out"), settings, model="models/a", mesh="a mesh")
@@ -311,7 +311,7 @@ def test_the_model_is_sampled_with_these_settings_and_then_scored(
         ({"curve": (0,)}, "evaluate.curve"),
         ({"bootstrap_resamples": 0}, "evaluate.bootstrap_resamples"),
         ({"bootstrap_seed": -1}, "evaluate.bootstrap_seed = -1"),
-        ({"slots": 5, "group": 2}, "divisible by evaluate.group = 2"),
+        ({"slots": 5, "group": 2}, "evaluate.slots = 5: a multiple of evaluate.group = 2"),
     ],
 )
 def test_settings_are_checked_by_name(wrong: dict[str, Any], says: str) -> None:

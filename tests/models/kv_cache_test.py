@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,16 +28,22 @@ def _tokens(steps: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fill(cache: KVCache, restarts: dict[int, int], steps: int) -> tuple[KVCache, jax.Array]:
-    """Writes a token a step into every slot, which starts anew at its step; attends at the end."""
+    """Writes a token a step into every slot, which restarts at its step; attends at the end."""
     keys, values = _tokens(steps)
     query = np.random.default_rng(1).normal(size=(SLOTS, 1, 4, 8)).astype("f")
     for step in range(steps):
         begins = jnp.asarray([restarts.get(slot) == step for slot in range(SLOTS)])
         cache = replace(cache, lengths=jnp.where(begins, 0, cache.lengths))
-        suffix = append(cache.suffix[0], keys[step], values[step], cache)
-        out = cached_attention(query, cache.prefix[0], suffix, cache.common[0], cache)
-        cache = cache.advanced((suffix,), 1)
+        cache, out = _step(cache, query, keys[step], values[step])
     return cache, out
+
+
+def _step(cache: KVCache, query: Any, keys: Any, values: Any) -> tuple[KVCache, jax.Array]:
+    """Writes a token into every slot, then attends."""
+    (layer,) = cache.by_layer
+    suffix = append(layer.suffix, keys, values, cache)
+    out = cached_attention(query, layer, suffix, cache)
+    return cache.advanced((replace(layer, suffix=suffix),), 1), out
 
 
 def _expected(restarts: dict[int, int], steps: int) -> np.ndarray:
@@ -69,7 +76,7 @@ def test_a_slot_sees_its_own_tokens_since_it_began(
 
 def test_int8_costs_less_than_one_percent_of_attention() -> None:
     cache, out = _fill(empty_cache(CONFIG, SLOTS, COLUMNS, int8=True), {}, COLUMNS)
-    assert {x.dtype.name for x in jax.tree.leaves(cache.suffix)} == {"int8", "float32"}
+    assert {x.dtype.name for x in jax.tree.leaves(cache.by_layer[0].suffix)} == {"int8", "float32"}
     expected = _expected({}, COLUMNS)
     error = np.abs(out - expected).max() / np.abs(expected).max()
     assert 1e-5 < error < 1e-2
@@ -101,7 +108,7 @@ def test_what_would_lie_beyond_the_last_column_is_dropped() -> None:
     cache = empty_cache(CONFIG, SLOTS, COLUMNS)
     cache = replace(cache, lengths=jnp.array([0, COLUMNS - 1, COLUMNS]))
     keys, values = _tokens(1)
-    (block,) = append(cache.suffix[0], keys[0], values[0], cache)
+    (block,) = append(cache.by_layer[0].suffix, keys[0], values[0], cache)
     written = np.argwhere(np.asarray(block.values).any(axis=(1, 3)))
     assert written.tolist() == [[0, 0], [1, COLUMNS - 1]]
 
@@ -115,10 +122,7 @@ def test_columns_are_written_in_place() -> None:
     @partial(jax.jit, donate_argnums=0)
     def loop(cache: KVCache) -> KVCache:
         def step(_: int, cache: KVCache) -> KVCache:
-            suffix = append(cache.suffix[0], keys, keys, cache)
-            query, common = jnp.ones((64, 1, 4, 8)), cache.common[0]
-            out = cached_attention(query, cache.prefix[0], suffix, common, cache)
-            cache = cache.advanced((suffix,), 1)
+            cache, out = _step(cache, jnp.ones((64, 1, 4, 8)), keys, keys)
             return replace(cache, lengths=cache.lengths + (out[:, 0, 0, 0] > 2).astype(jnp.int32))
 
         return jax.lax.fori_loop(0, 4, step, cache)

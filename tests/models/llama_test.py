@@ -15,7 +15,7 @@ from rft_jax.checkpoints.huggingface import import_params
 from rft_jax.checkpoints.huggingface_config import read_config
 from rft_jax.models import kv_cache
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.kv_cache import KVCache
+from rft_jax.models.kv_cache import KVCache, LayerCache
 from rft_jax.models.llama import Llama, Params, unembed, unstack_layers
 from tests.llama_twin import LLAMA3_ROPE, random_tensors, random_tokens, tiny_config, write_folder
 
@@ -116,7 +116,9 @@ def test_slots_that_share_a_prompts_prefix_equal_full_forward_passes(
     places = jnp.broadcast_to(jnp.arange(6), prompts.shape)
     _, collected = _cached(config, params, prompts, places, empty)
     cache = kv_cache.empty_cache(config, slots=4, columns=5, groups=2, prefix_columns=6)
-    cache = cache.replace(prefix=collected.suffix, prefix_lengths=prompt_lengths[:, None])
+    assert isinstance(cache.layers, LayerCache) and isinstance(collected.layers, LayerCache)
+    layers = replace(cache.layers, prefix=collected.layers.suffix)
+    cache = replace(cache, layers=layers, prefix_lengths=prompt_lengths[:, None])
     starts = jnp.repeat(prompt_lengths, 2)[:, None]
     found = []
     for step in range(5):

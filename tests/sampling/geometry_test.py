@@ -20,8 +20,9 @@ from rft_jax.sampling.geometry import (
 )
 from rft_jax.sampling.methods import Greedy
 from rft_jax.sampling.placement import sampling_mesh
+from rft_jax.sampling.program import Program, decoding_config
 from rft_jax.sampling.settings import SampleSettings
-from rft_jax.sampling.state import Program, abstract_state, decoding_config
+from rft_jax.sampling.state import abstract_state
 from tests.sampling.tiny import CONFIG
 
 LLAMA_7B = LlamaConfig(max_position_embeddings=2048)
@@ -145,8 +146,9 @@ def test_the_sum_is_that_of_the_arrays() -> None:
         program = Program(decoding_config(CONFIG, "float32"), Greedy(), (1,), geometry, mesh)
         cache = abstract_state(program, geometry.buckets[-1]).cache
         needed = memory_needed(CONFIG, settings, geometry, Hardware())
-        for name, arrays in (("prompts", cache.prefix), ("responses", cache.suffix)):
-            held = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(arrays))
+        for name, part in (("prompts", "prefix"), ("responses", "suffix")):
+            arrays = jax.tree.leaves([getattr(layer, part) for layer in cache.by_layer])
+            held = sum(x.size * x.dtype.itemsize for x in arrays)
             assert held == needed[name]
 
 

@@ -86,7 +86,7 @@ def test_the_key_of_a_problem_depends_on_seed_and_id_and_is_fixed_for_all_time()
     assert len(keys) == 6
 
 
-def _draws(method: methods.Random, logits: np.ndarray, count: int) -> np.ndarray:
+def _draws(method: methods.TemperatureSampling, logits: np.ndarray, count: int) -> np.ndarray:
     keys = np.broadcast_to(methods.problem_key(0, "x"), (count, 2))
     bits = methods.random_bits(keys, np.arange(count), np.zeros(count, np.int32))
     rows = np.broadcast_to(logits, (count, len(logits)))
@@ -96,14 +96,16 @@ def _draws(method: methods.Random, logits: np.ndarray, count: int) -> np.ndarray
 @pytest.mark.parametrize(
     ("method", "kept"),
     [
-        (methods.Random(1.0), 300),
-        (methods.Random(0.7), 300),
-        (methods.Random(1.0, top_k=5), 5),
-        (methods.Random(1.3, top_p=0.8), None),
-        (methods.Random(0.7, top_k=20, top_p=0.5), None),
+        (methods.TemperatureSampling(1.0), 300),
+        (methods.TemperatureSampling(0.7), 300),
+        (methods.TemperatureSampling(1.0, top_k=5), 5),
+        (methods.TemperatureSampling(1.3, top_p=0.8), None),
+        (methods.TemperatureSampling(0.7, top_k=20, top_p=0.5), None),
     ],
 )
-def test_draws_follow_the_exact_probabilities(method: methods.Random, kept: int | None) -> None:
+def test_draws_follow_the_exact_probabilities(
+    method: methods.TemperatureSampling, kept: int | None
+) -> None:
     """Chi-square at 20,000 draws, tokens expected fewer than 5 times pooled."""
     logits = np.random.default_rng(1).normal(0, 1.5, 300).astype(np.float32)
     exact = np.exp(logits.astype(np.float64) / method.temperature)
@@ -136,7 +138,7 @@ def test_draws_follow_the_exact_probabilities(method: methods.Random, kept: int 
 def test_a_draw_is_the_exact_inverse_of_the_cumulative_masses(bits: int, masses: list[int]) -> None:
     padded = np.zeros((1, 600), np.int32)
     padded[0, : len(masses)] = masses
-    drawn = int(jax.jit(methods.draw)(np.array([bits], np.uint32), padded)[0])
+    drawn = int(jax.jit(methods.draw_tokens)(np.array([bits], np.uint32), padded)[0])
     ends = np.cumsum(padded[0].astype(np.int64))
     assert drawn == np.searchsorted(ends, bits * int(ends[-1]) >> 32, side="right")
     assert padded[0, drawn] > 0
@@ -144,7 +146,7 @@ def test_a_draw_is_the_exact_inverse_of_the_cumulative_masses(bits: int, masses:
 
 def test_the_smallest_and_largest_bits_draw_the_first_and_last_possible_token() -> None:
     masses = np.array([[0, methods.ONE // 2, 0, methods.ONE // 2, 0]] * 2, np.int32)
-    drawn = methods.draw(np.array([0, 2**32 - 1], np.uint32), masses)
+    drawn = methods.draw_tokens(np.array([0, 2**32 - 1], np.uint32), masses)
     assert drawn.tolist() == [1, 3]
 
 
@@ -155,7 +157,7 @@ def test_greedy_takes_the_lowest_id_of_equals() -> None:
 
 def test_a_token_with_impossible_logit_is_never_drawn() -> None:
     logits = np.array([-np.inf, 0.0, -np.inf, 0.0], np.float32)
-    counts = _draws(methods.Random(1.0, top_p=0.99), logits, 1000)
+    counts = _draws(methods.TemperatureSampling(1.0, top_p=0.99), logits, 1000)
     assert counts[[0, 2]].sum() == 0
     assert counts[[1, 3]].min() > 400
 
@@ -168,9 +170,9 @@ def test_log_probability_is_at_temperature_1_whatever_the_method() -> None:
 
 def test_temperature_zero_is_greedy() -> None:
     assert methods.method_of(SampleSettings(temperature=0)) == methods.Greedy()
-    assert methods.method_of(SampleSettings(temperature=0.7, top_p=0.9, top_k=3)) == methods.Random(
-        0.7, 3, 0.9
-    )
+    assert methods.method_of(
+        SampleSettings(temperature=0.7, top_p=0.9, top_k=3)
+    ) == methods.TemperatureSampling(0.7, 3, 0.9)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Samples do not depend on order, company, slot or geometry; prompts are prefilled once."""
+"""Samples do not depend on order, batch, slot or geometry; prompts are prefilled once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from rft_jax.models import kv_cache
 from rft_jax.models.llama import Llama, unembed
-from rft_jax.sampling.methods import Greedy, Random, log_probability, random_bits
+from rft_jax.sampling.methods import Greedy, TemperatureSampling, log_probability, random_bits
 from rft_jax.sampling.requests import Request
 from tests.sampling.tiny import (
     CONFIG,
@@ -28,7 +28,7 @@ from tests.sampling.tiny import (
 
 
 @pytest.fixture(scope="module")
-def drawn() -> Outcome:
+def sampled() -> Outcome:
     """40 requests of 5 samples."""
     return run(requests(40))
 
@@ -52,23 +52,23 @@ def _next(
 ) -> tuple[jax.Array, jax.Array]:
     hidden, _ = Llama(CONFIG).apply({"params": params()}, row, jnp.arange(48)[None])
     logits = unembed(params(), hidden[:, last])
-    place = jnp.asarray(sample)[None], jnp.asarray(position)[None]
-    token = Random(1.0)(random_bits(key[None], *place), logits)
+    index = jnp.asarray(sample)[None], jnp.asarray(position)[None]
+    token = TemperatureSampling(1.0)(random_bits(key[None], *index), logits)
     return token, log_probability(logits, token)
 
 
-def test_samples_are_those_of_the_full_forward_pass(drawn: Outcome) -> None:
+def test_samples_are_those_of_the_full_forward_pass(sampled: Outcome) -> None:
     for request in requests(6):
         for sample in (0, 4):
             tokens, logprobs = _one_by_one(request, sample, GEOMETRY.columns)
-            found = drawn.samples[request.index, sample]
+            found = sampled.samples[request.index, sample]
             assert found.tokens.tolist() == tokens
             np.testing.assert_allclose(found.logprobs, logprobs, atol=2e-5)
 
 
-def test_a_sample_ends_with_its_first_end_token_or_at_the_last_column(drawn: Outcome) -> None:
+def test_a_sample_ends_with_its_first_end_token_or_at_the_last_column(sampled: Outcome) -> None:
     lengths = []
-    for one in drawn.samples.values():
+    for one in sampled.samples.values():
         ends = np.isin(one.tokens, EOS)
         assert not ends[:-1].any()
         assert ends[-1] or len(one.tokens) == GEOMETRY.columns
@@ -77,20 +77,20 @@ def test_a_sample_ends_with_its_first_end_token_or_at_the_last_column(drawn: Out
     assert max(lengths) == GEOMETRY.columns
 
 
-def test_samples_are_the_same_bits_in_any_order_and_company(drawn: Outcome) -> None:
-    asked = requests(40)
-    for company in (asked[::-1], asked[7:8], asked[11:30:2]):
-        other = run(company)
-        assert len(other.samples) == 5 * len(company)
+def test_samples_are_bit_identical_in_any_order_and_whatever_the_batch(sampled: Outcome) -> None:
+    wanted = requests(40)
+    for batch in (wanted[::-1], wanted[7:8], wanted[11:30:2]):
+        other = run(batch)
+        assert len(other.samples) == 5 * len(batch)
         for key, sample in other.samples.items():
-            assert_same(sample, drawn.samples[key])
+            assert_same(sample, sampled.samples[key])
 
 
-def test_a_sample_does_not_depend_on_how_many_are_drawn_or_from_which_on(drawn: Outcome) -> None:
+def test_a_sample_does_not_depend_on_how_many_there_are_or_from_which_on(sampled: Outcome) -> None:
     late = [replace(request, num_samples=2, first=3) for request in requests(5)]
     for key, sample in run(late).samples.items():
         assert key[1] in (3, 4)
-        assert_same(sample, drawn.samples[key])
+        assert_same(sample, sampled.samples[key])
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def test_a_sample_does_not_depend_on_how_many_are_drawn_or_from_which_on(drawn: 
     ],
     ids=str,
 )
-def test_nearly_all_samples_agree_between_geometries(drawn: Outcome, change: dict) -> None:
+def test_nearly_all_samples_agree_between_geometries(sampled: Outcome, change: dict) -> None:
     other = run(requests(40), geometry=replace(GEOMETRY, **change))
-    assert agreement(drawn, other) >= 0.99
+    assert agreement(sampled, other) >= 0.99
 
 
 COMMON = replace(GEOMETRY, common=8, buckets=(8,))
@@ -119,43 +119,43 @@ def alike() -> list[Request]:
 
 
 @pytest.fixture(scope="module")
-def drawn_alike(alike: list[Request]) -> Outcome:
+def sampled_alike(alike: list[Request]) -> Outcome:
     """Their samples, where what they have in common is held once."""
     return run(alike, geometry=COMMON)
 
 
 def test_a_common_start_held_once_gives_the_samples_of_the_full_forward_pass(
-    alike: list[Request], drawn_alike: Outcome
+    alike: list[Request], sampled_alike: Outcome
 ) -> None:
     for request in alike[:6]:
         tokens, logprobs = _one_by_one(request, 4, GEOMETRY.columns)
-        found = drawn_alike.samples[request.index, 4]
+        found = sampled_alike.samples[request.index, 4]
         assert found.tokens.tolist() == tokens
         np.testing.assert_allclose(found.logprobs, logprobs, atol=2e-5)
 
 
 def test_nearly_all_samples_agree_with_and_without_a_common_start(
-    alike: list[Request], drawn_alike: Outcome
+    alike: list[Request], sampled_alike: Outcome
 ) -> None:
-    assert agreement(drawn_alike, run(alike)) >= 0.99
+    assert agreement(sampled_alike, run(alike)) >= 0.99
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("change", [{"ring": True}, {"int8": True}], ids=str)
-def test_a_common_start_goes_with_other_caches(
-    alike: list[Request], drawn_alike: Outcome, change: dict
+def test_a_common_start_works_with_other_caches(
+    alike: list[Request], sampled_alike: Outcome, change: dict
 ) -> None:
-    once = agreement(drawn_alike, run(alike, geometry=replace(COMMON, **change)))
-    apart = agreement(drawn_alike, run(alike, geometry=replace(GEOMETRY, **change)))
-    assert once >= (apart if "int8" in change else 0.99)  # the common part is not rounded to int8
+    once = agreement(sampled_alike, run(alike, geometry=replace(COMMON, **change)))
+    apart = agreement(sampled_alike, run(alike, geometry=replace(GEOMETRY, **change)))
+    assert once >= (apart if "int8" in change else 0.99)  # what is common is not rounded to int8
 
 
-def test_samples_after_a_common_start_are_the_same_bits_in_any_order_and_company(
-    alike: list[Request], drawn_alike: Outcome
+def test_samples_after_a_common_start_are_bit_identical_whatever_the_batch(
+    alike: list[Request], sampled_alike: Outcome
 ) -> None:
-    for company in (alike[::-1], alike[7:8], alike[11:30:2]):
-        for key, sample in run(company, geometry=COMMON).samples.items():
-            assert_same(sample, drawn_alike.samples[key])
+    for batch in (alike[::-1], alike[7:8], alike[11:30:2]):
+        for key, sample in run(batch, geometry=COMMON).samples.items():
+            assert_same(sample, sampled_alike.samples[key])
 
 
 def test_greedy_samples_of_a_problem_are_all_the_same() -> None:
@@ -167,27 +167,26 @@ def test_greedy_samples_of_a_problem_are_all_the_same() -> None:
 
 def test_samples_of_a_problem_differ_and_problems_with_one_prompt_do_too() -> None:
     prompt = [9, 10, 11]
-    asked = [replace(request, prompt=prompt) for request in requests(8)]
-    outcome = run(asked)
+    outcome = run([replace(request, prompt=prompt) for request in requests(8)])
     assert len({tuple(one.tokens.tolist()) for one in outcome.samples.values()}) >= 38
 
 
-def test_a_prompt_is_prefilled_once_for_its_samples(drawn: Outcome) -> None:
-    assert drawn.decoder.counters.prefills == 40
-    assert drawn.decoder.counters.samples == 200
+def test_a_prompt_is_prefilled_once_for_its_samples(sampled: Outcome) -> None:
+    assert sampled.counters.prefills == 40
+    assert sampled.counters.samples == 200
 
 
-def test_a_request_larger_than_a_task_is_drawn_in_parts(drawn: Outcome) -> None:
+def test_a_request_larger_than_a_task_is_split_into_several(sampled: Outcome) -> None:
     outcome = run(requests(3, num_samples=14))
-    assert outcome.decoder.counters.prefills == 3 * 3  # 6 + 6 + 2
+    assert outcome.counters.prefills == 3 * 3  # 6 + 6 + 2
     assert sorted(outcome.samples) == [(i, j) for i in range(3) for j in range(14)]
     for index in range(3):
-        assert_same(outcome.samples[index, 4], drawn.samples[index, 4])
+        assert_same(outcome.samples[index, 4], sampled.samples[index, 4])
 
 
 def test_blocks_that_no_slot_has_reached_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kv_cache, "BLOCK", 5)
-    geometry = replace(GEOMETRY, columns=23)  # another one, so that nothing compiled is used again
+    geometry = replace(GEOMETRY, columns=23)  # another one, so that nothing compiled before is used
     short = requests(20, longest=9)
     alone = run(short[:1], geometry=geometry)
     together = run(short, geometry=geometry)
@@ -201,7 +200,7 @@ def test_blocks_that_no_slot_has_reached_change_nothing(monkeypatch: pytest.Monk
 def test_slots_stay_busy_at_100_samples_a_problem() -> None:
     geometry = replace(GEOMETRY, slots=64, group=8, refill=1, task=100)
     outcome = run(requests(24, num_samples=100, longest=8), geometry=geometry)
-    assert outcome.decoder.counters.utilisation >= 0.85
+    assert outcome.counters.utilisation >= 0.85
 
 
 def test_two_programs_are_compiled_for_a_bucket_and_none_in_steady_state() -> None:
@@ -215,8 +214,8 @@ def test_two_programs_are_compiled_for_a_bucket_and_none_in_steady_state() -> No
     try:
         geometry = replace(GEOMETRY, buckets=(8, 16))
         run(requests(40), geometry=geometry)
-        programs = [name for name in compiled if name in ("jit(decode_chunk)", "jit(exchange)")]
-        assert sorted(programs) == ["jit(decode_chunk)"] * 2 + ["jit(exchange)"] * 2
+        programs = [name for name in compiled if name in ("jit(decode_chunk)", "jit(refill)")]
+        assert sorted(programs) == ["jit(decode_chunk)"] * 2 + ["jit(refill)"] * 2
         compiled.clear()
         run([replace(request, num_samples=3) for request in requests(90)[40:]], geometry=geometry)
         assert compiled == []
@@ -224,8 +223,8 @@ def test_two_programs_are_compiled_for_a_bucket_and_none_in_steady_state() -> No
         jax.monitoring.unregister_event_duration_listener(listen)
 
 
-def test_steps_and_busy_slots_are_counted(drawn: Outcome) -> None:
-    counters = drawn.decoder.counters
-    assert counters.tokens == sum(len(one.tokens) for one in drawn.samples.values())
+def test_steps_and_busy_slots_are_counted(sampled: Outcome) -> None:
+    counters = sampled.counters
+    assert counters.tokens == sum(len(one.tokens) for one in sampled.samples.values())
     assert counters.busy_slot_steps == counters.tokens
     assert counters.slot_steps == counters.steps * GEOMETRY.slots

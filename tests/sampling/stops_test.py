@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rft_jax.sampling.methods import Random
+from rft_jax.sampling.methods import TemperatureSampling
 from rft_jax.sampling.stops import StopStrings
 from tests.sampling.tiny import requests, run
 
@@ -38,15 +38,18 @@ def test_the_end_is_the_first_token_that_completes_a_stop_string(
 def test_samples_are_cut_where_a_stop_string_is_complete_and_the_slots_are_freed() -> None:
     """The same samples as without stop strings, as far as they go; fewer steps."""
     stops = StopStrings(_decode, ("bab", "a\nab"))
-    asked = requests(12, longest=9)
-    cut, whole = run(asked, Random(1.0), eos=(), stops=stops), run(asked, Random(1.0), eos=())
+    wanted = requests(12, longest=9)
+    method = TemperatureSampling(1.0)
+    cut, whole = run(wanted, method, eos=(), stops=stops), run(wanted, method, eos=())
     lengths = []
     for key, sample in whole.samples.items():
         tokens = sample.tokens.tolist()
         assert cut.samples[key].tokens.tolist() == tokens[: stops.end(tokens)]
         lengths.append(len(cut.samples[key].tokens))
         assert len(cut.samples[key].logprobs) == lengths[-1]
+        assert cut.samples[key].stopped == (lengths[-1] < 24 or stops.occurs_in(tokens))
+        assert not sample.stopped
     assert min(lengths) < 10
     assert max(lengths) == 24
-    assert cut.decoder.counters.steps < whole.decoder.counters.steps
-    assert cut.decoder.counters.tokens == sum(lengths)
+    assert cut.counters.steps < whole.counters.steps
+    assert cut.counters.tokens == sum(lengths)

@@ -14,12 +14,12 @@ from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_params
 from rft_jax.sampling.geometry import Geometry
-from rft_jax.sampling.methods import Method, Random, problem_key
+from rft_jax.sampling.methods import Method, TemperatureSampling, problem_key
 from rft_jax.sampling.placement import place_params, sampling_mesh
-from rft_jax.sampling.requests import Drawn, Request
-from rft_jax.sampling.scheduler import Decoder
+from rft_jax.sampling.program import Program, decoding_config
+from rft_jax.sampling.requests import Counters, Request, SampledTokens
+from rft_jax.sampling.scheduler import Scheduler
 from rft_jax.sampling.settings import SampleSettings
-from rft_jax.sampling.state import Program, decoding_config
 from rft_jax.sampling.stops import StopStrings
 
 VOCABULARY = 61
@@ -33,6 +33,11 @@ CONFIG = LlamaConfig(
     num_heads=4,
     num_kv_heads=2,
     max_position_embeddings=256,
+)
+
+# Of runs of `sample` with the model of the fixture `files`.
+SETTINGS = SampleSettings(
+    num_samples=3, temperature=1.0, max_new_tokens=12, slots=8, group=2, chunk=8
 )
 
 GEOMETRY = Geometry(
@@ -59,33 +64,33 @@ def requests(count: int, num_samples: int = 5, longest: int = 17) -> list[Reques
 
 @dataclass
 class Outcome:
-    """Samples by (request, sample index), and what the decoder counted."""
+    """Samples by (request, sample index), and what was counted."""
 
-    samples: dict[tuple[int, int], Drawn]
-    decoder: Decoder
+    samples: dict[tuple[int, int], SampledTokens]
+    counters: Counters
 
 
 def run(
-    asked: Sequence[Request],
-    method: Method = Random(1.0),  # noqa: B008  (frozen)
+    wanted: Sequence[Request],
+    method: Method = TemperatureSampling(1.0),  # noqa: B008  (frozen)
     geometry: Geometry = GEOMETRY,
     eos: tuple[int, ...] = EOS,
     stops: StopStrings | None = None,
     mesh: MeshSettings | None = None,
     rows: tuple[str, ...] = ("data", "fsdp"),
 ) -> Outcome:
-    """Draws all samples of the requests."""
+    """All samples of the requests."""
     devices = sampling_mesh(SampleSettings(), mesh)
     config = decoding_config(CONFIG, "float32")
     program = Program(config, method, eos, geometry, devices, rows)
-    decoder = Decoder(_placed(devices, rows), program, stops)
+    scheduler = Scheduler(_placed(devices, rows), program, stops)
     samples = {}
-    for finished in decoder.run(asked):
-        for request, drawn in finished:
-            for place, one in enumerate(drawn):
-                assert (request.index, request.first + place) not in samples
-                samples[request.index, request.first + place] = one
-    return Outcome(samples, decoder)
+    for finished in scheduler.run(wanted):
+        for request, sampled in finished:
+            for number, one in enumerate(sampled, start=request.first):
+                assert (request.index, number) not in samples
+                samples[request.index, number] = one
+    return Outcome(samples, scheduler.counters)
 
 
 @cache
@@ -93,7 +98,7 @@ def _placed(mesh: Mesh, rows: tuple[str, ...]) -> Params:
     return place_params(params(), CONFIG.num_layers, "float32", mesh, rows)
 
 
-def assert_same(left: Drawn, right: Drawn) -> None:
+def assert_same(left: SampledTokens, right: SampledTokens) -> None:
     """Bit for bit."""
     assert left.tokens.tolist() == right.tokens.tolist()
     assert left.logprobs.tobytes() == right.logprobs.tobytes()

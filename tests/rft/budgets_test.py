@@ -1,0 +1,131 @@
+"""Budgets: until enough paths are found, or in proportion to difficulty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rft_jax.records import Problem, Sample
+from rft_jax.rft.budgets import Proportional, Uniform, allot, make_worker, needed
+
+PROBLEM = Problem("p", "1 + 2?", "<<1+2=3>>\n#### 3")
+
+
+def _sample(number: int, response: str) -> Sample:
+    return Sample("p", number, "m", 0, response, None, "stop", None)
+
+
+def test_a_worker_gives_the_keys_of_correct_paths_and_none_for_others() -> None:
+    responses = [
+        ("<<1+2=3>>\n#### 3", "stop"),
+        ("<<2+1=3>>\n#### 3", "stop"),
+        ("<<1+2=3>>\n#### 4", "stop"),
+        ("<<1+2=4>>\n#### 3", "stop"),
+        ("<<1+2=3>>", "length"),
+    ]
+    assert make_worker()((PROBLEM.answer, responses)) == ["1+2=3", "2+1=3", None, None, None]
+
+
+@given(keys=st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=20), enough=st.integers(1, 4))
+def test_as_many_samples_are_needed_as_give_enough_distinct_paths(
+    keys: list[str | None], enough: int
+) -> None:
+    found = needed(keys, enough)
+    distinct = [len(set(keys[:n]) - {None}) for n in range(len(keys) + 1)]
+    if found is None:
+        assert distinct[-1] < enough
+    else:
+        assert distinct[found] == enough
+        assert distinct[found - 1] == enough - 1
+
+
+def _rounds(responses: list[str], **settings: int) -> tuple[list[int], int]:
+    """Sizes of the rounds that one problem gets, and how many samples are kept."""
+    with closing(Uniform([PROBLEM], workers=1, **settings)) as budget:
+        sizes, total = [], budget.first_round
+        while total > sum(sizes):
+            first = sum(sizes)
+            sizes.append(total - first)
+            budget.add(0, [_sample(i, responses[i]) for i in range(first, total)])
+            total = budget.decide(wait=True)[0]
+        assert budget.decide(wait=True) == {}
+        return sizes, total
+
+
+def test_rounds_end_when_enough_paths_are_found_and_the_surplus_is_not_kept() -> None:
+    incorrect, correct = "#### 9", "<<1+2=3>>\n#### 3"
+    other, third = "<<2+1=3>>\n#### 3", "<<3*1=3>>\n#### 3"
+    responses = [incorrect, correct, correct, other, incorrect, third, incorrect, correct] * 3
+    settings = {"enough": 3, "num_samples": 18}
+    assert _rounds(responses, round_size=4, **settings) == ([4, 4], 6)
+    assert _rounds([incorrect] * 18, round_size=4, **settings) == ([4, 4, 4, 4, 2], 18)
+    # The same samples are kept whatever the rounds.
+    for size in (1, 3, 18):
+        assert _rounds(responses, round_size=size, **settings)[1] == 6
+
+
+def test_samples_beyond_the_first_round_are_in_proportion_to_incorrect_ones_of_all_processes() -> (
+    None
+):
+    """Problem 3 is another process's, which has found all its samples incorrect."""
+    problems = [replace(PROBLEM, id=f"p{i}") for i in range(4)]
+    sums: list[list[int]] = []
+
+    def sum_over_processes(values: Sequence[int]) -> list[int]:
+        sums.append(list(values))
+        return [*values[:3], 4]
+
+    arguments = (problems, range(3), sum_over_processes)
+    with closing(Proportional(*arguments, round_size=4, average=6.5, num_samples=9)) as budget:
+        for index in range(3):
+            assert budget.decide(wait=True) == {}
+            correct = ["<<1+2=3>>\n#### 3"] * (4 - 2 * index)
+            round_ = correct + ["#### 9"] * (2 * index)
+            budget.add(index, [_sample(i, text) for i, text in enumerate(round_)])
+        assert budget.decide(wait=False) == {}
+        # 10 of 4 · 6.5 = 26 samples are left for 0, 2, 4 and 4 incorrect ones.
+        assert budget.decide(wait=True) == {0: 4, 1: 4 + 2, 2: 4 + 4}
+        assert sums == [[0, 2, 4, 0]]
+        budget.add(2, [_sample(i, "#### 3") for i in range(4, 8)])
+        assert budget.decide(wait=False) == {2: 8}
+        assert len(sums) == 1
+
+
+def test_a_process_without_problems_takes_part_in_the_sum() -> None:
+    with closing(
+        Proportional([PROBLEM], [], lambda values: [*values], 4, 4.0, 8, workers=1)
+    ) as budget:
+        assert budget.decide(wait=False) == {}
+        assert budget.decide(wait=True) == {}
+
+
+@given(
+    incorrect=st.lists(st.integers(0, 8), min_size=1, max_size=12),
+    total=st.integers(0, 200),
+    most=st.integers(1, 30),
+)
+def test_the_total_is_shared_out_in_proportion_up_to_the_cap(
+    incorrect: list[int], total: int, most: int
+) -> None:
+    shares = allot(incorrect, total, most)
+    assert all(0 <= share <= most for share in shares)
+    assert all(share == 0 for share, weight in zip(shares, incorrect, strict=True) if weight == 0)
+    assert sum(shares) == min(total, most * sum(weight > 0 for weight in incorrect))
+    free = [i for i, share in enumerate(shares) if 0 < share < most]
+    if free:  # below the cap, shares differ from proportion by less than one sample
+        unit = Fraction(sum(shares[i] for i in free), sum(incorrect[i] for i in free))
+        below = [i for i in range(len(incorrect)) if shares[i] < most and incorrect[i]]
+        unit = Fraction(sum(shares[i] for i in below), sum(incorrect[i] for i in below))
+        assert all(abs(shares[i] - unit * incorrect[i]) < 1 for i in below)
+
+
+def test_shares_are_exact_and_remainders_go_to_the_largest_then_the_first() -> None:
+    assert allot([1, 1, 2], 8, 100) == [2, 2, 4]
+    assert allot([1, 1, 1], 4, 100) == [2, 1, 1]
+    assert allot([4, 1, 1], 12, 5) == [5, 4, 3]
+    assert allot([0, 0], 5, 5) == [0, 0]
