@@ -1,28 +1,53 @@
-"""What the rooms hand to one another: problems, samples, ledger rows and paths, and their JSONL."""
+"""The file formats: problems, samples, the ledger and paths, each as a record and as JSONL."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from json.encoder import encode_basestring as quoted
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, NamedTuple
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows
+from rft_jax.files.outputs import COMPLETE, SETTINGS
 
-# In the order in which they are decided: the first that applies is the sample's verdict.
-VERDICTS = (
-    "timeout",
-    "truncated",
-    "no_answer",
-    "wrong_answer",
-    "malformed_equation",
-    "wrong_equation",
-    "correct",
-)
+MAX_ANSWER_CHARS = 1_000  # of an answer in the ledger
+MAX_DETAIL_CHARS = 200  # of a reason's detail
+_SAMPLES_NAME = re.compile(r"samples.*\.jsonl(?:\.gz)?")
+
+
+class Verdict(NamedTuple):
+    """What a verdict means.
+
+    Attributes:
+      words: said of a sample that got it without a reason of its own.
+      colour: index into the report's palette.
+      answer_correct: whether the sample's answer equals the reference; None where that is
+        undecided, so that the sample counts neither way.
+    """
+
+    words: str
+    colour: int
+    answer_correct: bool | None
+
+
+# Every verdict there is, in the order of deciding: the first that applies is the sample's.
+VERDICTS: dict[str, Verdict] = {
+    "timeout": Verdict("comparing its answer took longer than allowed", 6, None),
+    "truncated": Verdict("stopped by its length before it gave an answer", 5, False),
+    "no_answer": Verdict("gives no answer", 7, False),
+    "wrong_answer": Verdict("its answer is not the reference's", 1, False),
+    "malformed_equation": Verdict("an equation cannot be read", 3, True),
+    "wrong_equation": Verdict("an equation is incorrect", 4, True),
+    "correct": Verdict("the answer and all equations are correct", 2, True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +77,54 @@ class Sample:
     logprob: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """What became of one sample: its verdict (one of VERDICTS), its dedup key, whether kept."""
+class Reason(NamedTuple):
+    """Why a sample got its verdict.
+
+    Attributes:
+      kind: which check failed: `answer`, `comparison` or `equation`.
+      detail: the finding in words, at most MAX_DETAIL_CHARS.
+      line: of the response, from 1, where the fault stands; None where it stands on no one line.
+    """
+
+    kind: str
+    detail: str
+    line: int | None = None
+
+
+class LedgerRow(NamedTuple):
+    """What was decided about one sample.
+
+    Attributes:
+      id: of the problem.
+      sample: index among the problem's samples of this model.
+      model: that wrote it.
+      verdict: one of VERDICTS.
+      reason: None where the verdict says all, and in ledgers of earlier versions.
+      answer: the final answer as the response writes it; None where it gives none, and in ledgers
+        of earlier versions.
+      key: equal for samples of a problem that count as the same path.
+      kept: whether the sample became a training path.
+    """
 
     id: str
     sample: int
     model: str
     verdict: str
+    reason: Reason | None
+    answer: str | None
     key: str | None
     kept: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One training path of a problem: the human one, or a sampled one with all its finders."""
+    """One training path of a problem.
+
+    Attributes:
+      origin: `human` for the reference solution, `sampled` for any other.
+      models: all that sampled a path with this one's key.
+      equations: of the response, in order.
+    """
 
     id: str
     query: str
@@ -76,11 +134,52 @@ class Path:
     equations: tuple[str, ...]
 
 
-def to_row(record: Problem | Sample | LedgerRow | Path) -> dict[str, Any]:
+def to_row(record: Problem | Sample | Path) -> dict[str, Any]:
     """The record's JSONL row; a sample's missing tokens or logprob are left out."""
     row = asdict(record)
     optional = ("tokens", "logprob") if isinstance(record, Sample) else ()
     return {k: v for k, v in row.items() if not (k in optional and v is None)}
+
+
+def ledger_line(
+    id: str,  # noqa: A002  the field's name
+    sample: int,
+    model: str,
+    verdict: str,
+    reason: Reason | None,
+    answer: str | None,
+    key: str | None,
+    kept: bool,
+) -> str:
+    """A line of `ledger.jsonl`, by the fields of LedgerRow; by hand, as every sample has one."""
+    return (
+        f'{{"id": {quoted(id)}, "sample": {sample}, "model": {quoted(model)}, '
+        f'"verdict": "{verdict}", "reason": {"null" if reason is None else _reason_json(reason)}, '
+        f'"answer": {"null" if answer is None else quoted(answer[:MAX_ANSWER_CHARS])}, '
+        f'"key": {"null" if key is None else quoted(key)}, '
+        f'"kept": {"true" if kept else "false"}}}\n'
+    )
+
+
+@lru_cache(maxsize=1024)
+def _reason_json(reason: Reason) -> str:
+    return json.dumps(reason._asdict(), ensure_ascii=False)
+
+
+def path_line(
+    id: str,  # noqa: A002  the field's name
+    query: str,
+    response: str,
+    origin: str,
+    models: Iterable[str],
+    equations: Iterable[str],
+) -> str:
+    """A line of `paths.jsonl`, by the fields of Path."""
+    return (
+        f'{{"id": {quoted(id)}, "query": {quoted(query)}, "response": {quoted(response)}, '
+        f'"origin": "{origin}", "models": [{", ".join(map(quoted, models))}], '
+        f'"equations": [{", ".join(map(quoted, equations))}]}}\n'
+    )
 
 
 def question_digest(question: str) -> str:
@@ -140,6 +239,35 @@ def read_samples(path: str | FilePath) -> Iterator[tuple[int, Sample]]:
         yield number, parse_sample(row, f"{path}:{number}")
 
 
+def sample_files(path: str | FilePath) -> list[FilePath]:
+    """The samples files of a folder in order, or the file itself.
+
+    Raises:
+      UserError: there are none, or the folder's sampling is not finished.
+    """
+    path = FilePath(path)
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"{path}: no such folder; name what rft sample wrote, or a samples file")
+    names = finished_sample_files(str(path), [entry.name for entry in path.iterdir()])
+    return [path / name for name in names]
+
+
+def finished_sample_files(folder: str, names: Collection[str]) -> list[str]:
+    """The samples files among the names in a folder, in order.
+
+    Raises:
+      UserError: there are none, or the folder's sampling is not finished.
+    """
+    if SETTINGS in names and COMPLETE not in names:
+        raise UserError(f"{folder}: sampling is not finished; run the same rft sample again")
+    files = sorted(filter(_SAMPLES_NAME.fullmatch, names))
+    if not files:
+        raise UserError(f"{folder}: no samples-*.jsonl there; name what rft sample wrote")
+    return files
+
+
 def parse_sample(row: Mapping[str, Any], where: str) -> Sample:
     """The sample of a row that stands at `where`.
 
@@ -167,6 +295,31 @@ def parse_sample(row: Mapping[str, Any], where: str) -> Sample:
         finish_reason=finish,
         logprob=None if logprob is None else float(logprob),
     )
+
+
+def read_ledger(folder: str | FilePath) -> Iterator[LedgerRow]:
+    """The rows of a collect folder's `ledger.jsonl`, also one of an earlier version.
+
+    Raises:
+      UserError: a row lacks a field, or its verdict is unknown; names file and line.
+    """
+    path = FilePath(folder) / "ledger.jsonl"
+    for number, row in read_rows(path):
+        where = f"{path}:{number}"
+        verdict = _text(row, ("verdict",), where)
+        if verdict not in VERDICTS:
+            raise UserError(f"{where}: verdict {verdict!r:.60}; there are {', '.join(VERDICTS)}")
+        reason = row.get("reason")
+        yield LedgerRow(
+            id=_text(row, ("id",), where),
+            sample=_integer(row, "sample", where),
+            model=_text(row, ("model",), where),
+            verdict=verdict,
+            reason=None if reason is None else Reason(**reason),
+            answer=row.get("answer"),
+            key=row.get("key"),
+            kept=bool(row.get("kept")),
+        )
 
 
 def read_paths(path: str | FilePath) -> Iterator[tuple[int, Path]]:

@@ -1,23 +1,37 @@
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
-from rft_jax.records import Path as TrainingPath
 from rft_jax.records import (
+    MAX_ANSWER_CHARS,
+    VERDICTS,
+    LedgerRow,
     Problem,
+    Reason,
     Sample,
+    ledger_line,
     parse_sample,
+    path_line,
     question_digest,
+    read_ledger,
     read_paths,
     read_problems,
     read_samples,
+    sample_files,
     to_row,
 )
+from rft_jax.records import Path as TrainingPath
+
+texts = st.text(st.characters(codec=None), max_size=20)
 
 
 def test_a_problem_without_an_id_gets_one_from_its_question(tmp_path: Path) -> None:
@@ -99,3 +113,90 @@ def test_a_path_round_trips(tmp_path: Path) -> None:
         (1, path),
         (2, TrainingPath("p", "a?", "b", "human", (), ())),
     ]
+
+
+@given(
+    st.builds(
+        TrainingPath,
+        texts,
+        texts,
+        texts,
+        st.just("human"),
+        st.tuples(texts, texts),
+        st.tuples(texts),
+    )
+)
+def test_a_line_of_paths_is_its_row_in_json(path: TrainingPath) -> None:
+    assert path_line(*asdict(path).values()) == json.dumps(to_row(path), ensure_ascii=False) + "\n"
+
+
+_reasons = st.builds(Reason, texts, texts, st.none() | st.integers(1, 99))
+_ledger_rows = st.builds(
+    LedgerRow,
+    texts,
+    st.integers(0, 99),
+    texts,
+    st.sampled_from(sorted(VERDICTS)),
+    st.none() | _reasons,
+    st.none() | texts,
+    st.none() | texts,
+    st.booleans(),
+)
+
+
+@given(_ledger_rows)
+def test_a_line_of_the_ledger_is_its_row_in_json(row: LedgerRow) -> None:
+    reason = None if row.reason is None else row.reason._asdict()
+    line = json.dumps({**row._asdict(), "reason": reason}, ensure_ascii=False)
+    assert ledger_line(*row) == line + "\n"
+
+
+def test_a_ledger_comes_back_as_it_was_and_so_does_one_of_an_earlier_version(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        LedgerRow(
+            "p", 0, "m", "wrong_answer", Reason("answer", "answers 1", None), "1", "k", False
+        ),
+        LedgerRow("p", 1, "m", "correct", None, "2", None, True),
+    ]
+    old = {"id": "p", "sample": 2, "model": "m", "verdict": "correct", "key": "k", "kept": True}
+    text = "".join(ledger_line(*row) for row in rows) + json.dumps(old)
+    (tmp_path / "ledger.jsonl").write_text(text)
+    assert list(read_ledger(tmp_path)) == [
+        *rows,
+        LedgerRow("p", 2, "m", "correct", None, None, "k", True),
+    ]
+
+
+def test_a_long_answer_is_cut_in_the_ledger() -> None:
+    row = LedgerRow("p", 0, "m", "wrong_answer", None, "9" * 5000, "", False)
+    assert len(json.loads(ledger_line(*row))["answer"]) == MAX_ANSWER_CHARS
+
+
+def test_an_unknown_verdict_is_named_by_file_and_line(tmp_path: Path) -> None:
+    row = {"id": "p", "sample": 0, "model": "m", "verdict": "fine", "key": "", "kept": False}
+    write_rows(tmp_path / "ledger.jsonl", [row])
+    with pytest.raises(UserError, match=r"ledger\.jsonl:1: verdict 'fine'; there are timeout, tru"):
+        list(read_ledger(tmp_path))
+
+
+def test_samples_files_are_found_by_name_in_order(tmp_path: Path) -> None:
+    for name in ("samples-2.jsonl.gz", "samples-1.jsonl", "samples.jsonl", "other.jsonl", "x"):
+        (tmp_path / name).touch()
+    names = [file.name for file in sample_files(tmp_path)]
+    assert names == ["samples-1.jsonl", "samples-2.jsonl.gz", "samples.jsonl"]
+    assert sample_files(tmp_path / "other.jsonl") == [tmp_path / "other.jsonl"]
+
+
+def test_folders_without_finished_samples_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such folder"):
+        sample_files(tmp_path / "missing")
+    with pytest.raises(UserError, match="no samples-"):
+        sample_files(tmp_path)
+    (tmp_path / "samples-0.jsonl").touch()
+    (tmp_path / "settings.json").write_text("{}")
+    with pytest.raises(UserError, match="not finished; run the same rft sample again"):
+        sample_files(tmp_path)
+    (tmp_path / "COMPLETE").touch()
+    assert len(sample_files(tmp_path)) == 1

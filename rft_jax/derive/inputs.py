@@ -10,9 +10,15 @@ from pathlib import Path as FilePath
 
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
-from rft_jax.evaluation.inputs import sample_files
-from rft_jax.records import Path, Problem, Sample, read_paths, read_samples
-from rft_jax.report.ledgers import read_ledger
+from rft_jax.records import (
+    Path,
+    Problem,
+    Sample,
+    read_ledger,
+    read_paths,
+    read_samples,
+    sample_files,
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class Inputs:
         """Problem id -> its samples with the verdict `correct`, in order."""
         right = {
             (row.id, row.model, row.sample)
-            for row in read_ledger(FilePath(self.collected))
+            for row in read_ledger(self.collected)
             if row.verdict == "correct"
         }
         found: dict[str, list[Sample]] = {problem.id: [] for problem in self.asked}
@@ -81,7 +87,7 @@ class Inputs:
         if not self.samples:
             raise UserError("this kind needs --samples, a folder that rft sample wrote")
         for folder in self.samples:
-            for file in sample_files(FilePath(folder)):
+            for file in sample_files(folder):
                 for _, sample in read_samples(file):
                     yield sample
 

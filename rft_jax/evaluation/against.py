@@ -14,18 +14,22 @@ from rft_jax.files.jsonl import read_json, read_rows, write_json
 from rft_jax.records import Problem
 
 
-def read_scores(folder: Path) -> dict[str, Fraction]:
-    """Each problem's share of correct samples, from `predictions.jsonl`."""
-    return {
-        row["id"]: Fraction(sum(row["correct"]), len(row["correct"]))
-        for _, row in read_rows(folder / "predictions.jsonl")
-    }
+def read_scores(folder: Path) -> dict[str, Fraction | None]:
+    """Each problem's share of correct samples, from `predictions.jsonl`; None where undecided."""
+    return {row["id"]: _share(row["correct"]) for _, row in read_rows(folder / "predictions.jsonl")}
 
 
-def _read_majorities(folder: Path) -> dict[str, Fraction]:
+def _share(correct: Sequence[bool | None]) -> Fraction | None:
+    decided = [one for one in correct if one is not None]
+    return Fraction(sum(decided), len(decided)) if decided else None
+
+
+def _read_majorities(folder: Path) -> dict[str, Fraction | None]:
     """Each problem's maj@k, from `predictions.jsonl`; thirds and the like as exact fractions."""
     return {
-        row["id"]: Fraction(row["maj@k"]).limit_denominator(1_000_000)
+        row["id"]: None
+        if row["maj@k"] is None
+        else Fraction(row["maj@k"]).limit_denominator(1_000_000)
         for _, row in read_rows(folder / "predictions.jsonl")
     }
 

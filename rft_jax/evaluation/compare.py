@@ -17,7 +17,8 @@ import numpy as np
 from rft_jax.errors import UserError
 from rft_jax.evaluation.intervals import bootstrap_interval
 
-Scores = Mapping[str, Fraction]  # question id -> the share of its samples that are correct
+# Question id -> the share of its samples that are correct; None where that is undecided.
+Scores = Mapping[str, Fraction | None]
 
 _MAX_EXACT_SUM = 20_000  # beyond it the convolution takes seconds
 _SIGN_FLIPS = 100_000
@@ -37,19 +38,24 @@ def compare(
     Returns:
       `difference` (mean of a - b), `ci95` (bootstrap over questions), `p_value` (two-sided) and
       `test` (`mcnemar_exact` for one pair of runs with one answer per question, `sign_flip_exact`
-      or `sign_flip_sampled` otherwise), `n` questions, `only_a` and `only_b` (questions on which a
-      or b is better) and `by_seed` (the difference of each pair).
+      or `sign_flip_sampled` otherwise), `n` questions, `undecided` (questions left out because some
+      run has no decided sample of them), `only_a` and `only_b` (questions on which a or b is
+      better) and `by_seed` (the difference of each pair).
 
     Raises:
-      UserError: the runs are not on the same questions.
+      UserError: the runs are not on the same questions, or none is decided in all of them.
     """
     if len(runs_a) != len(runs_b) or not runs_a:
         raise ValueError(f"{len(runs_a)} runs against {len(runs_b)}: pairs are needed")
-    ids = list(runs_a[0])
+    questions = list(runs_a[0])
     for scores in [*runs_a, *runs_b]:
-        check_same_questions(ids, scores)
-    pairs = list(zip(runs_a, runs_b, strict=True))
-    differences = [sum((a[i] - b[i] for a, b in pairs), Fraction(0)) / len(pairs) for i in ids]
+        check_same_questions(questions, scores)
+    shares = decided_shares([*runs_a, *runs_b])
+    if not shares[0]:
+        raise UserError("no question is decided in all runs; raise evaluate.timeout")
+    pairs = list(zip(shares[: len(runs_a)], shares[len(runs_a) :], strict=True))
+    by_seed = [[x - y for x, y in zip(a, b, strict=True)] for a, b in pairs]
+    differences = [sum(column, Fraction(0)) / len(pairs) for column in zip(*by_seed, strict=True)]
     p_value, test = paired_p_value(differences, seed)
     values = np.array([float(d) for d in differences])
     return {
@@ -57,11 +63,20 @@ def compare(
         "ci95": list(bootstrap_interval(values, resamples, seed)),
         "p_value": p_value,
         "test": test,
-        "n": len(ids),
+        "n": len(differences),
+        "undecided": len(questions) - len(differences),
         "only_a": sum(d > 0 for d in differences),
         "only_b": sum(d < 0 for d in differences),
-        "by_seed": [float(sum(a[i] - b[i] for i in ids) / len(ids)) for a, b in pairs],
+        "by_seed": [float(sum(one) / len(one)) for one in by_seed],
     }
+
+
+def decided_shares(runs: Sequence[Scores]) -> list[list[Fraction]]:
+    """Each run's shares on the questions that are decided in all of them, in the first's order."""
+    columns = [[run[question] for run in runs] for question in runs[0]]
+    decided = [[share for share in column if share is not None] for column in columns]
+    whole = [column for column in decided if len(column) == len(runs)]
+    return [[column[i] for column in whole] for i in range(len(runs))]
 
 
 def check_same_questions(ids: Sequence[str], scores: Scores) -> None:

@@ -1,8 +1,9 @@
-"""`rft evaluate`: samples of a model on problems, counted into figures with intervals."""
+"""`rft evaluate`: metrics with intervals of a model's samples on problems."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.evaluation.against import check_comparable, write_comparison
-from rft_jax.evaluation.inputs import SampledAnswers, read_responses
+from rft_jax.evaluation.inputs import Responses, read_responses
 from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.evaluation.scoring import Scored, score, to_row
 from rft_jax.evaluation.settings import EvaluateSettings
@@ -20,7 +21,7 @@ from rft_jax.files.jsonl import read_json, write_json, write_rows
 from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
 from rft_jax.records import Problem
-from rft_jax.verify.symbolic import SymbolicComparer
+from rft_jax.verify.grading import Grader
 
 LENGTH_BINS = 4
 
@@ -35,13 +36,13 @@ def evaluate(
     mesh: Any = None,
     config_text: str = "",
 ) -> dict[str, Any]:
-    """Scores a model's answers (sampled first into `<output>/samples`) or given samples.
+    """Scores a model's samples, drawn first into `<output>/samples`, or given samples.
 
     Writes `metrics.json` and `predictions.jsonl`, with `against` (an earlier output folder on the
     same problems) `comparison.json` too, and prints both as small tables.
 
     Returns:
-      What `metrics.json` holds.
+      The content of `metrics.json`.
 
     Raises:
       UserError: not exactly one of model and samples, samples that do not fit the problems or the
@@ -54,10 +55,12 @@ def evaluate(
     else:
         settings.check_sampling()
     if against is not None:
-        check_comparable(Path(against), _asked(problems, settings))
+        check_comparable(Path(against), _problems(problems, settings))
     inputs = {"problems": problems, "model": model, "samples": samples}
-    known = {name: None if spec is None else input_identity(spec) for name, spec in inputs.items()}
-    made_with = {"command": "evaluate", **known, **asdict(settings)}
+    identities = {
+        name: None if spec is None else input_identity(spec) for name, spec in inputs.items()
+    }
+    made_with = {"command": "evaluate", **identities, **asdict(settings)}
     if model is None:
         with open_output(output, made_with, config_text) as folder:
             _measure(folder, problems, str(samples), settings, against)
@@ -67,16 +70,16 @@ def evaluate(
 
         distributed.initialize()
         with distributed.open_shared_output(output, made_with, config_text) as folder:
-            drawn = str(folder.path / "samples")
+            sampled = str(folder.path / "samples")
             if not folder.is_complete:
-                sample(model, problems, drawn, None, settings.sampling(), mesh)
-            measure = partial(_measure, folder, problems, drawn, settings, against)
+                sample(model, problems, sampled, None, settings.sampling(), mesh)
+            measure = partial(_measure, folder, problems, sampled, settings, against)
             distributed.on_main(measure, "scoring", folder.path)
     return read_json(Path(output) / "metrics.json")
 
 
-def _asked(problems: str, settings: EvaluateSettings) -> list[Problem]:
-    return load_problems(problems)[: settings.limit or None]
+def _problems(spec: str, settings: EvaluateSettings) -> list[Problem]:
+    return load_problems(spec)[: settings.limit or None]
 
 
 def _measure(
@@ -86,10 +89,10 @@ def _measure(
     settings: EvaluateSettings,
     against: str | None,
 ) -> None:
-    """Scores the samples, where that is not done, and prints what came out."""
+    """Scores the samples, unless that is done, and prints the metrics."""
     if not folder.is_complete:
-        asked = _asked(problems, settings)
-        _score_into(folder.path, asked, read_responses(samples, asked), settings)
+        loaded = _problems(problems, settings)
+        _score_into(folder.path, loaded, read_responses(samples, loaded), settings)
         folder.commit()
     print(metrics_table(read_json(folder.path / "metrics.json")), flush=True)
     if against is not None:
@@ -97,28 +100,33 @@ def _measure(
 
 
 def _score_into(
-    output: Path, problems: Sequence[Problem], answers: SampledAnswers, settings: EvaluateSettings
+    output: Path, problems: Sequence[Problem], responses: Responses, settings: EvaluateSettings
 ) -> None:
     scored = []
-    how = (settings.answers, settings.votes)
     with (
-        SymbolicComparer(settings.timeout) as symbolic,
+        closing(make_grader(settings)) as grader,
         Progress("score", len(problems), "problems") as progress,
     ):
         for problem in problems:
-            scored.append(score(problem, answers.responses[problem.id], *how, symbolic))
+            scored.append(score(problem, responses.by_problem[problem.id], grader, settings.votes))
             progress.update(len(scored))
     k = _common_k(scored, settings.k)
     for at in settings.curve:
         _common_k(scored, at)
-    majority = _majorities(scored, k, settings)
-    rows = [to_row(one, k, share) for one, share in zip(scored, majority, strict=True)]
+    majorities = _majorities(scored, k, settings)
+    rows = [to_row(one, k, share) for one, share in zip(scored, majorities, strict=True)]
     write_rows(output / "predictions.jsonl", rows)
-    write_json(output / "metrics.json", summarise(rows, scored, k, answers, settings))
+    write_json(output / "metrics.json", summarise(rows, scored, k, responses, settings))
+
+
+def make_grader(settings: EvaluateSettings) -> Grader:
+    """The grader of an evaluation, which checks no steps."""
+    is_paper = settings.votes == "paper"
+    return Grader(settings.answers, timeout=settings.timeout, paper_tolerance=is_paper)
 
 
 def _common_k(scored: Sequence[Scored], k: int) -> int:
-    """The k asked for, or the number of samples that every problem has.
+    """k, or for k = 0 the number of samples that every problem has.
 
     Raises:
       UserError: some problem has fewer than k.
@@ -132,8 +140,8 @@ def _common_k(scored: Sequence[Scored], k: int) -> int:
     return k or len(least.answers)
 
 
-def _majorities(scored: Sequence[Scored], k: int, settings: EvaluateSettings) -> list[float]:
-    """maj@k of every problem."""
+def _majorities(scored: Sequence[Scored], k: int, settings: EvaluateSettings) -> list[float | None]:
+    """maj@k of every problem; None where no sample is decided."""
     resamples, seed = settings.bootstrap_resamples, settings.bootstrap_seed
     return [one.majority_at_k(k, settings.votes, resamples, seed) for one in scored]
 
@@ -142,59 +150,65 @@ def summarise(
     rows: Sequence[dict[str, Any]],
     scored: Sequence[Scored],
     k: int,
-    answers: SampledAnswers,
+    responses: Responses,
     settings: EvaluateSettings,
 ) -> dict[str, Any]:
-    """What `metrics.json` holds: figures over all problems, by steps, by length and by k."""
-    resampling = (settings.bootstrap_resamples, settings.bootstrap_seed)
-    shares = [float(one.share_right) for one in scored]
+    """The content of `metrics.json`: metrics over all problems, by steps, by length and by k.
+
+    A problem without a decided sample is in none of the means, as each one's `n` says.
+    """
+    shares = [None if one.share_correct is None else float(one.share_correct) for one in scored]
     answered = sum(answer is not None for one in scored for answer in one.answers)
+    undecided = sum(one.undecided for one in scored)
     total = sum(len(one.answers) for one in scored)
     result = {
-        "model": answers.model,
+        "model": responses.model,
         "n": len(rows),
         "k": k,
         "num_samples": max(len(one.answers) for one in scored),
         "votes": settings.votes,
-        "accuracy" if answers.is_greedy else "mean@1": mean_with_ci(shares, *resampling),
-        "maj@k": mean_with_ci([row["maj@k"] for row in rows], *resampling),
-        "pass@k": mean_with_ci([row["pass@k"] for row in rows], *resampling),
+        "accuracy" if responses.is_greedy else "mean@1": _mean(shares, settings),
+        "maj@k": _mean([row["maj@k"] for row in rows], settings),
+        "pass@k": _mean([row["pass@k"] for row in rows], settings),
         "no_answer": 1 - answered / total,
-        "truncated": answers.truncated / total,
-        "timeout": sum(one.timeouts for one in scored) / total,
-        "by_steps": _by_steps(rows, shares, resampling),
-        "by_words": _by_words(rows, shares, resampling),
+        "truncated": responses.truncated / total,
+        "timeout": undecided / total,
+        "undecided": {"samples": undecided, "problems": shares.count(None)},
+        "by_steps": _by_steps(rows, shares, settings),
+        "by_words": _by_words(rows, shares, settings),
     }
     if settings.curve:
         result["curve"] = [_at_k(scored, at, settings) for at in settings.curve]
     return result
 
 
+def _mean(values: Iterable[float | None], settings: EvaluateSettings) -> dict[str, Any]:
+    decided = [value for value in values if value is not None]
+    return mean_with_ci(decided, settings.bootstrap_resamples, settings.bootstrap_seed)
+
+
 def _at_k(scored: Sequence[Scored], k: int, settings: EvaluateSettings) -> dict[str, Any]:
-    resampling = (settings.bootstrap_resamples, settings.bootstrap_seed)
     return {
         "k": k,
-        "maj@k": mean_with_ci(_majorities(scored, k, settings), *resampling),
-        "pass@k": mean_with_ci([one.pass_at_k(k) for one in scored], *resampling),
+        "maj@k": _mean(_majorities(scored, k, settings), settings),
+        "pass@k": _mean([one.pass_at_k(k) for one in scored], settings),
     }
 
 
 def _by_steps(
-    rows: Sequence[dict[str, Any]], shares: Sequence[float], resampling: tuple[int, int]
+    rows: Sequence[dict[str, Any]], shares: Sequence[float | None], settings: EvaluateSettings
 ) -> list[dict[str, Any]]:
-    """The share of right samples for each number of reference steps."""
-    groups: dict[int, list[float]] = {}
+    """The share of correct samples for each number of steps in the reference."""
+    groups: dict[int, list[float | None]] = {}
     for row, share in zip(rows, shares, strict=True):
         groups.setdefault(row["steps"], []).append(share)
-    return [
-        {"steps": steps, **mean_with_ci(groups[steps], *resampling)} for steps in sorted(groups)
-    ]
+    return [{"steps": steps, **_mean(groups[steps], settings)} for steps in sorted(groups)]
 
 
 def _by_words(
-    rows: Sequence[dict[str, Any]], shares: Sequence[float], resampling: tuple[int, int]
+    rows: Sequence[dict[str, Any]], shares: Sequence[float | None], settings: EvaluateSettings
 ) -> list[dict[str, Any]]:
-    """The share of right samples in quarters of the problems by the reference's length."""
+    """The share of correct samples in quarters of the problems by the reference's length."""
     lengths = sorted(row["words"] for row in rows)
     bounds = sorted({lengths[len(lengths) * i // LENGTH_BINS] for i in range(LENGTH_BINS)})
     result = []
@@ -202,17 +216,23 @@ def _by_words(
         inside = [
             share for row, share in zip(rows, shares, strict=True) if low <= row["words"] < beyond
         ]
-        result.append({"from": low, "to": beyond - 1, **mean_with_ci(inside, *resampling)})
+        result.append({"from": low, "to": beyond - 1, **_mean(inside, settings)})
     return result
 
 
 def metrics_table(metrics: dict[str, Any]) -> str:
-    """The figures as a small table for the terminal."""
+    """The metrics as a small table for the terminal."""
     lines = [f"{metrics['model'] or 'samples'}: {metrics['n']} problems, k = {metrics['k']}"]
-    # Of one sample the last two say what the first says.
+    # For one sample the last two equal the first.
     for name in ("accuracy", "mean@1", "maj@k", "pass@k")[: 2 if metrics["k"] == 1 else 4]:
         if name in metrics:
             low, high = metrics[name]["ci95"]
             value = metrics[name]["value"]
             lines.append(f"  {name:<9}{value:7.1%}   95 % interval {low:.1%} to {high:.1%}")
+    undecided = metrics.get("undecided", {"samples": 0})
+    if undecided["samples"]:
+        lines.append(
+            f"  {undecided['samples']} samples undecided, {undecided['problems']} problems without "
+            "any other: not counted (a comparison took longer than evaluate.timeout)"
+        )
     return "\n".join(lines)

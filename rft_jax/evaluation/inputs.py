@@ -8,75 +8,64 @@ from pathlib import Path
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json
-from rft_jax.files.outputs import COMPLETE, SETTINGS
-from rft_jax.records import Problem, Sample, read_samples
+from rft_jax.files.outputs import SETTINGS
+from rft_jax.records import Problem, Sample, read_samples, sample_files
+
+# A response and its finish reason.
+Response = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class SampledAnswers:
+class Responses:
     """Responses to score.
 
     Attributes:
       model: the name the samples carry.
-      responses: problem id -> responses in order of their sample index.
-      is_greedy: whether they are one greedy answer a problem.
-      truncated: how many samples were stopped by length.
+      by_problem: problem id -> responses in order of their sample index.
+      is_greedy: whether they are one greedy response a problem.
     """
 
     model: str
-    responses: dict[str, list[str]]
+    by_problem: dict[str, list[Response]]
     is_greedy: bool
-    truncated: int
+
+    @property
+    def truncated(self) -> int:
+        """How many were stopped by their length."""
+        return sum(reason == "length" for one in self.by_problem.values() for _, reason in one)
 
 
-def read_responses(path: str, problems: Sequence[Problem]) -> SampledAnswers:
+def read_responses(path: str, problems: Sequence[Problem]) -> Responses:
     """Samples of a folder (`samples-*.jsonl`) or a file that belong to the problems.
 
     Raises:
       UserError: unfinished folder, samples of two models, a sample twice, or none for a problem.
     """
-    found: dict[str, dict[int, str]] = {problem.id: {} for problem in problems}
-    models: dict[str, None] = {}
-    truncated = 0
+    by_problem: dict[str, dict[int, Response]] = {problem.id: {} for problem in problems}
+    model: str | None = None
     for where, sample in _samples(Path(path)):
-        if sample.id not in found:
+        if sample.id not in by_problem:
             continue
-        models[sample.model] = None
-        if len(models) > 1:
+        if model not in (None, sample.model):
             raise UserError(
-                f"{where}: a sample of model {sample.model!r} among those of "
-                f"{next(iter(models))!r}; evaluate one model at a time"
+                f"{where}: a sample of model {sample.model!r} among those of {model!r}; evaluate "
+                "one model at a time"
             )
-        if sample.sample in found[sample.id]:
+        model = sample.model
+        responses = by_problem[sample.id]
+        if sample.sample in responses:
             raise UserError(f"{where}: sample {sample.sample} of {sample.id!r} stands there twice")
-        found[sample.id][sample.sample] = sample.response
-        truncated += sample.finish_reason == "length"
-    missing = [name for name, drawn in found.items() if not drawn]
+        responses[sample.sample] = sample.response, sample.finish_reason
+    missing = [name for name, responses in by_problem.items() if not responses]
     if missing:
         raise UserError(
-            f"{path}: {len(missing)} of {len(found)} problems have no sample, the first is "
-            f"{missing[0]!r}; sample the same problems, or go on with an interrupted sampling"
+            f"{path}: {len(missing)} of {len(by_problem)} problems have no sample, the first is "
+            f"{missing[0]!r}; sample the same problems, or resume an interrupted sampling"
         )
-    responses = {name: [drawn[i] for i in sorted(drawn)] for name, drawn in found.items()}
-    single = all(len(drawn) == 1 for drawn in responses.values())
-    greedy = single and _temperature(Path(path)) in (None, 0)
-    return SampledAnswers(next(iter(models), ""), responses, greedy, truncated)
-
-
-def sample_files(path: Path) -> list[Path]:
-    """The samples files of a folder in order, or the file itself.
-
-    Raises:
-      UserError: there are none, or the folder's sampling was not finished.
-    """
-    if path.is_file():
-        return [path]
-    files = sorted([*path.glob("samples-*.jsonl"), *path.glob("samples-*.jsonl.gz")])
-    if not files:
-        raise UserError(f"{path}: no samples-*.jsonl there; name what rft sample wrote")
-    if (path / SETTINGS).exists() and not (path / COMPLETE).exists():
-        raise UserError(f"{path}: sampling is not finished; run the same rft sample again")
-    return files
+    ordered = {name: [one[i] for i in sorted(one)] for name, one in by_problem.items()}
+    is_single = all(len(responses) == 1 for responses in ordered.values())
+    is_greedy = is_single and _temperature(Path(path)) in (None, 0)
+    return Responses(model or "", ordered, is_greedy)
 
 
 def _samples(path: Path) -> Iterator[tuple[str, Sample]]:
@@ -86,6 +75,6 @@ def _samples(path: Path) -> Iterator[tuple[str, Sample]]:
 
 
 def _temperature(path: Path) -> float | None:
-    """At which temperature a folder, or the one a file lies in, was sampled; None if unsaid."""
+    """The sampling temperature of a folder, or of a file's folder; None where it is unknown."""
     settings = (path if path.is_dir() else path.parent) / SETTINGS
     return read_json(settings).get("temperature") if settings.exists() else None

@@ -1,8 +1,8 @@
-"""pass@k and maj@k of one problem from its votes, without the luck of which k samples were drawn.
+"""pass@k and maj@k of one problem from its votes, whichever k samples come first.
 
-Both are means over all subsets of k of the n samples at hand. pass@k is the unbiased estimator of
-Chen et al. 2021 (arXiv 2107.03374, section 2.1). maj@k shares a tie: when t wrong answers have as
-many votes as the right one, the right one gets 1 / (1 + t).
+Both are means over all subsets of k of the n samples. pass@k is the unbiased estimator of Chen et
+al. 2021 (arXiv 2107.03374, section 2.1). maj@k shares a tie: when t incorrect answers have as many
+votes as the correct one, the correct one gets 1 / (1 + t).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-# Up to here maj@k is exact (n = 100, k = 50 takes milliseconds); beyond it subsets are drawn.
+# Up to here maj@k is exact (n = 100, k = 50 takes milliseconds); above it subsets are random.
 MAX_EXACT_SAMPLES = 256
 
 
@@ -24,50 +24,51 @@ class Votes:
     """How one problem's samples voted.
 
     Attributes:
-      correct: votes for the right answer.
-      wrong: votes of every other answer, largest first.
+      correct: votes for the correct answer.
+      incorrect: votes for every other answer, largest first.
       abstained: samples without an answer; they win nothing but count among the n.
     """
 
     correct: int
-    wrong: tuple[int, ...]
+    incorrect: tuple[int, ...]
     abstained: int
 
     @property
     def n(self) -> int:
         """Samples in all."""
-        return self.correct + sum(self.wrong) + self.abstained
+        return self.correct + sum(self.incorrect) + self.abstained
 
 
-def count_votes(labels: Sequence[Hashable | None], right: Sequence[bool]) -> Votes:
+def count_votes(votes: Sequence[tuple[Hashable | None, bool]]) -> Votes:
     """Votes of a problem's samples.
 
     Args:
-      labels: what each sample voted for; None abstains.
-      right: whether that answer is right; all right answers count as one.
+      votes: what each sample votes for, None abstains, and whether that answer is correct; all
+        correct answers count as one.
     """
-    wrong = Counter(
-        label for label, ok in zip(labels, right, strict=True) if label is not None and not ok
-    )
-    abstained = sum(label is None for label in labels)
+    wrong = Counter(label for label, is_correct in votes if label is not None and not is_correct)
+    abstained = sum(label is None for label, _ in votes)
     counts = tuple(sorted(wrong.values(), reverse=True))
-    return Votes(len(labels) - abstained - sum(counts), counts, abstained)
+    return Votes(len(votes) - abstained - sum(counts), counts, abstained)
 
 
 def pass_at_k(correct: int, n: int, k: int) -> float:
-    """The share of k-subsets of n samples that hold one of the `correct` right ones."""
+    """The share of k-subsets of n samples that have one of the `correct` ones."""
     _check_k(k, n)
     return 1.0 - math.comb(n - correct, k) / math.comb(n, k)
 
 
 def majority_at_k(votes: Votes, k: int, resamples: int = 10_000, seed: int = 0) -> float:
-    """The share of k-subsets whose majority is right, ties shared.
+    """The share of k-subsets whose majority is correct, ties shared.
 
-    Exact up to 256 samples; beyond that the mean over `resamples` subsets drawn by `seed`.
+    Exact up to 256 samples; above that the mean over `resamples` random subsets.
+
+    Args:
+      seed: of the random subsets.
     """
     _check_k(k, votes.n)
     if k == votes.n:
-        return _share(votes.correct, votes.wrong)
+        return _share(votes.correct, votes.incorrect)
     if votes.n <= MAX_EXACT_SAMPLES:
         return _majority_exact(votes, k)
     return majority_by_resampling(votes, k, resamples, seed)
@@ -75,16 +76,16 @@ def majority_at_k(votes: Votes, k: int, resamples: int = 10_000, seed: int = 0) 
 
 def majority_by_resampling(votes: Votes, k: int, resamples: int, seed: int) -> float:
     """maj@k over random k-subsets instead of all of them."""
-    classes = [votes.correct, *votes.wrong, votes.abstained]
+    classes = [votes.correct, *votes.incorrect, votes.abstained]
     rng = np.random.default_rng(seed)
-    drawn = rng.multivariate_hypergeometric(classes, k, size=resamples, method="marginals")
-    right, wrong = drawn[:, :1], drawn[:, 1:-1]
-    beaten = (wrong > right).any(axis=1) | (right[:, 0] == 0)
-    shares = np.where(beaten, 0.0, 1.0 / (1 + (wrong == right).sum(axis=1)))
+    counts = rng.multivariate_hypergeometric(classes, k, size=resamples, method="marginals")
+    correct, incorrect = counts[:, :1], counts[:, 1:-1]
+    beaten = (incorrect > correct).any(axis=1) | (correct[:, 0] == 0)
+    shares = np.where(beaten, 0.0, 1.0 / (1 + (incorrect == correct).sum(axis=1)))
     return float(shares.mean())
 
 
-def first_majority(labels: Sequence[Hashable | None]) -> Hashable | None:
+def first_majority(labels: Sequence[str | None]) -> str | None:
     """The label with most votes; of equals the one seen first (the paper's convention)."""
     counts = Counter(label for label in labels if label is not None)
     return max(counts, key=counts.__getitem__) if counts else None
@@ -95,45 +96,45 @@ def _check_k(k: int, n: int) -> None:
         raise ValueError(f"k = {k} is not between 1 and the number of samples {n}")
 
 
-def _share(correct: int, wrong: Sequence[int]) -> float:
-    if correct == 0 or any(votes > correct for votes in wrong):
+def _share(correct: int, incorrect: Sequence[int]) -> float:
+    if correct == 0 or any(votes > correct for votes in incorrect):
         return 0.0
-    return 1.0 / (1 + sum(votes == correct for votes in wrong))
+    return 1.0 / (1 + sum(votes == correct for votes in incorrect))
 
 
 @lru_cache(maxsize=65_536)
 def _majority_exact(votes: Votes, k: int) -> float:
-    """Sums P(the right answer gets m votes) * E[share | m] over m.
+    """Sums P(the correct answer gets m votes) * E[share | m] over m.
 
-    A random k-subset is n coins with P(heads) = k / n, given that k came up: so the classes are
+    A random k-subset is n coins with P(heads) = k / n, given k heads: so the classes are
     independent binomials until the condition, and every number stays between 0 and 1.
     """
     n, heads = votes.n, k / votes.n
-    right = _binomial(votes.correct, heads)
+    correct = _binomial(votes.correct, heads)
     total = 0.0
     for m in range(1, min(votes.correct, k) + 1):
-        rivals = [count for count in votes.wrong if count >= m]
+        rivals = [count for count in votes.incorrect if count >= m]
         free = n - votes.correct - sum(rivals)  # these can neither beat m votes nor tie with them
         ties = _ties_given(m, rivals, free, k - m, heads)
-        total += right[m] * float(ties @ (1.0 / np.arange(1, len(ties) + 1)))
+        total += correct[m] * float(ties @ (1.0 / np.arange(1, len(ties) + 1)))
     # Rounded, so that shares like 1/2 come out as such.
     return round(min(1.0, total / float(_binomial(n, heads)[k])), 12)
 
 
-def _ties_given(m: int, rivals: Sequence[int], free: int, room: int, heads: float) -> np.ndarray:
-    """P(t rivals draw m, none draws more, and `room` are drawn in all), for t = 0, 1, …"""
-    table = np.zeros((1 + min(len(rivals), room // m), room + 1))  # [ties, drawn]
+def _ties_given(m: int, rivals: Sequence[int], free: int, total: int, heads: float) -> np.ndarray:
+    """P(t rivals get m votes, none gets more, and `total` votes go to rivals and others), per t."""
+    table = np.zeros((1 + min(len(rivals), total // m), total + 1))  # [ties, votes]
     table[0, 0] = 1.0
     for count in rivals:
         weights = _binomial(count, heads)
         after = np.zeros_like(table)
-        for drawn in range(min(m, room + 1)):
-            after[:, drawn:] += weights[drawn] * table[:, : room + 1 - drawn]
-        if m <= room:
-            after[1:, m:] += weights[m] * table[:-1, : room + 1 - m]
+        for votes in range(min(m, total + 1)):
+            after[:, votes:] += weights[votes] * table[:, : total + 1 - votes]
+        if m <= total:
+            after[1:, m:] += weights[m] * table[:-1, : total + 1 - m]
         table = after
-    rest = np.zeros(room + 1)
-    weights = _binomial(free, heads)[: room + 1]
+    rest = np.zeros(total + 1)
+    weights = _binomial(free, heads)[: total + 1]
     rest[: len(weights)] = weights
     return table @ rest[::-1]
 

@@ -15,8 +15,8 @@ from typing import IO, Any
 
 from rft_jax.errors import UserError
 
-# What reading a compressed file raises that ends too early or is none.
-GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+# What reading a compressed file raises that ends too early or is not one.
+_GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
 def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -25,44 +25,56 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
       UserError: the file is missing or cut short, or a line is no JSON object; names file and line.
     """
-    number = 0
     try:
-        with _open_binary(path) as file:
-            for number, line in enumerate(without_mark(file), start=1):
+        with open_lines(path) as file:
+            for number, line in numbered_lines(file, str(path)):
                 if line.strip():
-                    yield number, _parse(line, f"{path}:{number}")
-    except GZIP_ERRORS as error:
-        raise UserError(explain_gzip(f"{path}:{number + 1}", error)) from error
+                    yield number, parse_row(line, f"{path}:{number}")
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except IsADirectoryError as error:
         raise UserError(f"{path}: is a folder; a JSONL file is needed") from error
 
 
-def without_mark(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines of a file without the byte order mark that some editors put in front of UTF-8."""
-    for line in lines:
-        yield line.removeprefix(codecs.BOM_UTF8)
-        break
-    yield from lines
-
-
-def explain_gzip(where: str, error: Exception) -> str:
-    """What to say of a compressed file that ends too early or is none."""
-    return f"{where}: the gzip stream is damaged ({error}); write the file again"
-
-
-def _open_binary(path: str | Path) -> IO[bytes]:
+def open_lines(path: str | Path) -> IO[bytes]:
+    """Opens a file for reading, decompressed where its name ends in `.gz`."""
     if str(path).endswith(".gz"):
         return gzip.open(path, "rb")  # type: ignore[return-value]
-    return open(path, "rb")
+    return open(path, "rb", buffering=1 << 20)
 
 
-def _parse(line: bytes, where: str) -> dict[str, Any]:
+def numbered_lines(lines: Iterator[bytes], name: str) -> Iterator[tuple[int, bytes]]:
+    """Yields (line number from 1, line), without the byte order mark that some editors add.
+
+    Args:
+      name: of the file, for messages.
+
+    Raises:
+      UserError: the file is compressed and cut short or damaged; names file and line.
+    """
+    number = 0
+    try:
+        for number, line in enumerate(lines, start=1):
+            yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+    except _GZIP_ERRORS as error:
+        raise UserError(
+            f"{name}:{number + 1}: the gzip stream is damaged ({error}); write the file again"
+        ) from error
+
+
+def parse_row(line: bytes, where: str) -> dict[str, Any]:
+    """The JSON object in a line.
+
+    Args:
+      where: file and line, for messages.
+
+    Raises:
+      UserError: there is none.
+    """
     try:
         row = json.loads(line.decode("utf-8"))
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise UserError(f"{where}: not JSON ({error}); mend or remove the line") from error
+        raise UserError(f"{where}: not JSON ({error}); fix or remove the line") from error
     if not isinstance(row, dict):
         raise UserError(f"{where}: a JSON object is needed, found {type(row).__name__}")
     return row

@@ -9,9 +9,8 @@ from html import escape
 from typing import Any
 
 from rft_jax.records import VERDICTS, LedgerRow
-from rft_jax.report.examples import Example, read_examples
+from rft_jax.report.examples import Example, draw_order, draw_rows, read_examples
 from rft_jax.report.html import Section, asset, paragraph
-from rft_jax.report.ledgers import draw_order, draw_rows
 from rft_jax.report.paths import Collected
 
 _KEPT_SHOWN = 2
@@ -83,7 +82,7 @@ def browser_section(
         return Section("samples", "Samples", "")
     told = (
         f"Up to {per_verdict:,} samples of each verdict, drawn with seed {seed}. "
-        "Equations are marked right or wrong."
+        "Correct equations are marked, and the line of an incorrect one."
     )
     filters = (
         '<div class="filters">'

@@ -1,25 +1,35 @@
-"""Samples to look at: what was asked, what was answered, and why it was kept or not."""
+"""Samples to look at: the question, the response, and why it was kept or rejected, by the ledger.
+
+Nothing is verified here: verdicts and reasons are those that `rft collect` wrote.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import heapq
+import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.evaluation.inputs import sample_files
-from rft_jax.records import VERDICTS, LedgerRow, read_samples
-from rft_jax.report.ledgers import read_questions
+from rft_jax.records import (
+    VERDICTS,
+    LedgerRow,
+    read_ledger,
+    read_paths,
+    read_samples,
+    sample_files,
+)
 from rft_jax.report.runs import Run, Stage, read_settings
-from rft_jax.verify.answers import extract_answer, reference_answer
-from rft_jax.verify.equations import EquationChecker, find_annotations
-from rft_jax.verify.expressions import exact_postfix, exact_value
-from rft_jax.verify.running_text import equation_source
 
 _LONGEST_SHOWN = 4000
+_ANNOTATION = re.compile(r"(<<[^>]*>>)")
 
-Piece = tuple[str, str]  # text, and "" or "right" or "wrong" for an equation
+Piece = tuple[str, str]  # text, and how it is marked: "", "correct" or "incorrect"
 
 
 @dataclass(frozen=True)
@@ -27,9 +37,12 @@ class Example:
     """One sample with all that explains it.
 
     Attributes:
-      state: `kept`, `spare` (right, and not kept) or `rejected`.
+      row: of the ledger.
+      question: of the problem.
+      reference: the last line of the reference solution.
+      state: `kept`, `spare` (correct, and not kept) or `rejected`.
       reason: why, in words.
-      pieces: the response, cut at its equations.
+      pieces: the response, cut where its marking changes.
     """
 
     row: LedgerRow
@@ -40,6 +53,29 @@ class Example:
     pieces: tuple[Piece, ...]
 
 
+def draw_rows(folder: Path, per_verdict: int, seed: int) -> dict[str, list[LedgerRow]]:
+    """Up to `per_verdict` random ledger rows of each verdict, in random order, in one pass.
+
+    Which ones depends on the seed and the rows alone, not on their order in the file.
+    """
+    heaps: dict[str, list[tuple[int, int, LedgerRow]]] = defaultdict(list)
+    for number, row in enumerate(read_ledger(folder) if per_verdict else ()):
+        heap, item = heaps[row.verdict], (draw_order(row, seed), -number, row)
+        if len(heap) < per_verdict:
+            heapq.heappush(heap, item)
+        elif item > heap[0]:
+            heapq.heapreplace(heap, item)
+    return {
+        verdict: [row for *_, row in sorted(heap, reverse=True)] for verdict, heap in heaps.items()
+    }
+
+
+def draw_order(row: LedgerRow, seed: int) -> int:
+    """A random number of a row; the largest are drawn first."""
+    text = f"{seed}\0{row.model}\0{row.id}\0{row.sample}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(text).digest()[:8])
+
+
 def read_examples(
     run: Run, stage: Stage, drawn: Mapping[str, Sequence[LedgerRow]]
 ) -> list[Example]:
@@ -47,35 +83,43 @@ def read_examples(
 
     Rows whose samples are not on disk any more are left out.
     """
-    made_with = read_settings(stage.folder)
+    settings = read_settings(stage.folder)
     rows = [row for verdict in VERDICTS for row in drawn.get(verdict, ())]
-    asked = read_questions(stage.folder, [row.id for row in rows])
-    responses = _responses(_sample_folders(run, stage, made_with), rows)
-    checker = EquationChecker(made_with.get("equations", "paper"))
-    examples = []
-    for row in rows:
-        response = responses.get((row.model, row.id, row.sample))
-        if response is not None:
-            question, human = asked.get(row.id, ("", ""))
-            reference = reference_answer(human) or ""
-            reason = explain(row, response, reference, made_with, checker)
-            pieces = cut_at_equations(response[:_LONGEST_SHOWN], checker)
-            examples.append(Example(row, question, reference, _state(row), reason, pieces))
-    return examples
+    problems = _read_problems(stage.folder, {row.id for row in rows})
+    responses = _responses(_sample_folders(run, stage, settings), rows)
+    return [
+        Example(
+            row,
+            *problems.get(row.id, ("", "")),
+            _state(row),
+            explain(row, settings),
+            mark(response[:_LONGEST_SHOWN], row, settings),
+        )
+        for row in rows
+        if (response := responses.get((row.model, row.id, row.sample))) is not None
+    ]
 
 
-def _sample_folders(run: Run, stage: Stage, made_with: Mapping[str, Any]) -> Iterator[Path]:
-    """Where a collect folder's samples lie: beside it, below here, or among the run's stages.
+def _read_problems(folder: Path, ids: set[str]) -> dict[str, tuple[str, str]]:
+    """Question and last line of the reference solution, from a collect folder's `paths.jsonl`."""
+    return {
+        path.id: (path.query, path.response.strip().rpartition("\n")[2].removeprefix("#### "))
+        for _, path in read_paths(folder / "paths.jsonl")
+        if path.id in ids and path.origin == "human"
+    }
 
-    The folder knows them by their names alone, for it may have been moved along with them.
+
+def _sample_folders(run: Run, stage: Stage, settings: Mapping[str, Any]) -> Iterator[Path]:
+    """Sample folders of a collect stage: beside it, below the working folder, or in the run.
+
+    Its settings have their names alone, for it may have been moved along with them.
     """
-    told = made_with.get("samples", [])
-    for path in [told] if isinstance(told, str) else told:
-        beside = (stage.folder.resolve().parent / path, Path(path), run.folder / path)
-        found = [at for at in beside if at.exists()]
-        yield from found[:1]
-    for drawn in run.of("sample"):
-        yield drawn.folder
+    names = settings.get("samples", [])
+    for name in [names] if isinstance(names, str) else names:
+        candidates = (stage.folder.resolve().parent / name, Path(name), run.folder / name)
+        yield from [path for path in candidates if path.exists()][:1]
+    for sampling in run.of("sample"):
+        yield sampling.folder
 
 
 def _responses(
@@ -83,20 +127,20 @@ def _responses(
 ) -> dict[tuple[str, str, int], str]:
     """(model, problem, sample) -> response, reading folders until all are found."""
     wanted = {(row.model, row.id, row.sample) for row in rows}
-    found: dict[tuple[str, str, int], str] = {}
+    responses: dict[tuple[str, str, int], str] = {}
     for folder in folders:
-        if len(found) == len(wanted):
+        if len(responses) == len(wanted):
             break
         try:
             files = sample_files(folder)
-        except UserError:  # a folder that was emptied to save room explains nothing
+        except UserError:  # a folder that was emptied to save space explains nothing
             continue
         for file in files:
             for _, sample in read_samples(file):
-                place = sample.model, sample.id, sample.sample
-                if place in wanted:
-                    found.setdefault(place, sample.response)
-    return found
+                key = sample.model, sample.id, sample.sample
+                if key in wanted:
+                    responses.setdefault(key, sample.response)
+    return responses
 
 
 def _state(row: LedgerRow) -> str:
@@ -105,70 +149,41 @@ def _state(row: LedgerRow) -> str:
     return "spare" if row.verdict == "correct" else "rejected"
 
 
-def explain(
-    row: LedgerRow,
-    response: str,
-    reference: str,
-    made_with: Mapping[str, Any],
-    checker: EquationChecker,
-) -> str:
-    """Why a sample got its verdict, in words.
+def explain(row: LedgerRow, settings: Mapping[str, Any]) -> str:
+    """Why a sample got its verdict and was kept or not, in words.
 
     Args:
-      made_with: settings of the collecting.
+      settings: of the collecting.
     """
-    equations = equation_source(made_with.get("equation_source", "annotations"))(response)
-    if row.verdict == "correct":
-        right = "the answer and all equations are right"
-        return right if row.kept else f"{right}, but {_why_spare(equations, made_with)}"
-    if row.verdict == "wrong_answer":
-        answer = extract_answer(response, made_with.get("answers", "first"))
-        return f"answers {answer}, the reference is {reference}"
-    if row.verdict in ("wrong_equation", "malformed_equation"):
-        return "; ".join(_equation_faults(equations, checker)) or "an equation is not right"
-    return {
-        "timeout": "checking it took longer than is allowed",
-        "truncated": "stopped by its length before it gave an answer",
-        "no_answer": "gives no answer",
-    }.get(row.verdict, row.verdict)
+    if row.reason is not None:
+        return row.reason.detail
+    words = VERDICTS[row.verdict].words
+    if _state(row) != "spare":
+        return words
+    text = settings.get("dedup") == "exact_text"
+    causes = [f"a kept path has the same {'text' if text else 'equations'}"]
+    if not settings.get("keep_unannotated", True):
+        causes.append("it has no equation")
+    if settings.get("remove_ngram"):
+        causes.append("it shares words with the test problems")
+    return f"{words}, but {' or '.join(causes)}"
 
 
-def _why_spare(equations: Sequence[str], made_with: Mapping[str, Any]) -> str:
-    """Why a right path was not kept."""
-    if not (equations or made_with.get("keep_unannotated", True)):
-        return "it has no equation"
-    text = made_with.get("dedup") == "exact_text"
-    same = f"a kept path has the same {'text' if text else 'equations'}"
-    overlap = ", or it shares words with the test problems"
-    return same + overlap if made_with.get("remove_ngram") else same
+def mark(text: str, row: LedgerRow, settings: Mapping[str, Any]) -> tuple[Piece, ...]:
+    """A response in pieces: the annotations that were found correct, or the line at fault.
 
-
-def _equation_faults(equations: Sequence[str], checker: EquationChecker) -> Iterator[str]:
-    for equation in equations:
-        finding = checker.worst([equation])
-        if finding == "malformed":
-            yield f"{equation!r:.80} is no equation of numbers"
-        elif finding == "wrong":
-            yield f"{equation:.80} is wrong{_left_value(equation)}"
-
-
-def _left_value(equation: str) -> str:
-    left = equation.split("=")[0]
-    try:
-        value = exact_value(exact_postfix(left))
-    except (ValueError, ArithmeticError):
-        return ""
-    return f" ({left.strip():.60} is {float(value):g})"
-
-
-def cut_at_equations(text: str, checker: EquationChecker) -> tuple[Piece, ...]:
-    """A text in pieces: each annotation by itself, marked right or wrong."""
-    pieces: list[Piece] = []
-    start = 0
-    for equation in find_annotations(text):
-        at = text.index(f"<<{equation}>>", start)
-        end = at + len(equation) + 4
-        kind = "right" if checker.worst([equation]) == "right" else "wrong"
-        pieces += [(text[start:at], ""), (text[at:end], kind)]
-        start = end
-    return tuple(piece for piece in [*pieces, (text[start:], "")] if piece[0])
+    Args:
+      settings: of the collecting.
+    """
+    pieces: list[Piece] = [(text, "")]
+    if row.reason is not None and row.reason.line is not None:
+        lines, number = StringIO(text).readlines(), row.reason.line
+        pieces = [
+            ("".join(lines[: number - 1]), ""),
+            ("".join(lines[number - 1 : number]), "incorrect"),
+            ("".join(lines[number:]), ""),
+        ]
+    elif row.verdict == "correct" and settings.get("equation_source") != "text":
+        kinds = ("", "correct")
+        pieces = [(one, kinds[i % 2]) for i, one in enumerate(_ANNOTATION.split(text))]
+    return tuple(piece for piece in pieces if piece[0])

@@ -22,15 +22,6 @@ DEDUP_LEVELS = {
     "unordered": "equations in any order",
 }
 _SUSPICIOUS_SHOWN = 15
-_VERDICT_COLOURS = {
-    "correct": "c2",
-    "wrong_answer": "c1",
-    "wrong_equation": "c4",
-    "malformed_equation": "c3",
-    "no_answer": "c7",
-    "truncated": "c5",
-    "timeout": "c6",
-}
 
 
 @dataclass(frozen=True)
@@ -82,8 +73,8 @@ def _verdict_card(collected: Sequence[Collected]) -> str:
     present = [v for v in reversed(VERDICTS) if any(counts.get(v) for counts in rows.values())]
     if not present:
         return ""
-    classes = {verdict: _VERDICT_COLOURS[verdict] for verdict in present}
-    keys = {v.replace("_", " "): int(css[1:]) for v, css in classes.items()}
+    classes = {verdict: f"c{VERDICTS[verdict].colour}" for verdict in present}
+    keys = {verdict.replace("_", " "): VERDICTS[verdict].colour for verdict in present}
     caption = "Shares of all samples; the verdict is the first fault found."
     return card(svg.stacked_bars(rows, classes) + svg.legend(keys), "Verdicts", caption)
 

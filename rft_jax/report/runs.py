@@ -183,6 +183,10 @@ def greedy_evaluations(run: Run) -> list[Stage]:
 
 
 def read_predictions(stage: Stage) -> list[dict[str, Any]]:
-    """The rows of an evaluation's `predictions.jsonl`; none where it is missing."""
+    """The rows of an evaluation's `predictions.jsonl`, without undecided samples."""
     path = stage.folder / "predictions.jsonl"
-    return [row for _, row in read_rows(path)] if path.exists() else []
+    rows = []
+    for _, row in read_rows(path) if path.exists() else ():
+        if decided := [one for one in row["correct"] if one is not None]:
+            rows.append({**row, "correct": decided})
+    return rows

@@ -1,10 +1,10 @@
 """Collecting as an Apache Beam pipeline, for samples that outgrow one machine.
 
-The same functions decide as in `collect`, and the three files come out the same. Paths may be of
-any file system that Beam knows (`gs://…`). Run it as a program:
+The workers run the functions of `collect`, and the three files are identical. Paths may be on any
+file system that Beam knows (`gs://…`). Run it as a program:
 
   python -m rft_jax.rft.beam --problems P --samples S [--samples S2 …] --output DIR \\
-      [--gin_file F] [--gin.collect.dedup=none] [--runner=DataflowRunner …: options of Beam's]
+      [--gin_file F] [--gin.collect.dedup=none] [--runner=DataflowRunner …: Beam's options]
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import GZIP_ERRORS, explain_gzip, without_mark
-from rft_jax.files.outputs import COMPLETE, SETTINGS
+from rft_jax.files.jsonl import numbered_lines
 from rft_jax.gin_settings import load_config
-from rft_jax.records import Problem
+from rft_jax.records import Problem, finished_sample_files
 from rft_jax.rft.collect import LEDGER, PATHS, STATS
 from rft_jax.rft.decontaminate import make_decontaminator
 from rft_jax.rft.samples import Block, Shard, explain_unknown, problem_id
@@ -37,11 +36,11 @@ from rft_jax.rft.tally import Tally
 from rft_jax.rft.work import Result, Task, make_worker
 
 # Problems whose lines one worker puts in order and writes.
-PROBLEMS_PER_PART = 1000
+PROBLEMS_PER_CHUNK = 1000
 
 
 class Line(NamedTuple):
-    """A line of a samples file and where it stands."""
+    """A line of a samples file, with the index of its folder, its file and its number."""
 
     folder: int
     path: str
@@ -54,20 +53,15 @@ class ReadLines(beam.DoFn):
 
     def process(self, element: tuple[int, str]) -> Iterator[tuple[str, Line]]:
         folder, path = element
-        number = 0
-        try:
-            with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-                plain = gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file
-                lines = without_mark(iter(plain.readline, b""))
-                for number, text in enumerate(lines, start=1):
-                    if text.strip():
-                        yield problem_id(text, f"{path}:{number}"), Line(folder, path, number, text)
-        except GZIP_ERRORS as error:
-            raise UserError(explain_gzip(f"{path}:{number + 1}", error)) from error
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            plain = gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file
+            for number, text in numbered_lines(iter(plain.readline, b""), path):
+                if text.strip():
+                    yield problem_id(text, f"{path}:{number}"), Line(folder, path, number, text)
 
 
 class Resolve(beam.DoFn):
-    """All lines about a problem to what `collect` writes about it."""
+    """A problem and all its lines to (index of the problem, what `collect` writes about it)."""
 
     def __init__(self, settings: CollectSettings) -> None:
         self._settings = settings
@@ -77,17 +71,17 @@ class Resolve(beam.DoFn):
         self._work = make_worker(self._settings)
 
     def process(self, element: tuple[str, dict[str, Iterable]]) -> Iterator[tuple[int, Result]]:
-        identity, found = element
-        lines: list[Line] = sorted(found["lines"])
-        problems: list[tuple[int, Problem]] = list(found["problems"])
+        identity, grouped = element
+        lines: list[Line] = sorted(grouped["lines"])
+        problems: list[tuple[int, Problem]] = list(grouped["problems"])
         if not problems:
             raise UserError(explain_unknown(identity, f"{lines[0].path}:{lines[0].number}"))
-        ((place, problem),) = problems
+        ((index, problem),) = problems
         assert self._work is not None
-        result = self._work([Task(place, problem, _blocks(lines))])
+        result = self._work([Task(index, problem, _blocks(lines))])
         if result.error is not None:
             raise UserError(result.error)
-        yield place, result
+        yield index, result
 
 
 def _blocks(lines: Sequence[Line]) -> list[Block]:
@@ -99,22 +93,22 @@ def _blocks(lines: Sequence[Line]) -> list[Block]:
     ]
 
 
-class WritePart(beam.DoFn):
-    """(part, results) to two files with their problems in order."""
+class WriteChunk(beam.DoFn):
+    """(chunk, results) to two files with their problems in order."""
 
     def __init__(self, output: str) -> None:
         self._output = output
 
     def process(self, element: tuple[int, Iterable[tuple[int, Result]]]) -> Iterator[int]:
-        part, results = element
+        chunk, results = element
         ordered = [result for _, result in sorted(results, key=lambda pair: pair[0])]
-        _write(_part(self._output, PATHS, part), [result.paths for result in ordered])
-        _write(_part(self._output, LEDGER, part), [result.ledger for result in ordered])
-        yield part
+        _write(_chunk(self._output, PATHS, chunk), [result.paths for result in ordered])
+        _write(_chunk(self._output, LEDGER, chunk), [result.ledger for result in ordered])
+        yield chunk
 
 
-def _part(output: str, name: str, part: int) -> str:
-    return FileSystems.join(output, "parts", f"{name}-{part:05d}")
+def _chunk(output: str, name: str, chunk: int) -> str:
+    return FileSystems.join(output, "chunks", f"{name}-{chunk:05d}")
 
 
 def _write(path: str, pieces: Iterable[bytes]) -> None:
@@ -163,19 +157,13 @@ def find_files(folders: Sequence[str]) -> list[tuple[int, str]]:
     """(index of the folder, file) of all samples files.
 
     Raises:
-      UserError: a folder holds none, or is not finished.
+      UserError: a folder has none, or is not finished.
     """
     files: list[tuple[int, str]] = []
     for index, folder in enumerate(folders):
-        if FileSystems.exists(FileSystems.join(folder, SETTINGS)) and not FileSystems.exists(
-            FileSystems.join(folder, COMPLETE)
-        ):
-            raise UserError(f"{folder}: sampling is not finished; run the same rft sample again")
-        patterns = [FileSystems.join(folder, f"samples*.jsonl{end}") for end in ("", ".gz")]
-        found = sorted(m.path for r in FileSystems.match(patterns) for m in r.metadata_list)
-        if not found:
-            raise UserError(f"{folder}: no samples-*.jsonl there; name what rft sample wrote")
-        files += [(index, path) for path in found]
+        (listing,) = FileSystems.match([FileSystems.join(folder, "*")])
+        paths = {FileSystems.split(file.path)[1]: file.path for file in listing.metadata_list}
+        files += [(index, paths[name]) for name in finished_sample_files(folder, paths)]
     return files
 
 
@@ -203,10 +191,10 @@ def collect_with_beam(
     files = find_files(samples)
     if FileSystems.exists(FileSystems.join(output, STATS)):
         raise UserError(f"{output}: holds {STATS} already; name another --output")
-    FileSystems.mkdirs(FileSystems.join(output, "parts"))
+    FileSystems.mkdirs(FileSystems.join(output, "chunks"))
     with beam.Pipeline(options=options) as pipeline:
         _build(pipeline, loaded, files, list(samples), output, settings)
-    _join_parts(output, -(-len(loaded) // PROBLEMS_PER_PART))
+    _join_chunks(output, -(-len(loaded) // PROBLEMS_PER_CHUNK))
 
 
 def _build(
@@ -223,17 +211,17 @@ def _build(
         | "spread files" >> beam.Reshuffle()
         | "read" >> beam.ParDo(ReadLines())
     )
-    places = [(problem.id, (place, problem)) for place, problem in enumerate(problems)]
+    indexed = [(problem.id, (index, problem)) for index, problem in enumerate(problems)]
     results = (
-        {"problems": pipeline | "problems" >> beam.Create(places), "lines": lines}
+        {"problems": pipeline | "problems" >> beam.Create(indexed), "lines": lines}
         | "by problem" >> beam.CoGroupByKey()
         | "resolve" >> beam.ParDo(Resolve(settings))
     )
     _ = (
         results
-        | "by part" >> beam.Map(lambda pair: (pair[0] // PROBLEMS_PER_PART, pair))
-        | "gather parts" >> beam.GroupByKey()
-        | "write parts" >> beam.ParDo(WritePart(output))
+        | "by chunk" >> beam.Map(lambda pair: (pair[0] // PROBLEMS_PER_CHUNK, pair))
+        | "gather chunks" >> beam.GroupByKey()
+        | "write chunks" >> beam.ParDo(WriteChunk(output))
     )
     _ = (
         results
@@ -255,11 +243,11 @@ def _write_statistics(tally: Tally, output: str, settings: CollectSettings) -> N
     _write(FileSystems.join(output, STATS), [statistics_bytes(tally, settings)])
 
 
-def _join_parts(output: str, parts: int) -> None:
+def _join_chunks(output: str, chunks: int) -> None:
     for name in (PATHS, LEDGER):
-        paths = [_part(output, name, part) for part in range(parts)]
+        paths = [_chunk(output, name, chunk) for chunk in range(chunks)]
         _write(FileSystems.join(output, name), _contents(paths))
-    FileSystems.delete([FileSystems.join(output, "parts")])
+    FileSystems.delete([FileSystems.join(output, "chunks")])
 
 
 def _contents(paths: Iterable[str]) -> Iterator[bytes]:

@@ -16,14 +16,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rft_jax.records import Problem, Sample
-from rft_jax.rft.judge import Judge
+from rft_jax.rft.graded import SampleGrader
 from rft_jax.rft.rows import Row
 from rft_jax.rft.settings import CollectSettings
-from rft_jax.verify.answers import reference_answer
-from rft_jax.verify.symbolic import SymbolicComparer
 from rft_jax.workers.pool import Pool, cpu_cores
 
-# A problem's reference solution, and (response, finish reason) of some of its samples.
+# A problem's final answer, and (response, finish reason) of some of its samples.
 Question = tuple[str, list[tuple[str, str]]]
 # The dedup key of every correct sample; None for the others.
 Keys = list[str | None]
@@ -31,14 +29,12 @@ Keys = list[str | None]
 
 def make_worker() -> Callable[[Question], Keys]:
     """Returns the function that grades some samples of a problem, in a worker process."""
-    settings = CollectSettings()
-    judge = Judge(settings, SymbolicComparer(settings.timeout))
+    grader = SampleGrader(CollectSettings())
 
     def work(question: Question) -> Keys:
-        solution, responses = question
+        reference, responses = question
         rows = [Row(0, i, "", text, finish, None) for i, (text, finish) in enumerate(responses)]
-        judged = judge.judge(rows, reference_answer(solution, settings.answers) or "")
-        return [one.key if one.verdict == "correct" else None for one in judged]
+        return [one.key if one.is_correct else None for one in grader.grade(rows, reference)]
 
     return work
 
@@ -47,13 +43,14 @@ class _Graded:
     """The keys of the samples added so far, found by worker processes meanwhile."""
 
     def __init__(self, problems: Sequence[Problem], workers: int) -> None:
-        self._problems = problems
+        grader = SampleGrader(CollectSettings())
+        self._references = [grader.reference(problem) for problem in problems]
         self._keys: dict[int, Keys] = {}
         self._pool = Pool(make_worker, workers=workers or cpu_cores())
 
     def add(self, index: int, samples: Sequence[Sample]) -> None:
         responses = [(one.response, one.finish_reason) for one in samples]
-        self._pool.submit(index, (self._problems[index].answer, responses))
+        self._pool.submit(index, (self._references[index], responses))
 
     def new(self, wait: bool) -> dict[int, Keys]:
         """All keys of the problems of which some have come since the last call."""

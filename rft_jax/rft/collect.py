@@ -1,4 +1,4 @@
-"""From samples to training paths: verify, keep the distinct right ones, unite over models."""
+"""`rft collect`: from samples to training paths: verify, deduplicate, merge over models."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def collect(
     settings: CollectSettings,
     config_text: str = "",
 ) -> None:
-    """Verifies samples, keeps the distinct right ones and unites them over all sample folders.
+    """Verifies samples and keeps the distinct correct ones, merged over all sample folders.
 
-    Writes `paths.jsonl`, `ledger.jsonl` and `stats.json`; does nothing in a finished folder.
-    Interrupted, it begins again: nothing is to be seen of it before all is done.
+    Writes `paths.jsonl`, `ledger.jsonl` and `stats.json`, which appear when all is done; an
+    interrupted run starts over. A finished folder is left unchanged.
 
     Args:
       problems: a JSONL file, or a name that `data.sources.load_problems` knows.
@@ -56,13 +56,14 @@ def collect(
       config_text: the resolved settings as a gin file, written into the output.
 
     Raises:
-      UserError: a mistake in the input, by file and line, or an output folder made otherwise.
+      UserError: a mistake in the input, by file and line, or an output folder made with other
+        settings.
     """
     if not samples:
         raise UserError("no samples; name a folder that rft sample wrote (--samples)")
     shards = find_shards(samples)
     loaded = load_problems(problems)
-    make_decontaminator(settings)  # its mistakes are the caller's, and no worker's
+    make_decontaminator(settings)  # raises here and not in a worker
     made_with = _identity(problems, samples, shards, settings)
     with open_output(output, made_with, config_text) as folder:
         if not folder.is_complete:
@@ -73,7 +74,7 @@ def collect(
 def _identity(
     problems: str, samples: Sequence[str], shards: Sequence[Shard], settings: CollectSettings
 ) -> dict:
-    """What decides the output: the inputs, wherever they lie, and settings but for the workers."""
+    """What decides the output: the inputs' contents, and all settings except `workers`."""
     decided = {name: value for name, value in asdict(settings).items() if name != "workers"}
     return {
         "command": "collect",
@@ -98,8 +99,7 @@ def _collect(
             tally = _write(problems, shards, folders, output.path, settings)
         except UnsortedError:
             runs.mkdir()
-            places = {problem.id: place for place, problem in enumerate(problems)}
-            merged = sorted_runs(shards, places, runs)
+            merged = sorted_runs(shards, _indices(problems), runs)
             tally = _write(problems, merged, folders, output.path, settings)
         with atomic_write(output.path / STATS, "wb") as file:
             file.write(statistics_bytes(tally, settings))
@@ -155,11 +155,11 @@ def _add(
 
 def _batches(problems: Sequence[Problem], shards: Sequence[Shard]) -> Iterator[list[Task]]:
     """All problems in order, with their samples, in batches of about _BATCH_BYTES."""
-    places = {problem.id: place for place, problem in enumerate(problems)}
     batch: list[Task] = []
     size = 0
-    for place, blocks in _with_all_places(merge_by_problem(shards, places), len(problems)):
-        batch.append(Task(place, problems[place], blocks))
+    groups = merge_by_problem(shards, _indices(problems))
+    for index, blocks in _with_all_problems(groups, len(problems)):
+        batch.append(Task(index, problems[index], blocks))
         size += 1000 + sum(len(line) for block in blocks for line in block.lines)
         if size >= _BATCH_BYTES:
             yield batch
@@ -168,13 +168,18 @@ def _batches(problems: Sequence[Problem], shards: Sequence[Shard]) -> Iterator[l
         yield batch
 
 
-def _with_all_places(
+def _indices(problems: Sequence[Problem]) -> dict[str, int]:
+    """Problem id -> index in the input."""
+    return {problem.id: index for index, problem in enumerate(problems)}
+
+
+def _with_all_problems(
     groups: Iterator[tuple[int, list[Block]]], total: int
 ) -> Iterator[tuple[int, list[Block]]]:
-    """Puts in the problems without samples."""
+    """Adds the problems without samples."""
     following = 0
-    for place, blocks in groups:
-        yield from ((missing, []) for missing in range(following, place))
-        yield place, blocks
-        following = place + 1
+    for index, blocks in groups:
+        yield from ((missing, []) for missing in range(following, index))
+        yield index, blocks
+        following = index + 1
     yield from ((missing, []) for missing in range(following, total))

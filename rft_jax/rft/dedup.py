@@ -1,4 +1,4 @@
-"""Which paths of a problem are the same: a ladder of keys, each coarser than the one before."""
+"""Which paths of a problem are duplicates: dedup levels, each with a coarser key."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from rft_jax.verify.expressions import MalformedError, exact_postfix
 _PLAIN = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)"
 _ONE_OPERATION = re.compile(rf"{_PLAIN}([-+*/]){_PLAIN}={_PLAIN}")
 _FIRST_SIGN = {"+": "+", "-": "+", "*": "*", "/": "*"}
-_REMEMBERED_CHARS = 200  # so that what is remembered has a bounded size
-RUNGS = ("exact_text", "equations", "canonical", "unordered")
+_CACHED_CHARS = 200  # longest equation whose form is cached, so that the cache is bounded
+# From fine to coarse.
+DEDUP_LEVELS = ("exact_text", "equations", "canonical", "unordered")
 
 
 def key_function(mode: str) -> Callable[[Row, Sequence[str]], str]:
-    """The function from a sample and its equations to a key, equal for what counts as the same.
+    """The function from a sample and its equations to its dedup key: duplicates have the same.
 
     Args:
-      mode: one of RUNGS, or `none`: a key of its own for each sample.
+      mode: one of DEDUP_LEVELS, or `none`: a key of its own for each sample.
     """
     if mode == "none":
         return lambda row, _: f"{row.model}/{row.sample}"
@@ -45,15 +46,15 @@ def equations_key(equations: Sequence[str]) -> str:
 
 
 def coarser_key(mode: str, equations: Sequence[str]) -> str:
-    """The key of the rungs `canonical` and `unordered`."""
+    """The key of the levels `canonical` and `unordered`."""
     canonical = map(canonical_equation, equations)
     return "|".join(canonical if mode == "canonical" else sorted(canonical))
 
 
 def canonical_equation(equation: str) -> str:
-    """The equation with the operands of sums and products sorted; as it is where unreadable."""
-    short = len(equation) <= _REMEMBERED_CHARS
-    return _remembered(equation) if short else _canonical(equation)
+    """The equation with the operands of sums and products sorted; unreadable ones unchanged."""
+    short = len(equation) <= _CACHED_CHARS
+    return _cached_canonical(equation) if short else _canonical(equation)
 
 
 def _canonical(equation: str) -> str:
@@ -69,4 +70,4 @@ def _canonical(equation: str) -> str:
         return equation
 
 
-_remembered = lru_cache(maxsize=100_000)(_canonical)
+_cached_canonical = lru_cache(maxsize=100_000)(_canonical)

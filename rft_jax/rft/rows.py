@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from itertools import pairwise, repeat
 from operator import itemgetter
@@ -12,18 +11,25 @@ from typing import NamedTuple
 import orjson
 
 from rft_jax.errors import UserError
+from rft_jax.files.jsonl import parse_row
 from rft_jax.records import parse_sample
 from rft_jax.rft.samples import Block, Shard
 
-_place = itemgetter(slice(3))
+_position = itemgetter(slice(3))
 _FIELDS = tuple(map(itemgetter, ("sample", "model", "response", "finish_reason", "logprob")))
-_KINDS = [{int}, {str}, {str}, {str}, {float}]
+_TYPES = [{int}, {str}, {str}, {str}, {float}]
 _TOKENS = b'"tokens": ['
 _ENDINGS = frozenset(("stop", "length"))
 
 
 class Row(NamedTuple):
-    """What collecting needs of a sample; the first three fields give the order."""
+    """What collecting needs of a sample; the first three fields give the order.
+
+    Attributes:
+      folder: index of its folder among those given; -1 for a reference solution.
+      sample: index among the problem's samples of this model; -1 for a reference solution.
+      logprob: natural logarithm; None in foreign files.
+    """
 
     folder: int
     sample: int
@@ -37,19 +43,19 @@ def parse_rows(blocks: Sequence[Block]) -> list[Row]:
     """The samples of one problem, by folder and sample index.
 
     Raises:
-      UserError: a line is no sample, or a sample stands there twice; names file and line.
+      UserError: a line is not a sample, or a sample occurs twice; names file and line.
     """
     rows = [row for block in blocks for row in _parse_block(block)]
     if not all(map(_ascends, rows, rows[1:])):
-        rows.sort(key=_place)
+        rows.sort(key=_position)
         for row, after in pairwise(rows):
-            if _place(row) == _place(after):
-                raise UserError(_explain_twice(blocks, row))
+            if _position(row) == _position(after):
+                raise UserError(_explain_duplicate(blocks, row))
     return rows
 
 
 def _parse_block(block: Block) -> list[Row]:
-    """All lines at once where they are as our own files have them, else one by one."""
+    """All lines at once if they are written as in our own files, else one by one."""
     lines = block.lines
     if _TOKENS in lines[0]:
         lines = list(map(_without_tokens, lines))
@@ -58,8 +64,8 @@ def _parse_block(block: Block) -> list[Row]:
         columns = [list(map(field, parsed)) for field in _FIELDS]
     except (ValueError, LookupError, TypeError, RecursionError):
         columns = []
-    kinds = [set(map(type, column)) for column in columns]
-    usual = kinds == _KINDS and all(columns[1]) and _ENDINGS.issuperset(columns[3])
+    types = [set(map(type, column)) for column in columns]
+    usual = types == _TYPES and all(columns[1]) and _ENDINGS.issuperset(columns[3])
     if not usual or len(parsed) != len(block.lines):
         return [
             _parse(line, block.shard, number)
@@ -69,7 +75,7 @@ def _parse_block(block: Block) -> list[Row]:
 
 
 def _without_tokens(line: bytes) -> bytes:
-    """A line without its list of tokens, which costs more than all the rest and nobody here reads.
+    """A line without its list of tokens, which takes longer to parse than the rest and is not used.
 
     The field's name in quotes can't stand in a JSON string: there a backslash precedes every quote.
     """
@@ -80,31 +86,27 @@ def _without_tokens(line: bytes) -> bytes:
 
 
 def _ascends(row: Row, after: Row) -> bool:
-    """Whether two rows are in order; one folder and model is the common case."""
+    """Whether two rows of one folder and model, the common case, are in order."""
     return row.sample < after.sample and row.folder == after.folder and row.model == after.model
 
 
-def _explain_twice(blocks: Sequence[Block], twice: Row) -> str:
-    places = [
+def _explain_duplicate(blocks: Sequence[Block], duplicate: Row) -> str:
+    lines = [
         f"{block.shard.name}:{number}"
         for block in blocks
         for number, line in zip(block.numbers, block.lines, strict=True)
-        if _place(_parse(line, block.shard, number)) == _place(twice)
+        if _position(_parse(line, block.shard, number)) == _position(duplicate)
     ]
     return (
-        f"{places[1]}: sample {twice.sample} of model {twice.model!r} stands in {places[0]} "
+        f"{lines[1]}: sample {duplicate.sample} of model {duplicate.model!r} stands in {lines[0]} "
         "already; remove one of the two"
     )
 
 
 def _parse(line: bytes, shard: Shard, number: int) -> Row:
-    """One line; says what is wrong with it, or takes what is unusual and right."""
+    """One line; explains what is invalid, and reads what is unusual and valid."""
     where = f"{shard.name}:{number}"
-    try:
-        row = json.loads(line.decode())
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{where}: not JSON ({error}); mend or remove the line") from error
-    sample = parse_sample({**row, "tokens": None}, where)
+    sample = parse_sample({**parse_row(line, where), "tokens": None}, where)
     return Row(
         shard.folder,
         sample.sample,

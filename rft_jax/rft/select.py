@@ -65,9 +65,9 @@ class Farthest:
         self._distance = distance
         self._texts: list[str] = []  # the kept paths, cut to what is compared
         self._lines: list[list[str]] = []
-        self._rows: list[list[int | None]] = []  # distances between them, as far as known
-        self._lost: dict[str, int] = {}  # candidate -> version of the kept paths that it lost to
-        self._version = 0
+        self._rows: list[list[int | None]] = []  # distances between them, None until computed
+        self._scores: dict[int, int] = {}  # sums of these rows
+        self._lost: set[str] = set()  # candidates that were not farther than these kept paths
 
     def replaces(self, new: Candidate, place: int, kept: Sequence[Candidate]) -> bool:
         for added in kept[len(self._texts) :]:
@@ -75,11 +75,11 @@ class Farthest:
         text = new.response
         if text == kept[place].response or len(kept) == 1:
             return False
-        if self._lost.get(text) == self._version:
+        if text in self._lost:
             return False
         row = self._if_farther(text, place, self._score(place))
         if row is None:
-            self._lost[text] = self._version
+            self._lost.add(text)
             return False
         self._put(text, place, row)
         return True
@@ -91,7 +91,7 @@ class Farthest:
         self._texts.append(text)
         self._lines.append(text.split("\n"))
         self._rows.append([None] * len(self._rows) + [0])
-        self._version += 1
+        self._forget()
 
     def _put(self, text: str, place: int, row: list[int]) -> None:
         self._texts[place] = text[:MAX_COMPARED_CHARS]
@@ -99,10 +99,17 @@ class Farthest:
         self._rows[place] = [*row]
         for other, distance in enumerate(row):
             self._rows[other][place] = distance
-        self._version += 1
+        self._forget()
+
+    def _forget(self) -> None:
+        """The kept paths have changed, and with them the scores."""
+        self._scores.clear()
+        self._lost.clear()
 
     def _score(self, place: int) -> int:
         """The sum of distances from a kept path to the others."""
+        if place in self._scores:
+            return self._scores[place]
         row = self._rows[place]
         if None in row:
             text = self._texts[place]
@@ -110,7 +117,8 @@ class Farthest:
                 if known is None:
                     distance = self._distance(text, self._texts[other])
                     row[other] = self._rows[other][place] = distance
-        return sum(row)  # type: ignore[arg-type]
+        self._scores[place] = sum(row)  # type: ignore[arg-type]
+        return self._scores[place]
 
     def _if_farther(self, text: str, place: int, least: int) -> list[int] | None:
         """The distances from `text` to the kept paths, if those to the others sum to more.
@@ -122,9 +130,10 @@ class Farthest:
         row = [
             sum(map(distance, lines, other))
             + (0 if len(lines) == len(other) else _surplus(lines, other))
-            for other in self._lines
+            if index != place
+            else 0
+            for index, other in enumerate(self._lines)
         ]
-        row[place] = 0
         total = sum(row)
         for index, bound in enumerate(row):
             if total <= least:

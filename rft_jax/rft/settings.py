@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rft_jax.errors import UserError
-from rft_jax.rft.dedup import RUNGS
+from rft_jax.rft.dedup import DEDUP_LEVELS
 from rft_jax.rft.select import SELECTORS
 from rft_jax.verify.answers import ANSWER_MODES
 from rft_jax.verify.equations import EQUATION_MODES
 
 EQUATION_SOURCES = ("annotations", "text", "either")
-DEDUP_MODES = ("none", *RUNGS)
+DEDUP_MODES = ("none", *DEDUP_LEVELS)
 SELECT_MODES = tuple(SELECTORS)
 
 

@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Any
 
 from rft_jax.records import VERDICTS
-from rft_jax.rft.dedup import RUNGS
+from rft_jax.rft.dedup import DEDUP_LEVELS
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.tally import Tally
 
@@ -107,7 +107,8 @@ def _model_statistics(tally: Tally, model: str) -> dict[str, Any]:
         "problems_by_correct": _histogram(by_count),
         "pass@k": _curve(correct, problems, ks),
         "distinct@k": {
-            rung: _curve(_pairs(tally.distinct, rung, model), problems, ks) for rung in RUNGS
+            level: _curve(_pairs(tally.distinct, level, model), problems, ks)
+            for level in DEDUP_LEVELS
         },
     }
 

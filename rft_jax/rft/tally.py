@@ -16,20 +16,22 @@ class Tally:
     """What was counted over some problems.
 
     `""` as a model name stands for all models together. A count of pairs (n, c) says how often c
-    of n samples had something: all that the exact expectations over subsets need.
+    of n samples had something: all that the exact expectations over subsets need. Samples whose
+    correctness is undecided are in `samples` and `verdicts` and in no n.
 
     Attributes:
       problems: problems seen.
       samples: model -> samples.
       verdicts: (model, verdict) -> samples.
-      correct: (model, n, c) -> problems of whose n samples c were right.
-      distinct: (rung, model, n, c) -> keys of that rung which c of a problem's n samples had.
+      correct: (model, n, c) -> problems of whose n samples c were correct.
+      distinct: (dedup level, model, n, c) -> keys of that level which c of a problem's n samples
+        had.
       kept: kept sampled paths of a problem -> problems.
-      human: human paths that were kept.
+      human: reference solutions that are training paths.
       found_by: tuple of models, sorted -> keys that exactly these models found.
-      suspicious: problems whose reference may be wrong, by place.
+      suspicious: index of the problem -> why its reference may be incorrect.
       overlaps: (question, human or sampled; n) -> texts that share n words with the test set.
-      contaminated: place -> rows about what a problem shares with the test set.
+      contaminated: index of the problem -> rows about what it shares with the test set.
     """
 
     problems: int = 0

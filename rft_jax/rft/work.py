@@ -8,21 +8,20 @@ from typing import NamedTuple
 
 from rft_jax.errors import UserError
 from rft_jax.records import Problem
-from rft_jax.rft.decontaminate import NOTHING, make_decontaminator
-from rft_jax.rft.judge import Judge, Judged
-from rft_jax.rft.problem import Kept, count_problem, keep_distinct, ledger_lines, path_lines
-from rft_jax.rft.rows import Row, parse_rows
+from rft_jax.rft.counting import count_problem, suspicion
+from rft_jax.rft.decontaminate import make_decontaminator
+from rft_jax.rft.graded import Graded, SampleGrader, solution_row
+from rft_jax.rft.problem import Selection, ledger_lines, path_lines, select_paths
+from rft_jax.rft.rows import parse_rows
 from rft_jax.rft.samples import Block
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.tally import Tally
-from rft_jax.verify.answers import reference_answer
-from rft_jax.verify.symbolic import SymbolicComparer
 
 
 class Task(NamedTuple):
-    """A problem, its place in the input, and its samples as lines."""
+    """A problem, its number in the input, and its samples as lines."""
 
-    place: int
+    number: int
     problem: Problem
     blocks: Sequence[Block]
 
@@ -35,7 +34,7 @@ class Result:
       paths, ledger: lines of the two files, encoded.
       tally: its counts.
       models: index of sample folder -> the model names in it.
-      error: a mistake of the user's that ends the work.
+      error: a mistake in the input that ends the work.
     """
 
     paths: bytes = b""
@@ -46,7 +45,7 @@ class Result:
 
 
 def make_worker(settings: CollectSettings) -> Callable[[Sequence[Task]], Result]:
-    """Returns the function that does a batch; it keeps what it learns about equations."""
+    """Returns the function that does a batch; it remembers the equations it has checked."""
     worker = _Worker(settings)
 
     def work(batch: Sequence[Task]) -> Result:
@@ -61,7 +60,7 @@ def make_worker(settings: CollectSettings) -> Callable[[Sequence[Task]], Result]
 class _Worker:
     def __init__(self, settings: CollectSettings) -> None:
         self._settings = settings
-        self._judge = Judge(settings, SymbolicComparer(settings.timeout))
+        self._grader = SampleGrader(settings)
         self._decontaminator = make_decontaminator(settings)
 
     def work(self, batch: Sequence[Task]) -> Result:
@@ -73,34 +72,33 @@ class _Worker:
                 rows = [row for row in rows if row.sample < self._settings.first_samples]
             for row in rows:
                 result.models.setdefault(row.folder, set()).add(row.model)
-            judged, kept = self._resolve(task, rows, result.tally)
-            ledger.append(ledger_lines(task.problem, judged, kept))
-            paths.append(path_lines(task.problem, judged, kept, self._judge))
+            reference = self._grader.reference(task.problem)
+            rows.insert(0, solution_row(task.problem))
+            solution, *graded = self._grader.grade(rows, reference)
+            selection = self._select(task, solution, graded, result.tally)
+            count_problem(result.tally, graded, selection, self._settings.dedup)
+            if found := suspicion(
+                graded, reference, self._settings.suspicious_share, self._grader.value
+            ):
+                result.tally.suspicious[task.number] = {"id": task.problem.id, **found}
+            ledger.append(ledger_lines(task.problem, graded, selection))
+            paths.append(path_lines(task.problem, graded, solution, selection))
         result.ledger = _encode(ledger)
         result.paths = _encode(paths)
         return result
 
-    def _resolve(
-        self, task: Task, rows: Sequence[Row], tally: Tally
-    ) -> tuple[Sequence[Judged], Kept]:
-        """Judges a problem's samples, keeps the distinct right ones, and counts."""
-        place, problem, _ = task
-        reference = reference_answer(problem.answer, self._settings.answers)
-        if reference is None:
-            raise UserError(
-                f"problem {problem.id!r} has no answer; end its solution with '#### n' or \\boxed"
-            )
-        judged = self._judge.judge(rows, reference)
-        excluded = NOTHING
-        if self._decontaminator:
-            right = [item.row.response for item in judged if item.verdict == "correct"]
-            excluded = self._decontaminator.exclude(problem, right)
-        kept = keep_distinct(problem, judged, self._judge, self._settings, excluded)
-        if self._decontaminator:
-            texts = [row.response for row in kept.rows if row.folder >= 0]
-            self._decontaminator.count(tally, place, problem, [*texts, *excluded.texts])
-        count_problem(tally, place, problem, reference, judged, kept, self._settings)
-        return judged, kept
+    def _select(
+        self, task: Task, solution: Graded, graded: Sequence[Graded], tally: Tally
+    ) -> Selection:
+        """Keeps the distinct correct samples of a problem, without what a test set has too."""
+        if not self._decontaminator:
+            return select_paths(graded, solution, self._settings)
+        correct = [one.row.response for one in graded if one.grade.verdict == "correct"]
+        excluded = self._decontaminator.exclude(task.problem, correct)
+        selection = select_paths(graded, solution, self._settings, excluded)
+        texts = [row.response for row in selection.rows if row.folder >= 0]
+        self._decontaminator.count(tally, task.number, task.problem, [*texts, *excluded.texts])
+        return selection
 
 
 def _encode(lines: Sequence[str]) -> bytes:

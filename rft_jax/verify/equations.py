@@ -1,9 +1,9 @@
-"""Calculator annotations `<<lhs=rhs>>`: finding them and deciding whether they are right."""
+"""Calculator annotations `<<lhs=rhs>>`: finding them and deciding whether they are correct."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from rft_jax.errors import UserError
@@ -17,7 +17,7 @@ from rft_jax.verify.expressions import (
     python_value,
 )
 
-Finding = Literal["right", "wrong", "malformed"]
+Finding = Literal["correct", "wrong_equation", "malformed_equation"]
 
 # The paper's pattern; its time grows with the square of the text where many `<<` stay open.
 _ANNOTATION = re.compile(r"<<([^>]*)>>")
@@ -45,21 +45,21 @@ def check_paper(equation: str) -> Finding:
     """Decides as the paper's script does, without running anything.
 
     Text before the first `=` is an expression of Python's, text up to the second `=` must be a
-    float; right when they differ by less than 1e-3. Never right: division by zero, nan, inf, what
-    goes beyond the limits of `expressions`.
+    float; correct when they differ by less than 1e-3. Never correct: division by zero, nan, inf,
+    what goes beyond the limits of `expressions`.
     """
     parts = equation.split("=", 2)
     if len(parts) < 2 or len(parts[1]) > MAX_CHARS:
-        return "malformed"
+        return "malformed_equation"
     try:
         right = float(parts[1])
         match = _ONE_OPERATION.fullmatch(parts[0])
         left = one_operation(*match.groups()) if match else python_value(python_postfix(parts[0]))
     except ArithmeticError:
-        return "wrong"
+        return "wrong_equation"
     except ValueError:
-        return "malformed"
-    return "right" if abs(left - right) < PAPER_TOLERANCE else "wrong"
+        return "malformed_equation"
+    return "correct" if abs(left - right) < PAPER_TOLERANCE else "wrong_equation"
 
 
 def one_operation(left: str, sign: str, right: str) -> float:
@@ -76,14 +76,26 @@ def check_exact(equation: str) -> Finding:
     """
     parts = equation.split("=")
     if len(parts) < 2 or len(equation) > MAX_CHARS:
-        return "malformed"
+        return "malformed_equation"
     try:
         values = [exact_value(postfix) for postfix in [exact_postfix(part) for part in parts]]
     except MalformedError:
-        return "malformed"
+        return "malformed_equation"
     except ArithmeticError:
-        return "wrong"
-    return "right" if all(value == values[0] for value in values) else "wrong"
+        return "wrong_equation"
+    return "correct" if all(value == values[0] for value in values) else "wrong_equation"
+
+
+def explain(equation: str, finding: Finding) -> str:
+    """What is the matter with an equation, in words."""
+    if finding == "malformed_equation":
+        return f"{equation!r:.80} is not an equation of numbers"
+    left = equation.split("=")[0]
+    try:
+        value = f" ({left.strip():.60} is {float(exact_value(exact_postfix(left))):g})"
+    except (ValueError, ArithmeticError):
+        value = ""
+    return f"{equation:.80} is incorrect{value}"
 
 
 _CHECKS: dict[str, Callable[[str], Finding]] = {"paper": check_paper, "exact": check_exact}
@@ -103,22 +115,20 @@ class EquationChecker:
         self._check = _CHECKS[mode]
         self._memo: dict[str, Finding] = {}
 
-    def worst(self, equations: list[str]) -> Finding:
-        """`malformed` if any is, else `wrong` if any is, else `right`."""
+    def first_fault(self, equations: Sequence[str]) -> tuple[str, Finding] | None:
+        """The equation that decides, with what was found: the first malformed one, else the first
+        incorrect one; None when all are correct.
+        """
         memo = self._memo
-        worst: Finding = "right"
+        fault: tuple[str, Finding] | None = None
         for equation in equations:
             finding = memo.get(equation) or self._finding(equation)
-            if finding == "malformed":
-                return finding
-            if finding == "wrong":
-                worst = finding
-        return worst
-
-    def verdict(self, equations: list[str]) -> str:
-        """The verdict on a sample whose answer is right."""
-        worst = self.worst(equations)
-        return "correct" if worst == "right" else f"{worst}_equation"
+            if finding == "correct":
+                continue
+            if finding == "malformed_equation":
+                return equation, finding
+            fault = fault or (equation, finding)
+        return fault
 
     def _finding(self, equation: str) -> Finding:
         finding = self._check(equation)

@@ -10,7 +10,15 @@ from rft_jax.derive.inputs import Inputs
 from rft_jax.derive.write import write_derived
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
-from rft_jax.records import LedgerRow, Path, Problem, Sample, read_paths, to_row
+from rft_jax.records import (
+    LedgerRow,
+    Path,
+    Problem,
+    Sample,
+    ledger_line,
+    read_paths,
+    to_row,
+)
 
 PROBLEMS = [Problem("p", "How many?", "<<1+1=2>>\n#### 2"), Problem("q", "And now?", "#### 3")]
 # Problem, response, verdict, log-probability; `p` has two rows to fill, `q` one.
@@ -29,7 +37,7 @@ def inputs(tmp_path: FilePath) -> Inputs:
     samples, ledger = [], []
     for i, (name, response, verdict, logprob) in enumerate(DRAWN):
         samples.append(Sample(name, i, "m", 0, response, None, "stop", logprob))
-        ledger.append(LedgerRow(name, i, "m", verdict, response, False))
+        ledger.append(LedgerRow(name, i, "m", verdict, None, None, response, False))
     kept = []
     for problem, count in zip(PROBLEMS, (2, 1), strict=True):
         same = (problem.id, problem.question)
@@ -37,8 +45,8 @@ def inputs(tmp_path: FilePath) -> Inputs:
         kept += [Path(*same, "kept", "sampled", ("m",), ()) for _ in range(count)]
     write_rows(tmp_path / "problems.jsonl", map(to_row, PROBLEMS))
     write_rows(tmp_path / "s" / "samples-00000-of-00001.jsonl", map(to_row, samples))
-    write_rows(tmp_path / "c" / "ledger.jsonl", map(to_row, ledger))
     write_rows(tmp_path / "c" / "paths.jsonl", map(to_row, kept))
+    (tmp_path / "c" / "ledger.jsonl").write_text("".join(ledger_line(*row) for row in ledger))
     where = {name: str(tmp_path / at) for name, at in (("p", "problems.jsonl"), ("c", "c"))}
     return Inputs(where["p"], where["c"], (str(tmp_path / "s"),), seed=1)
 

@@ -73,7 +73,7 @@ def test_the_paths_of_a_problem_are_right_and_differ_in_their_equations(tmp_path
     for path in _write(tmp_path, problems, [3] * 6):
         assert path.response.endswith(f"#### {answers[path.id]}")
         assert path.equations == equations(path.response)
-        assert {check_exact(equation) for equation in path.equations} == {"right"}
+        assert {check_exact(equation) for equation in path.equations} == {"correct"}
         assert (path.id, path.equations) not in seen
         seen.add((path.id, path.equations))
 

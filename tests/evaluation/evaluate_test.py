@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from rft_jax.errors import UserError
+from rft_jax.evaluation.against import read_scores
+from rft_jax.evaluation.compare import compare
 from rft_jax.evaluation.evaluate import evaluate
 from rft_jax.evaluation.intervals import bootstrap_interval, wilson_interval
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import read_json, read_rows, write_json, write_rows
+from rft_jax.verify.grading import AnswerComparer
 
 SETTINGS = EvaluateSettings(bootstrap_resamples=500)
 
@@ -111,6 +114,58 @@ def test_sample_order_in_the_file_does_not_matter(tmp_path: Path) -> None:
     evaluate(problems, str(tmp_path / "b"), SETTINGS, samples=str(tmp_path / "t"))
     for name in ("metrics.json", "predictions.jsonl"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def _undecided(folder: Path, monkeypatch: pytest.MonkeyPatch, answers: list[list[str]]) -> str:
+    """An evaluation in which comparing `y` with a reference takes too long."""
+
+    def equal(_: object, reference: str, answer: str) -> bool:
+        if answer == "y":
+            raise TimeoutError
+        return reference == answer
+
+    monkeypatch.setattr(AnswerComparer, "equal", equal)
+    problems = [{"id": f"q{i}", "question": "?", "answer": r"\boxed{x}"} for i in range(3)]
+    write_rows(folder / "problems.jsonl", problems)
+    rows = [
+        {"id": f"q{i}", "sample": j, "model": "m", "response": rf"\boxed{{{answer}}}"}
+        for i, row in enumerate(answers)
+        for j, answer in enumerate(row)
+    ]
+    write_rows(folder / "samples.jsonl", rows)
+    settings = EvaluateSettings(answers="boxed", bootstrap_resamples=50)
+    output = str(folder / "out")
+    samples = str(folder / "samples.jsonl")
+    evaluate(str(folder / "problems.jsonl"), output, settings, samples=samples)
+    return output
+
+
+def test_undecided_samples_are_counted_apart_and_are_in_no_mean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = _undecided(tmp_path, monkeypatch, [["x", "y"], ["z", "z"], ["y", "y"]])
+    metrics = read_json(Path(output) / "metrics.json")
+    assert metrics["undecided"] == {"samples": 3, "problems": 1}
+    assert metrics["timeout"] == 0.5
+    assert metrics["n"] == 3
+    for name in ("mean@1", "maj@k", "pass@k"):
+        assert (metrics[name]["value"], metrics[name]["n"]) == (0.5, 2)
+    assert sum(row["n"] for row in metrics["by_words"]) == 2
+    assert (
+        "3 samples undecided, 1 problems without any other: not counted" in capsys.readouterr().out
+    )
+
+
+def test_a_comparison_leaves_out_what_either_evaluation_could_not_decide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _undecided(tmp_path / "a", monkeypatch, [["x"], ["z"], ["y"]])
+    second = _undecided(tmp_path / "b", monkeypatch, [["z"], ["z"], ["x"]])
+    result = compare([read_scores(Path(first))], [read_scores(Path(second))], 50)
+    assert (result["n"], result["undecided"], result["difference"]) == (2, 1, 0.5)
+    third = _undecided(tmp_path / "c", monkeypatch, [["y"], ["y"], ["y"]])
+    with pytest.raises(UserError, match="no question is decided in all runs"):
+        compare([read_scores(Path(first))], [read_scores(Path(third))], 50)
 
 
 def test_a_second_evaluation_is_compared_question_by_question(
@@ -228,8 +283,8 @@ def test_a_curve_beyond_the_samples_leaves_a_folder_that_can_be_used(tmp_path: P
     samples = _samples(tmp_path / "s", [[1, 1], [2, 2]], temperature=1.0)
     with pytest.raises(UserError, match="asks for k = 9, but problem 'q0' has 2 samples"):
         evaluate(problems, str(tmp_path / "out"), EvaluateSettings(curve=(1, 9)), samples=samples)
-    mended = EvaluateSettings(curve=(1, 2), bootstrap_resamples=50)
-    assert evaluate(problems, str(tmp_path / "out"), mended, samples=samples)["k"] == 2
+    lower = EvaluateSettings(curve=(1, 2), bootstrap_resamples=50)
+    assert evaluate(problems, str(tmp_path / "out"), lower, samples=samples)["k"] == 2
 
 
 def test_a_k_above_the_number_of_samples_is_refused_before_sampling(tmp_path: Path) -> None:
@@ -284,10 +339,10 @@ def test_the_model_is_sampled_with_these_settings_and_then_scored(
 ) -> None:
     from rft_jax.sampling import run
 
-    asked = {}
+    received = {}
 
     def sample(model: str, problems: str, output: str, name: Any, settings: Any, mesh: Any) -> None:
-        asked.update(model=model, problems=problems, name=name, settings=settings, mesh=mesh)
+        received.update(model=model, problems=problems, name=name, settings=settings, mesh=mesh)
         _samples(Path(output), [[1], [3]], temperature=0.0)
 
     monkeypatch.setattr(run, "sample", sample)
@@ -295,8 +350,12 @@ def test_the_model_is_sampled_with_these_settings_and_then_scored(
     settings = EvaluateSettings(limit=2, seed=4, top_k=5, template="plain")
     metrics = evaluate(problems, str(tmp_path / "out"), settings, model="models/a", mesh="a mesh")
     assert metrics["accuracy"]["value"] == 0.5
-    assert (asked["model"], asked["problems"], asked["mesh"]) == ("models/a", problems, "a mesh")
-    drawn = asked["settings"]
+    assert (received["model"], received["problems"], received["mesh"]) == (
+        "models/a",
+        problems,
+        "a mesh",
+    )
+    drawn = received["settings"]
     assert (drawn.num_samples, drawn.temperature, drawn.limit, drawn.seed) == (1, 0.0, 2, 4)
     assert (drawn.top_k, drawn.template, drawn.over_long) == (5, "plain", "cut")
 

@@ -17,14 +17,14 @@ from rft_jax.evaluation.metrics import (
 
 
 def _credit(drawn: tuple[str | None, ...]) -> float:
-    """Share of a majority vote that goes to `right`, ties shared, counted the slow way."""
+    """Share of a majority vote that goes to `correct`, ties shared, counted the slow way."""
     counts = {label: drawn.count(label) for label in drawn if label is not None}
     winners = [label for label, n in counts.items() if n == max(counts.values())]
-    return 1 / len(winners) if "right" in winners else 0.0
+    return 1 / len(winners) if "correct" in winners else 0.0
 
 
 _votes = st.builds(
-    lambda correct, wrong, abstained: Votes(correct, tuple(sorted(wrong, reverse=True)), abstained),
+    lambda correct, other, abstained: Votes(correct, tuple(sorted(other, reverse=True)), abstained),
     st.integers(0, 5),
     st.lists(st.integers(1, 4), max_size=3),
     st.integers(0, 2),
@@ -35,9 +35,9 @@ _votes = st.builds(
 @given(_votes, st.data())
 def test_majority_at_k_is_the_mean_over_all_subsets(votes: Votes, data: st.DataObject) -> None:
     k = data.draw(st.integers(1, votes.n))
-    labels = ["right"] * votes.correct + [None] * votes.abstained
-    for number, count in enumerate(votes.wrong):
-        labels += [f"wrong {number}"] * count
+    labels = ["correct"] * votes.correct + [None] * votes.abstained
+    for number, count in enumerate(votes.incorrect):
+        labels += [f"incorrect {number}"] * count
     subsets = [_credit(drawn) for drawn in combinations(labels, k)]
     assert majority_at_k(votes, k) == pytest.approx(sum(subsets) / len(subsets), abs=1e-12)
 
@@ -51,7 +51,7 @@ def test_pass_at_k_is_the_mean_over_all_subsets(n: int, data: st.DataObject) -> 
 
 
 @given(_votes)
-def test_at_one_sample_both_are_the_share_of_right_samples(votes: Votes) -> None:
+def test_at_one_sample_both_are_the_share_of_correct_samples(votes: Votes) -> None:
     share = votes.correct / votes.n
     assert majority_at_k(votes, 1) == pytest.approx(share)
     assert pass_at_k(votes.correct, votes.n, 1) == pytest.approx(share)
@@ -65,7 +65,7 @@ def test_a_large_case_stays_exact() -> None:
     assert 0.5 < exact < 1
 
 
-def test_beyond_the_exact_limit_subsets_are_drawn_by_seed() -> None:
+def test_above_the_exact_limit_subsets_are_random_by_seed() -> None:
     votes = Votes(150, (140, 60), 50)
     first = majority_at_k(votes, 20, seed=1)
     assert first == majority_at_k(votes, 20, seed=1) != majority_at_k(votes, 20, seed=2)
@@ -80,13 +80,13 @@ def test_a_tie_is_shared_and_the_paper_gives_it_to_the_first() -> None:
     assert first_majority([None, None]) is None
 
 
-def test_votes_are_counted_by_label_and_right_answers_are_one() -> None:
+def test_votes_are_counted_by_label_and_correct_answers_are_one() -> None:
     labels = ["18", "18.0", None, "5", "5", "7"]
-    right = [True, True, False, False, False, False]
-    assert count_votes(labels, right) == Votes(2, (2, 1), 1)
+    correct = [True, True, False, False, False, False]
+    assert count_votes(list(zip(labels, correct, strict=True))) == Votes(2, (2, 1), 1)
 
 
-def test_nobody_wins_without_a_right_vote() -> None:
+def test_nothing_wins_without_a_correct_vote() -> None:
     assert majority_at_k(Votes(0, (), 4), 4) == 0.0
     assert majority_at_k(Votes(0, (2,), 4), 3) == 0.0
 

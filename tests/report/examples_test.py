@@ -1,65 +1,46 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rft_jax.files.jsonl import write_rows
-from rft_jax.records import LedgerRow
-from rft_jax.report.examples import cut_at_equations, explain, read_examples
+from rft_jax.records import VERDICTS, LedgerRow, Reason
+from rft_jax.report.examples import draw_rows, explain, mark, read_examples
 from rft_jax.report.runs import read_run
 from rft_jax.rft.collect import collect
 from rft_jax.rft.settings import CollectSettings
-from rft_jax.verify.equations import EquationChecker
-
-CHECKER = EquationChecker("paper")
 
 
-def _row(verdict: str, kept: bool = False) -> LedgerRow:
-    return LedgerRow("q", 0, "m", verdict, "", kept)
+def _row(verdict: str, kept: bool = False, reason: Reason | None = None) -> LedgerRow:
+    return LedgerRow("q", 0, "m", verdict, reason, None, "", kept)
 
 
-@pytest.mark.parametrize(
-    ("verdict", "response", "says"),
-    [
-        ("wrong_answer", "#### 7", "answers 7, the reference is 18"),
-        ("wrong_equation", "<<48/2=25>> #### 18", "48/2=25 is wrong (48/2 is 24)"),
-        ("malformed_equation", "<<x+=>> #### 18", "'x+=' is no equation of numbers"),
-        ("no_answer", "well", "gives no answer"),
-        ("truncated", "and", "stopped by its length before it gave an answer"),
-        ("timeout", "####", "checking it took longer than is allowed"),
-        ("correct", "#### 18", "a kept path has the same equations"),
-    ],
-)
-def test_every_verdict_has_its_reason_in_words(verdict: str, response: str, says: str) -> None:
-    assert says in explain(_row(verdict), response, "18", {}, CHECKER)
+def test_a_reason_is_told_as_the_ledger_has_it() -> None:
+    reason = Reason("answer", "answers 7, the reference is 18")
+    assert explain(_row("wrong_answer", reason=reason), {}) == "answers 7, the reference is 18"
 
 
-def test_a_kept_path_says_so() -> None:
-    said = explain(_row("correct", kept=True), "#### 18", "18", {}, CHECKER)
-    assert said == "the answer and all equations are right"
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_every_verdict_is_explained_without_a_reason_too(verdict: str) -> None:
+    assert explain(_row(verdict, kept=verdict == "correct"), {}) == VERDICTS[verdict].words
 
 
 @pytest.mark.parametrize(
-    ("made_with", "says"),
+    ("settings", "words"),
     [
-        ({"keep_unannotated": False}, "but it has no equation"),
+        ({}, "but a kept path has the same equations"),
+        ({"keep_unannotated": False}, "has the same equations or it has no equation"),
         ({"dedup": "exact_text"}, "but a kept path has the same text"),
-        ({"remove_ngram": 13}, "the same equations, or it shares words with the test problems"),
+        ({"remove_ngram": 13}, "the same equations or it shares words with the test problems"),
     ],
 )
-def test_why_a_right_path_is_not_kept_is_told_by_the_settings(
-    made_with: dict[str, Any], says: str
+def test_why_a_correct_path_is_not_kept_depends_on_the_settings(
+    settings: dict[str, Any], words: str
 ) -> None:
-    assert says in explain(_row("correct"), "#### 18", "18", made_with, CHECKER)
-
-
-def test_equations_in_running_text_are_explained_where_they_counted() -> None:
-    said = explain(
-        _row("wrong_equation"), "48/2 = 25\n#### 18", "18", {"equation_source": "text"}, CHECKER
-    )
-    assert said == "48/2=25 is wrong (48/2 is 24)"
+    assert words in explain(_row("correct"), settings)
 
 
 def test_samples_are_found_beside_a_collect_folder_from_wherever_it_is_read(
@@ -76,21 +57,82 @@ def test_samples_are_found_beside_a_collect_folder_from_wherever_it_is_read(
     run = read_run("../runs/collected")
     (example,) = read_examples(run, run.stages[0], {"correct": [_row("correct", kept=True)]})
     assert (example.state, example.pieces) == ("kept", (("so #### 2", ""),))
+    assert (example.question, example.reference) == ("1+1?", "2")
 
 
-def test_a_text_is_cut_at_its_equations_and_nothing_is_lost() -> None:
-    text = "A <<1+1=2>>2 and <<1+1=3>>3, <<?>> <<1+1=2>> end <<open"
-    pieces = cut_at_equations(text, CHECKER)
-    assert "".join(piece for piece, _ in pieces) == text
-    marked = [(piece, kind) for piece, kind in pieces if kind]
-    assert marked == [
-        ("<<1+1=2>>", "right"),
-        ("<<1+1=3>>", "wrong"),
-        ("<<?>>", "wrong"),
-        ("<<1+1=2>>", "right"),
+def test_the_annotations_of_a_correct_sample_are_marked_and_no_text_is_lost() -> None:
+    text = "A <<1+1=2>>2 and <<2+2=4>><<3+3=6>> end <<open"
+    assert mark(text, _row("correct"), {}) == (
+        ("A ", ""),
+        ("<<1+1=2>>", "correct"),
+        ("2 and ", ""),
+        ("<<2+2=4>>", "correct"),
+        ("<<3+3=6>>", "correct"),
+        (" end <<open", ""),
+    )
+    assert mark(text, _row("correct"), {"equation_source": "text"}) == ((text, ""),)
+    assert mark(text, _row("no_answer"), {}) == ((text, ""),)
+
+
+@pytest.mark.parametrize(
+    ("line", "pieces"),
+    [
+        (1, (("one\n", "incorrect"), ("two\n\nfour", ""))),
+        (2, (("one\n", ""), ("two\n", "incorrect"), ("\nfour", ""))),
+        (4, (("one\ntwo\n\n", ""), ("four", "incorrect"))),
+        (9, (("one\ntwo\n\nfour", ""),)),  # beyond what is shown
+        (None, (("one\ntwo\n\nfour", ""),)),
+    ],
+)
+def test_the_line_at_fault_is_marked(line: int | None, pieces: tuple) -> None:
+    row = _row("wrong_equation", reason=Reason("equation", "1+1=3 is incorrect", line))
+    assert mark("one\ntwo\n\nfour", row, {}) == pieces
+
+
+def _rows(n: int) -> list[dict]:
+    return [
+        {
+            "id": f"q{i // 4}",
+            "sample": i % 4,
+            "model": "m",
+            "verdict": verdict,
+            "key": "",
+            "kept": False,
+        }
+        for i in range(n)
+        for verdict in ["correct" if i % 3 else "no_answer"]
     ]
 
 
-def test_a_bomb_of_an_equation_explains_nothing_and_ends() -> None:
-    said = explain(_row("wrong_equation"), "<<9**9**9**9=1>> #### 18", "18", {}, CHECKER)
-    assert said.startswith("9**9**9**9=1 is wrong") or "equation" in said
+def test_rows_are_drawn_by_seed_and_not_by_their_order(tmp_path: Path) -> None:
+    rows = _rows(400)
+    write_rows(tmp_path / "a/ledger.jsonl", rows)
+    random.Random(0).shuffle(rows)
+    write_rows(tmp_path / "b/ledger.jsonl", rows)
+    first = draw_rows(tmp_path / "a", 10, seed=1)
+    assert first == draw_rows(tmp_path / "b", 10, seed=1)
+    assert first != draw_rows(tmp_path / "a", 10, seed=2)
+    assert {verdict: len(drawn) for verdict, drawn in first.items()} == {
+        "correct": 10,
+        "no_answer": 10,
+    }
+
+
+def test_a_smaller_draw_is_the_beginning_of_a_larger_one(tmp_path: Path) -> None:
+    write_rows(tmp_path / "ledger.jsonl", _rows(200))
+    few, many = (draw_rows(tmp_path, n, seed=0)["correct"] for n in (5, 50))
+    assert many[:5] == few
+
+
+def test_every_sample_is_as_likely_to_be_drawn(tmp_path: Path) -> None:
+    write_rows(tmp_path / "ledger.jsonl", _rows(40))
+    counts: dict[tuple[str, int], int] = {}
+    for seed in range(400):
+        for row in draw_rows(tmp_path, 2, seed)["no_answer"]:
+            counts[row.id, row.sample] = counts.get((row.id, row.sample), 0) + 1
+    assert len(counts) == 14
+    assert all(30 < count < 90 for count in counts.values())  # 800 draws / 14 = 57 expected
+
+
+def test_none_are_drawn_for_a_number_of_zero(tmp_path: Path) -> None:
+    assert draw_rows(tmp_path, 0, seed=0) == {}

@@ -36,7 +36,7 @@ def test_samples_are_those_asked_for(make_run: Callable[..., Path]) -> None:
     run = views.open_run(str(make_run(seeds=(0, 1))))
     shown = views.samples(run, verdict="wrong_equation", model="sft-1", count=3).html
     assert shown.count('<div class="sample">') == 3
-    assert shown.count("3+4=8 is wrong (3+4 is 7)") == 3
+    assert shown.count("3+4=8 is incorrect (3+4 is 7)") == 3
     assert "sft-0" not in shown
     assert views.samples(run, verdict="kept", count=2).html.count('class="badge kept"') == 2
     one = views.samples(run, problem="train/11", count=50).html

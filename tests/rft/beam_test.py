@@ -47,7 +47,7 @@ def _input(folder: Path) -> tuple[str, list[str]]:
 def test_the_pipeline_writes_what_collect_writes(
     tmp_path: Path, changed: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(beam, "PROBLEMS_PER_PART", 10)  # three parts
+    monkeypatch.setattr(beam, "PROBLEMS_PER_CHUNK", 10)  # three parts
     problems, samples = _input(tmp_path)
     settings = CollectSettings(workers=1, **changed)
     collect(problems, samples, str(tmp_path / "here"), settings)

@@ -7,9 +7,11 @@ from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rft_jax.errors import UserError
 from rft_jax.records import Problem, Sample
 from rft_jax.rft.budgets import Proportional, Uniform, allot, make_worker, needed
 
@@ -28,7 +30,7 @@ def test_a_worker_gives_the_keys_of_correct_paths_and_none_for_others() -> None:
         ("<<1+2=4>>\n#### 3", "stop"),
         ("<<1+2=3>>", "length"),
     ]
-    assert make_worker()((PROBLEM.answer, responses)) == ["1+2=3", "2+1=3", None, None, None]
+    assert make_worker()(("3", responses)) == ["1+2=3", "2+1=3", None, None, None]
 
 
 @given(keys=st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=20), enough=st.integers(1, 4))
@@ -129,3 +131,8 @@ def test_shares_are_exact_and_remainders_go_to_the_largest_then_the_first() -> N
     assert allot([1, 1, 1], 4, 100) == [2, 1, 1]
     assert allot([4, 1, 1], 12, 5) == [5, 4, 3]
     assert allot([0, 0], 5, 5) == [0, 0]
+
+
+def test_a_problem_without_an_answer_is_refused_before_any_sampling() -> None:
+    with pytest.raises(UserError, match="problem 'q' has no answer"):
+        Uniform([PROBLEM, Problem("q", "?", "no\nanswer")], 1, 1, 1, workers=1)

@@ -69,18 +69,14 @@ def test_human_paths_come_first_and_in_input_order(tmp_path: Path) -> None:
 def test_the_ledger_has_a_row_for_each_sample(tmp_path: Path) -> None:
     texts = ["<<9+9=18>>a\n#### 18", "<<9 + 9 = 18>>a\n#### 18", "#### 17", ""]
     result = run_collect(tmp_path, {"p": "#### 18"}, [write_samples(tmp_path / "s", {"p": texts})])
-    assert result.ledger == [
-        {"id": "p", "sample": 0, "model": "m", "verdict": "correct", "key": "9+9=18", "kept": True},
-        {
-            "id": "p",
-            "sample": 1,
-            "model": "m",
-            "verdict": "correct",
-            "key": "9+9=18",
-            "kept": False,
-        },
-        {"id": "p", "sample": 2, "model": "m", "verdict": "wrong_answer", "key": "", "kept": False},
-        {"id": "p", "sample": 3, "model": "m", "verdict": "no_answer", "key": "", "kept": False},
+    other = {"kind": "answer", "detail": "answers 17, the reference is 18", "line": None}
+    fields = ("id", "sample", "model", "verdict", "reason", "answer", "key", "kept")
+    assert [tuple(row) for row in result.ledger] == [fields] * 4
+    assert [tuple(row.values()) for row in result.ledger] == [
+        ("p", 0, "m", "correct", None, "18", "9+9=18", True),
+        ("p", 1, "m", "correct", None, "18", "9+9=18", False),
+        ("p", 2, "m", "wrong_answer", other, "17", "", False),
+        ("p", 3, "m", "no_answer", None, None, "", False),
     ]
 
 
@@ -247,7 +243,7 @@ def test_math_style_references_work_as_the_docs_show(tmp_path: Path) -> None:
     part = page.split("## References that are formulas")[1].split("\n## ")[0]
     (rows,) = re.findall(r"```json\n(.*?)```", part, re.DOTALL)
     (settings,) = re.findall(r"rft collect .*?((?: --gin\S+)+)\n", part.replace("\\\n ", ""))
-    texts = re.findall(r"`(\\boxed\{[^`]+\})`", part.split("Of the samples")[1])
+    texts = re.findall(r"`(\\boxed\{[^`]+\})`", part.split("these samples")[1])
     half = [r"\boxed{0.5}", r"\boxed{\dfrac{1}{2}}", r"\boxed{\frac{1}{3}}", "none"]
     (tmp_path / "math.jsonl").write_text(rows, encoding="utf-8")
     samples = write_samples(tmp_path / "s", {"circle": texts, "half": half})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rft_jax.rft.dedup import RUNGS, canonical_equation, key_function
+from rft_jax.rft.dedup import DEDUP_LEVELS, canonical_equation, key_function
 from rft_jax.rft.rows import Row
 from tests.rft.fuzz import MALFORMED, RIGHT, WRONG
 
@@ -33,7 +33,7 @@ def test_exact_text_looks_at_every_character() -> None:
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "rung"),
+    ("a", "b", "level"),
     [
         (["1+2=3"], ["2+1=3"], "canonical"),
         (["1+2=3"], ["1+2=3.0"], "canonical"),
@@ -42,11 +42,11 @@ def test_exact_text_looks_at_every_character() -> None:
         (["1+2=3", "4/2=2"], ["4/2=2", "2+1=3"], "unordered"),
     ],
 )
-def test_a_coarser_rung_unites_what_a_finer_one_parts(
-    a: list[str], b: list[str], rung: str
+def test_a_coarser_level_merges_what_a_finer_one_distinguishes(
+    a: list[str], b: list[str], level: str
 ) -> None:
-    finer = RUNGS[RUNGS.index(rung) - 1]
-    assert _key(rung, a) == _key(rung, b)
+    finer = DEDUP_LEVELS[DEDUP_LEVELS.index(level) - 1]
+    assert _key(level, a) == _key(level, b)
     assert _key(finer, a) != _key(finer, b)
 
 
@@ -54,7 +54,7 @@ def test_unordered_counts_how_often_an_equation_stands_there() -> None:
     assert _key("unordered", ["1+1=2", "1+1=2", "2+2=4"]) != _key("unordered", ["1+1=2", "2+2=4"])
 
 
-def test_what_can_not_be_read_keeps_its_text() -> None:
+def test_an_unreadable_equation_keeps_its_text() -> None:
     assert canonical_equation(" x + 1 = 2") == "x+1=2"
     assert canonical_equation("") == ""
 
@@ -64,14 +64,14 @@ _EQUATIONS = st.lists(st.sampled_from(RIGHT + WRONG + MALFORMED), max_size=4)
 
 @settings(max_examples=200, deadline=None)
 @given(_EQUATIONS, st.randoms(use_true_random=False))
-def test_what_is_the_same_on_one_rung_is_the_same_on_all_coarser_ones(
+def test_duplicates_on_one_level_are_duplicates_on_all_coarser_ones(
     equations: list[str], rng: random.Random
 ) -> None:
     shuffled = [e.replace("+", " +") for e in equations]
     rng.shuffle(shuffled)
     same = False
-    for rung in RUNGS[1:]:
-        now = _key(rung, equations) == _key(rung, shuffled)
+    for level in DEDUP_LEVELS[1:]:
+        now = _key(level, equations) == _key(level, shuffled)
         assert now or not same
         same = now
     assert same  # a shuffled list is the same multiset

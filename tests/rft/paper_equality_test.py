@@ -7,11 +7,10 @@ import pytest
 from rapidfuzz.distance.Levenshtein import distance
 
 from rft_jax.records import Problem
-from rft_jax.rft.judge import Judge
-from rft_jax.rft.problem import keep_distinct
+from rft_jax.rft.graded import SampleGrader, solution_row
+from rft_jax.rft.problem import select_paths
 from rft_jax.rft.rows import Row
 from rft_jax.rft.settings import CollectSettings
-from rft_jax.verify.symbolic import SymbolicComparer
 from tests.rft.fuzz import responses
 from tests.rft.make import run_collect, write_samples
 from tests.rft.paper_script import collect_paths, edit_distance
@@ -21,11 +20,10 @@ SETTINGS = CollectSettings()
 
 def kept_paths(reference: str, texts: list[str], settings: CollectSettings = SETTINGS) -> list[str]:
     """Ours, in memory."""
-    judge = Judge(settings, SymbolicComparer())
     rows = [Row(0, index, "m", text, "stop", -1.0) for index, text in enumerate(texts)]
-    judged = judge.judge(rows, reference)
-    problem = Problem("p", "?", f"#### {reference}")
-    return [row.response for row in keep_distinct(problem, judged, judge, settings).rows]
+    rows.append(solution_row(Problem("p", "?", f"#### {reference}")))
+    *graded, solution = SampleGrader(settings).grade(rows, reference)
+    return [row.response for row in select_paths(graded, solution, settings).rows]
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -86,7 +86,7 @@ def test_pass_at_k_and_distinct_at_k_are_those_of_all_subsets(tmp_path: Path) ->
         assert point["value"] == pytest.approx(expected)
 
 
-def test_each_rung_of_the_ladder_has_its_curve(tmp_path: Path) -> None:
+def test_each_dedup_level_has_its_curve(tmp_path: Path) -> None:
     texts = [
         "<<9+9=18>> <<1+2=3>>\n#### 18",
         "<<9+9=18>> and <<1+2=3>>\n#### 18",
@@ -96,7 +96,7 @@ def test_each_rung_of_the_ladder_has_its_curve(tmp_path: Path) -> None:
     stats = run_collect(
         tmp_path, {"p": "#### 18"}, [write_samples(tmp_path / "a", {"p": texts})]
     ).stats
-    at_all = {rung: curve[-1]["value"] for rung, curve in stats["distinct@k"].items()}
+    at_all = {level: curve[-1]["value"] for level, curve in stats["distinct@k"].items()}
     assert at_all == {"exact_text": 4, "equations": 3, "canonical": 2, "unordered": 1}
 
 

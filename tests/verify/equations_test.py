@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from rft_jax.errors import UserError
 from rft_jax.verify.equations import (
     EquationChecker,
+    Finding,
     check_exact,
     check_paper,
+    explain,
     find_annotations,
 )
 from tests.rft.paper_script import evaluate, is_right
@@ -88,7 +90,7 @@ def test_an_annotation_is_right_when_the_papers_script_says_so(
     left: str, right: str, rest: str
 ) -> None:
     annotation = f"{left}={right}{rest}"
-    assert (check_paper(annotation) == "right") == is_right(annotation)
+    assert (check_paper(annotation) == "correct") == is_right(annotation)
 
 
 def _joined(*parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -125,7 +127,7 @@ def _annotations(draw: st.DrawFn) -> str:
 @settings(max_examples=600, deadline=None)
 @given(_annotations())
 def test_any_expression_is_right_when_the_papers_script_says_so(annotation: str) -> None:
-    assert (check_paper(annotation) == "right") == is_right(annotation)
+    assert (check_paper(annotation) == "correct") == is_right(annotation)
 
 
 @settings(max_examples=300, deadline=None)
@@ -137,36 +139,36 @@ def test_the_tolerance_is_the_papers(parts: tuple[int, str, int], error: float) 
     left = f"{parts[0]}{parts[1]}{parts[2]}"
     value = 0.0 if left.endswith("/0") else eval(left)  # noqa: S307 (two integers)
     annotation = f"{left}={value + error!r}"
-    assert (check_paper(annotation) == "right") == is_right(annotation)
+    assert (check_paper(annotation) == "correct") == is_right(annotation)
 
 
 @pytest.mark.parametrize(
     ("annotation", "paper", "exact"),
     [
-        ("48/2=24", "right", "right"),
-        ("48/2=25", "wrong", "wrong"),
-        ("10/3=3.3333", "right", "wrong"),
-        ("0.1+0.2=0.3", "right", "right"),
-        ("3/4=3/4", "malformed", "right"),
-        ("1,000*2=2,000", "malformed", "right"),
-        ("50%*20=10", "malformed", "right"),
-        ("5/20=25%", "malformed", "right"),
-        ("$5*3=$15", "malformed", "right"),
-        ("2+3=5=5", "right", "right"),
-        ("2+3=5=6", "right", "wrong"),
-        ("2+3=1+4=5", "malformed", "right"),
-        ("2+3=5=", "right", "malformed"),
-        ("2+3", "malformed", "malformed"),
-        ("", "malformed", "malformed"),
-        ("=", "malformed", "malformed"),
-        ("1/0=1", "wrong", "wrong"),
-        ("1/0=x", "malformed", "malformed"),
-        ("9**9**9**9=1", "malformed", "malformed"),
-        ("1=nan", "wrong", "malformed"),
-        ("1e400=inf", "wrong", "malformed"),
-        ("10**400=10**400", "malformed", "right"),
-        ("10**400=1", "wrong", "wrong"),
-        ("__import__('os').system('x')=0", "malformed", "malformed"),
+        ("48/2=24", "correct", "correct"),
+        ("48/2=25", "wrong_equation", "wrong_equation"),
+        ("10/3=3.3333", "correct", "wrong_equation"),
+        ("0.1+0.2=0.3", "correct", "correct"),
+        ("3/4=3/4", "malformed_equation", "correct"),
+        ("1,000*2=2,000", "malformed_equation", "correct"),
+        ("50%*20=10", "malformed_equation", "correct"),
+        ("5/20=25%", "malformed_equation", "correct"),
+        ("$5*3=$15", "malformed_equation", "correct"),
+        ("2+3=5=5", "correct", "correct"),
+        ("2+3=5=6", "correct", "wrong_equation"),
+        ("2+3=1+4=5", "malformed_equation", "correct"),
+        ("2+3=5=", "correct", "malformed_equation"),
+        ("2+3", "malformed_equation", "malformed_equation"),
+        ("", "malformed_equation", "malformed_equation"),
+        ("=", "malformed_equation", "malformed_equation"),
+        ("1/0=1", "wrong_equation", "wrong_equation"),
+        ("1/0=x", "malformed_equation", "malformed_equation"),
+        ("9**9**9**9=1", "malformed_equation", "malformed_equation"),
+        ("1=nan", "wrong_equation", "malformed_equation"),
+        ("1e400=inf", "wrong_equation", "malformed_equation"),
+        ("10**400=10**400", "malformed_equation", "correct"),
+        ("10**400=1", "wrong_equation", "wrong_equation"),
+        ("__import__('os').system('x')=0", "malformed_equation", "malformed_equation"),
     ],
 )
 def test_paper_and_exact_differ_where_the_papers_script_is_narrow(
@@ -183,7 +185,7 @@ def test_nothing_is_executed(tmp_path: object) -> None:
         f"open('{mark}','w')=1",
         f"[open('{mark}','w') for x in (1,)]=1",
     ):
-        assert check_paper(annotation) == check_exact(annotation) == "malformed"
+        assert check_paper(annotation) == check_exact(annotation) == "malformed_equation"
     import os
 
     assert not os.path.exists(mark)
@@ -206,24 +208,37 @@ def test_nothing_is_executed(tmp_path: object) -> None:
 def test_hostile_annotations_are_decided_at_once(
     check: Callable[[str], str], annotation: str
 ) -> None:
-    assert check(annotation) in ("malformed", "wrong", "right")
+    assert check(annotation) in ("malformed_equation", "wrong_equation", "correct")
 
 
-def test_the_worst_finding_decides() -> None:
+def test_the_first_malformed_equation_decides_else_the_first_incorrect_one() -> None:
     checker = EquationChecker("paper")
-    assert checker.worst([]) == "right"
-    assert checker.worst(["1+1=2", "2+2=4"]) == "right"
-    assert checker.worst(["1+1=2", "2+2=5"]) == "wrong"
-    assert checker.worst(["2+2=5", "x"]) == "malformed"
-    assert checker.verdict(["2+2=5"]) == "wrong_equation"
+    assert checker.first_fault([]) is None
+    assert checker.first_fault(["1+1=2", "2+2=4"]) is None
+    assert checker.first_fault(["1+1=2", "2+2=5", "2+2=6"]) == ("2+2=5", "wrong_equation")
+    assert checker.first_fault(["2+2=5", "x", "y"]) == ("x", "malformed_equation")
+
+
+@pytest.mark.parametrize(
+    ("equation", "finding", "words"),
+    [
+        ("48/2=25", "wrong_equation", "48/2=25 is incorrect (48/2 is 24)"),
+        ("1/0=1", "wrong_equation", "1/0=1 is incorrect"),
+        ("10**400=1", "wrong_equation", "10**400=1 is incorrect"),
+        ("9**9**9**9=1", "wrong_equation", "9**9**9**9=1 is incorrect"),
+        ("x+=", "malformed_equation", "'x+=' is not an equation of numbers"),
+    ],
+)
+def test_a_fault_is_explained(equation: str, finding: Finding, words: str) -> None:
+    assert explain(equation, finding) == words
 
 
 def test_what_a_checker_remembers_is_bounded() -> None:
     checker = EquationChecker("paper")
     for index in range(100_500):
-        checker.worst([f"{index}+1={index + 1}"])
+        checker.first_fault([f"{index}+1={index + 1}"])
     assert len(checker._memo) <= 100_000
-    checker.worst(["1+" * 200 + "1=1"])
+    checker.first_fault(["1+" * 200 + "1=1"])
     assert all(len(equation) <= 200 for equation in checker._memo)
 
 

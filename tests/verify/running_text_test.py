@@ -57,9 +57,9 @@ def test_a_plain_equation_in_a_sentence_is_checked(a: int, sign: str, b: int, sp
     value = {"+": a + b, "-": a - b, "*": a * b}[sign]
     text = f"She gets {a:,}{space}{sign}{space}{b:,}{space}={space}{value:,} coins."
     (equation,) = text_equations(text)
-    assert check_paper(equation) == "right"
+    assert check_paper(equation) == "correct"
     (wrong,) = text_equations(f"She gets {a}{sign}{b} = {value + 1} coins")
-    assert check_paper(wrong) == "wrong"
+    assert check_paper(wrong) == "wrong_equation"
 
 
 @given(st.text(alphabet="0123456789 +-*/=().,$%x<>\na", max_size=40))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rft_jax.evaluation.against import read_scores
+from rft_jax.evaluation.compare import decided_shares
 from rft_jax.evaluation.fits import fit_line
 from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.files.jsonl import read_json
@@ -83,7 +84,7 @@ def _point(root: Path, figure: Figure, x: float | None, group: Members) -> dict[
 def _question_means(root: Path, group: Members) -> np.ndarray:
     """Each question's share of right answers over an arm's seeds."""
     scores = [read_scores(root / one.greedy.folder) for one, _ in group]
-    return np.array([[float(seed[i]) for i in scores[0]] for seed in scores]).mean(0)
+    return np.array(decided_shares(scores), np.float64).mean(0)
 
 
 def _fit(root: Path, figure: Figure, groups: Sequence[Members]) -> dict[str, Any] | None:
@@ -96,7 +97,7 @@ def _fit(root: Path, figure: Figure, groups: Sequence[Members]) -> dict[str, Any
     questions = None
     if figure.y == "accuracy":
         scores = [read_scores(root / one.greedy.folder) for one, _ in members]
-        questions = np.array([[float(training[i]) for i in scores[0]] for training in scores])
+        questions = np.array(decided_shares(scores), np.float64)
     return fit_line(np.log2(xs) if figure.log_x else xs, ys, questions)
 
 

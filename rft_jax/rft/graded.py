@@ -1,0 +1,47 @@
+"""Samples with what was decided about them: a grade, and the key that duplicates share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rft_jax.records import Problem
+from rft_jax.rft.dedup import key_function
+from rft_jax.rft.rows import Row
+from rft_jax.rft.settings import CollectSettings
+from rft_jax.verify.grading import Grade, Grader
+
+
+class Graded(NamedTuple):
+    """A sample, its grade and its dedup key."""
+
+    row: Row
+    grade: Grade
+    key: str
+
+    @property
+    def is_correct(self) -> bool:
+        """Whether the answer and all equations are correct."""
+        return self.grade.verdict == "correct"
+
+
+class SampleGrader:
+    """Grades samples and gives each its dedup key, by the settings of collecting."""
+
+    def __init__(self, settings: CollectSettings) -> None:
+        steps = settings.equations, settings.equation_source
+        self._grader = Grader(settings.answers, *steps, settings.timeout)
+        self._key = key_function(settings.dedup)
+        self.reference, self.value = self._grader.reference, self._grader.value
+
+    def grade(self, rows: Sequence[Row], reference: str) -> list[Graded]:
+        """Grades samples of one problem, whose final answer is `reference`."""
+        grade, key = self._grader.grade, self._key
+        grades = [grade(row.response, row.finish_reason, reference) for row in rows]
+        keys = map(key, rows, [one.equations for one in grades])
+        return list(map(Graded, rows, grades, keys))
+
+
+def solution_row(problem: Problem) -> Row:
+    """A problem's reference solution as a sample, before those of all folders."""
+    return Row(-1, -1, "", problem.answer, "stop", None)

@@ -1,0 +1,193 @@
+"""The one place that decides about a response: is its answer correct, and are its steps?
+
+A response is read (where does it say its answer?), its answer is compared with the reference, and
+its equations are checked. `rft collect`, `rft evaluate` and the sampling budgets ask a `Grader`
+and nothing else, so a response has the same grade in all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable
+from fractions import Fraction
+from typing import NamedTuple, Protocol
+
+from rft_jax.errors import UserError
+from rft_jax.records import MAX_DETAIL_CHARS, Problem, Reason
+from rft_jax.verify.answers import (
+    answer_reader,
+    answer_value,
+    reference_answer,
+)
+from rft_jax.verify.equations import EquationChecker, Finding, explain
+from rft_jax.verify.running_text import equation_source
+from rft_jax.verify.symbolic import SymbolicComparer
+
+_FLOAT = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
+# How far apart the paper's evaluation script lets two floats be.
+PAPER_TOLERANCE = 1e-4
+
+
+class Grade(NamedTuple):
+    """What was decided about a response.
+
+    Attributes:
+      answer: as the response writes it; None where it gives none.
+      equations: as the response writes them; empty where steps are not checked.
+      verdict: one of `records.VERDICTS`.
+      reason: None where the verdict says all.
+    """
+
+    answer: str | None
+    equations: list[str]
+    verdict: str
+    reason: Reason | None
+
+
+class Comparer(Protocol):
+    """Decides whether two answers are equal."""
+
+    def equal(self, reference: str, answer: str) -> bool:
+        """Whether the answer equals the reference.
+
+        Raises:
+          TimeoutError: undecided within the time allowed.
+        """
+
+    def value(self, answer: str) -> Hashable:
+        """What the spellings of one answer have in common."""
+
+    def close(self) -> None:
+        """Ends what runs for it."""
+
+
+class AnswerComparer:
+    """Numbers by value, everything else by meaning.
+
+    Args:
+      timeout: CPU seconds of one symbolic comparison.
+      floats: compare numbers as floats, as the paper's script does.
+    """
+
+    def __init__(self, timeout: float = 5.0, floats: bool = False) -> None:
+        self._symbolic = SymbolicComparer(timeout)
+        self._floats = floats
+        self.close = self._symbolic.close
+
+    def equal(self, reference: str, answer: str) -> bool:
+        if self._floats and _FLOAT.fullmatch(reference) and _FLOAT.fullmatch(answer):
+            return float(reference) == float(answer)
+        a, b = answer_value(answer), answer_value(reference)
+        if a == b:
+            return True
+        if isinstance(a, Fraction) and isinstance(b, Fraction):
+            return self._floats and float(a) == float(b)
+        return self._symbolic.equal(reference, answer)
+
+    def value(self, answer: str) -> Hashable:
+        return answer_value(answer)
+
+
+class PaperComparer:
+    """As the paper's evaluation script: floats may differ by less than 1e-4.
+
+    Args:
+      exact: decides about what is not two floats.
+    """
+
+    def __init__(self, exact: Comparer) -> None:
+        self._exact = exact
+        self.value, self.close = exact.value, exact.close
+
+    def equal(self, reference: str, answer: str) -> bool:
+        try:
+            return abs(float(answer) - float(reference)) < PAPER_TOLERANCE
+        except ValueError:
+            return self._exact.equal(reference, answer)
+
+
+class Grader:
+    """Grades responses by one set of settings.
+
+    Args:
+      answers: where a response says its answer, one of `answers.ANSWER_MODES`.
+      equations: how equations are checked, one of `equations.EQUATION_MODES`; None checks none.
+      source: what counts as an equation: `annotations`, `text` or `either`.
+      timeout: CPU seconds that one comparison of formulas may take.
+      paper_tolerance: whether floats may differ by 1e-4, as in the paper's evaluation script.
+      comparer: decides whether two answers are equal, instead of `AnswerComparer`.
+    """
+
+    def __init__(
+        self,
+        answers: str = "first",
+        equations: str | None = None,
+        source: str = "annotations",
+        timeout: float = 5.0,
+        paper_tolerance: bool = False,
+        comparer: Comparer | None = None,
+    ) -> None:
+        exact = comparer or AnswerComparer(timeout, floats=answers == "first")
+        self._comparer = PaperComparer(exact) if paper_tolerance else exact
+        self.value, self.close = exact.value, exact.close
+        self._answers = answers
+        self._read = answer_reader(answers)
+        self._checker = EquationChecker(equations) if equations else None
+        self.equations: Callable[[str], list[str]] = equation_source(source)
+        self._reference = ""
+        self._compared: dict[str, tuple[str, Reason | None]] = {}
+
+    def reference(self, problem: Problem) -> str:
+        """The final answer of a problem's reference solution.
+
+        Raises:
+          UserError: it gives none.
+        """
+        reference = reference_answer(problem.answer, self._answers)
+        if reference is None:
+            raise UserError(
+                f"problem {problem.id!r} has no answer; end its solution with '#### n' or \\boxed"
+            )
+        return reference
+
+    def grade(self, response: str, finish_reason: str, reference: str) -> Grade:
+        """Grades one response; an answer that comes again to the same reference is remembered.
+
+        Args:
+          finish_reason: `stop`, or `length` where the text was cut off.
+          reference: the problem's final answer.
+        """
+        equations = self.equations(response) if self._checker else []
+        answer = self._read(response)
+        if answer is None:
+            verdict = "truncated" if finish_reason == "length" else "no_answer"
+            return Grade(None, equations, verdict, None)
+        if reference != self._reference:
+            self._reference, self._compared = reference, {}
+        verdict, reason = self._compared.get(answer) or self._compare(answer, reference)
+        if verdict == "correct" and self._checker:
+            fault = self._checker.first_fault(equations)
+            if fault:
+                verdict, reason = fault[1], self._explain(response, *fault)
+        return Grade(answer, equations, verdict, reason)
+
+    def _compare(self, answer: str, reference: str) -> tuple[str, Reason | None]:
+        found: tuple[str, Reason | None] = "correct", None
+        try:
+            if not self._comparer.equal(reference, answer):
+                detail = f"answers {answer:.80}, the reference is {reference:.80}"
+                found = "wrong_answer", Reason("answer", detail[:MAX_DETAIL_CHARS])
+        except TimeoutError:
+            detail = f"comparing {answer:.80} with {reference:.80} took longer than allowed"
+            found = "timeout", Reason("comparison", detail[:MAX_DETAIL_CHARS])
+        self._compared[answer] = found
+        return found
+
+    def _explain(self, response: str, equation: str, finding: Finding) -> Reason:
+        detail = explain(equation, finding)[:MAX_DETAIL_CHARS]
+        return Reason("equation", detail, self._line_of(equation, response))
+
+    def _line_of(self, equation: str, response: str) -> int | None:
+        """The line of a response that has the equation; None where it stands on several."""
+        lines = enumerate(response.split("\n"), start=1)
+        return next((number for number, line in lines if equation in self.equations(line)), None)
