@@ -28,7 +28,7 @@ EXTRAS = {
     "cuda": ["jax[cuda13]>=0.10,<0.12"],
     "tpu": ["jax[tpu]>=0.10,<0.12"],
     "tensorboard": ["tensorboard>=2.20,<3", "xprof>=2.20,<3"],
-    "notebooks": ["jupyterlab>=4", "nbconvert>=7", "ipykernel"],
+    "notebooks": ["jupyterlab>=4", "nbconvert>=7", "ipykernel", "matplotlib>=3.9,<4"],
     "dev": [
         "pytest>=8",
         "pytest-xdist>=3.6",
@@ -87,7 +87,6 @@ setup(
         "rapidfuzz>=3.10,<4",
         "orjson>=3.10,<4",
         "tensorboardX>=2.6,<3",
-        "matplotlib>=3.9,<4",
         "rich>=13",
         "packaging>=24",
     ],

@@ -270,18 +270,17 @@ def _report_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(flags: argparse.Namespace, config: Config) -> None:
-    from rft_jax.report.report import report
-    from rft_jax.report.settings import ReportSettings
+    from rft_jax.report.report import ReportSettings, report
 
     report(flags.inputs, flags.output, config.get(ReportSettings), config.text())
 
 
 REPORT = Command(
     name="report",
-    summary="tables, plots and one HTML page from what runs left",
-    description="Writes a self-contained index.html and its tables, from files alone.",
+    summary="tables, plots and one HTML page from the folders of runs",
+    description="Writes a self-contained index.html, its tables and a plot, from files alone.",
     examples=("rft report runs/quickstart --output runs/quickstart-report",),
     add_flags=_report_flags,
     run=_report,
-    settings={"report": "rft_jax.report.settings:ReportSettings"},
+    settings={"report": "rft_jax.report.report:ReportSettings"},
 )

@@ -1,4 +1,4 @@
-"""The section that says how the figures were made: settings, versions, stages."""
+"""The section on settings, versions and stages."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from html import escape
 from typing import Any
 
 from rft_jax.report.html import Section, definitions, folded
-from rft_jax.report.runs import Run, Stage, read_settings
+from rft_jax.report.runs import Run, StageRecord, read_settings
 
 
 def about_section(runs: Sequence[Run]) -> Section:
-    """Settings and versions of every run, folded; each stage with what it was made with."""
+    """Settings and versions of every run, folded; each stage with its settings."""
     parts = []
     for run in runs:
         name = f"{run.name}: " if len(runs) > 1 else ""
@@ -30,7 +30,7 @@ def about_section(runs: Sequence[Run]) -> Section:
     return Section("settings", "Settings and versions", body)
 
 
-def _stage_title(run: Run, stage: Stage) -> str:
+def _stage_title(run: Run, stage: StageRecord) -> str:
     seconds = run.seconds.get(stage.name)
     took = f", {seconds:,.0f} s" if isinstance(seconds, int | float) else ""
     return f"{stage.name} ({stage.command}{took})"
@@ -38,13 +38,13 @@ def _stage_title(run: Run, stage: Stage) -> str:
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
     """Nested settings as `outer.inner` names."""
-    found: dict[str, object] = {}
+    flat: dict[str, object] = {}
     for name, value in values.items():
         if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{name}.")
+            flat |= _flat(value, f"{prefix}{name}.")
         else:
-            found[prefix + name] = value
-    return found
+            flat[prefix + name] = value
+    return flat
 
 
 def _json(settings: Mapping[str, Any]) -> str:

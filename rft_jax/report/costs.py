@@ -16,14 +16,14 @@ _COMMANDS = ("train", "sample", "collect", "derive", "evaluate")
 
 def costs_section(runs: Sequence[Run]) -> Section:
     """A table per run by command, every stage folded beneath; the paper's costs, once."""
-    known = [run for run in runs if run.costs]
+    with_costs = [run for run in runs if run.costs]
     parts = []
-    for run in known:
-        title = f"Costs of {run.name}" if len(known) > 1 else "Costs of this run"
+    for run in with_costs:
+        title = f"Costs of {run.name}" if len(with_costs) > 1 else "Costs of this run"
         stages = folded("Every stage", stages_table(run).html())
         parts.append(card(costs_table(run).html() + stages, title, _CAPTION))
-    if known:
-        table = paper_costs_table(known[0].costs["paper"]).html()
+    if with_costs:
+        table = paper_costs_table(with_costs[0].costs["paper"]).html()
         parts.append(card(table, "The paper's table of costs, recomputed", _PAPER_CAPTION))
     return Section("costs", "Costs", "".join(parts))
 
@@ -81,10 +81,10 @@ def paper_costs_table(recomputed: Sequence[Mapping[str, Any]]) -> Table:
     published = paper_results()["flops"]
     cells = []
     for row in recomputed:
-        place = published["columns"].index(row["model"])
+        column = published["columns"].index(row["model"])
         line = [Cell(row["model"])]
         for name in COLUMNS:
-            theirs = published[name][place]
+            theirs = published[name][column]
             ratio = row[name] / theirs
             line.append(Cell(f"{row[name]:.1e}", f"({theirs:.1e}, × {ratio:.2f})"))
         cells.append(line)

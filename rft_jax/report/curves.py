@@ -21,13 +21,13 @@ _BOOTSTRAP = 2000
 
 def thin(rows: Sequence[Mapping[str, Any]], name: str) -> list[svg.Point]:
     """(step, mean of a metric over a stretch of steps); NaN and infinite values are left out."""
-    known = [
+    values = [
         (row["step"], float(row[name]))
         for row in rows
         if isinstance(row.get(name), int | float) and math.isfinite(row[name])
     ]
-    width = max(1, math.ceil(len(known) / _CURVE_POINTS))
-    stretches = [known[i : i + width] for i in range(0, len(known), width)]
+    width = max(1, math.ceil(len(values) / _CURVE_POINTS))
+    stretches = [values[i : i + width] for i in range(0, len(values), width)]
     return [
         svg.Point(stretch[-1][0], sum(value for _, value in stretch) / len(stretch))
         for stretch in stretches
@@ -48,7 +48,17 @@ def _measured_arms(runs: Sequence[Run]) -> set[str]:
 
 
 def _accuracy_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
-    """A row per arm, a dot per seed."""
+    chart = accuracy_chart(runs, palette)
+    return card(chart, "Accuracy", "One dot per seed, with its 95 % interval.") if chart else ""
+
+
+def accuracy_chart(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
+    """A row per arm, a dot with its 95 % interval per seed; empty without results.
+
+    Args:
+      runs: the runs, each named in its rows if there are several.
+      palette: arm -> number of its colour.
+    """
     grouped: dict[tuple[str, str, str], list[svg.Point]] = {}
     for run in runs:
         for row in run.rows:
@@ -58,10 +68,7 @@ def _accuracy_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
             named = (f"{name} – {run.name}" if len(runs) > 1 else name, run.name, row["model"])
             grouped.setdefault(named, []).append(point)
     rows = [(name, points, palette[model]) for (name, _, model), points in grouped.items()]
-    if not rows:
-        return ""
-    chart = svg.interval_chart(rows, "accuracy")
-    return card(chart, "Accuracy", "One dot per seed, with its 95 % interval.")
+    return svg.interval_chart(rows, "accuracy, with 95 % intervals")
 
 
 def _loss_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:

@@ -24,7 +24,7 @@ from rft_jax.records import (
     read_samples,
     sample_files,
 )
-from rft_jax.report.runs import Run, Stage, read_settings
+from rft_jax.report.runs import Run, StageRecord, read_settings
 
 _LONGEST_SHOWN = 4000
 _ANNOTATION = re.compile(r"(<<[^>]*>>)")
@@ -77,7 +77,7 @@ def draw_order(row: LedgerRow, seed: int) -> int:
 
 
 def read_examples(
-    run: Run, stage: Stage, drawn: Mapping[str, Sequence[LedgerRow]]
+    run: Run, stage: StageRecord, drawn: Mapping[str, Sequence[LedgerRow]]
 ) -> list[Example]:
     """The drawn ledger rows with their responses, in order of verdict and draw.
 
@@ -109,7 +109,7 @@ def _read_problems(folder: Path, ids: set[str]) -> dict[str, tuple[str, str]]:
     }
 
 
-def _sample_folders(run: Run, stage: Stage, settings: Mapping[str, Any]) -> Iterator[Path]:
+def _sample_folders(run: Run, stage: StageRecord, settings: Mapping[str, Any]) -> Iterator[Path]:
     """Sample folders of a collect stage: beside it, below the working folder, or in the run.
 
     Its settings have their names alone, for it may have been moved along with them.

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
-# Nothing is fetched, whatever a model wrote: neither scripts nor images nor connections.
+# Nothing is fetched, whatever a response contains: no scripts, no images, no connections.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page; one without a body is left out."""
+    """A section of the page; one without a body is left out."""
 
     key: str
     title: str
@@ -28,7 +28,7 @@ def card(content: str, title: str = "", caption: str = "") -> str:
 
 
 def charts(cards: Sequence[str]) -> str:
-    """Boxes side by side where there is room."""
+    """Boxes side by side if the width allows it."""
     return f'<div class="charts">{"".join(cards)}</div>' if cards else ""
 
 
@@ -47,7 +47,7 @@ def definitions(values: Mapping[str, object]) -> str:
 
 
 def folded(summary: str, content: str) -> str:
-    """Content that opens on a click."""
+    """Content that unfolds on a click."""
     return f"<details><summary>{escape(summary)}</summary>{content}</details>"
 
 
@@ -68,7 +68,7 @@ def page(title: str, lead: str, sections: Sequence[Section], footer: str) -> str
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:,">'
-        f"<title>{escape(title)}</title><style>{asset('page.css')}</style></head>"
+        f"<title>{escape(title)}</title><style>{asset('chart.css')}{asset('page.css')}</style></head>"
         f"<body><header><h1>{escape(title)}</h1>{lead}<nav>{links}</nav></header>"
         f"<main>{body}</main><footer>{paragraph(footer, 'soft')}</footer></body></html>\n"
     )

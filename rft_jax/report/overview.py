@@ -72,10 +72,10 @@ def _mean_accuracy(run: Run, model: str) -> float:
     return 100 * sum(values) / len(values) if values else 0.0
 
 
-def _share(figure: Mapping[str, Any]) -> str:
-    low, high = (100 * bound for bound in figure["ci95"])
+def _share(metric: Mapping[str, Any]) -> str:
+    low, high = (100 * bound for bound in metric["ci95"])
     return (
-        f"{100 * figure['value']:.1f} % of {figure['n']:,} problems "
+        f"{100 * metric['value']:.1f} % of {metric['n']:,} problems "
         f"(95 % interval {low:.1f} to {high:.1f})"
     )
 
@@ -105,7 +105,7 @@ def is_repeated(run: Run) -> bool:
     return len(set(models)) < len(models)
 
 
-def mean_figures(run: Run) -> dict[str, dict[str, Any]]:
+def mean_accuracies(run: Run) -> dict[str, dict[str, Any]]:
     """Model -> its accuracy over all seeds, with a 95 % bootstrap interval over questions."""
     shares: dict[str, dict[str, list[bool]]] = {}
     for stage in greedy_evaluations(run):
@@ -123,7 +123,7 @@ def _seeds_card(run: Run) -> str:
         "Accuracy with its 95 % interval in brackets: a bootstrap over questions, the seeds of a "
         "question together (Wilson's where there is one seed)."
     )
-    return card(seeds_table(run, mean_figures(run)).html(), caption=caption)
+    return card(seeds_table(run, mean_accuracies(run)).html(), caption=caption)
 
 
 def _all_rows(runs: Sequence[Run]) -> str:

@@ -11,7 +11,7 @@ from rft_jax.files.jsonl import read_json
 from rft_jax.records import VERDICTS
 from rft_jax.report import svg
 from rft_jax.report.html import Section, card, charts
-from rft_jax.report.runs import Run, Stage, arm_names, read_settings
+from rft_jax.report.runs import Run, StageRecord, arm_names, read_settings
 from rft_jax.report.tables import Cell, Table
 
 # The dedup levels, finest first, with their names on the page.
@@ -29,7 +29,7 @@ class Collected:
     """A collect stage with its `stats.json` and the settings it was made with."""
 
     run: Run
-    stage: Stage
+    stage: StageRecord
     stats: Mapping[str, Any]
     settings: Mapping[str, Any]
 

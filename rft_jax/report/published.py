@@ -31,7 +31,7 @@ def published(name: str, log_x: bool = False, fit: bool = False) -> list[Line]:
       log_x: whether fits are linear in log2(x).
       fit: whether each line with three points gets a least-squares fit, as ours do.
     """
-    lines = [line for line in _FIGURES[name]() if line["points"]]
+    lines = [line for line in _PLOTS[name]() if line["points"]]
     for line in lines:
         xs = [point["x"] for point in line["points"]]
         if fit and len(set(xs)) >= 3:
@@ -146,7 +146,7 @@ def _loss() -> list[Line]:
     ]
 
 
-_FIGURES: dict[str, Callable[[], list[Line]]] = {
+_PLOTS: dict[str, Callable[[], list[Line]]] = {
     "supervised": _supervised,
     "rft_k": _rft_k,
     "paths": _paths,

@@ -1,9 +1,9 @@
-"""`rft report`: tables, a picture and one self-contained HTML page from what runs left."""
+"""`rft report`: tables, a plot and one self-contained HTML page from the folders of runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,31 +15,53 @@ from rft_jax.files.outputs import open_output
 from rft_jax.report.about import about_section
 from rft_jax.report.browser import browser_section, examples_section, read_all_examples
 from rft_jax.report.costs import costs_markdown, costs_section
-from rft_jax.report.curves import models_section
-from rft_jax.report.experiments import figures_markdown, figures_section
+from rft_jax.report.curves import accuracy_chart, models_section
+from rft_jax.report.experiments import plots_markdown, plots_section
 from rft_jax.report.html import page
 from rft_jax.report.overview import (
     colours,
     headline,
     is_repeated,
     lead,
-    mean_figures,
+    mean_accuracies,
     results_section,
 )
 from rft_jax.report.paths import read_collected, sampling_section
-from rft_jax.report.picture import write_accuracies
 from rft_jax.report.runs import Run, read_run
-from rft_jax.report.settings import ReportSettings
+from rft_jax.report.svg import standalone
 from rft_jax.report.tables import comparison_table, results_table, seeds_table
 
 
-def report(inputs: list[str], output: str, settings: ReportSettings, config_text: str = "") -> None:
-    """Writes `index.html`, `table.md` and, where there are results, `accuracy.png`.
+@dataclass(frozen=True)
+class ReportSettings:
+    """Settings of `rft report`.
 
-    A report is made anew each time: its runs may have gone on since the last one.
+    Attributes:
+      title: heading of the page.
+      samples_per_verdict: most samples of each verdict on the page, chosen by `report.seed`.
+      seed: seed for choosing the samples of the page.
+    """
+
+    title: str = "Rejection-sampling fine-tuning"
+    samples_per_verdict: int = 500
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples_per_verdict < 0:
+            raise UserError(
+                f"report.samples_per_verdict = {self.samples_per_verdict} is negative; 0 shows none"
+            )
+
+
+def report(inputs: list[str], output: str, settings: ReportSettings, config_text: str = "") -> None:
+    """Writes `index.html`, `table.md` and, if there are results, `accuracy.svg`.
+
+    A report is written again each time, since its runs may have progressed.
 
     Args:
       inputs: folders of runs or of single stages.
+      output: folder of the report.
+      settings: of the page.
       config_text: the resolved settings as a gin file, written into the output.
 
     Raises:
@@ -52,33 +74,33 @@ def report(inputs: list[str], output: str, settings: ReportSettings, config_text
     with open_output(output, made_with, config_text) as folder:
         _write(folder.path / "index.html", render(runs, settings))
         _write(folder.path / "table.md", markdown(runs))
-        if any(run.rows for run in runs):
-            write_accuracies(folder.path / "accuracy.png", runs)
+        if chart := accuracy_chart(runs, colours(runs)):
+            _write(folder.path / "accuracy.svg", standalone(chart))
         folder.commit()
         print(f"report: {folder.path / 'index.html'}", flush=True)
 
 
 def read_runs(inputs: Sequence[str]) -> list[Run]:
-    """The runs, each by a name of its own: with its parents' where folders are called the same.
+    """The runs, each with a unique name: of its folder, and of parent folders where needed.
 
     Raises:
       UserError: a folder holds nothing that can be reported, or is named twice.
     """
-    places = [Path(path).resolve() for path in inputs]
-    for path, place in zip(inputs, places, strict=True):
-        if places.count(place) > 1:
+    folders = [Path(path).resolve() for path in inputs]
+    for path, folder in zip(inputs, folders, strict=True):
+        if folders.count(folder) > 1:
             raise UserError(f"{path}: named twice; name it once")
     runs = [read_run(path) for path in inputs]
     return [
-        replace(run, name=_name_among(place, places))
-        for run, place in zip(runs, places, strict=True)
+        replace(run, name=_name_among(folder, folders))
+        for run, folder in zip(runs, folders, strict=True)
     ]
 
 
-def _name_among(place: Path, places: Sequence[Path]) -> str:
+def _name_among(folder: Path, folders: Sequence[Path]) -> str:
     """The shortest end of a path that no other path has."""
-    ends = [place.parts[-length:] for length in range(1, len(place.parts) + 1)]
-    others = [other.parts for other in places if other != place]
+    ends = [folder.parts[-length:] for length in range(1, len(folder.parts) + 1)]
+    others = [other.parts for other in folders if other != folder]
     return "/".join(next(end for end in ends if all(other[-len(end) :] != end for other in others)))
 
 
@@ -88,7 +110,7 @@ def render(runs: Sequence[Run], settings: ReportSettings) -> str:
     collected = read_collected(runs)
     examples = read_all_examples(collected, settings.samples_per_verdict, settings.seed)
     sections = [
-        figures_section(runs),
+        plots_section(runs),
         results_section(runs),
         models_section(runs, palette),
         sampling_section(collected, palette),
@@ -97,24 +119,24 @@ def render(runs: Sequence[Run], settings: ReportSettings) -> str:
         costs_section(runs),
         about_section(runs),
     ]
-    made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    time = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     footer = (
-        f"Made by rft_jax {rft_jax.__version__} on {made} from {', '.join(r.name for r in runs)}."
+        f"Made by rft_jax {rft_jax.__version__} on {time} from {', '.join(r.name for r in runs)}."
     )
     return page(settings.title, lead(runs), sections, footer)
 
 
 def markdown(runs: Sequence[Run]) -> str:
-    """The tables for a README, each run's finding before them."""
+    """The tables for a README, after each run's main result."""
     parts = [headline(run) for run in runs if run.rows]
     repeated = [run for run in runs if is_repeated(run)]
-    parts += [seeds_table(run, mean_figures(run)).markdown() for run in repeated]
+    parts += [seeds_table(run, mean_accuracies(run)).markdown() for run in repeated]
     if len(repeated) < len(runs) and any(run.rows for run in runs):
         parts.append(results_table(runs).markdown())
     if any(run.comparisons for run in runs):
         parts.append(comparison_table(runs).markdown())
     for run in runs:
-        parts += [*figures_markdown(run), *costs_markdown(run)]
+        parts += [*plots_markdown(run), *costs_markdown(run)]
     parts += dict.fromkeys(note for run in runs for note in run.notes if note)
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 

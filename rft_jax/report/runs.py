@@ -1,7 +1,7 @@
-"""What runs left on disk, found and read: the pages and notebooks see nothing else.
+"""Runs and stages as their folders describe them: all that pages and notebooks read.
 
-A folder is a whole run (`run.json` with its stages, `results.json`) or a single stage, told apart
-by its files.
+A folder is a whole run (`run.json` with its stages, `results.json`) or a single stage, which its
+files tell.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.files.outputs import SETTINGS
 
-# The file by which a stage is known, in the order of asking: evaluations hold samples too.
+# The file that tells a folder's stage, checked in this order: evaluations hold samples too.
 STAGE_FILES = {
     "evaluate": "metrics.json",
     "collect": "ledger.jsonl",
@@ -25,16 +25,17 @@ STAGE_FILES = {
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageRecord:
     """One stage's folder.
 
     Attributes:
-      name: as the run calls it.
+      name: its name in the run.
+      folder: its output.
       command: `train`, `sample`, `collect` or `evaluate`.
-      arm: which model of the experiment it made or measured, e.g. `sft`.
-      seed: of the repetition; None where it serves all.
-      label: what it is for, where a command occurs twice in an arm.
-      typed: its command as one would type it in the run's folder.
+      arm: the model of the experiment that it trained or evaluated, e.g. `sft`.
+      seed: of the repetition; None if it serves all seeds.
+      label: its purpose, if a command occurs twice in an arm.
+      typed: its command line, to run in the run's folder.
     """
 
     name: str
@@ -51,21 +52,26 @@ class Run:
     """One run: its stages and its results.
 
     Attributes:
-      rows: of `results.json`, a model and seed each.
+      name: of its folder.
+      folder: the run's.
+      stages: in the order of the run.
+      rows: of `results.json`, one per model and seed.
       comparisons: of `results.json`.
-      figures: of `results.json`, an experiment's.
-      labels: arm -> its name for people.
+      plots: of `results.json` (`figures`).
+      labels: arm -> its display name.
       costs: of `costs.json`.
-      seconds: stage -> how long it took, as far as is known.
-      notes: sentences to show where the figures stand (what the pretrained model has seen).
+      notes: sentences to show with the results (what the pretrained model has seen).
+      settings: of `run.json`, or of a single stage.
+      versions: of `run.json`.
+      seconds: stage -> its duration, if known.
     """
 
     name: str
     folder: Path
-    stages: tuple[Stage, ...]
+    stages: tuple[StageRecord, ...]
     rows: tuple[Mapping[str, Any], ...] = ()
     comparisons: tuple[Mapping[str, Any], ...] = ()
-    figures: tuple[Mapping[str, Any], ...] = ()
+    plots: tuple[Mapping[str, Any], ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     costs: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -74,11 +80,11 @@ class Run:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def arm_name(self, arm: str) -> str:
-        """An arm in words; one that nothing is said of keeps its own name."""
+        """An arm's display name; its own name without one."""
         return self.labels.get(arm, arm)
 
-    def of(self, command: str) -> Iterator[Stage]:
-        """The stages of one command that left their file, each folder once."""
+    def of(self, command: str) -> Iterator[StageRecord]:
+        """The stages of one command that have written their file, each folder once."""
         seen: set[Path] = set()
         for stage in self.stages:
             if stage.command == command and stage.folder not in seen:
@@ -111,7 +117,7 @@ def _whole_run(folder: Path, described: Mapping[str, Any]) -> Run:
         stages=tuple(_stage(folder, name, at) for name, at in described["stages"].items()),
         rows=tuple(results.get("rows", ())),
         comparisons=tuple(results.get("comparisons", ())),
-        figures=tuple(results.get("figures", ())),
+        plots=tuple(results.get("figures", ())),
         labels=described.get("arms", {}),
         costs=_optional(folder / "costs.json"),
         notes=(notes,) if isinstance(notes, str) else tuple(map(str, notes)),
@@ -121,7 +127,7 @@ def _whole_run(folder: Path, described: Mapping[str, Any]) -> Run:
     )
 
 
-def _stage(folder: Path, name: str, described: Mapping[str, Any]) -> Stage:
+def _stage(folder: Path, name: str, described: Mapping[str, Any]) -> StageRecord:
     try:
         at, command = folder / described["folder"], described["command"]
     except (KeyError, TypeError) as error:
@@ -130,7 +136,7 @@ def _stage(folder: Path, name: str, described: Mapping[str, Any]) -> Stage:
         ) from error
     arm, label = str(described.get("arm") or name), str(described.get("label", ""))
     seed, typed = described.get("seed"), str(described.get("typed", ""))
-    return Stage(name, at, command, arm, seed, label, typed)
+    return StageRecord(name, at, command, arm, seed, label, typed)
 
 
 def _single_stage(folder: Path) -> Run:
@@ -142,22 +148,22 @@ def _single_stage(folder: Path) -> Run:
         )
     label = folder.resolve().name
     rows = [_measured(folder)] if command == "evaluate" else []
-    stage = Stage(label, folder, command, label, None)
+    stage = StageRecord(label, folder, command, label, None)
     return Run(label, folder, (stage,), tuple(rows), settings=read_settings(folder))
 
 
 def _measured(folder: Path) -> dict[str, Any]:
-    """A results row from an evaluation by itself."""
+    """A row of results from a single evaluation."""
     metrics = read_json(folder / "metrics.json")
-    figures = ("accuracy", "mean@1", "maj@k", "pass@k", "k")
-    row = {"model": folder.resolve().name} | {n: metrics[n] for n in figures if n in metrics}
-    if metrics.get("k") == 1:  # of one sample they say what accuracy says
+    names = ("accuracy", "mean@1", "maj@k", "pass@k", "k")
+    row = {"model": folder.resolve().name} | {n: metrics[n] for n in names if n in metrics}
+    if metrics.get("k") == 1:  # of one sample they equal accuracy
         row = {name: value for name, value in row.items() if name not in ("maj@k", "pass@k", "k")}
     return row
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """What a stage's folder was made with; empty for a foreign one."""
+    """The settings in a stage's folder; empty if it has none."""
     return _optional(folder / SETTINGS)
 
 
@@ -166,15 +172,15 @@ def _optional(path: Path) -> dict[str, Any]:
 
 
 def arm_names(runs: Iterable[Run]) -> Callable[[str], str]:
-    """Names for the arms of several runs: the first run's that has one."""
+    """Arm -> its display name in the first run that has one."""
     labels: dict[str, str] = {}
     for run in runs:
         labels = {**run.labels, **labels}
     return lambda arm: labels.get(arm, arm)
 
 
-def greedy_evaluations(run: Run) -> list[Stage]:
-    """The evaluations whose figure is accuracy (one greedy answer a problem)."""
+def greedy_evaluations(run: Run) -> list[StageRecord]:
+    """The evaluations whose metric is accuracy (one greedy answer per problem)."""
     return [
         stage
         for stage in run.of("evaluate")
@@ -182,8 +188,8 @@ def greedy_evaluations(run: Run) -> list[Stage]:
     ]
 
 
-def read_predictions(stage: Stage) -> list[dict[str, Any]]:
-    """The rows of an evaluation's `predictions.jsonl`, without undecided samples."""
+def read_predictions(stage: StageRecord) -> list[dict[str, Any]]:
+    """The rows of an evaluation's `predictions.jsonl` without undecided samples, or none."""
     path = stage.folder / "predictions.jsonl"
     rows = []
     for _, row in read_rows(path) if path.exists() else ():

@@ -1,7 +1,7 @@
-"""Charts as inline SVG, coloured by the page's CSS variables, so they follow light and dark.
+"""Charts as SVG, inline in a page or as a file, coloured by CSS variables for light and dark.
 
-A chart is drawn on 400 units of width and scales with its card; labels stay readable on a phone.
-Hovering over a mark shows its figures (SVG titles; no script).
+A chart is 400 units wide and scales with its card; labels stay readable on a phone. Hovering over a
+mark shows its values (SVG titles; no script).
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from rft_jax.report.html import asset
+
 WIDTH = 400.0
 COLOURS = 8
+_MARGIN = 8  # units around a chart in a file of its own
+_LONGEST_NAME = 48  # characters of a row's name that fit into the width
 
 Format = Callable[[float], str]
 
 
 @dataclass(frozen=True)
 class Point:
-    """A mark at (x, y) with an optional interval in the measured direction."""
+    """A mark at (x, y) with an optional interval of the measured value."""
 
     x: float
     y: float
@@ -29,7 +33,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """Points of one colour, in order of x; without `marks` a bare line, without a label no key."""
+    """A line through points of one colour.
+
+    Attributes:
+      label: its name in the legend; '' for none.
+      points: in order of x.
+      colour: number of its colour, up to `COLOURS`.
+      dashed: whether the line is dashed.
+      marks: whether the points have marks.
+    """
 
     label: str
     points: Sequence[Point]
@@ -40,7 +52,16 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """A scale from data to the drawing: `first` is drawn at `start`, `last` at `end`."""
+    """A scale from data to the drawing.
+
+    Attributes:
+      first: the value at `start`.
+      last: the value at `end`.
+      start: a coordinate.
+      end: a coordinate.
+      log: whether the scale is logarithmic.
+      ticks: values with a label.
+    """
 
     first: float
     last: float
@@ -62,12 +83,12 @@ def percent(value: float) -> str:
 
 
 def plain(value: float) -> str:
-    """A number without needless digits."""
+    """A number with at most three significant digits, or whole from 1,000 on."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers that cover [low, high], about `count` of them."""
+    """About `count` round numbers that cover [low, high]."""
     if high <= low:
         high = low + (abs(low) or 1.0)
     raw = (high - low) / count
@@ -78,8 +99,8 @@ def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def _linear(values: Iterable[float], start: float, end: float, zero: bool = False) -> Axis:
-    known = list(values) + ([0.0] if zero else [])
-    ticks = nice_ticks(min(known), max(known))
+    covered = list(values) + ([0.0] if zero else [])
+    ticks = nice_ticks(min(covered), max(covered))
     return Axis(ticks[0], ticks[-1], start, end, ticks=ticks)
 
 
@@ -93,7 +114,18 @@ def line_chart(
     zero: bool = False,
     height: float = 270.0,
 ) -> str:
-    """Lines through points, each with its interval where it has one; a legend beneath."""
+    """Lines through points with their intervals, and a legend.
+
+    Args:
+      series: the lines.
+      x_label: of the horizontal axis.
+      y_label: of the vertical axis.
+      y_format: of the vertical axis and of the marks' titles.
+      log_x: whether the horizontal axis is logarithmic.
+      marks: whether points have marks at all.
+      zero: whether the vertical axis includes 0.
+      height: of the chart, in units.
+    """
     points = [point for one in series for point in one.points]
     marked = [one for one in series if one.marks and marks]
     left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - 42
@@ -101,7 +133,7 @@ def line_chart(
     bounds = [b for p in points for b in (p.y, p.low, p.high) if b is not None]
     y = _linear(bounds, bottom, top, zero)
     parts = [_grid(x, y, left, right, bottom, y_format), _axis_labels(x_label, y_label, height)]
-    # Marks at the same x stand side by side, so that their intervals can be told apart.
+    # Marks at the same x are moved sideways, so that their intervals do not overlap.
     aside = {id(one): 4.0 * (i - (len(marked) - 1) / 2) for i, one in enumerate(marked)}
     parts += [_line(one, aside.get(id(one), 0.0), x, y, y_format, marks) for one in series]
     return _svg(height, f"{y_label} by {x_label}", parts) + legend(
@@ -111,7 +143,7 @@ def line_chart(
 
 
 def _x_axis(values: Sequence[float], start: float, end: float, log: bool) -> Axis:
-    """Ticks at the values themselves where they are few, at round numbers elsewhere."""
+    """Ticks at the values themselves if they are few, at round numbers otherwise."""
     distinct = sorted(set(values))
     if len(distinct) > 12 or len(distinct) == 1:
         return _linear(values, start, end)
@@ -132,12 +164,12 @@ def _grid(x: Axis, y: Axis, left: float, right: float, bottom: float, y_format: 
 
 
 def _spread(axis: Axis, apart: float = 30.0) -> list[float]:
-    """The ticks that leave room between their labels; the last one always stays."""
-    kept: list[float] = []
+    """The ticks whose labels do not overlap; always with the last one."""
+    spread: list[float] = []
     for tick in reversed(axis.ticks):
-        if not kept or abs(axis(kept[-1]) - axis(tick)) >= apart:
-            kept.append(tick)
-    return kept
+        if not spread or abs(axis(spread[-1]) - axis(tick)) >= apart:
+            spread.append(tick)
+    return spread
 
 
 def _axis_labels(x_label: str, y_label: str, height: float) -> str:
@@ -168,10 +200,12 @@ def _line(series: Series, aside: float, x: Axis, y: Axis, y_format: Format, mark
 def interval_chart(
     rows: Sequence[tuple[str, Sequence[Point], int]], x_label: str, x_format: Format = percent
 ) -> str:
-    """A row a label, in it a dot with its interval for each point's x (one a seed).
+    """A row per label with a dot and its interval for each point, e.g. one per seed.
 
     Args:
       rows: label, points (x is the value, y is ignored), colour.
+      x_label: of the horizontal axis.
+      x_format: of the horizontal axis and of the dots' titles.
     """
     if not rows:
         return ""
@@ -187,7 +221,7 @@ def interval_chart(
     ]
     y = top
     for (label, points, colour), tall in zip(rows, heights, strict=True):
-        parts.append(f'<text class="name" x="2" y="{y + 13}">{escape(label)}</text>')
+        parts.append(_name(label, y + 13))
         dots = [
             _interval_dot(label, p, x, y + head + gap * i, x_format) for i, p in enumerate(points)
         ]
@@ -197,7 +231,7 @@ def interval_chart(
         f'<text class="label" x="{WIDTH - 14}" y="{height - 4}" text-anchor="end">'
         f"{escape(x_label)}</text>"
     )
-    return _svg(height, f"{x_label} with 95 % intervals", parts)
+    return _svg(height, x_label, parts)
 
 
 def _interval_dot(label: str, p: Point, x: Axis, y: float, x_format: Format) -> str:
@@ -217,15 +251,18 @@ def histogram(
     y_label: str,
     height: float = 270.0,
 ) -> str:
-    """Bars side by side: how often each whole number occurs.
+    """Bars side by side for how often each whole number occurs.
 
     Args:
       groups: label, number -> how often, colour.
+      x_label: of the horizontal axis.
+      y_label: of the vertical axis.
+      height: of the chart, in units.
     """
-    known = [number for _, counts, _ in groups for number in counts]
-    if not known:
+    numbers = [number for _, counts, _ in groups for number in counts]
+    if not numbers:
         return ""
-    first, last = min(known), max(known)
+    first, last = min(numbers), max(numbers)
     left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - 42
     y = _linear([n for _, counts, _ in groups for n in counts.values()], bottom, top, zero=True)
     x = Axis(first, last + 1, left, right, ticks=range(first, last + 1))
@@ -250,19 +287,20 @@ def histogram(
 
 
 def stacked_bars(rows: Mapping[str, Mapping[str, int]], classes: Mapping[str, str]) -> str:
-    """A bar a row, split by share.
+    """A bar per row, divided by share.
 
     Args:
-      rows: row label -> part -> count.
-      classes: part -> CSS class of its colour, in drawing order.
+      rows: row label -> segment -> count.
+      classes: segment -> CSS class of its colour, in drawing order.
     """
     height, parts = 42.0 * len(rows), []
     for i, (label, counts) in enumerate(rows.items()):
         total, x, y = sum(counts.values()) or 1, 2.0, 42.0 * i
-        parts.append(f'<text class="name" x="2" y="{y + 13}">{escape(label)}</text>')
-        for part, css in classes.items():
-            width = (WIDTH - 4) * counts.get(part, 0) / total
-            note = f"{part}: {counts.get(part, 0):,} of {total:,} ({percent(width / (WIDTH - 4))})"
+        parts.append(_name(label, y + 13))
+        for segment, css in classes.items():
+            count = counts.get(segment, 0)
+            width = (WIDTH - 4) * count / total
+            note = f"{segment}: {count:,} of {total:,} ({percent(count / total)})"
             parts.append(
                 f'<rect class="{css}" x="{x:.2f}" y="{y + 19}" width="{width:.2f}" height="16">'
                 f"<title>{escape(note)}</title></rect>"
@@ -272,14 +310,34 @@ def stacked_bars(rows: Mapping[str, Mapping[str, int]], classes: Mapping[str, st
 
 
 def legend(colours: Mapping[str, int], dashed: Iterable[str] = ()) -> str:
-    """The colours' names under a chart, wrapping on a narrow screen."""
-    broken = set(dashed)
+    """The names of the colours under a chart; wraps on a narrow screen."""
+    dashed_labels = set(dashed)
     items = "".join(
-        f'<span class="key c{colour % COLOURS}{" dashed" if label in broken else ""}">'
+        f'<span class="key c{colour % COLOURS}{" dashed" if label in dashed_labels else ""}">'
         f"{escape(label)}</span>"
         for label, colour in colours.items()
     )
     return f'<p class="legend">{items}</p>' if items else ""
+
+
+def standalone(chart: str) -> str:
+    """A chart without a legend as the content of an SVG file, with its namespace and styles."""
+    height = float(chart.split('"')[1].split()[3]) + 2 * _MARGIN
+    width = WIDTH + 2 * _MARGIN
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+        f'viewBox="{-_MARGIN} {-_MARGIN} {width:.0f} {height:.0f}" '
+    )
+    body = chart.partition('" ')[2].removesuffix("</svg>")
+    return f"{head}{body}<style>{asset('chart.css')}</style></svg>\n"
+
+
+def _name(label: str, y: float) -> str:
+    """A row's name; a long one is cut and has a title with all of it."""
+    text = escape(label)
+    if len(label) > _LONGEST_NAME:
+        text = f"{escape(label[: _LONGEST_NAME - 1])}…<title>{text}</title>"
+    return f'<text class="name" x="2" y="{y}">{text}</text>'
 
 
 def _svg(height: float, title: str, parts: Sequence[str]) -> str:

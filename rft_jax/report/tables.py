@@ -135,8 +135,8 @@ def seeds_table(run: Run, means: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _mean(rows: Iterable[Mapping[str, Any]], name: str) -> float | None:
-    known = [row[name] for row in rows if row.get(name) is not None]
-    return sum(known) / len(known) if known else None
+    values = [row[name] for row in rows if row.get(name) is not None]
+    return sum(values) / len(values) if values else None
 
 
 def _short_percentage(row: Mapping[str, Any] | None) -> Cell:

@@ -12,8 +12,7 @@ from rft_jax.errors import UserError
 from rft_jax.pipeline import run as pipeline
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Many, OutputOf, StepsOf
-from rft_jax.report.report import report
-from rft_jax.report.settings import ReportSettings
+from rft_jax.report.report import ReportSettings, report
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The page in a real browser: nothing on the console, narrow screens, the filters at work."""
+"""The page in a real browser: nothing on the console, narrow screens, working filters."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from rft_jax.report.report import report
-from rft_jax.report.settings import ReportSettings
+from rft_jax.report.report import ReportSettings, report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
 
-# Puts the page into a frame as wide as a phone, acts on it, and leaves what it saw in the title.
+# Opens the page in a frame as wide as a phone, uses it, and writes what it saw into the title.
 HARNESS = """<!doctype html><meta charset="utf-8"><body style="margin:0">
 <iframe id="page" src="%s" style="width:%dpx;height:900px;border:0"></iframe>
 <script>
@@ -47,6 +46,15 @@ frame.addEventListener("load", () => {
   seen.problems = [...new Set(heads.map((parts) => parts[2]))];
   seen.charts = [...page.querySelectorAll("svg")].map((s) => s.getBoundingClientRect().height);
   document.title = JSON.stringify(seen);
+});
+</script>"""
+
+WIDTH = """<!doctype html><meta charset="utf-8"><body style="margin:0">
+<iframe id="page" src="%s" style="width:%dpx;height:900px;border:0"></iframe>
+<script>
+const frame = document.getElementById("page");
+frame.addEventListener("load", () => {
+  document.title = frame.contentDocument.documentElement.scrollWidth;
 });
 </script>"""
 
@@ -89,6 +97,25 @@ def test_the_page_works_in_a_browser_as_narrow_as_a_phone(
     assert seen["models"] == ["sft-1"]
     assert seen["problems"] == ["train/7"]
     assert len(seen["charts"]) == 11 and min(seen["charts"]) > 40
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_long_answers_ids_and_model_names_do_not_widen_the_page(
+    width: int, make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = make_run()
+    sevens, name = "7" * 300, "m" * 300
+    for path in [*run.glob("stages/*/*.jsonl"), *run.glob("*.json*"), *run.glob("stages/*/*.json")]:
+        text = path.read_text(encoding="utf-8", errors="surrogatepass")
+        text = text.replace("9999", sevens).replace("train/7", f"train/{sevens}")
+        path.write_text(text.replace('sft-0"', f'{name}"'), "utf-8", "surrogatepass")
+    report([str(run)], str(tmp_path / "out"), ReportSettings(title=name))
+    harness = tmp_path / "harness.html"
+    harness.write_text(WIDTH % ((tmp_path / "out/index.html").as_uri(), width))
+    elements, _ = _browse(harness, tmp_path / "profile")
+    assert sevens in (tmp_path / "out/index.html").read_text()
+    shown = re.search(r"<title>(\d+)</title>", elements)
+    assert shown and width - 20 <= int(shown[1]) <= width  # less a scroll bar
 
 
 def test_a_console_error_would_be_seen(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A run on disk as `rft run` leaves it, made up from a seed: no model is behind it."""
+"""A synthetic run on disk in the form that `rft run` writes, generated from a seed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMES_OF_ARMS = {
     "rft": "RFT",
     "rft_no_dedup": "RFT without dedup",
 }
-FIGURE = {
+PLOT = {
     "name": "accuracy",
     "title": "Accuracy against k",
     "x": "samples",
@@ -158,7 +158,9 @@ def _write_evaluation(folder: Path, problems: list[Any], share: float, seed: int
 def _write_votes(folder: Path, k: int) -> None:
     """An evaluation by several samples a problem."""
     low, high = ({"value": v, "ci95": [v - 0.02, v + 0.02], "n": 200} for v in (0.5, 0.6))
-    curve = [{"k": n, "maj@k": figure, "pass@k": high} for n, figure in ((1, low), (k, high))]
+    curve = [
+        {"k": n, "maj@k": low_or_high, "pass@k": high} for n, low_or_high in ((1, low), (k, high))
+    ]
     metrics = {"n": 200, "k": k, "mean@1": low, "maj@k": high, "pass@k": high, "curve": curve}
     write_json(folder / "metrics.json", metrics)
 
@@ -187,10 +189,10 @@ class FakeRun:
         self.stages[f"{arm}-{seed} {label or command}"] = described
         return self.folder / at
 
-    def add(self, arm: str, seed: int, place: int) -> None:
+    def add(self, arm: str, seed: int, index: int) -> None:
         """An arm of one seed: its stages and its row of results."""
         if arm != "rho":
-            _write_training(self.stage(arm, seed, "train"), seed, 0.3 - 0.03 * place)
+            _write_training(self.stage(arm, seed, "train"), seed, 0.3 - 0.03 * index)
         if arm == "sft":
             _write_samples(self.stage(arm, seed, "sample"), f"sft-{seed}", self.train, self.k)
         if arm == "rft":
@@ -198,9 +200,9 @@ class FakeRun:
             _collect(self.folder, f"stages/sft-{seed}-sample", str(at))
             _write_votes(self.stage(arm, seed, "evaluate", "vote"), self.k)
         at = self.stage(arm, seed, "evaluate")
-        accuracy = _write_evaluation(at, self.test, SHARES[arm], 10 * seed + place)
+        accuracy = _write_evaluation(at, self.test, SHARES[arm], 10 * seed + index)
         self.evaluations.setdefault(arm, []).append(at)
-        row = {"model": arm, "seed": seed, "train_rows": 1000 * place, "accuracy": accuracy}
+        row = {"model": arm, "seed": seed, "train_rows": 1000 * index, "accuracy": accuracy}
         row["distinct_paths_per_problem"] = 2.54 if arm == "rft" else None
         self.rows.append(row | {"maj@k": None, "pass@k": None, "k": None})
 
@@ -210,7 +212,7 @@ class FakeRun:
         for b in ("sft", "sft_steps", "rft_no_dedup"):
             pairs = [[read_scores(at) for at in self.evaluations[arm]] for arm in ("rft", b)]
             comparisons.append({"a": "rft", "b": b, **compare(*pairs, resamples=500)})
-        results = {"rows": self.rows, "comparisons": comparisons, "figures": [FIGURE]}
+        results = {"rows": self.rows, "comparisons": comparisons, "figures": [PLOT]}
         cost = {"tokens": 1e5, "flops": 2e11, "paper_flops": 1e11, "seconds": 12.3}
         stages = [{"stage": name, **at, **cost} for name, at in self.stages.items()]
         published = {"model": "7B", "sft": 1.7e17, "rft_inference": 1.4e18, "rft_u33b": 3e18}
@@ -232,8 +234,8 @@ def write_run(folder: Path, seeds: tuple[int, ...], k: int, problems: int, tests
     """The whole run; also for looking at by hand."""
     run = FakeRun(folder, k, problems, tests)
     for seed in seeds:
-        for place, arm in enumerate(SHARES):
-            run.add(arm, seed, place)
+        for index, arm in enumerate(SHARES):
+            run.add(arm, seed, index)
     return run.finish(seeds)
 
 

@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom; on the run in $RFT_RUN, or on a made-up one."""
+"""The notebooks run from top to bottom, on the run in $RFT_RUN or on a synthetic one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _code(notebook: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_its_outputs_are_there_to_be_seen_without_running_it(notebook: Path) -> None:
+def test_its_outputs_are_saved(notebook: Path) -> None:
     for cell in _code(notebook):
         (output,) = cell["outputs"]
         assert "rft-view" in "".join(output["data"]["text/html"])
@@ -30,7 +30,7 @@ def test_its_outputs_are_there_to_be_seen_without_running_it(notebook: Path) -> 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_has_no_logic_of_its_own(notebook: Path) -> None:
     first, *others = ("".join(cell["source"]) for cell in _code(notebook))
-    assert 'views.open_run(os.environ.get("RFT_RUN"' in first
+    assert 'read_run(os.environ.get("RFT_RUN"' in first
     for source in others:
         assert re.fullmatch(r"views\.\w+\(run[^()\n]*\)", source), source
 

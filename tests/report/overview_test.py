@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rft_jax.report.overview import colours, headline
-from rft_jax.report.runs import Run, Stage
+from rft_jax.report.runs import Run, StageRecord
 
 LABELS = {"rho": "Pretrained (ρ)", "sft": "SFT", "rft": "RFT"}
 
@@ -75,6 +75,6 @@ def test_without_comparisons_the_best_model_is_named() -> None:
 
 
 def test_an_arm_has_one_colour_over_all_runs() -> None:
-    stage = Stage("x", Path("x"), "train", "extra", 0)
+    stage = StageRecord("x", Path("x"), "train", "extra", 0)
     runs = [_run([_row("sft", 0.5)]), Run("b", Path("b"), (stage,), (_row("rft", 0.5),))]
     assert colours(runs) == {"sft": 0, "rft": 1, "extra": 2}

@@ -6,19 +6,19 @@ import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from rft_jax.errors import UserError
-from rft_jax.report.report import report
-from rft_jax.report.settings import ReportSettings
+from rft_jax.report.report import ReportSettings, report
 
 MakeRun = Callable[..., Path]
 VOID = {"meta", "link", "input", "br", "img"}
 
 
 class _Page(HTMLParser):
-    """Elements by name with their attributes; tells of tags that do not match."""
+    """Elements by name with their attributes, and the tags that do not match."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ def _data(page: str) -> dict:
 def test_the_page_holds_every_section_of_a_run(make_run: MakeRun, tmp_path: Path) -> None:
     page = _report([make_run()], tmp_path / "out")
     ids = {attrs.get("id") for tag, attrs in _Page(page).elements if tag == "section"}
-    expected = {"figures", "results", "models", "sampling", "examples", "samples", "costs"}
+    expected = {"experiment", "results", "models", "sampling", "examples", "samples", "costs"}
     assert ids == {*expected, "settings"}
     titles = ("Accuracy by number of steps", "Training loss", "Verdicts", "Kept paths per problem")
     for title in (*titles, "Majority votes against k", "Suspicious references"):
@@ -122,7 +122,7 @@ def test_the_browser_has_at_most_so_many_samples_of_a_verdict(
         assert row["reason"]
 
 
-def test_no_samples_are_shown_when_none_are_asked_for(make_run: MakeRun, tmp_path: Path) -> None:
+def test_no_samples_are_shown_with_samples_per_verdict_0(make_run: MakeRun, tmp_path: Path) -> None:
     page = _report([make_run()], tmp_path / "out", samples_per_verdict=0)
     assert 'id="samples-data"' not in page
     assert "Kept and rejected" not in page
@@ -138,7 +138,7 @@ def test_a_run_without_its_samples_is_reported_all_the_same(
     assert 'id="samples-data"' not in page
 
 
-def test_a_run_that_has_just_begun_is_reported_too(make_run: MakeRun, tmp_path: Path) -> None:
+def test_a_run_that_has_just_started_is_reported_too(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
     for path in run.glob("stages/*/*"):
         path.unlink()
@@ -147,7 +147,7 @@ def test_a_run_that_has_just_begun_is_reported_too(make_run: MakeRun, tmp_path: 
     parsed = _Page(_report([run], tmp_path / "out"))
     assert parsed.wrong == []
     assert (tmp_path / "out/table.md").read_text().startswith("The pretrained model has seen")
-    assert not (tmp_path / "out/accuracy.png").exists()
+    assert not (tmp_path / "out/accuracy.svg").exists()
 
 
 def test_single_stages_can_be_reported(make_run: MakeRun, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_several_runs_stand_on_one_page(make_run: MakeRun, tmp_path: Path) -> No
     assert page.count('<p class="lead">') == 2
 
 
-def test_folders_that_are_called_the_same_go_by_their_parents_too(
+def test_folders_with_one_name_have_their_parents_names_too(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
     run = make_run()
@@ -178,23 +178,28 @@ def test_folders_that_are_called_the_same_go_by_their_parents_too(
         _report([run, run], tmp_path / "twice")
 
 
-def test_the_tables_are_markdown_and_the_picture_a_png(make_run: MakeRun, tmp_path: Path) -> None:
+def test_the_tables_are_markdown_and_the_plot_an_svg_file(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
     _report([make_run(seeds=(0, 1))], tmp_path / "out")
     text = (tmp_path / "out/table.md").read_text()
     assert "| Model | Accuracy, mean | Seed 0 | Seed 1 | Training rows |" in text
     assert "| RFT – SFT |" in text
-    assert (tmp_path / "out/accuracy.png").read_bytes().startswith(b"\x89PNG")
+    plot = ElementTree.parse(tmp_path / "out/accuracy.svg").getroot()
+    assert plot.tag == "{http://www.w3.org/2000/svg}svg"
+    assert len(list(plot.iter("{http://www.w3.org/2000/svg}circle"))) == 10  # 5 arms, 2 seeds
+    assert "--c0: #2563c9" in str(plot.findtext("{http://www.w3.org/2000/svg}style"))
 
 
-def test_a_report_is_made_anew_as_its_run_goes_on(make_run: MakeRun, tmp_path: Path) -> None:
+def test_a_report_is_written_again_as_its_run_progresses(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
-    (run / "results.json").rename(run / "aside")
+    (run / "results.json").rename(run / "moved")
     assert 'id="results"' not in _report([run], tmp_path / "out")
-    (run / "aside").rename(run / "results.json")
+    (run / "moved").rename(run / "results.json")
     assert 'id="results"' in _report([run], tmp_path / "out")
 
 
-def test_an_output_of_other_runs_is_left_alone(make_run: MakeRun, tmp_path: Path) -> None:
+def test_an_output_of_other_runs_is_not_overwritten(make_run: MakeRun, tmp_path: Path) -> None:
     page = _report([make_run("one")], tmp_path / "out")
     with pytest.raises(UserError, match="inputs"):
         _report([make_run("two")], tmp_path / "out")

@@ -100,3 +100,21 @@ def test_labels_are_text_whatever_they_hold() -> None:
     for chart in charts:
         ElementTree.fromstring(f"<div>{chart}</div>")
         assert "<script" not in chart
+
+
+def test_a_chart_as_a_file_has_namespace_size_and_styles() -> None:
+    chart = svg.interval_chart([("a", [svg.Point(0.5, 0, 0.4, 0.6)], 0)], "accuracy")
+    root = ElementTree.fromstring(svg.standalone(chart))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.get("viewBox") == f"-8 -8 {root.get('width')} {root.get('height')}"
+    assert root.get("role") == "img" and len(list(root.iter())) > 8
+    style = root.findtext("{http://www.w3.org/2000/svg}style")
+    assert style is not None and ".c0 { --c: var(--c0); }" in style
+
+
+def test_a_long_name_is_cut_and_whole_in_its_title() -> None:
+    name = "m" * 300
+    chart = svg.interval_chart([(name, [svg.Point(0.5, 0)], 0)], "accuracy")
+    assert f">{'m' * 47}…<title>{name}</title></text>" in chart
+    bars = svg.stacked_bars({name: {"correct": 1}}, {"correct": "c2"})
+    assert f">{'m' * 47}…<title>" in bars

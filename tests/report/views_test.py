@@ -7,33 +7,35 @@ import pytest
 
 from rft_jax.errors import UserError
 from rft_jax.report import views
+from rft_jax.report.runs import read_run
 
 
-def test_a_view_brings_its_style_and_leaves_the_page_around_it_alone() -> None:
+def test_a_view_has_its_style_in_a_scope() -> None:
     html = views.View("<p>x</p>")._repr_html_()
     assert html.startswith("<div class='rft-view'><style>@scope (.rft-view) {")
     assert ":root" not in html and "\nbody" not in html
+    assert "--c0: #2563c9" in html and "svg circle" in html
     assert html.endswith("<p>x</p></div>")
 
 
-def test_the_parts_of_the_report_can_be_seen_by_themselves(make_run: Callable[..., Path]) -> None:
-    run = views.open_run(str(make_run()))
+def test_sections_of_the_report_are_views(make_run: Callable[..., Path]) -> None:
+    run = read_run(str(make_run()))
     assert "Paired comparisons" in views.results(run).html
     assert "Training loss" in views.models(run).html
     assert "Distinct paths against k" in views.sampling(run).html
 
 
-def test_commands_problems_figures_and_costs_too(make_run: Callable[..., Path]) -> None:
-    run = views.open_run(str(make_run()))
+def test_commands_problems_plots_and_costs_are_views(make_run: Callable[..., Path]) -> None:
+    run = read_run(str(make_run()))
     assert "rft train --model m" in views.commands(run).html
     assert "rft train" not in views.commands(run, "rho").html
     assert views.problems(run, count=2).html.count('<div class="sample">') == 2
-    assert "Accuracy against k" in views.figures(run).html
+    assert "Accuracy against k" in views.plots(run).html
     assert "recomputed" in views.costs(run).html
 
 
-def test_samples_are_those_asked_for(make_run: Callable[..., Path]) -> None:
-    run = views.open_run(str(make_run(seeds=(0, 1))))
+def test_samples_match_verdict_model_and_problem(make_run: Callable[..., Path]) -> None:
+    run = read_run(str(make_run(seeds=(0, 1))))
     shown = views.samples(run, verdict="wrong_equation", model="sft-1", count=3).html
     assert shown.count('<div class="sample">') == 3
     assert shown.count("3+4=8 is incorrect (3+4 is 7)") == 3
@@ -45,10 +47,10 @@ def test_samples_are_those_asked_for(make_run: Callable[..., Path]) -> None:
 
 
 def test_the_same_seed_shows_the_same_samples(make_run: Callable[..., Path]) -> None:
-    run = views.open_run(str(make_run()))
+    run = read_run(str(make_run()))
     assert views.samples(run, seed=1) == views.samples(run, seed=1) != views.samples(run, seed=2)
 
 
 def test_an_unknown_verdict_is_refused(make_run: Callable[..., Path]) -> None:
     with pytest.raises(UserError, match="verdict 'nice'"):
-        views.samples(views.open_run(str(make_run())), verdict="nice")
+        views.samples(read_run(str(make_run())), verdict="nice")

@@ -1,0 +1,48 @@
+"""The costs of a run as tables, beside the paper's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rft_jax.report.costs import (
+    costs_markdown,
+    costs_section,
+    costs_table,
+    paper_costs_table,
+    stages_table,
+)
+from rft_jax.report.runs import Run
+
+
+def _run(name: str = "run", **more: Any) -> Run:
+    return Run(name, Path(name), (), **more)
+
+
+def test_costs_add_up_by_command_and_the_papers_table_has_its_ratio():
+    named = {"arm": "sft", "tokens": 10, "paper_flops": 1e6}
+    stages = [
+        {**named, "stage": "sft-0 train", "command": "train", "flops": 3e6, "seconds": 5.0},
+        {**named, "stage": "rft-0 train", "command": "train", "flops": 5e6, "seconds": None},
+        {**named, "stage": "sft-0 sample", "command": "sample", "flops": 1e6, "seconds": 2.0},
+    ]
+    paper = [{"model": "7B", "sft": 3.4e17, "rft_inference": 1.4e18, "rft_u33b": 3.0e18}]
+    run = _run(costs={"stages": stages, "paper": paper})
+    rows = [[cell.text for cell in row] for row in costs_table(run).rows]
+    assert rows[0] == ["train", "2", "20", "8.00e+06", "2.00e+06", "5"]
+    assert rows[-1] == ["all", "3", "30", "9.00e+06", "3.00e+06", "7"]
+    (row,) = paper_costs_table(paper).rows
+    assert (row[1].text, row[1].small) == ("3.4e+17", "(1.7e+17, × 2.00)")
+    assert "The paper&#x27;s table of costs" in costs_section([run]).body
+
+
+def test_every_stage_has_a_row_and_unknown_seconds_a_dash():
+    stage = {"stage": "rft-0 train", "command": "train", "tokens": 1234, "seconds": None}
+    run = _run(costs={"stages": [{**stage, "flops": 5e6, "paper_flops": 1e6}], "paper": []})
+    (row,) = stages_table(run).rows
+    assert [cell.text for cell in row] == ["rft-0 train", "1,234", "5.00e+06", "1.00e+06", "–"]
+
+
+def test_runs_without_costs_have_no_section():
+    assert costs_section([_run()]).body == ""
+    assert costs_markdown(_run()) == []
