@@ -56,6 +56,7 @@ from sampling_measures import (
 from sampling_models import SHAPES, generate, make_params, to_transformers
 
 from rft_jax.models.llama import Params
+from rft_jax.models.shapes import num_params
 from rft_jax.sampling.methods import (
     Greedy,
     Method,
@@ -226,7 +227,7 @@ def part_speed(args: argparse.Namespace) -> Results:
         },
         args.repeats,
     )
-    flops = 2 * (config.num_params - config.vocab_size * config.hidden_size)
+    flops = 2 * (num_params(config) - config.vocab_size * config.hidden_size)
     needed = step_bytes(program.program, args.dtype)
     step = max(args.slots * flops / found["ceiling_flops"], needed / found["bytes_per_second"])
     return found | {

@@ -17,5 +17,5 @@ Axes of arrays, as annotations name them here and in the packages above:
     Q   queries of one key-value head: T · H / N
 
 `slots`, `groups`, `prompts`, `task` and `columns` are sizes of the decoding state, explained in
-`rft_jax.sampling.geometry.Geometry`. `*batch` and other starred names are any number of axes.
+`rft_jax.sampling.geometry.Geometry`. A starred name stands for any number of axes.
 """

@@ -1,4 +1,7 @@
-"""Grouped-query attention: causal within packed segments, or over a cache. K, V never repeated."""
+"""Grouped-query attention: causal within packed segments, or over a cache.
+
+Keys and values are never repeated for the query heads that they serve.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from rft_jax.models import flash
 from rft_jax.models.kv_cache import KeyValues, KVCache, LayerCache, visible
 
-_MASKED = -1e30  # finite, so that a row with nothing to see gives no NaN
+_MASKED = -1e30  # finite, so that a row with nothing to attend to gives no NaN
 
 
 class Partial(NamedTuple):
@@ -37,9 +40,10 @@ def causal_attention(
     segment_ids: Int[Array, "B T"] | None,
     implementation: str = "auto",
 ) -> Float[Array, "B T H K"]:
-    """Every token sees itself and the earlier tokens of its segment; softmax in float32.
+    """Every token attends to itself and the earlier tokens of its segment; softmax in float32.
 
     Args:
+      segment_ids: packed examples' numbers; None for one example a row.
       implementation: 'einsum', 'cudnn', 'splash', or 'auto' for what suits device and shapes.
     """
     if implementation == "auto":
@@ -66,11 +70,11 @@ def cached_attention(
     suffix: tuple[KeyValues, ...],
     cache: KVCache,
 ) -> Float[Array, "B T H K"]:
-    """Every token sees what is common, its slot's prefix, and its slot's suffix up to itself.
+    """Every token attends to what is common, its slot's prefix, and its suffix up to itself.
 
-    Each of these gives a partial softmax; they are merged by their log-sum-exp. One with nothing to
-    see has weight 0 exactly, so a row's result does not depend on the lengths of other rows. A
-    prefix is read once for all slots of a group, what is common once for all slots.
+    Each of these gives a partial softmax; they are merged by their log-sum-exp. One without columns
+    to attend to has weight 0 exactly, so a row's result does not depend on the lengths of other
+    rows. A prefix is read once for all slots of a group, what is common once for all slots.
 
     Args:
       query: of the T new tokens.

@@ -1,4 +1,4 @@
-"""The shape of a LLaMA model, and how it is computed."""
+"""A LLaMA model's shape, and how it is computed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ LORA_TARGETS = ("q", "k", "v", "o", "gate", "up", "down")
 class RopeScaling:
     """How rotary frequencies are stretched for contexts longer than pretraining's.
 
-    `linear` divides every frequency by `factor`; `llama3` divides the low ones, keeps the high
-    ones and blends between, as Llama 3.1 does.
+    Attributes:
+      kind: `linear` divides every frequency by `factor`; `llama3` divides the low ones, keeps the
+        high ones and blends between, as Llama 3.1 does.
+      factor: what frequencies are divided by.
+      low_freq_factor: `llama3`: below so many turns within the original length, divided.
+      high_freq_factor: `llama3`: above so many turns within the original length, kept.
+      original_max_position_embeddings: `llama3`: the original length, in tokens.
     """
 
     kind: Literal["linear", "llama3"]
@@ -30,7 +35,7 @@ class RopeScaling:
 
     def __post_init__(self) -> None:
         if self.kind not in ("linear", "llama3"):
-            raise UserError(f"rope scaling {self.kind!r}: only 'linear' and 'llama3' are known")
+            raise UserError(f"rope scaling {self.kind!r}: 'linear' or 'llama3' is needed")
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,8 @@ class Lora:
     """Low-rank adapters: which kernels have one, and how large it is.
 
     Attributes:
-      rank: columns of A, rows of B.
-      alpha: the product A B counts alpha / rank.
+      rank: columns of A and rows of B.
+      alpha: the product A B is multiplied by alpha / rank.
       targets: kernels with an adapter, of q, k, v, o, gate, up, down.
     """
 
@@ -67,29 +72,30 @@ class LlamaConfig:
     """A LLaMA model's shape; the defaults are LLaMA 7B's.
 
     Attributes:
-      vocab_size: rows of the embedding.
+      vocab_size: number of tokens in the vocabulary, rows of the embedding.
       hidden_size: width of the residual stream.
       intermediate_size: width of the gated feed-forward layer.
-      num_layers: blocks.
-      num_heads: query heads.
-      num_kv_heads: key and value heads; each serves num_heads / num_kv_heads query heads.
+      num_layers: number of transformer blocks.
+      num_heads: number of query heads.
+      num_kv_heads: number of key-value heads; each serves num_heads / num_kv_heads query heads.
       head_dim: width of a head; None for hidden_size / num_heads.
-      max_position_embeddings: the longest sequence the model was made for, in tokens.
-      sliding_window: tokens that each token sees at most, or None (Mistral); longer sequences are
-        refused, up to that length it changes nothing.
+      max_position_embeddings: longest sequence that the model was made for, in tokens.
+      sliding_window: maximum tokens that each token attends to (Mistral), or None; longer
+        sequences are refused, and up to that length it changes nothing.
       rope_theta: base of the rotary frequencies.
       rope_scaling: how the rotary frequencies are stretched, or None.
-      rms_norm_eps: added to the mean square in every norm.
-      tie_word_embeddings: whether the embedding also makes the logits.
-      lora: adapters beside the kernels, or None.
-      dtype: of activations and matrix products; norms, softmax and logits are float32 always.
-      param_dtype: of freshly initialised parameters.
-      scan_layers: parameters stacked over layers and one compiled block looped over them; off,
-        every block has its own (see `unstack_layers`).
-      scan_unroll: blocks in a row within the loop: more to compile, less to loop.
-      attention: 'einsum', 'cudnn' (NVIDIA), 'splash' (TPU), or 'auto' for what suits the device.
-      remat: what the backward pass computes again: 'none', 'full' (everything but each block's
-        input) or 'save_attention' (everything but that and attention's output).
+      rms_norm_eps: what is added to the mean square in every norm.
+      tie_word_embeddings: whether the embedding also computes the logits.
+      lora: low-rank adapters of the kernels, or None.
+      dtype: dtype of activations and matrix products; norms, softmax and logits are float32.
+      param_dtype: dtype of newly initialised parameters.
+      scan_layers: whether parameters are stacked over layers and one compiled block loops over
+        them; off, every block has its own (see `unstack_layers`).
+      scan_unroll: blocks per iteration of that loop; more take longer to compile and loop less.
+      attention: implementation of attention: 'einsum', 'cudnn' (NVIDIA), 'splash' (TPU), or 'auto'
+        for what suits the device.
+      remat: what the backward pass recomputes: 'none', 'full' (everything but each block's input)
+        or 'save_attention' (everything but that and attention's output).
     """
 
     vocab_size: int = 32000
@@ -145,7 +151,7 @@ class LlamaConfig:
 
     @property
     def max_length(self) -> int:
-        """Tokens of the longest sequence that the model computes as it was made to."""
+        """Tokens of the longest sequence that the model was made for."""
         return getattr(self, self.length_field)
 
     @property
@@ -166,12 +172,3 @@ class LlamaConfig:
                 f"a length of {length} tokens is over the model's {self.length_field} of "
                 f"{self.max_length}; use a shorter length"
             )
-
-    @property
-    def num_params(self) -> int:
-        """Parameters in all, tied ones counted once."""
-        embedding = self.vocab_size * self.hidden_size
-        attention = self.hidden_size * self.head_size * 2 * (self.num_heads + self.num_kv_heads)
-        block = attention + 3 * self.hidden_size * self.intermediate_size + 2 * self.hidden_size
-        tables = embedding if self.tie_word_embeddings else 2 * embedding
-        return tables + self.num_layers * block + self.hidden_size

@@ -1,4 +1,4 @@
-"""The product with a kernel, whose backward pass lets XLA leave large arrays where they lie."""
+"""The product with a kernel, with a backward pass for which XLA copies no large arrays."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ def contract(
     dimension_numbers: Any,
     precision: Any = None,
 ) -> Float[Array, "*batch_and_outputs"]:
-    """`lax.dot_general` for the last axes of `x` and the first of `kernel`.
+    """`lax.dot_general` for the last axes of `x` and the first axes of `kernel`.
 
-    The kernel's gradient is written as input times output gradient. Left to JAX it is the product
-    of the two swapped, then transposed, for which XLA on a CPU copies the output's gradient (the
+    The kernel's gradient is computed as input times output gradient. JAX's own is the product of
+    the two swapped, then transposed, for which XLA on a CPU copies the output's gradient (the
     widest array of a feed-forward layer) into a transposed one: a third of a train step.
+
+    Args:
+      dimension_numbers: as `lax.dot_general` takes them; only how many axes are contracted counts.
+      precision: as `lax.dot_general` takes it.
     """
     ((axes, _), _) = dimension_numbers
     return _contract(x, kernel, len(axes), precision)

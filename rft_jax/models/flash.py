@@ -1,9 +1,9 @@
-"""Attention that never holds all scores: cuDNN's on NVIDIA GPUs, the Pallas splash kernel on TPUs.
+"""Flash attention, which never stores all scores: cuDNN's on NVIDIA GPUs, Pallas splash on TPUs.
 
-Both have the contract of `attention.causal_attention`, and run on every device by itself: rows of
-the batch and heads are split over the mesh, and nothing is exchanged. What their backward passes
-need of the forward one (the output and the log-sum-exp of each row of scores) is marked, so that
-`keep_attention` can keep it.
+Both have the contract of `attention.causal_attention` and run on each device independently: rows of
+the batch and heads are split over the mesh, without communication. What their backward passes need
+of the forward pass (the output and the log-sum-exp of each row of scores) is named, so that
+`keep_attention` can save it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
 
-_LANES = 128  # columns that the splash kernel works at together
-_BLOCKS = (512, 256, _LANES)  # the largest that divides the length is taken, for all of these
+_LANES = 128  # columns that the splash kernel processes together
+_BLOCKS = (512, 256, _LANES)  # the largest that divides the length is used, for all of these
 _BLOCKED = ("q", "kv", "kv_compute", "q_dkv", "kv_dkv", "kv_dkv_compute", "q_dq", "kv_dq")
 
-KEPT = "attention"  # the name of what `keep_attention` keeps
+KEPT = "attention"  # the name of what `keep_attention` saves
 _CUDNN_FORWARD = "dot_product_attention_fwd_wrapper"  # JAX's primitive, whose results have no name
 
 Attend = Callable[[Array, Array, Array, Array], Array]
@@ -29,7 +29,7 @@ Attend = Callable[[Array, Array, Array, Array], Array]
 def suitable(query: Float[Array, "B T H K"]) -> str:
     """'splash' on TPU, 'cudnn' on NVIDIA where it has a kernel, 'einsum' elsewhere.
 
-    A step that is compiled for another machine's mesh gets what suits that machine.
+    For a step that is compiled for another machine's mesh, what suits that machine.
     """
     device = getattr(jax.sharding.get_abstract_mesh(), "abstract_device", None)
     if getattr(device, "platform", jax.default_backend()) == "tpu":
@@ -39,14 +39,14 @@ def suitable(query: Float[Array, "B T H K"]) -> str:
 
 
 def _cudnn_fits(query: Float[Array, "B T H K"]) -> bool:
-    """Half precision, a head width it has kernels for, and an even length."""
+    """Whether cuDNN has a kernel: half precision, its head widths, an even length."""
     length, width = query.shape[1], query.shape[3]
     half = query.dtype in (jnp.bfloat16, jnp.float16)
     return half and width % 8 == 0 and width <= 128 and length % 2 == 0
 
 
 def keep_attention(primitive: Any, *avals: Any, **params: Any) -> Any:
-    """A policy for `jax.checkpoint`: the backward pass computes all again but attention."""
+    """A policy for `jax.checkpoint`: the backward pass recomputes everything but attention."""
     named = jax.checkpoint_policies.save_only_these_names(KEPT)
     return primitive.name == _CUDNN_FORWARD or named(primitive, *avals, **params)
 
@@ -57,7 +57,7 @@ def cudnn_attention(
     values: Float[Array, "B T N K"],
     segment_ids: Int[Array, "B T"] | None,
 ) -> Float[Array, "B T H K"]:
-    """cuDNN's flash attention; segments are a bias of 0 and minus infinity, one for all heads."""
+    """cuDNN's flash attention; segments become a mask that all heads share."""
 
     def attend(query: Array, keys: Array, values: Array, segments: Array) -> Array:
         same = (segments[:, None, :, None] == segments[:, None, None, :]) if masked else None
@@ -79,7 +79,7 @@ def splash_attention(
     """The splash kernel; blocks that the causal mask hides are not computed.
 
     Args:
-      interpret: runs the kernel's steps one by one on any platform, to test it.
+      interpret: run the kernel's steps one by one on any platform, for tests.
     """
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as splash
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
@@ -101,8 +101,8 @@ def splash_attention(
         ids = splash.SegmentIds(segments, segments)
         return jnp.swapaxes(jax.vmap(kernel)(*by_head, ids), 1, 2)
 
-    # The kernel does not scale the scores, and wants whole lanes of columns: what is added at the
-    # end comes after every real token, so none of them sees it.
+    # The kernel does not scale the scores, and needs whole lanes of columns: the padding comes
+    # after every real token, so none of them attends to it.
     missing = -query.shape[1] % _LANES
     scaled = (query * query.shape[-1] ** -0.5, keys, values)
     query_, keys_, values_ = (jnp.pad(x, ((0, 0), (0, missing), (0, 0), (0, 0))) for x in scaled)
@@ -115,7 +115,7 @@ def splash_attention(
 def _per_device(
     attend: Attend, query: Array, keys: Array, values: Array, segment_ids: Array | None
 ) -> Array:
-    """Runs `attend` on every device's rows and heads, or as it is outside a mesh."""
+    """Runs `attend` on each device's rows and heads, or on all outside a mesh."""
     if segment_ids is None:
         segment_ids = jnp.ones(query.shape[:2], jnp.int32)
     mesh = jax.sharding.get_abstract_mesh()

@@ -43,7 +43,7 @@ class Context(NamedTuple):
 
 
 class RMSNorm(nn.Module):
-    """Divides by the root mean square, in float32, then scales (Zhang, Sennrich 1910.07467)."""
+    """Divides by the root mean square, in float32, then scales (Zhang, Sennrich, 1910.07467)."""
 
     config: LlamaConfig
 
@@ -91,7 +91,7 @@ class Attention(nn.Module):
         if stored is None or context.cache is None:
             mixed = causal_attention(query, keys, values, context.segment_ids, config.attention)
         else:
-            # Written first and read then: the other way round XLA copies the whole cache.
+            # Written before it is read: the other way round XLA copies the whole cache.
             suffix = kv_cache.append(stored.suffix, keys, values, context.cache)
             mixed = cached_attention(query, stored, suffix, context.cache)
         return _dense(config, config.hidden_size, "o", axis=(-2, -1))(mixed), suffix
@@ -215,7 +215,7 @@ def _rematerialised(config: LlamaConfig) -> type[nn.Module]:
 
 
 def unembed(params: Params, hidden: Float[Array, "*batch D"]) -> Float[Array, "*batch V"]:
-    """Logits in float32, by the embedding itself where the model has no table of its own."""
+    """Logits in float32, by the embedding itself where word embeddings are tied."""
     if "unembed" in params:
         kernel = params["unembed"]["kernel"].astype(hidden.dtype)
         return jnp.einsum("...d,dv->...v", hidden, kernel, preferred_element_type=jnp.float32)
@@ -230,8 +230,8 @@ def init_params(config: LlamaConfig, key: Array) -> Params:
 
 
 def init_adapters(config: LlamaConfig, key: Array) -> Params:
-    """Fresh adapters of `config.lora`, which change nothing yet."""
-    # Compiled, the base parameters are never made.
+    """New adapters of `config.lora`, which change nothing yet."""
+    # Compiled, so that the base parameters are never computed.
     return jax.jit(lambda: adapters_of(init_params(config, key)))()
 
 

@@ -1,8 +1,8 @@
-"""Low-rank adapters (LoRA: Hu et al., arXiv 2106.09685): few numbers trained, the weights frozen.
+"""Low-rank adapters (LoRA: Hu et al., arXiv 2106.09685): small matrices beside frozen weights.
 
 A kernel W becomes W + (alpha / rank) · A B, with A of the input's axes × rank and B of rank × the
-output's axes. B begins at zero, so training begins at the model itself. The product A B is never
-formed while training: x A B costs rank / width of what x W does.
+output's axes. B starts at zero, so training starts from the model itself. The product A B is never
+formed in training: x A B costs rank / width of what x W costs.
 
     config = replace(config, lora=Lora(rank=16, alpha=32.0))
     adapters = init_adapters(config, key)    # what the optimizer holds (models/llama.py)
@@ -27,7 +27,7 @@ Params = dict[str, Any]
 
 
 class AdaptedDense(nn.DenseGeneral):
-    """A DenseGeneral without bias, and a low-rank product of its input added to its output.
+    """A DenseGeneral without bias that adds a low-rank product of its input to its output.
 
     Attributes:
       lora: rank and scale.
@@ -55,7 +55,7 @@ def _as_tuple(value: Any) -> tuple[int, ...]:
 
 
 def with_adapters(base: Params, adapters: Params) -> Params:
-    """The frozen parameters and the adapters in one tree; nothing is computed."""
+    """The frozen parameters and the adapters in one tree, as `Llama` takes them."""
     joined = dict(base)
     for name, value in adapters.items():
         inner = joined.get(name)
@@ -65,19 +65,19 @@ def with_adapters(base: Params, adapters: Params) -> Params:
 
 def adapters_of(params: Params) -> Params:
     """The adapters alone."""
-    found: Params = {}
+    adapters: Params = {}
     for name, value in params.items():
         if isinstance(value, dict):
             inner = adapters_of(value)
             if inner:
-                found[name] = inner
+                adapters[name] = inner
         elif name in ("lora_a", "lora_b"):
-            found[name] = value
-    return found
+            adapters[name] = value
+    return adapters
 
 
 def merge_adapters(config: LlamaConfig, params: Params) -> Params:
-    """Plain parameters that compute what `params` do with their adapters; adapted ones float32."""
+    """Parameters without adapters that compute the same; merged kernels are float32."""
     if config.lora is None:
         return params
     if "lora_a" in params:

@@ -10,12 +10,12 @@ from jaxtyping import Array, Float, Int
 
 from rft_jax.models.config import LlamaConfig, RopeScaling
 
-# Cosine and sine of positions' angles, float32, each half a head wide.
-Angles = tuple[Float[Array, "*batch T half"], Float[Array, "*batch T half"]]
+# Cosine and sine of positions' angles, float32.
+Angles = tuple[Float[Array, "*batch T K//2"], Float[Array, "*batch T K//2"]]
 
 
 def rotary_angles(config: LlamaConfig, positions: Int[Array, "*batch T"]) -> Angles:
-    """Cosine and sine of each position's angles, float32, half a head wide."""
+    """Cosine and sine of each position's angles, half a head wide."""
     half = config.head_size // 2
     exponents = jnp.arange(half, dtype=jnp.float32) / half
     frequencies = 1.0 / config.rope_theta**exponents
@@ -25,8 +25,8 @@ def rotary_angles(config: LlamaConfig, positions: Int[Array, "*batch T"]) -> Ang
     return jnp.cos(angles), jnp.sin(angles)
 
 
-def _scale(frequencies: Float[Array, " half"], scaling: RopeScaling) -> Float[Array, " half"]:
-    """Stretches the frequencies; `llama3` as in the code published with Llama 3.1."""
+def _scale(frequencies: Float[Array, " K//2"], scaling: RopeScaling) -> Float[Array, " K//2"]:
+    """The frequencies, stretched; `llama3` as in the code published with Llama 3.1."""
     if scaling.kind == "linear":
         return frequencies / scaling.factor
     wavelengths = 2 * math.pi / frequencies
@@ -36,8 +36,8 @@ def _scale(frequencies: Float[Array, " half"], scaling: RopeScaling) -> Float[Ar
     return (1 - blend) * frequencies / scaling.factor + blend * frequencies
 
 
-def rotate(x: Float[Array, "*batch T heads K"], angles: Angles) -> Float[Array, "*batch T heads K"]:
-    """Turns every head's two halves against each other; computed in float32."""
+def rotate(x: Float[Array, "*batch T H K"], angles: Angles) -> Float[Array, "*batch T H K"]:
+    """Rotates the two halves of every head (queries or keys); computed in float32."""
     cos, sin = (a[..., None, :] for a in angles)
     first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
     turned = jnp.concatenate((first * cos - second * sin, second * cos + first * sin), axis=-1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from rft_jax.models.config import LlamaConfig
 
 
 def param_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
-    """Every parameter's shape by its path, layers stacked; without adapters."""
+    """Each parameter's shape by its path, layers stacked; without adapters."""
     width, ffn, layers = config.hidden_size, config.intermediate_size, config.num_layers
     heads, kv_heads, head = config.num_heads, config.num_kv_heads, config.head_size
     block = {
@@ -30,6 +31,11 @@ def param_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def num_params(config: LlamaConfig) -> int:
+    """Parameters in all, tied ones counted once; without adapters."""
+    return sum(map(math.prod, param_shapes(config).values()))
+
+
 def adapter_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
     """The shapes of the adapters alone; none without `config.lora`."""
     if config.lora is None:
@@ -47,15 +53,15 @@ def adapter_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
 
 @dataclass(frozen=True)
 class TokenFlops:
-    """Forward FLOPs of one token in all layers' matrix products; two for a multiply-add.
+    """Forward FLOPs of one token in all layers' matrix products; a multiply-add counts as two.
 
     Attributes:
       qkv: the projections to queries, keys and values.
       scores: queries times keys.
       mix: attention weights times values.
       out: attention's output projection.
-      gate_up: the first half of the feed-forward layer.
-      down: its second half.
+      gate_up: the feed-forward layer's gate and up projections.
+      down: the feed-forward layer's down projection.
       unembed: the logits.
     """
 
@@ -69,17 +75,17 @@ class TokenFlops:
 
     @property
     def forward(self) -> float:
-        """All of it."""
+        """All forward FLOPs."""
         return self.blocks + self.unembed
 
     @property
     def blocks(self) -> float:
-        """All but the logits."""
+        """All forward FLOPs but those of the logits."""
         attention = self.qkv + self.scores + self.mix + self.out
         return attention + self.gate_up + self.down
 
     def recomputed(self, remat: str) -> float:
-        """What the backward pass computes again: the down projection's output is never needed."""
+        """What the backward pass recomputes: all but the down projection, which it never needs."""
         if remat == "none":
             return 0.0
         again = self.qkv + self.scores + self.out + self.gate_up
@@ -87,7 +93,12 @@ class TokenFlops:
 
 
 def token_flops(config: LlamaConfig, context: float) -> TokenFlops:
-    """FLOPs of a token whose query meets `context` keys (in training, the row's whole length)."""
+    """FLOPs of a token whose query meets `context` keys (in training, the row's whole length).
+
+    Args:
+      config: the model's.
+      context: keys that each query is multiplied with.
+    """
     width, layers = config.hidden_size, config.num_layers
     queries = config.num_heads * config.head_size
     keys = config.num_kv_heads * config.head_size
@@ -104,11 +115,11 @@ def token_flops(config: LlamaConfig, context: float) -> TokenFlops:
 
 
 def train_flops_per_token(config: LlamaConfig, length: int) -> float:
-    """FLOPs that training needs for a token of a row, as MFU counts them: nothing computed twice.
+    """Training FLOPs of a token in a row of `length` tokens, as MFU counts them: no recomputation.
 
     6 × parameters + 12 × layers × heads × head width × length (Chowdhery et al., arXiv 2204.02311,
     appendix B), without the embedding table, which is looked up. With adapters the frozen kernels
-    get no gradients of their own: 4 × instead of 6 ×.
+    need no gradients of their own: 4 × instead of 6 ×.
     """
     flops = token_flops(config, length)
     if config.lora is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from rft_jax.devices.chips import USABLE, Chip, available_memory
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.shapes import token_flops
+from rft_jax.models.shapes import num_params, token_flops
 from rft_jax.planning.closed_form import Cost
 from rft_jax.planning.settings import PlanSettings
 from rft_jax.planning.topologies import Topology
@@ -135,7 +135,7 @@ def decode_cost(
     slots, tensor = geometry.slots // hardware.shards, hardware.tensor
     item = ITEM_BYTES[sample.dtype]
     flops = slots * token_flops(config, prompt + context).forward / tensor
-    weights = item * (config.num_params - _looked_up(config)) / tensor
+    weights = item * (num_params(config) - _looked_up(config)) / tensor
     column = cache_column_bytes(config, sample, tensor)
     cache = column * (slots / geometry.group * prompt + slots * context)
     sums = 2 * config.num_layers * slots * config.hidden_size * item

@@ -9,6 +9,7 @@ from rft_jax.devices.chips import USABLE, available_memory, size_text
 from rft_jax.devices.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
+from rft_jax.models.shapes import num_params
 from rft_jax.planning.advice import advise
 from rft_jax.planning.closed_form import Cost, state_bytes, temporary_bytes, train_cost
 from rft_jax.planning.decoding import DecodePlan, plan_decoding
@@ -120,7 +121,7 @@ def _heading(request: Request) -> list[str]:
     return [
         f"{topology.name}: {topology.num_chips} chips, each with {memory}, "
         f"{chip.peak / 1e12:.0f} TFLOP/s in bf16, {chip.bandwidth / 1e9:,.0f} GB/s",
-        f"model: {request.config.num_params:,} parameters",
+        f"model: {num_params(request.config):,} parameters",
     ]
 
 

@@ -14,7 +14,7 @@ from rft_jax.devices.chips import USABLE, size_text
 from rft_jax.devices.sharding_rules import shard_elements
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.shapes import param_shapes
+from rft_jax.models.shapes import num_params, param_shapes
 from rft_jax.sampling.settings import SampleSettings
 
 _SMALLEST_BUCKET = 64
@@ -186,7 +186,7 @@ def _fill_memory(
             return filled
         slots //= 2
     raise DoesNotFit(
-        f"{config.num_params:,} parameters and the cache of {geometry.group} samples need "
+        f"{num_params(config):,} parameters and the cache of {geometry.group} samples need "
         f"{size_text(sum(needed.values()))} on each device, and {USABLE:.0%} of its "
         f"{size_text(hardware.memory)} may be filled; {_ways_to_fit(settings)}"
     )

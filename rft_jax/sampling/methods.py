@@ -73,7 +73,7 @@ def method_of(settings: SampleSettings) -> Method:
     return TemperatureSampling(settings.temperature, settings.top_k, settings.top_p)
 
 
-def probability_masses(logits: Float[Array, "*B V"]) -> Int[Array, "*B V"]:
+def probability_masses(logits: Float[Array, "*batch V"]) -> Int[Array, "*batch V"]:
     """Softmax in units of 2^-30, rounded; a token rounded to 0 is never drawn."""
     return jnp.round(jax.nn.softmax(logits, axis=-1) * ONE).astype(jnp.int32)
 
@@ -154,7 +154,7 @@ def _bisect(
     return above | (tied & (backwards >= last[:, None]))
 
 
-def _sortable(values: Float[Array, "*B"]) -> UInt[Array, "*B"]:
+def _sortable(values: Float[Array, "*batch"]) -> UInt[Array, "*batch"]:
     """Unsigned numbers in the order of the floats (−0 as 0)."""
     values = jnp.where(values == 0, 0.0, values.astype(jnp.float32))
     bits = jax.lax.bitcast_convert_type(values, jnp.uint32)

@@ -22,6 +22,7 @@ from rft_jax.files.outputs import OutputFolder
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_adapters, init_params
 from rft_jax.models.lora import with_adapters
+from rft_jax.models.shapes import num_params
 from rft_jax.prompts import Template, get_template
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
 from rft_jax.training.batches import Batches
@@ -170,7 +171,7 @@ def _summary(run: Run) -> str:
     rows = len(run.batches.epoch_rows(0))
     left_out = ", ".join(f"{manifest[n]} {n}" for n in ("dropped", "cut") if manifest.get(n))
     return (
-        f"train: {run.config.num_params:,} parameters; {len(run.batches.arrays):,} examples"
+        f"train: {num_params(run.config):,} parameters; {len(run.batches.arrays):,} examples"
         f"{f' ({left_out})' if left_out else ''}; {run.num_steps:,} steps of "
         f"{settings.batch_size} × {settings.max_length}, "
         f"{columns / (rows * settings.max_length):.0%} filled"

@@ -50,7 +50,7 @@ ALL = [
 
 def _theirs(config: dict[str, Any], tokens: np.ndarray) -> tuple[Any, dict[str, np.ndarray]]:
     """Hugging Face's logits, and the gradients of the mean next-token loss by tensor name."""
-    model = _their_model(config)
+    model = their_model(config)
     ids = torch.tensor(tokens, dtype=torch.long)
     logits = model(input_ids=ids).logits
     loss = torch.nn.functional.cross_entropy(
@@ -61,7 +61,8 @@ def _theirs(config: dict[str, Any], tokens: np.ndarray) -> tuple[Any, dict[str, 
     return logits.detach().numpy(), gradients
 
 
-def _their_model(config: dict[str, Any]) -> Any:
+def their_model(config: dict[str, Any]) -> Any:
+    """The same model in transformers."""
     model_config = transformers.AutoConfig.for_model(**config)
     model = transformers.AutoModelForCausalLM.from_config(model_config, dtype=torch.float32)
     tensors = {name: torch.tensor(value) for name, value in random_tensors(config).items()}

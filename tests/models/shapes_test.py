@@ -12,7 +12,13 @@ import pytest
 from rft_jax.devices.partitioning import path_name
 from rft_jax.models.config import LlamaConfig, Lora
 from rft_jax.models.llama import Llama, init_params, unembed, unstack_layers
-from rft_jax.models.shapes import adapter_shapes, param_shapes, token_flops, train_flops_per_token
+from rft_jax.models.shapes import (
+    adapter_shapes,
+    num_params,
+    param_shapes,
+    token_flops,
+    train_flops_per_token,
+)
 
 SMALL = LlamaConfig(
     vocab_size=128,
@@ -82,7 +88,7 @@ def test_each_remat_policy_computes_more_again_than_the_one_before() -> None:
 
 def test_training_a_token_is_six_flops_a_parameter_plus_attention() -> None:
     config = LlamaConfig()  # LLaMA 7B
-    matrix_params = config.num_params - config.vocab_size * config.hidden_size
+    matrix_params = num_params(config) - config.vocab_size * config.hidden_size
     attention = 12 * 32 * 4096 * 512
     assert train_flops_per_token(config, 512) == pytest.approx(
         6 * matrix_params + attention, rel=1e-4

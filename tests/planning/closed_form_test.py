@@ -16,7 +16,7 @@ from rft_jax.devices.chips import CHIPS
 from rft_jax.devices.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.models.config import LlamaConfig, Lora
 from rft_jax.models.llama import Llama, init_adapters, init_params
-from rft_jax.models.shapes import token_flops
+from rft_jax.models.shapes import num_params, token_flops
 from rft_jax.planning.closed_form import (
     Cost,
     activation_bytes,
@@ -89,7 +89,7 @@ def test_temporaries_are_gradients_gathered_layers_and_activations() -> None:
     settings = replace(SETTINGS, dtype="bfloat16")
     found = temporary_bytes(SEVEN, settings, mesh)
     found -= activation_bytes(SEVEN, settings, mesh)
-    params, table = SEVEN.num_params, 32000 * 4096
+    params, table = num_params(SEVEN), 32000 * 4096
     layer = (params - 2 * table - 4096) / 32
     assert found == pytest.approx((4 + 2) * params / 16 + 2 * 2 * (layer + table), rel=1e-3)
 

@@ -11,6 +11,7 @@ from rft_jax.devices.chips import CHIPS, GIB
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
+from rft_jax.models.shapes import num_params
 from rft_jax.planning.decoding import decode_cost, plan_decoding
 from rft_jax.planning.settings import PlanSettings
 from rft_jax.planning.topologies import parse_topology
@@ -64,7 +65,7 @@ def test_a_gpu_plan_counts_on_the_share_of_memory_that_jax_takes(monkeypatch):
 def test_memory_follows_dtype_and_cache_dtype(changes, weights, column):
     sample = SampleSettings(slots=128, group=8, **changes)
     plan = plan_decoding(SEVEN, sample, replace(DATA, sample_tensor=1), parse_topology("h200:1"))
-    assert plan.memory["weights"] == weights * SEVEN.num_params
+    assert plan.memory["weights"] == weights * num_params(SEVEN)
     assert plan.memory["responses"] == 128 * 256 * column
 
 
@@ -127,7 +128,7 @@ def test_a_step_moves_weights_and_cache_in_their_dtypes():
         for sample in (BF16, int8)
     ]
     columns = 8 * 130 + 64 * 60
-    weights = 2 * (SEVEN.num_params - 32000 * 4096) / 2
+    weights = 2 * (num_params(SEVEN) - 32000 * 4096) / 2
     assert costs[0].bytes_moved == weights + columns * 2**18
     assert costs[1].bytes_moved == weights + columns * 2**17 * (1 + 4 / 128)
     assert costs[0].bytes_sent == 2 * 2 * 32 * 64 * 4096 * 2 * (1 - 1 / 2)

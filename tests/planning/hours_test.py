@@ -8,7 +8,7 @@ import pytest
 
 from rft_jax.devices.chips import CHIPS
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.shapes import token_flops, train_flops_per_token
+from rft_jax.models.shapes import num_params, token_flops, train_flops_per_token
 from rft_jax.planning import paper
 from rft_jax.planning.decoding import plan_decoding
 from rft_jax.planning.hours import StageCost, stage_costs
@@ -84,7 +84,7 @@ def test_sampling_takes_full_decode_steps_and_prefills_at_the_expected_share_of_
 ):
     sample = planned()[1]
     chip, tokens = CHIPS["a100"], 7473 * 100 * 130
-    weights = 2 * (SEVEN.num_params - 32000 * 4096)
+    weights = 2 * (num_params(SEVEN) - 32000 * 4096)
     cache = 2**19 * (128 / 8 * 66 + 128 * 65)
     steps = tokens / 128 * (weights + cache) / chip.bandwidth
     prefill = 7473 * 66 * token_flops(SEVEN, 66).blocks / chip.peak

@@ -10,6 +10,7 @@ import pytest
 from rft_jax.devices.chips import GIB, USABLE
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
+from rft_jax.models.shapes import num_params
 from rft_jax.sampling.geometry import (
     DoesNotFit,
     Geometry,
@@ -129,7 +130,7 @@ def test_kv_heads_and_kernels_that_do_not_split_evenly_are_whole_on_every_device
     assert needed["responses"] == geometry.slots * 256 * column
     keys = 2 * 32 * 4096 * 2 * config.head_size
     norms = (2 * 32 + 1) * 4096
-    assert needed["weights"] == 2 * ((config.num_params - keys - norms) // 4 + keys + norms)
+    assert needed["weights"] == 2 * ((num_params(config) - keys - norms) // 4 + keys + norms)
 
 
 def test_a_model_split_over_devices_fits() -> None:

@@ -14,6 +14,7 @@ from rft_jax.devices.chips import size_text
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import init_params
+from rft_jax.models.shapes import num_params
 from rft_jax.training.profiling import StepTrace, memory_summary
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import init_state, state_shardings
@@ -83,7 +84,7 @@ def test_the_memory_of_parameters_and_moments_is_a_devices_share(fsdp: int, shar
     state = init_state(init_params(config, jax.random.key(0)), TrainSettings())
     state = jax.device_put(state, state_shardings(state, mesh))
     norms = 3 * 128  # whole on every device
-    parameters = 4 * ((config.num_params - norms) / share + norms)
+    parameters = 4 * ((num_params(config) - norms) / share + norms)
     assert memory_summary(state).startswith(
         f"train: on each device {size_text(parameters)} of parameters, "
         f"{size_text(2 * parameters + 4)} of moments"

@@ -11,7 +11,7 @@ from rft_jax.checkpoints.huggingface_config import config_to_json
 from rft_jax.files.jsonl import write_json, write_rows
 from rft_jax.gin_settings import load_config
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.shapes import train_flops_per_token
+from rft_jax.models.shapes import num_params, train_flops_per_token
 from rft_jax.pipeline.outcome.costs import paper_costs, stage_cost
 from rft_jax.pipeline.stages import Given, Stage
 from rft_jax.planning import paper
@@ -61,7 +61,7 @@ def test_sampling_counts_every_drawn_token(tmp_path, config):
     write_rows(tmp_path / stage.folder / "samples-00000-of-00001.jsonl", drawn)
     cost = stage_cost(tmp_path, stage)
     assert cost.tokens == 80
-    one = 2 * config.num_params  # a drawn token takes about two FLOPs a parameter
+    one = 2 * num_params(config)  # a drawn token takes about two FLOPs a parameter
     assert 0.8 * 80 * one < cost.flops < 1.6 * 80 * one
     assert cost.paper_flops > 80 * 2 * paper.num_params(config) * 0.8
 
