@@ -113,7 +113,7 @@ def abstract_state(program: Program, bucket: int) -> Any:
         rows = None if _is_in(path, "common") else program.row_axes
         spec: list[Any] = [rows] if leaf.ndim else []
         if _is_in(path, "layers") and leaf.shape[1] % mesh.shape["tensor"] == 0:
-            spec.append(("tensor",))
+            spec.append("tensor")
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(mesh, P(*spec)))
 
     shapes = jax.eval_shape(partial(_zero_state, program, bucket))

@@ -1,4 +1,4 @@
-"""Against stored figures of Hugging Face transformers; runs where torch is not installed."""
+"""Against stored results of Hugging Face transformers; runs where torch is not installed."""
 
 from __future__ import annotations
 

@@ -69,18 +69,18 @@ def test_a_logit_depends_on_every_token_up_to_its_own_and_on_none_after(
     tokens = jnp.arange(LENGTH)[None] + 5  # each another row of the embedding
 
     @jax.jit
-    def norms(place: jax.Array) -> jax.Array:
+    def norms(position: jax.Array) -> jax.Array:
         def logits_sum(embedding: jax.Array) -> jax.Array:
             changed = {**params, "embed": {"embedding": embedding}}
-            return jnp.take(_full(config, changed, tokens)[0], place, axis=0).sum()
+            return jnp.take(_full(config, changed, tokens)[0], position, axis=0).sum()
 
         gradient = jax.grad(logits_sum)(params["embed"]["embedding"])
         return jnp.linalg.norm(gradient[tokens[0]], axis=-1)
 
-    for place in range(LENGTH):
-        found = np.asarray(norms(jnp.int32(place)))
-        assert (found[: place + 1] > 1e-4).all()
-        assert (found[place + 1 :] == 0).all()
+    for position in range(LENGTH):
+        found = np.asarray(norms(jnp.int32(position)))
+        assert (found[: position + 1] > 1e-4).all()
+        assert (found[position + 1 :] == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_slots_that_share_a_prompts_prefix_equal_full_forward_passes(
     prompts, prompt_lengths = _tokens(2, 6), jnp.array([6, 4])
     responses = _tokens(4, 10)[:, :5]
     empty = kv_cache.empty_cache(config, slots=2, columns=0)
-    places = jnp.broadcast_to(jnp.arange(6), prompts.shape)
-    _, collected = _cached(config, params, prompts, places, empty)
+    positions = jnp.broadcast_to(jnp.arange(6), prompts.shape)
+    _, collected = _cached(config, params, prompts, positions, empty)
     cache = kv_cache.empty_cache(config, slots=4, columns=5, groups=2, prefix_columns=6)
     assert isinstance(cache.layers, LayerCache) and isinstance(collected.layers, LayerCache)
     layers = replace(cache.layers, prefix=collected.layers.suffix)
@@ -133,7 +133,9 @@ def test_slots_that_share_a_prompts_prefix_equal_full_forward_passes(
         )
 
 
-def test_padding_row_order_and_company_change_nothing(model: tuple[LlamaConfig, Params]) -> None:
+def test_padding_row_order_and_batch_composition_change_nothing(
+    model: tuple[LlamaConfig, Params],
+) -> None:
     config, params = model
     tokens = _tokens(3)
     alone = [_full(config, params, tokens[row, None]) for row in range(3)]
@@ -149,8 +151,8 @@ def test_padding_row_order_and_company_change_nothing(model: tuple[LlamaConfig, 
             np.testing.assert_allclose(
                 padded[row, :length], alone[row][0, :length], atol=2e-5, rtol=0
             )
-    for place, row in enumerate(order):
-        np.testing.assert_allclose(together[place], alone[row][0], atol=2e-5, rtol=0)
+    for index, row in enumerate(order):
+        np.testing.assert_allclose(together[index], alone[row][0], atol=2e-5, rtol=0)
 
 
 def test_packed_segments_do_not_see_each_other_and_positions_restart(

@@ -129,10 +129,10 @@ def test_training_moves_the_adapters_and_nothing_else(
         assert len(moments) == 2 * len(jax.tree.leaves(state.params)) == 28
         losses = []
         for _ in range(8):
-            state, figures = train_step(
+            state, metrics = train_step(
                 state, batch, jnp.float32(1e-2), config, settings, mesh, frozen
             )
-            losses.append(float(figures["loss"]))
+            losses.append(float(metrics["loss"]))
     assert losses[-1] < losses[0] - 0.3
     jax.tree.map(np.testing.assert_array_equal, frozen, before)
     joined = with_adapters(frozen, state.params)

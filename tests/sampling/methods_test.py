@@ -126,7 +126,7 @@ def test_draws_follow_the_exact_probabilities(
     expected = np.append(expected[common], max(expected[~common].sum(), 1e-9))
     statistic = ((observed - expected) ** 2 / expected)[expected > 1e-6].sum()
     freedom = (expected > 1e-6).sum() - 1
-    # Mean `freedom`, standard deviation sqrt(2 · freedom); the bits are fixed, so this is no flake.
+    # Mean `freedom`, standard deviation sqrt(2 · freedom); the bits are fixed, so it never flakes.
     assert statistic < freedom + 4 * np.sqrt(2 * freedom)
 
 

@@ -7,11 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rft_jax.devices.mesh_settings import MeshSettings
-from rft_jax.errors import UserError
-from rft_jax.sampling.geometry import choose_geometry
-from rft_jax.sampling.placement import decoding_shardings, hardware_of, sampling_mesh
-from rft_jax.sampling.settings import SampleSettings
-from tests.sampling.tiny import CONFIG, GEOMETRY, Outcome, agreement, assert_same, requests, run
+from tests.sampling.tiny import GEOMETRY, Outcome, agreement, assert_same, requests, run
 
 WIDE = replace(GEOMETRY, slots=32)
 
@@ -57,26 +53,3 @@ def test_what_prompts_have_in_common_is_held_by_every_shard(rows: tuple[str, ...
     mesh = MeshSettings(data=2, fsdp=2, tensor=2)
     split = run(wanted, geometry=common, mesh=mesh, rows=rows)
     assert agreement(split, run(wanted, geometry=WIDE)) >= 0.99
-
-
-def test_weights_are_copied_over_the_axes_of_the_slots_and_split_over_the_others() -> None:
-    mesh = sampling_mesh(SampleSettings(), MeshSettings(data=1, fsdp=4, tensor=2))
-    shapes = {"layers_0": {"mlp": {"gate": {"kernel": jax_shape(32, 48)}}}}
-    gate = decoding_shardings(shapes, mesh, ("data", "fsdp"))["layers_0"]["mlp"]["gate"]["kernel"]
-    assert tuple(gate.spec) == (None, "tensor")
-    gate = decoding_shardings(shapes, mesh, ("data",))["layers_0"]["mlp"]["gate"]["kernel"]
-    assert tuple(gate.spec) == ("fsdp", "tensor")
-
-
-def jax_shape(*shape: int) -> object:
-    """The shape of a float32 array."""
-    import jax
-
-    return jax.ShapeDtypeStruct(shape, "float32")
-
-
-def test_slots_that_the_mesh_cannot_split_evenly_are_refused() -> None:
-    settings = SampleSettings(slots=24, group=4, max_new_tokens=32)
-    mesh = sampling_mesh(settings, MeshSettings(data=4, fsdp=1, tensor=2))
-    with pytest.raises(UserError, match=r"slots = 24 .* 4 shards of the mesh; .* multiple of 16"):
-        choose_geometry(CONFIG, settings, hardware_of(mesh, ("data", "fsdp")))

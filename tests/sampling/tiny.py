@@ -80,10 +80,8 @@ def run(
     rows: tuple[str, ...] = ("data", "fsdp"),
 ) -> Outcome:
     """All samples of the requests."""
-    devices = sampling_mesh(SampleSettings(), mesh)
-    config = decoding_config(CONFIG, "float32")
-    program = Program(config, method, eos, geometry, devices, rows)
-    scheduler = Scheduler(_placed(devices, rows), program, stops)
+    one = program(method, geometry, eos, mesh, rows)
+    scheduler = Scheduler(placed(one), one, stops)
     samples = {}
     for finished in scheduler.run(wanted):
         for request, sampled in finished:
@@ -91,6 +89,23 @@ def run(
                 assert (request.index, number) not in samples
                 samples[request.index, number] = one
     return Outcome(samples, scheduler.counters)
+
+
+def program(
+    method: Method = TemperatureSampling(1.0),  # noqa: B008  (frozen)
+    geometry: Geometry = GEOMETRY,
+    eos: tuple[int, ...] = EOS,
+    mesh: MeshSettings | None = None,
+    rows: tuple[str, ...] = ("data", "fsdp"),
+) -> Program:
+    """What decoding the tiny model is specialised to."""
+    devices = sampling_mesh(SampleSettings(), mesh)
+    return Program(decoding_config(CONFIG, "float32"), method, eos, geometry, devices, rows)
+
+
+def placed(program: Program) -> Params:
+    """The random weights as the program takes them."""
+    return _placed(program.mesh, program.row_axes)
 
 
 @cache
