@@ -27,12 +27,12 @@ def load_problems(spec: str) -> list[Problem]:
     """
     spec = fetched(spec)
     name, colon, split = spec.partition(":")
-    if colon and name in _NAMED and not Path(spec).exists():
-        return _NAMED[name](split)
+    if colon and name in DATA_SETS and not Path(spec).exists():
+        return DATA_SETS[name](split)
     if not Path(spec).exists():
         raise UserError(
-            f"{spec}: no such file, and no data set of that name; there are gsm8k:train|test and "
-            "wordproblems:train|dev|test"
+            f"{spec}: no such file, and no data set of that name; the data sets are "
+            f"{', '.join(DATA_SETS)} (write NAME:SPLIT)"
         )
     return read_problems(spec)
 
@@ -65,7 +65,8 @@ def _wordproblems(split: str) -> list[Problem]:
     return generate_problems(split, DEFAULT_SIZES[split], seed=0)
 
 
-_NAMED: dict[str, Callable[[str], list[Problem]]] = {
+DATA_SETS: dict[str, Callable[[str], list[Problem]]] = {
     "gsm8k": _gsm8k,
     "wordproblems": _wordproblems,
 }
+"""Name -> the function from a split's name to its problems."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from rft_jax.errors import UserError
 from rft_jax.sampling.settings import DecodingSettings, SampleSettings
-from rft_jax.verify.answers import ANSWER_MODES
+from rft_jax.verify.answers import READERS
 
 VOTE_KINDS = ("value", "paper")
 
@@ -44,7 +44,7 @@ class EvaluateSettings(DecodingSettings):
         super().__post_init__()
         object.__setattr__(self, "curve", tuple(self.curve))  # gin gives lists
         self._check_choice("votes", VOTE_KINDS)
-        self._check_choice("answers", ANSWER_MODES)
+        self._check_choice("answers", tuple(READERS))
         if any(k < 1 for k in self.curve):
             self._refuse("curve", "every k is at least 1")
         if self.timeout <= 0:

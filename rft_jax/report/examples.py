@@ -137,7 +137,8 @@ def _responses(
             continue
         for file in files:
             for _, sample in read_samples(file):
-                key = sample.model, sample.id, sample.sample
+                model = sample.model or Path(file).resolve().parent.name
+                key = model, sample.id, sample.sample
                 if key in wanted:
                     responses.setdefault(key, sample.response)
     return responses

@@ -16,23 +16,8 @@ _PLAIN = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)"
 _ONE_OPERATION = re.compile(rf"{_PLAIN}([-+*/]){_PLAIN}={_PLAIN}")
 _FIRST_SIGN = {"+": "+", "-": "+", "*": "*", "/": "*"}
 _CACHED_CHARS = 200  # longest equation whose form is cached, so that the cache is bounded
-# From fine to coarse.
+# From fine to coarse; `stats.json` counts distinct paths at each.
 DEDUP_LEVELS = ("exact_text", "equations", "canonical", "unordered")
-
-
-def key_function(mode: str) -> Callable[[Row, Sequence[str]], str]:
-    """The function from a sample and its equations to its dedup key: duplicates have the same.
-
-    Args:
-      mode: one of DEDUP_LEVELS, or `none`: a key of its own for each sample.
-    """
-    if mode == "none":
-        return lambda row, _: f"{row.model}/{row.sample}"
-    if mode == "exact_text":
-        return lambda row, _: text_key(row.response)
-    if mode == "equations":
-        return lambda _, equations: equations_key(equations)
-    return lambda _, equations: coarser_key(mode, equations)
 
 
 def text_key(text: str) -> str:
@@ -71,3 +56,12 @@ def _canonical(equation: str) -> str:
 
 
 _cached_canonical = lru_cache(maxsize=100_000)(_canonical)
+
+KEYS: dict[str, Callable[[Row, Sequence[str]], str]] = {
+    "none": lambda row, _: f"{row.model}/{row.sample}",
+    "exact_text": lambda row, _: text_key(row.response),
+    "equations": lambda _, equations: equations_key(equations),
+    "canonical": lambda _, equations: coarser_key("canonical", equations),
+    "unordered": lambda _, equations: coarser_key("unordered", equations),
+}
+"""Name -> the function from a sample and its equations to a key, which duplicates share."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rft_jax.records import Problem
-from rft_jax.rft.dedup import key_function
+from rft_jax.rft.dedup import KEYS
 from rft_jax.rft.rows import Row
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.verify.grading import Grade, Grader
@@ -31,7 +31,7 @@ class SampleGrader:
     def __init__(self, settings: CollectSettings) -> None:
         steps = settings.equations, settings.equation_source
         self._grader = Grader(settings.answers, *steps, settings.timeout)
-        self._key = key_function(settings.dedup)
+        self._key = KEYS[settings.dedup]
         self.reference, self.value = self._grader.reference, self._grader.value
 
     def grade(self, rows: Sequence[Row], reference: str) -> list[Graded]:

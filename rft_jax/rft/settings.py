@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rft_jax.errors import UserError
-from rft_jax.rft.dedup import DEDUP_LEVELS
+from rft_jax.rft.dedup import KEYS
 from rft_jax.rft.select import SELECTORS
-from rft_jax.verify.answers import ANSWER_MODES
-from rft_jax.verify.equations import EQUATION_MODES
+from rft_jax.verify.answers import READERS
+from rft_jax.verify.equations import CHECKS
 
 EQUATION_SOURCES = ("annotations", "text", "either")
-DEDUP_MODES = ("none", *DEDUP_LEVELS)
-SELECT_MODES = tuple(SELECTORS)
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,11 @@ class CollectSettings:
 
     def __post_init__(self) -> None:
         for name, choices in (
-            ("answers", ANSWER_MODES),
-            ("equations", EQUATION_MODES),
+            ("answers", READERS),
+            ("equations", CHECKS),
             ("equation_source", EQUATION_SOURCES),
-            ("dedup", DEDUP_MODES),
-            ("select", SELECT_MODES),
+            ("dedup", KEYS),
+            ("select", SELECTORS),
         ):
             if getattr(self, name) not in choices:
                 raise UserError(

@@ -41,7 +41,7 @@ def extract_answer(text: str, mode: str = "first") -> str | None:
     """The final answer that a response gives, or None.
 
     Args:
-      mode: one of `ANSWER_MODES`, see the module's docstring.
+      mode: one of `READERS`, see the module's docstring.
     """
     return answer_reader(mode)(text)
 
@@ -52,9 +52,9 @@ def answer_reader(mode: str) -> Callable[[str], str | None]:
     Raises:
       UserError: there is no such mode.
     """
-    if mode not in _READERS:
-        raise UserError(f"answers = {mode!r}; there are {', '.join(_READERS)}")
-    return _READERS[mode]
+    if mode not in READERS:
+        raise UserError(f"answers = {mode!r}; there are {', '.join(READERS)}")
+    return READERS[mode]
 
 
 def _read_first(text: str) -> str | None:
@@ -133,7 +133,7 @@ def _drop_ignored(text: str) -> str | None:
     return text.replace(",", "").replace("$", "").removesuffix(".") or None
 
 
-_READERS: dict[str, Callable[[str], str | None]] = {
+READERS: dict[str, Callable[[str], str | None]] = {
     "first": _read_first,
     "last": _read_last,
     "boxed": _read_boxed,
@@ -141,7 +141,6 @@ _READERS: dict[str, Callable[[str], str | None]] = {
     "strict": _read_strict,
     "flexible": _read_flexible,
 }
-ANSWER_MODES = tuple(_READERS)
 _UNMARKED = ("the_answer_is", "flexible")
 
 

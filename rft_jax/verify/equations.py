@@ -98,8 +98,7 @@ def explain(equation: str, finding: Finding) -> str:
     return f"{equation:.80} is incorrect{value}"
 
 
-_CHECKS: dict[str, Callable[[str], Finding]] = {"paper": check_paper, "exact": check_exact}
-EQUATION_MODES = tuple(_CHECKS)
+CHECKS: dict[str, Callable[[str], Finding]] = {"paper": check_paper, "exact": check_exact}
 
 
 class EquationChecker:
@@ -110,9 +109,9 @@ class EquationChecker:
     """
 
     def __init__(self, mode: str) -> None:
-        if mode not in _CHECKS:
-            raise UserError(f"equations = {mode!r}; there are {', '.join(_CHECKS)}")
-        self._check = _CHECKS[mode]
+        if mode not in CHECKS:
+            raise UserError(f"equations = {mode!r}; there are {', '.join(CHECKS)}")
+        self._check = CHECKS[mode]
         self._memo: dict[str, Finding] = {}
 
     def first_fault(self, equations: Sequence[str]) -> tuple[str, Finding] | None:

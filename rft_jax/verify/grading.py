@@ -110,8 +110,8 @@ class Grader:
     """Grades responses by one set of settings.
 
     Args:
-      answers: where a response says its answer, one of `answers.ANSWER_MODES`.
-      equations: how equations are checked, one of `equations.EQUATION_MODES`; None checks none.
+      answers: where a response says its answer, one of `answers.READERS`.
+      equations: how equations are checked, one of `equations.CHECKS`; None checks none.
       source: what counts as an equation: `annotations`, `text` or `either`.
       timeout: CPU seconds that one comparison of formulas may take.
       paper_tolerance: whether floats may differ by 1e-4, as in the paper's evaluation script.

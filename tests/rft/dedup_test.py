@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rft_jax.rft.dedup import DEDUP_LEVELS, canonical_equation, key_function
+from rft_jax.rft.dedup import DEDUP_LEVELS, KEYS, canonical_equation
 from rft_jax.rft.rows import Row
 from tests.rft.fuzz import MALFORMED, RIGHT, WRONG
 
 
 def _key(mode: str, equations: list[str], text: str = "", sample: int = 0) -> str:
-    return key_function(mode)(Row(0, sample, "m", text, "stop", None), equations)
+    return KEYS[mode](Row(0, sample, "m", text, "stop", None), equations)
 
 
 def test_the_papers_key_keeps_order_and_drops_spaces() -> None:

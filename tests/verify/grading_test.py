@@ -4,7 +4,7 @@ import pytest
 
 from rft_jax.errors import UserError
 from rft_jax.records import MAX_DETAIL_CHARS, VERDICTS, Problem, Reason
-from rft_jax.verify.equations import EQUATION_MODES
+from rft_jax.verify.equations import CHECKS
 from rft_jax.verify.grading import AnswerComparer, Grade, Grader, PaperComparer
 
 
@@ -140,7 +140,7 @@ def test_equations_may_come_from_the_running_text() -> None:
     assert _grade(both, source="text").verdict == "wrong_equation"
 
 
-@pytest.mark.parametrize("equations", [None, *EQUATION_MODES])
+@pytest.mark.parametrize("equations", [None, *CHECKS])
 @pytest.mark.parametrize("reference", ["18", "18.0", "$18", "36/2"])
 def test_in_the_papers_mode_numbers_are_floats_whatever_checks_the_steps(
     reference: str, equations: str | None
