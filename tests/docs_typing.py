@@ -27,7 +27,6 @@ NOT_RUN = {
     "make": "installs, then does what other tests do",
     "tools/try_install": "installs",
     "launch/smollm2_from_gguf.py": "fetches a package of 93 MB",
-    "launch/bundle.py": "fetches that and more",
     "tensorboard": "serves until it is stopped; tests of training read what it reads",
 }
 # Settings that make a command take seconds; a page's own settings come after them and win.

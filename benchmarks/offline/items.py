@@ -1,4 +1,4 @@
-"""What launch/measure.py measures: each item a list of commands, the most important first."""
+"""The items of measure.py: each a list of commands, the most important first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RATES = ("5e-5", "2e-4", "8e-4")
 HELD_OUT = 1000
 RUN = "run"  # folder of an item's `rft run`
@@ -18,12 +18,13 @@ TINY_TRAINING = "--model tiny --batch 2 --length 32 --loss_chunk 16 --repeats 2 
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an item works, and how large.
+class Workspace:
+    """The folders of an item.
 
     Attributes:
-      item: its folder, for everything that it leaves.
-      work: that of all items: packages, data and model lie there.
+      item: its own, with its outputs.
+      work: of all items, with packages, data and model.
+      tiny: whether the item is a trial with few problems and a tiny model.
     """
 
     item: Path
@@ -32,13 +33,13 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        """A command's: the checkout, the bundle's packages and its GSM8K."""
+        """The environment of a command: the checkout, the bundle's packages and its GSM8K."""
         paths = [str(ROOT), str(self.work / "site"), os.environ.get("PYTHONPATH", "")]
         return os.environ | {
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             "PYTHONUNBUFFERED": "1",
             "JAX_COMPILATION_CACHE_DIR": str(self.work / "compiled"),
-            "TQDM_DISABLE": "1",  # its bars would fill the logs
+            "TQDM_DISABLE": "1",  # progress bars would fill the logs
             "GSM8K_DIR": str(self.work / "data"),
         }
 
@@ -51,67 +52,67 @@ class Step:
     words: tuple[str, ...]
 
 
-def gsm8k(place: Place) -> Iterator[Step]:
-    """The learning rate on held-out training problems; the paper's loop; its controls."""
+def gsm8k(workspace: Workspace) -> Iterator[Step]:
+    """The learning rate by held-out training problems; the paper's loop; its controls."""
     yield Step("doctor", ("-m", "rft_jax.cli", "doctor"))
-    model = place.work / "smollm2-135m"
-    gguf = str(place.work / "model.gguf")
+    model = workspace.work / "smollm2-135m"
+    gguf = str(workspace.work / "model.gguf")
     if not (model / "config.json").exists():
         words = ("launch/smollm2_from_gguf.py", "--gguf", gguf, "--output", str(model))
         yield Step("model", words)
     for rate in RATES:
         held_out = {
-            "run.train_problems": str(place.item / "tune-train.jsonl"),
-            "run.test_problems": str(place.item / "tune-held-out.jsonl"),
+            "run.train_problems": str(workspace.item / "tune-train.jsonl"),
+            "run.test_problems": str(workspace.item / "tune-held-out.jsonl"),
             "train.learning_rate": rate,
         }
-        yield _run(place, f"tune-{rate}", ["sft"], held_out)
-    best = {"train.learning_rate": best_rate(place.item)}
+        yield _run(workspace, f"tune-{rate}", ["sft"], held_out)
+    best = {"train.learning_rate": best_rate(workspace.item)}
     first, controls = ["rho", "sft", "rft"], ["rho", "sft", "sft_steps", "rft", "rft_no_dedup"]
-    yield _run(place, "first", first, best)
-    yield _run(place, "controls", controls, best)
-    yield _run(place, "votes", controls, best, votes=["sft", "rft"])
-    yield _run(place, "temperature-1", ["sft", "rft"], best | {"sample.temperature": "1.0"})
-    yield _run(place, "seeds", ["sft", "rft"], best | {"run.seeds": "(0, 1)"})
+    yield _run(workspace, "first", first, best)
+    yield _run(workspace, "controls", controls, best)
+    yield _run(workspace, "votes", controls, best, votes=["sft", "rft"])
+    yield _run(workspace, "temperature-1", ["sft", "rft"], best | {"sample.temperature": "1.0"})
+    yield _run(workspace, "seeds", ["sft", "rft"], best | {"run.seeds": "(0, 1)"})
     union = {"run.experiment": "rft_union", "rft_union.k": "%K"}
     union |= {"rft_union.members": "(0, 1)", "rft_union.sizes": "(1, 2)"}
-    yield _run(place, "union", ["sft", "rft_u1", "rft_u2"], best | union)
+    yield _run(workspace, "union", ["sft", "rft_u1", "rft_u2"], best | union)
 
 
 def _run(
-    place: Place,
+    workspace: Workspace,
     name: str,
     arms: list[str],
     bindings: dict[str, str],
     votes: list[str] | None = None,
 ) -> Step:
-    """`rft run` of some arms; all runs share their stages, results lie in the folder `name`."""
-    words = ["-m", "rft_jax.cli", "run", "--output", str(place.item / RUN), "--model"]
-    words += [str(place.work / "smollm2-135m")]
+    """`rft run` of some arms; all runs share their stages, results are in the folder `name`."""
+    words = ["-m", "rft_jax.cli", "run", "--output", str(workspace.item / RUN), "--model"]
+    words += [str(workspace.work / "smollm2-135m")]
     words += ["--gin_file", "experiments/gsm8k_smollm2_135m.gin"]
     # A small model's step is bound by launching its kernels: many slots cost little more than few.
     sizes = {"SLOTS": "2048"}
-    if place.tiny:
+    if workspace.tiny:
         sizes = {"SLOTS": "8", "K": "2", "DTYPE": "float32", "run.limit": "8"}
         sizes |= {"train.num_steps": "2", "train.batch_size": "2"}
         sizes |= {"sample.max_new_tokens": "8", "evaluate.max_new_tokens": "8"}
-    asked = {"run.name": name, "run.arms": repr(arms), "run.vote_arms": repr(votes or [])}
-    words += [f"--gin.{key}={value}" for key, value in (sizes | asked | bindings).items()]
+    experiment = {"run.name": name, "run.arms": repr(arms), "run.vote_arms": repr(votes or [])}
+    words += [f"--gin.{key}={value}" for key, value in (sizes | experiment | bindings).items()]
     return Step(name, tuple(words))
 
 
 def best_rate(item: Path) -> str:
-    """The learning rate with the most right held-out answers; BEST before it is known."""
-    found: dict[str, float] = {}
+    """The learning rate with the highest held-out accuracy; BEST before it is known."""
+    accuracies: dict[str, float] = {}
     for rate in RATES:
         results = item / RUN / f"tune-{rate}" / "results.json"
         if results.exists():
-            found[rate] = json.loads(results.read_text())["rows"][0]["accuracy"]["value"]
-    return max(found, key=found.__getitem__, default="BEST")
+            accuracies[rate] = json.loads(results.read_text())["rows"][0]["accuracy"]["value"]
+    return max(accuracies, key=accuracies.__getitem__, default="BEST")
 
 
 def hold_out(rows: str, folder: Path) -> None:
-    """Two files of the training problems: those to tune on and those held out, by a fixed seed."""
+    """Divides the training problems into a file to tune on and a held-out file, by a fixed seed."""
     lines = rows.rstrip("\n").split("\n")  # splitlines would split at U+2028 too
     held_out = set(random.Random("held out").sample(range(len(lines)), HELD_OUT))
     for name, is_held in (("tune-train", False), ("tune-held-out", True)):
@@ -119,8 +120,8 @@ def hold_out(rows: str, folder: Path) -> None:
         (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
 
 
-def sampling(place: Place) -> Iterator[Step]:
-    """Speeds by shape: new tokens a second first, then what they are made of."""
+def sampling(workspace: Workspace) -> Iterator[Step]:
+    """Sampling speed by model size: new tokens per second first, then single measurements."""
     yield Step("doctor", ("-m", "rft_jax.cli", "doctor"))
     for name, shape, slots, parts, *more in (
         ("7b", "7b", 256, "speed"),
@@ -134,14 +135,14 @@ def sampling(place: Place) -> Iterator[Step]:
     ):
         words = ["benchmarks/sampling.py", "--shape", shape, "--slots", str(slots)]
         words += ["--parts", parts, "--dtype", "bfloat16", "--seconds", "8", "--repeats", "3"]
-        words += ["--output", str(place.item / f"{name}.json"), *more]
-        if place.tiny:
+        words += ["--output", str(workspace.item / f"{name}.json"), *more]
+        if workspace.tiny:
             words += TINY_SAMPLING.split()
         yield Step(name, tuple(words))
 
 
-def training(place: Place) -> Iterator[Step]:
-    """1.1B beside the Hugging Face Trainer, then 7B: all of it, and adapters."""
+def training(workspace: Workspace) -> Iterator[Step]:
+    """Training speed: 1.1B beside the Hugging Face Trainer, then all of 7B, and LoRA."""
     yield Step("doctor", ("-m", "rft_jax.cli", "doctor"))
     common = "--length 2048 --remat save_attention --loss_chunk 256"
     for name, flags in {
@@ -153,13 +154,13 @@ def training(place: Place) -> Iterator[Step]:
         "135m": "--model smollm2_135m --batch 48 --length 512",
     }.items():
         words = ["benchmarks/training.py", *common.split(), *flags.split()]
-        if place.tiny:
+        if workspace.tiny:
             words += TINY_TRAINING.split()
             words += [] if "--against" in words else ["--against", "trainer"]
-        yield Step(name, (*words, "--output", str(place.item / f"{name}.json")))
+        yield Step(name, (*words, "--output", str(workspace.item / f"{name}.json")))
 
 
-ITEMS: dict[str, Callable[[Place], Iterator[Step]]] = {
+ITEMS: dict[str, Callable[[Workspace], Iterator[Step]]] = {
     "gsm8k": gsm8k,
     "sampling": sampling,
     "training": training,

@@ -1,4 +1,4 @@
-"""`launch/bundle.py`: what a machine without network gets, in parts, and put together again."""
+"""`benchmarks/offline/bundle.py`: packages and model for a machine without network, in parts."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.utils import canonicalize_name
 
-LAUNCH = Path(__file__).parents[2] / "launch"
+OFFLINE = Path(__file__).parents[3] / "benchmarks" / "offline"
 MB = 2**20
 
 
 @pytest.fixture(scope="module")
 def bundle() -> Iterator[ModuleType]:
-    sys.path.insert(0, str(LAUNCH))
+    sys.path.insert(0, str(OFFLINE))
     yield importlib.import_module("bundle")
-    sys.path.remove(str(LAUNCH))
+    sys.path.remove(str(OFFLINE))
 
 
 @pytest.fixture
@@ -35,7 +36,9 @@ def made(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "made", gguf
 
 
-def test_wheels_are_those_that_the_machine_has_not_got(bundle: ModuleType, tmp_path: Path) -> None:
+def test_wheels_are_of_the_packages_that_the_machine_lacks(
+    bundle: ModuleType, tmp_path: Path
+) -> None:
     missing = bundle.missing_packages(bundle.THERE, "3.12")
     names = [one.partition("==")[0] for one in missing]
     assert {"gin-config", "math-verify", "latex2sympy2-extended", "rapidfuzz", "gguf"} <= {*names}
@@ -47,17 +50,18 @@ def test_wheels_are_those_that_the_machine_has_not_got(bundle: ModuleType, tmp_p
     assert bundle.missing_packages(str(tmp_path / "machine.txt"), "3.12") == [gin]
 
 
-def test_all_that_setup_asks_for_is_there_or_in_a_wheel(bundle: ModuleType) -> None:
-    text = (LAUNCH.parent / "setup.py").read_text().split("install_requires=[")[1].split("]")[0]
-    asked = {bundle.package_name(one).lower() for one in re.findall(r'"(.+?)"', text)}
+def test_every_requirement_of_setup_is_there_or_in_a_wheel(bundle: ModuleType) -> None:
+    setup = (OFFLINE.parents[1] / "setup.py").read_text()
+    text = setup.split("install_requires=[")[1].split("\n    ],")[0]
+    required = {canonicalize_name(bundle.package_name(one)) for one in re.findall(r'"(.+?)"', text)}
     missing = {one.partition("==")[0] for one in bundle.missing_packages(bundle.THERE, "3.12")}
     there = bundle.closure(bundle.THERE.split(","), "3.12").keys()
-    assert len(asked) > 15
-    assert asked <= missing | there
+    assert len(required) > 15
+    assert required <= missing | there
 
 
 @pytest.mark.parametrize("limit", [2 * MB, 3 * MB, 9 * MB])
-def test_parts_are_no_larger_than_asked_and_make_the_same_file(
+def test_parts_keep_the_limit_and_join_to_the_same_file(
     bundle: ModuleType, made: tuple[Path, Path], tmp_path: Path, limit: int
 ) -> None:
     folder, gguf = made
@@ -78,10 +82,10 @@ def test_a_part_that_is_missing_or_damaged_is_named(
     piece = tmp_path / "out" / "part-2" / "model.gguf.2"
     content = piece.read_bytes()
     piece.write_bytes(b"x" + content[1:])
-    with pytest.raises(SystemExit, match="not those that were packed"):
+    with pytest.raises(SystemExit, match="differ from those that were packed"):
         bundle.join_gguf(tmp_path / "out", tmp_path / "joined.gguf")
     piece.unlink()
-    with pytest.raises(SystemExit, match="part-2 has not come here yet"):
+    with pytest.raises(SystemExit, match="part-2 is missing"):
         bundle.join_gguf(tmp_path / "out", tmp_path / "joined.gguf")
     assert not (tmp_path / "joined.gguf").exists()
 
