@@ -181,6 +181,16 @@ def test_links_of_the_readme_exist() -> None:
             assert (ROOT / target).exists(), target
 
 
+def test_functions_in_the_data_flows_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([\w/]+\.py)`: ([^|]+) \|", text, re.MULTILINE)
+    assert len(rows) > 20
+    for path, names in rows:
+        code = (ROOT / "rft_jax" / path).read_text("utf-8")
+        for name in re.findall(r"(\w+)`", names):
+            assert re.search(rf"^ *(?:def|class) {name}\b", code, re.MULTILINE), f"{path}: {name}"
+
+
 def test_the_first_page_lists_every_command() -> None:
     text = (ROOT / "docs" / "index.md").read_text("utf-8")
     cells = [row.split("|")[1] for row in text.splitlines() if row.startswith("| `rft")]
