@@ -23,53 +23,56 @@ from rft_jax.workers.pool import Pool, cpu_cores
 
 # A problem's final answer, and (response, finish reason) of some of its samples.
 Question = tuple[str, list[tuple[str, str]]]
-# The dedup key of every correct sample; None for the others.
-Keys = list[str | None]
+# The verdict and the dedup key of each of those samples.
+Grades = list[tuple[str, str]]
 
 
-def make_worker() -> Callable[[Question], Keys]:
+def make_worker() -> Callable[[Question], Grades]:
     """Returns the function that grades some samples of a problem, in a worker process."""
     grader = SampleGrader(CollectSettings())
 
-    def work(question: Question) -> Keys:
+    def work(question: Question) -> Grades:
         reference, responses = question
         rows = [Row(0, i, "", text, finish, None) for i, (text, finish) in enumerate(responses)]
-        return [one.key if one.is_correct else None for one in grader.grade(rows, reference)]
+        return [(one.grade.verdict, one.key) for one in grader.grade(rows, reference)]
 
     return work
 
 
-class _Graded:
-    """The keys of the samples added so far, found by worker processes meanwhile."""
+class _Budget:
+    """Grades a problem's samples in worker processes while others are sampled.
 
-    def __init__(self, problems: Sequence[Problem], workers: int) -> None:
+    Args:
+      problems: all that are sampled, by any process.
+      first_round: samples that every problem gets before anything is decided.
+      workers: processes that grade; 0 for one per CPU core.
+    """
+
+    def __init__(self, problems: Sequence[Problem], first_round: int, workers: int) -> None:
         grader = SampleGrader(CollectSettings())
+        self.first_round = first_round
         self._references = [grader.reference(problem) for problem in problems]
-        self._keys: dict[int, Keys] = {}
+        self._grades: dict[int, Grades] = {}
         self._pool = Pool(make_worker, workers=workers or cpu_cores())
 
     def add(self, index: int, samples: Sequence[Sample]) -> None:
+        """Takes a problem's next samples, which workers grade."""
         responses = [(one.response, one.finish_reason) for one in samples]
         self._pool.submit(index, (self._references[index], responses))
 
-    def new(self, wait: bool) -> dict[int, Keys]:
-        """All keys of the problems of which some have come since the last call."""
-        answers = self._pool.answers(wait)
-        for index, keys in answers:
-            self._keys[index] = self._keys.get(index, []) + keys
-        return {index: self._keys[index] for index, _ in answers}
-
-    def all(self) -> dict[int, Keys]:
-        """The keys of all samples, once they have come."""
-        while self._pool.is_busy:
-            self.new(wait=True)
-        return self._keys
+    def _newly_graded(self, wait: bool) -> list[int]:
+        """The problems of which samples have been graded since the last call."""
+        replies = self._pool.answers(wait)
+        for index, grades in replies:
+            self._grades.setdefault(index, []).extend(grades)
+        return [index for index, _ in replies]
 
     def close(self) -> None:
+        """Ends the workers."""
         self._pool.close()
 
 
-class Uniform:
+class Uniform(_Budget):
     """Rounds of samples for each problem until enough of them are distinct correct paths.
 
     Args:
@@ -88,31 +91,22 @@ class Uniform:
         num_samples: int,
         workers: int = 0,
     ) -> None:
-        self.first_round = min(round_size, num_samples)
+        super().__init__(problems, min(round_size, num_samples), workers)
         self._enough, self._round_size, self._num_samples = enough, round_size, num_samples
-        self._graded = _Graded(problems, workers)
-
-    def add(self, index: int, samples: Sequence[Sample]) -> None:
-        """Takes a round of a problem's samples, which workers grade."""
-        self._graded.add(index, samples)
 
     def decide(self, wait: bool) -> dict[int, int]:
         """Samples in all, of the problems of which a round was graded since the last call."""
-        return {index: self._total(keys) for index, keys in self._graded.new(wait).items()}
+        return {index: self._total(self._grades[index]) for index in self._newly_graded(wait)}
 
-    def _total(self, keys: Keys) -> int:
-        number = needed(keys, self._enough)
-        if number is None:
-            return min(len(keys) + self._round_size, self._num_samples)
-        return number
-
-    def close(self) -> None:
-        """Ends the workers."""
-        self._graded.close()
+    def _total(self, grades: Grades) -> int:
+        further_round = min(len(grades) + self._round_size, self._num_samples)
+        return needed(grades, self._enough) or further_round
 
 
-class Proportional:
+class Proportional(_Budget):
     """The same first round for all problems, then samples in proportion to incorrect ones.
+
+    A sample whose grading took too long is undecided and does not count as incorrect.
 
     Args:
       problems: all that are sampled, by any process.
@@ -134,19 +128,17 @@ class Proportional:
         num_samples: int,
         workers: int = 0,
     ) -> None:
-        self.first_round = round_size
+        super().__init__(problems, round_size, workers)
         self._own, self._sum = own, sum_over_processes
-        self._num_problems = len(problems)
         self._more = int(average * len(problems)) - round_size * len(problems)
         self._most = num_samples - round_size
-        self._graded = _Graded(problems, workers)
         self._added: list[int] = []
         self._totals: list[int] = []
 
     def add(self, index: int, samples: Sequence[Sample]) -> None:
-        """Takes a problem's samples; workers grade those of its first round."""
+        """Takes a problem's next samples; workers grade those of its first round."""
         if not self._totals:
-            self._graded.add(index, samples[: self.first_round])
+            super().add(index, samples[: self.first_round])
         self._added.append(index)
 
     def decide(self, wait: bool) -> dict[int, int]:
@@ -162,27 +154,20 @@ class Proportional:
         return {index: self._totals[index] for index in added}
 
     def _share_out(self) -> list[int]:
-        incorrect = [0] * self._num_problems
-        for index, keys in self._graded.all().items():
-            incorrect[index] = keys.count(None)
+        while self._pool.is_busy:
+            self._newly_graded(wait=True)
+        incorrect = [0] * len(self._references)
+        for index, grades in self._grades.items():
+            incorrect[index] = sum(one not in ("correct", "timeout") for one, _ in grades)
         more = allot(self._sum(incorrect), self._more, self._most)
         return [self.first_round + samples for samples in more]
 
-    def close(self) -> None:
-        """Ends the workers."""
-        self._graded.close()
 
-
-def needed(keys: Sequence[str | None], enough: int) -> int | None:
-    """How many samples it takes to have `enough` distinct correct paths; None for too few.
-
-    Args:
-      keys: dedup keys of the samples in order, None for those that are not correct.
-      enough: distinct keys.
-    """
+def needed(grades: Grades, enough: int) -> int | None:
+    """How many samples it takes to have `enough` distinct correct paths; None for too few."""
     distinct = set()
-    for number, key in enumerate(keys, start=1):
-        if key is not None:
+    for number, (verdict, key) in enumerate(grades, start=1):
+        if verdict == "correct":
             distinct.add(key)
             if len(distinct) >= enough:
                 return number

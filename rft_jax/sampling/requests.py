@@ -81,11 +81,8 @@ class Counters:
     def metrics(self) -> dict[str, float]:
         """What is shown beside the progress."""
         seconds = max(self.seconds, 1e-9)
-        return {
-            "samples/s": self.samples / seconds,
-            "tokens/s": self.tokens / seconds,
-            "slots busy": self.utilisation,
-        }
+        rates = {"samples/s": self.samples / seconds, "tokens/s": self.tokens / seconds}
+        return rates | {"slots busy": self.utilisation}
 
     def to_json(self) -> dict[str, float]:
         """For `timing.json`."""

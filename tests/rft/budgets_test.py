@@ -22,7 +22,7 @@ def _sample(number: int, response: str) -> Sample:
     return Sample("p", number, "m", 0, response, None, "stop", None)
 
 
-def test_a_worker_gives_the_keys_of_correct_paths_and_none_for_others() -> None:
+def test_a_worker_gives_the_verdict_and_the_dedup_key_of_every_sample() -> None:
     responses = [
         ("<<1+2=3>>\n#### 3", "stop"),
         ("<<2+1=3>>\n#### 3", "stop"),
@@ -30,20 +30,31 @@ def test_a_worker_gives_the_keys_of_correct_paths_and_none_for_others() -> None:
         ("<<1+2=4>>\n#### 3", "stop"),
         ("<<1+2=3>>", "length"),
     ]
-    assert make_worker()(("3", responses)) == ["1+2=3", "2+1=3", None, None, None]
+    assert make_worker()(("3", responses)) == [
+        ("correct", "1+2=3"),
+        ("correct", "2+1=3"),
+        ("wrong_answer", "1+2=3"),
+        ("wrong_equation", "1+2=4"),
+        ("truncated", "1+2=3"),
+    ]
 
 
-@given(keys=st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=20), enough=st.integers(1, 4))
-def test_as_many_samples_are_needed_as_give_enough_distinct_paths(
-    keys: list[str | None], enough: int
+@given(
+    grades=st.lists(
+        st.tuples(st.sampled_from(["correct", "wrong_answer"]), st.sampled_from("abc")), max_size=20
+    ),
+    enough=st.integers(1, 4),
+)
+def test_as_many_samples_are_needed_as_give_enough_distinct_correct_paths(
+    grades: list[tuple[str, str]], enough: int
 ) -> None:
-    found = needed(keys, enough)
-    distinct = [len(set(keys[:n]) - {None}) for n in range(len(keys) + 1)]
-    if found is None:
-        assert distinct[-1] < enough
+    number = needed(grades, enough)
+    correct = [{key for verdict, key in grades[:n] if verdict == "correct"} for n in range(21)]
+    if number is None:
+        assert len(correct[-1]) < enough
     else:
-        assert distinct[found] == enough
-        assert distinct[found - 1] == enough - 1
+        assert len(correct[number]) == enough
+        assert len(correct[number - 1]) == enough - 1
 
 
 def _rounds(responses: list[str], **settings: int) -> tuple[list[int], int]:
@@ -96,6 +107,15 @@ def test_samples_beyond_the_first_round_are_in_proportion_to_incorrect_ones_of_a
         budget.add(2, [_sample(i, "#### 3") for i in range(4, 8)])
         assert budget.decide(wait=False) == {2: 8}
         assert len(sums) == 1
+
+
+def test_a_sample_that_could_not_be_graded_in_time_is_not_incorrect() -> None:
+    problems = [PROBLEM, replace(PROBLEM, id="q")]
+    arguments = (problems, [0, 1], lambda values: [*values])
+    with closing(Proportional(*arguments, 2, 3.0, 8, workers=1)) as budget:
+        budget._grades = {0: [("timeout", "a"), ("correct", "b")], 1: [("no_answer", "")] * 2}
+        budget._added = [0, 1]
+        assert budget.decide(wait=True) == {0: 2, 1: 4}
 
 
 def test_a_process_without_problems_takes_part_in_the_sum() -> None:
