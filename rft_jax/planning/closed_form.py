@@ -22,7 +22,7 @@ _COUNTERS = 8  # the step's and the optimizer's, int32
 
 
 @dataclass(frozen=True)
-class Cost:
+class StepCost:
     """The work of one chip in a step.
 
     Attributes:
@@ -110,7 +110,7 @@ def temporary_bytes(config: LlamaConfig, settings: TrainSettings, mesh: Mapping[
     return gradients + copy + gathered + activation_bytes(config, settings, mesh)
 
 
-def train_cost(config: LlamaConfig, settings: TrainSettings, mesh: Mapping[str, int]) -> Cost:
+def train_cost(config: LlamaConfig, settings: TrainSettings, mesh: Mapping[str, int]) -> StepCost:
     """One optimizer step on one chip.
 
     Moved are the state (read and written), the gradients, and in every part of the batch and every
@@ -138,7 +138,7 @@ def train_cost(config: LlamaConfig, settings: TrainSettings, mesh: Mapping[str, 
     if mesh["tensor"] > 1:
         block = 2 * passes * 2 * item * local * config.hidden_size
         sent += block * config.num_layers * (1 - 1 / mesh["tensor"])
-    return Cost(useful + again * tokens / chips, useful, moved, sent)
+    return StepCost(useful + again * tokens / chips, useful, moved, sent)
 
 
 def sampling_flops(config: LlamaConfig, prompt: float, response: float, k: int) -> float:

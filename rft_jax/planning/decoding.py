@@ -8,7 +8,7 @@ from rft_jax.devices.chips import USABLE, Chip, available_memory
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import num_params, token_flops
-from rft_jax.planning.closed_form import Cost
+from rft_jax.planning.closed_form import StepCost
 from rft_jax.planning.settings import PlanSettings
 from rft_jax.planning.topologies import Topology
 from rft_jax.sampling.geometry import (
@@ -39,7 +39,7 @@ class DecodePlan:
     hardware: Hardware
     geometry: Geometry
     memory: dict[str, int]
-    cost: Cost
+    cost: StepCost
 
     @property
     def num_chips(self) -> int:
@@ -122,7 +122,7 @@ def decode_cost(
     hardware: Hardware,
     prompt: float,
     context: float,
-) -> Cost:
+) -> StepCost:
     """One decode step on one chip.
 
     A group's prompt is read once for all of its slots. Under `tensor` two sums per layer cross the
@@ -139,7 +139,7 @@ def decode_cost(
     column = cache_column_bytes(config, sample, tensor)
     cache = column * (slots / geometry.group * prompt + slots * context)
     sums = 2 * config.num_layers * slots * config.hidden_size * item
-    return Cost(flops, flops, weights + cache, 2 * sums * (1 - 1 / tensor))
+    return StepCost(flops, flops, weights + cache, 2 * sums * (1 - 1 / tensor))
 
 
 def _looked_up(config: LlamaConfig) -> int:

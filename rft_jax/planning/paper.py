@@ -20,7 +20,7 @@ def train_flops(config: LlamaConfig, tokens: float) -> float:
 
 
 def sampling_flops(config: LlamaConfig, prompt: float, response: float) -> float:
-    """One sample, its prompt prefilled anew.
+    """FLOPs of one sample with its own prefill.
 
     2 N + 2 × layers × context × width for a token of the prompt; for a token of the response the
     projections to keys and values, 4 × layers × width², are taken off, since they are cached.

@@ -11,7 +11,7 @@ from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import num_params
 from rft_jax.planning.advice import advise
-from rft_jax.planning.closed_form import Cost, state_bytes, temporary_bytes, train_cost
+from rft_jax.planning.closed_form import StepCost, state_bytes, temporary_bytes, train_cost
 from rft_jax.planning.decoding import DecodePlan, plan_decoding
 from rft_jax.planning.hours import StageCost, stage_costs
 from rft_jax.planning.settings import PlanSettings
@@ -168,7 +168,7 @@ def _compiled_lines(compiled: Compiled | None) -> list[str]:
     ]
 
 
-def _cost_lines(cost: Cost, request: Request) -> list[str]:
+def _cost_lines(cost: StepCost, request: Request) -> list[str]:
     chip = request.topology.chip
     recomputed = 1 - cost.useful_flops / cost.flops
     share = f"{recomputed:.0%} recomputed" if recomputed else "no rematerialisation"

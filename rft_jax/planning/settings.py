@@ -9,22 +9,22 @@ from rft_jax.errors import UserError
 
 @dataclass(frozen=True)
 class PlanSettings:
-    """The data that is planned for, and how near to the bounds one hopes to come.
+    """Settings of `rft plan`: the data set, and the expected efficiencies.
 
     Attributes:
-      num_problems: training problems; GSM8K's number.
-      prompt_tokens: tokens of a prompt, on average; of a GSM8K question as LLaMA's tokenizer has it
-        (arXiv 2308.01825). A longer template adds its own.
-      response_tokens: tokens of a response, on average.
-      paths_per_problem: distinct paths that RFT trains on for a problem, the human one included;
-        5.25 is what the paper's 7B found in 100 samples.
+      num_problems: number of training problems; the default is GSM8K's.
+      prompt_tokens: mean tokens per prompt; the default is that of GSM8K questions with LLaMA's
+        tokenizer and no template (arXiv 2308.01825).
+      response_tokens: mean tokens per response.
+      paths_per_problem: distinct paths per problem in RFT, with the reference solution; the default
+        is that of the paper's 7B model with 100 samples.
       fill: share of the positions in packed rows that hold tokens.
-      train_efficiency: expected share of the chips' peak in training (MFU), for device hours.
-      sample_efficiency: expected share of the roofline in sampling, for device hours.
-      sample_tensor: chips that share one copy of the model in sampling; 0 for the fewest that hold
-        it and its cache with a third of their memory to spare.
-      compile: compile the train step and the decode step for the topology (TPU, needs libtpu); off,
-        only the formulas are worked out.
+      train_efficiency: expected MFU in training, for the device hours.
+      sample_efficiency: expected share of the roofline in sampling, for the device hours.
+      sample_tensor: chips per copy of the model in sampling; 0: the fewest with which the slice
+        decodes the most samples at a time.
+      compile: compile the train step and the decode step for a TPU topology, which needs libtpu; if
+        false, use formulas alone.
     """
 
     num_problems: int = 7473

@@ -1,4 +1,4 @@
-"""The sections that show samples: a few as they are, and a browser through many."""
+"""The sections with samples: a few examples, and a browser of many."""
 
 from __future__ import annotations
 
@@ -20,31 +20,36 @@ _LONGEST_QUESTION = 1500
 def read_all_examples(
     collected: Sequence[Collected], per_verdict: int, seed: int
 ) -> list[tuple[Collected, Example]]:
-    """Up to `per_verdict` samples of each verdict over all collect stages, drawn by seed.
+    """Up to `per_verdict` random samples of each verdict over all collect stages.
 
-    A sample that several stages of a run judged is taken from the first.
+    A sample that several stages of a run graded is shown for the first of them.
+
+    Args:
+      collected: the collect stages.
+      per_verdict: most samples of each verdict.
+      seed: seed of the choice.
     """
-    found: dict[tuple[str, str, str, int], tuple[int, int, LedgerRow]] = {}
-    for place, one in enumerate(collected):
+    candidates: dict[tuple[str, str, str, int], tuple[int, int, LedgerRow]] = {}
+    for index, one in enumerate(collected):
         for rows in draw_rows(one.stage.folder, per_verdict, seed).values():
             for row in rows:
                 key = (one.run.name, row.model, row.id, row.sample)
-                found.setdefault(key, (draw_order(row, seed), place, row))
+                candidates.setdefault(key, (draw_order(row, seed), index, row))
     chosen: list[dict[str, list[LedgerRow]]] = [defaultdict(list) for _ in collected]
-    taken: Counter[str] = Counter()
-    for _, place, row in sorted(found.values(), key=lambda item: -item[0]):
-        if taken[row.verdict] < per_verdict:
-            taken[row.verdict] += 1
-            chosen[place][row.verdict].append(row)
+    counts: Counter[str] = Counter()
+    for _, index, row in sorted(candidates.values(), key=lambda item: -item[0]):
+        if counts[row.verdict] < per_verdict:
+            counts[row.verdict] += 1
+            chosen[index][row.verdict].append(row)
     return [
         (one, example)
-        for one, drawn in zip(collected, chosen, strict=True)
-        for example in read_examples(one.run, one.stage, drawn)
+        for one, rows_by_verdict in zip(collected, chosen, strict=True)
+        for example in read_examples(one.run, one.stage, rows_by_verdict)
     ]
 
 
 def examples_section(examples: Sequence[tuple[Collected, Example]]) -> Section:
-    """Two kept samples, a right one that was not kept, and one of every other verdict."""
+    """Two kept samples, a correct one that was not kept, and one of every other verdict."""
     shown: list[Example] = []
     for state, limit in (("kept", _KEPT_SHOWN), ("spare", 1)):
         shown += [e for _, e in examples if e.state == state][:limit]
@@ -77,11 +82,11 @@ def example_html(example: Example) -> str:
 def browser_section(
     examples: Sequence[tuple[Collected, Example]], per_verdict: int, seed: int
 ) -> Section:
-    """The samples to look through, filtered by verdict, model and problem."""
+    """A browser of samples with filters by verdict, model and problem."""
     if not examples:
         return Section("samples", "Samples", "")
-    told = (
-        f"Up to {per_verdict:,} samples of each verdict, drawn with seed {seed}. "
+    caption = (
+        f"Up to {per_verdict:,} random samples of each verdict, chosen with seed {seed}. "
         "Correct equations are marked, and the line of an incorrect one."
     )
     filters = (
@@ -92,7 +97,7 @@ def browser_section(
         "</label></div>"
     )
     body = (
-        f'{paragraph(told, "soft")}<div class="card">{filters}'
+        f'{paragraph(caption, "soft")}<div class="card">{filters}'
         '<p class="soft" id="samples-count"></p><div id="samples-list"></div>'
         '<button id="samples-more" type="button">Show more</button></div>'
         f'<script type="application/json" id="samples-data">{_data(examples)}</script>'
@@ -102,7 +107,7 @@ def browser_section(
 
 
 def _data(examples: Sequence[tuple[Collected, Example]]) -> str:
-    """The samples as JSON that cannot end its script element: no `<` is left in it."""
+    """The samples as JSON without any `<`, so that it cannot end its script element."""
     verdicts = {e.row.verdict for _, e in examples}
     states = [state for state in ("kept", "spare") if any(e.state == state for _, e in examples)]
     content = {

@@ -66,10 +66,10 @@ def _verdict_card(collected: Sequence[Collected]) -> str:
     """A bar per model; samples that two stages share are shown once."""
     rows: dict[str, Mapping[str, int]] = {}
     for one in collected:
-        for model, figures in one.stats["models"].items():
-            if figures["verdicts"] not in rows.values():
+        for model, of_model in one.stats["models"].items():
+            if of_model["verdicts"] not in rows.values():
                 label = f"{model} ({one.run.name})" if model in rows else model
-                rows[label] = figures["verdicts"]
+                rows[label] = of_model["verdicts"]
     present = [v for v in reversed(VERDICTS) if any(counts.get(v) for counts in rows.values())]
     if not present:
         return ""
@@ -146,11 +146,11 @@ def _finders_card(collected: Sequence[Collected]) -> str:
         [
             Cell(one.run.arm_name(one.stage.arm)),
             Cell(model),
-            Cell(f"{figures['distinct']:,}"),
-            Cell(f"{figures['distinct_alone']:,}"),
+            Cell(f"{of_model['distinct']:,}"),
+            Cell(f"{of_model['distinct_alone']:,}"),
         ]
         for one in collected
-        for model, figures in one.stats["models"].items()
+        for model, of_model in one.stats["models"].items()
         if len(one.stats["models"]) > 1
     ]
     if not cells:

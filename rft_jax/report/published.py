@@ -27,7 +27,7 @@ def published(name: str, log_x: bool = False, fit: bool = False) -> list[Line]:
     """The lines of a published plot: `label` and `points` of `x` and `value`, a line per model.
 
     Args:
-      name: the plot's name, the value of an experiment's `Figure.paper`.
+      name: name in the `paper` of an experiment's plot.
       log_x: whether fits are linear in log2(x).
       fit: whether each line with three points gets a least-squares fit, as ours do.
     """

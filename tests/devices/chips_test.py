@@ -1,4 +1,4 @@
-"""Chips by JAX's device_kind, their published figures, and the memory that JAX allocates from."""
+"""Chips by JAX's device_kind, their published values, and the memory that JAX allocates from."""
 
 from __future__ import annotations
 

@@ -57,7 +57,9 @@ def test_one_answer_a_problem_gives_accuracy_with_wilsons_interval(tmp_path: Pat
     assert (metrics["no_answer"], metrics["truncated"]) == (0.25, 0.25)
 
 
-def test_one_sampled_answer_is_no_accuracy_also_where_its_file_is_named(tmp_path: Path) -> None:
+def test_one_sampled_answer_has_mean_1_and_not_accuracy_also_if_its_file_is_named(
+    tmp_path: Path,
+) -> None:
     problems = _problems(tmp_path, [1, 2])
     folder = _samples(tmp_path / "s", [[1], [1]], temperature=0.7)
     file = f"{folder}/samples-00000-of-00001.jsonl"

@@ -18,7 +18,7 @@ from rft_jax.models.config import LlamaConfig, Lora
 from rft_jax.models.llama import Llama, init_adapters, init_params
 from rft_jax.models.shapes import num_params, token_flops
 from rft_jax.planning.closed_form import (
-    Cost,
+    StepCost,
     activation_bytes,
     sampling_flops,
     state_bytes,
@@ -143,12 +143,12 @@ def test_a_steps_flops_a_layer_are_within_15_percent_of_the_compilers_count(
 
 def test_the_roofline_is_the_slowest_of_computing_moving_and_sending() -> None:
     chip = CHIPS["v5e"]
-    compute = Cost(flops=197e12, useful_flops=98.5e12, bytes_moved=1, bytes_sent=1)
+    compute = StepCost(flops=197e12, useful_flops=98.5e12, bytes_moved=1, bytes_sent=1)
     assert compute.seconds(chip) == 1 and compute.limit(chip) == "compute"
     assert compute.mfu_bound(chip) == 0.5
-    memory = Cost(flops=1, useful_flops=1, bytes_moved=2 * 819e9, bytes_sent=1)
+    memory = StepCost(flops=1, useful_flops=1, bytes_moved=2 * 819e9, bytes_sent=1)
     assert memory.seconds(chip) == 2 and memory.limit(chip) == "memory"
-    sending = Cost(flops=1, useful_flops=1, bytes_moved=1, bytes_sent=3 * 200e9)
+    sending = StepCost(flops=1, useful_flops=1, bytes_moved=1, bytes_sent=3 * 200e9)
     assert sending.seconds(chip) == 3 and sending.limit(chip) == "interconnect"
 
 

@@ -11,13 +11,12 @@ import pytest
 
 from rft_jax.cli import main
 from rft_jax.errors import UserError
-from rft_jax.planning.settings import PlanSettings
 
 FORMULAS = "--gin.plan.compile=False"
 SEVEN = ["plan", "--gin_file", "models/llama2_7b.gin", "--gin_file", "runs/gsm8k.gin"]
 
 
-def test_the_plan_of_a_run_is_printed_by_formula(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_by_formula_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     remat = "--gin.train.remat=save_attention"
     assert main([*SEVEN, "--topology", "v5e-16", FORMULAS, remat]) == 0
     text = capsys.readouterr().out
@@ -35,7 +34,7 @@ def test_a_step_that_does_not_fit_comes_with_what_to_change(
     assert "change: train.remat = 'save_attention'" in text
 
 
-def test_gpus_are_planned_for_without_a_compiler(capsys: pytest.CaptureFixture[str]) -> None:
+def test_gpu_plans_need_no_compiler(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SEVEN, "--topology", "h100:8"]) == 0
     text = capsys.readouterr().out
     assert "h100:8: 8 chips, each with 80.0 GiB of memory (75% of it for JAX, by XLA_" in text
@@ -79,7 +78,7 @@ def test_a_mistake_is_one_line(
     assert len(errors) == 1 and message in errors[0]
 
 
-def test_without_libtpu_it_says_how_to_get_it(
+def test_without_libtpu_the_error_says_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = importlib.util.find_spec
@@ -101,8 +100,3 @@ def test_the_formulas_need_neither_jax_nor_numpy() -> None:
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-
-
-def test_a_share_outside_its_range_is_refused() -> None:
-    with pytest.raises(UserError, match=r"plan.train_efficiency is 0"):
-        PlanSettings(train_efficiency=0.0)

@@ -34,7 +34,7 @@ def test_a_topology_or_product_is_a_grid_of_chips(text: str, name: str, chips: i
     assert (topology.name, topology.num_chips) == (name, chips)
 
 
-def test_gpus_are_nothing_to_compile_for_with_libtpu() -> None:
+def test_libtpu_compiles_for_tpus_and_not_for_gpus() -> None:
     assert parse_topology("v5e:2x2").is_tpu
     assert not parse_topology("h200:8").is_tpu
 
@@ -63,6 +63,6 @@ def test_gpus_are_nothing_to_compile_for_with_libtpu() -> None:
         ("v4:16x16x20", "at most 4,096 chips"),
     ],
 )
-def test_what_is_no_slice_is_refused_with_the_right_form(text: str, message: str) -> None:
+def test_an_unknown_slice_is_refused_with_the_known_ones(text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         parse_topology(text)

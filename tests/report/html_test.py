@@ -18,7 +18,7 @@ def test_text_is_escaped_everywhere():
     )
 
 
-def test_a_card_without_title_and_caption_has_neither_and_no_cards_are_no_charts():
+def test_a_card_has_title_and_caption_only_if_given():
     assert card("x") == '<figure class="card">x</figure>'
     assert charts([]) == ""
     assert charts(["a", "b"]) == '<div class="charts">ab</div>'

@@ -9,7 +9,7 @@ from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_json, write_rows
 from rft_jax.report.runs import read_run
 
-FIGURE = {"value": 0.5, "ci95": [0.4, 0.6], "n": 100}
+METRIC = {"value": 0.5, "ci95": [0.4, 0.6], "n": 100}
 
 
 def test_a_run_is_read_with_its_stages_and_results(make_run: Callable[..., Path]) -> None:
@@ -45,12 +45,12 @@ def test_a_single_stage_is_known_by_its_files(tmp_path: Path, file: str, command
 
 
 def test_an_evaluation_alone_has_a_row_of_results(tmp_path: Path) -> None:
-    metrics = {"n": 100, "k": 1, "accuracy": FIGURE, "maj@k": FIGURE, "pass@k": FIGURE}
+    metrics = {"n": 100, "k": 1, "accuracy": METRIC, "maj@k": METRIC, "pass@k": METRIC}
     write_json(tmp_path / "eval/metrics.json", metrics)
-    assert read_run(str(tmp_path / "eval")).rows == ({"model": "eval", "accuracy": FIGURE},)
-    write_json(tmp_path / "eval/metrics.json", {"k": 4, "mean@1": FIGURE, "maj@k": FIGURE})
+    assert read_run(str(tmp_path / "eval")).rows == ({"model": "eval", "accuracy": METRIC},)
+    write_json(tmp_path / "eval/metrics.json", {"k": 4, "mean@1": METRIC, "maj@k": METRIC})
     (row,) = read_run(str(tmp_path / "eval")).rows
-    assert row == {"model": "eval", "mean@1": FIGURE, "maj@k": FIGURE, "k": 4}
+    assert row == {"model": "eval", "mean@1": METRIC, "maj@k": METRIC, "k": 4}
 
 
 def test_what_cannot_be_reported_is_refused_by_name(tmp_path: Path) -> None:

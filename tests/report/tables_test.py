@@ -19,7 +19,7 @@ from rft_jax.report.tables import (
 LABELS = {"rho": "Pretrained (ρ)", "sft": "SFT", "rft": "RFT"}
 
 
-def _figure(value: float) -> dict[str, Any]:
+def _metric(value: float) -> dict[str, Any]:
     return {"value": value, "ci95": [value - 0.02, value + 0.03], "n": 100}
 
 
@@ -27,8 +27,8 @@ def _run(rows: list[dict[str, Any]], name: str = "a", **more: Any) -> Run:
     return Run(name, Path(name), (), tuple(rows), labels=LABELS, **more)
 
 
-def test_figures_are_percentages_with_their_interval() -> None:
-    assert percentage(_figure(0.5)) == Cell("50.0 %", "[48.0, 53.0]")
+def test_metrics_are_percentages_with_their_interval() -> None:
+    assert percentage(_metric(0.5)) == Cell("50.0 %", "[48.0, 53.0]")
     assert percentage(None) == Cell("–")
 
 
@@ -41,8 +41,8 @@ def test_p_values_have_three_places(value: float, text: str) -> None:
 
 def test_columns_that_no_row_fills_are_left_out() -> None:
     rows = [
-        {"model": "sft", "seed": 0, "train_rows": 1000, "accuracy": _figure(0.5), "maj@k": None},
-        {"model": "rft", "seed": 0, "train_rows": 3500, "accuracy": _figure(0.6), "maj@k": None},
+        {"model": "sft", "seed": 0, "train_rows": 1000, "accuracy": _metric(0.5), "maj@k": None},
+        {"model": "rft", "seed": 0, "train_rows": 3500, "accuracy": _metric(0.6), "maj@k": None},
     ]
     table = results_table([_run(rows)])
     assert table.header == ["Model", "Seed", "Accuracy", "Training rows"]
@@ -50,15 +50,15 @@ def test_columns_that_no_row_fills_are_left_out() -> None:
 
 
 def test_k_stands_in_the_heading_or_in_a_column_where_it_differs() -> None:
-    rows = [{"model": "sft", "maj@k": _figure(0.5), "k": 8}]
+    rows = [{"model": "sft", "maj@k": _metric(0.5), "k": 8}]
     assert results_table([_run(rows)]).header == ["Model", "maj@8"]
-    rows.append({"model": "rft", "maj@k": _figure(0.5), "k": 16})
+    rows.append({"model": "rft", "maj@k": _metric(0.5), "k": 16})
     assert results_table([_run(rows)]).header == ["Model", "k", "maj@k"]
 
 
 def test_the_seeds_of_a_model_stand_together() -> None:
     rows = [
-        {"model": model, "seed": seed, "accuracy": _figure(0.5)}
+        {"model": model, "seed": seed, "accuracy": _metric(0.5)}
         for seed in (0, 1)
         for model in ("sft", "rft")
     ]
@@ -69,7 +69,7 @@ def test_the_seeds_of_a_model_stand_together() -> None:
 
 
 def test_several_runs_are_named() -> None:
-    rows = [{"model": "sft", "accuracy": _figure(0.5)}]
+    rows = [{"model": "sft", "accuracy": _metric(0.5)}]
     table = results_table([_run(rows, "one"), _run(rows, "two")])
     assert table.header == ["Model", "Run", "Accuracy"]
     assert [row[1].text for row in table.rows] == ["one", "two"]
@@ -77,11 +77,11 @@ def test_several_runs_are_named() -> None:
 
 def test_seeds_become_columns_beside_their_mean() -> None:
     rows = [
-        {"model": "rft", "seed": seed, "train_rows": rows, "accuracy": _figure(share)}
+        {"model": "rft", "seed": seed, "train_rows": rows, "accuracy": _metric(share)}
         for seed, rows, share in ((0, 3000, 0.5), (1, 2001, 0.6))
     ]
-    rows.append({"model": "rho", "seed": 0, "train_rows": 0, "accuracy": _figure(0.2)})
-    table = seeds_table(_run(rows), {"rft": _figure(0.55)})
+    rows.append({"model": "rho", "seed": 0, "train_rows": 0, "accuracy": _metric(0.2)})
+    table = seeds_table(_run(rows), {"rft": _metric(0.55)})
     assert table.header == ["Model", "Accuracy, mean", "Seed 0", "Seed 1", "Training rows"]
     assert [cell.text for cell in table.rows[0]] == ["RFT", "55.0 %", "50.0 %", "60.0 %", "2,500"]
     assert [cell.text for cell in table.rows[1]][1:] == ["–", "20.0 %", "–", "0"]
