@@ -38,13 +38,13 @@ BANNED = {
     r"as many steps|same number of steps": "step-matched",
     r"caught (?:on|at)": "intermediate checkpoints",
     r"chips that one": "hardware you don't have",
-    r"(?:one|each|every|its|'s|the|this) room(?! for| left)|rooms": "package",
+    r"(?:one|each|every|its|the|this|\w+'s) room(?! for| left)|rooms": "package",
     r"and company|its company|in company|whatever company": "batch composition",
     r"dead groups?": "zero-variance group",
     r"bombs?": "resource-exhaustion program",
     r"who is who|no talk": "rank, communication",
     r"samples? (?:that (?:are|were) )?drawn|dr(?:aw|aws|ew|awing) samples": "sampled, sample",
-    r"(?:parts? of a|in) batch in parts|parts that a batch": "microbatches",
+    r"batch in parts|parts? of a batch|parts that a batch": "microbatches",
     r"figures?": "metric, plot",
 }
 # Only in pages: code may use the contract's names.
