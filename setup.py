@@ -84,6 +84,7 @@ setup(
         "safetensors>=0.6,<0.9",
         "sympy>=1.13",
         "math-verify>=0.9,<0.10",
+        "latex2sympy2_extended>=1.11,<1.12",  # Math-Verify's parser
         "rapidfuzz>=3.10,<4",
         "orjson>=3.10,<4",
         "tensorboardX>=2.6,<3",

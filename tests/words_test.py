@@ -73,9 +73,7 @@ PENDING = {
     "rft",
     "tokenizers",
     "training",
-    "verify",
     "wordproblems",
-    "workers",
 }
 
 _TOP = ("docs", "configs", "launch", "notebooks", "benchmarks", "tools")

@@ -10,14 +10,16 @@ from rft_jax.data.sources import load_problems
 from rft_jax.records import Problem
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.tally import Tally
+from rft_jax.verify.running_text import drop_annotations
 
-_ANNOTATION = re.compile(r"<<[^>]*>?>?")
-_WORD = re.compile(r"[^\W_]+(?:[.,][0-9]+)*")
+# Scripts without spaces between words: Thai to Khmer, Japanese, Chinese. A character is a word.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+(?:[.,][0-9]+)*")
 
 
 def words(text: str) -> list[str]:
     """The words and numbers of a text, in lower case; annotations repeat them and are left out."""
-    return _WORD.findall(_ANNOTATION.sub("", text).lower())
+    return _WORD.findall(drop_annotations(text).lower())
 
 
 def ngrams(text: str, n: int) -> Iterator[str]:
@@ -63,6 +65,7 @@ class Decontaminator:
 
     def __init__(self, test: Sequence[Problem], lengths: Sequence[int], remove: int) -> None:
         self._lengths, self._remove = tuple(lengths), remove
+        self._questions = {" ".join(words(problem.question)): problem.id for problem in test}
         self._known: dict[int, dict[str, str]] = {}
         for n in {*lengths, remove} - {0}:
             known = self._known[n] = {}
@@ -75,6 +78,12 @@ class Decontaminator:
         known = self._known[n]
         return next(((ngram, known[ngram]) for ngram in ngrams(text, n) if ngram in known), None)
 
+    def find_question(self, question: str, n: int) -> tuple[str, str] | None:
+        """As `find`; a test question of fewer words counts where the whole question is the same."""
+        text = " ".join(words(question))
+        copied = self._questions.get(text) if text else None
+        return self.find(question, n) or (None if copied is None else (text, copied))
+
     def exclude(self, problem: Problem, sampled: Sequence[str]) -> Exclusion:
         """What of a problem is to be left out.
 
@@ -84,7 +93,7 @@ class Decontaminator:
         if not self._remove:
             return NOTHING
         return Exclusion(
-            question=self.find(problem.question, self._remove) is not None,
+            question=self.find_question(problem.question, self._remove) is not None,
             human=self.find(problem.answer, self._remove) is not None,
             texts=tuple(
                 text for text in dict.fromkeys(sampled) if self.find(text, self._remove) is not None
@@ -98,7 +107,8 @@ class Decontaminator:
         rows = []
         for kind, text in texts:
             for n in self._lengths:
-                if found := self.find(text, n):
+                find = self.find_question if kind == "question" else self.find
+                if found := find(text, n):
                     shared, test = found
                     tally.overlaps[kind, n] += 1
                     rows.append(

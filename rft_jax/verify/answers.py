@@ -1,74 +1,73 @@
-r"""Final answers: where a response says them, and when two of them are equal.
+r"""Where a response, or a reference solution, says its final answer.
 
-Ways to read an answer (`extract_answer`):
+Ways to read an answer (`answer_reader`):
 
 - `first`: the first `#### n`, as the paper's code reads it (digits, dots, commas; text after a NUL
-  does not count; commas are taken out; what is no float is no answer).
-- `last`: the last such mark.
-- `boxed`: the last `\boxed{…}`.
-- `the_answer_is`: what follows the last "the answer is", up to the end of the sentence.
+  does not count; commas are taken out; what is not a float is not an answer).
+- `last`: the line after the last `####`.
+- `boxed`: the last `\boxed{…}`, or several that only commas, "and" or "or" stand between.
+- `the_answer_is`: what follows the last "the answer is", up to the end of the clause.
 - `strict`, `flexible`: the two filters of lm-evaluation-harness for GSM8K (first `#### n`; last
   number anywhere).
+
+`first` and `strict` read a number only where the reference is one. To any other reference (`1/2`,
+`3:2`, `B`, a formula) they read the line after the first `####`, as references are read.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Hashable
-from fractions import Fraction
+from collections.abc import Callable
 
 from rft_jax.errors import UserError
-from rft_jax.verify.numbers import parse_number
 
-_MARK = re.compile(r"#### (-?[0-9.,]+)")
-_ANY_NUMBER = re.compile(r"-?[$0-9.,]{2,}|-?[0-9]+")
-_PHRASE = re.compile(r"the\s+(?:final\s+|correct\s+)?answer\s+is:?", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"\n|[.!?](?:\s|$)")
-# A number and its unit in words: `$1,200 per month`.
-_QUANTITY = re.compile(r"([-+−]?[$€£¥₹]?[0-9][0-9,]*(?:\.[0-9]+)?%?)(?: +[A-Za-z]{2,})+")
-_BOXED = re.compile(r"\\(?:boxed|fbox)\s*")
-_MATH_MARKS = (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$"))
-_SPACING = re.compile(r"\\(?:left|right|displaystyle)(?![A-Za-z])|(?<!\\)\\[!,;: ]|[\s~]")
-_TEXT_MACRO = re.compile(r"\\(?:text|textbf|mathrm|mbox)\{([^{}]*)\}")
-# A number that goes on as a formula: `1/2`, `3\sqrt{2}`, `2^5`.
-_FORMULA = re.compile(r"-?[0-9.,]+ ?[/\\^*(+]")
+_NUMBER_MARK = re.compile(r"#### (-?[0-9.,]+)")
+_NUMBER = re.compile(r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.[0-9]*)?")
+_LINE_MARK = re.compile(r"####[ \t]*([^\s#][^\n\0]*)")
+_ANY_NUMBER = re.compile(r"-?[$0-9.,]+")
+_PHRASE = re.compile(
+    r"the\s+(?:final\s+|correct\s+)?answer\s+is"
+    r"(?:\s+(?:therefore|thus|then|hence|simply|just|equal\s+to)(?![A-Za-z]))*[\s:*=]*",
+    re.IGNORECASE,
+)
+_DISPLAY = re.compile(r"\\\[(.*?)\\\]|\$\$(.*?)\$\$", re.DOTALL)
+_CLAUSE_END = re.compile(
+    r"\n|[.!?](?=\s|$)|,\s+(?:as|so)(?![A-Za-z])"
+    r"|,?\s+(?:because|since|which|where|when|after|if|but)(?![A-Za-z])"
+)
+# Without a brace one letter or another sign counts, but not the word after `\boxed` in prose.
+_BOX = re.compile(
+    r"\\(?:boxed|fbox|framebox)\s*(?:(\{)|([^\s{}$A-Za-z][^\s$]*|[A-Za-z](?![A-Za-z])))"
+)
+_BETWEEN_BOXES = re.compile(r"[\s$]*(?:[,;]|,?\s*(?:and|or)(?![A-Za-z]))[\s$]*")
+_MOST_BOXES = 10
 # A reference without any mark is an answer by itself when it is no longer than this.
 _MAX_BARE_REFERENCE = 200
 
+Reader = Callable[[str], str | None]
 
-def extract_answer(text: str, mode: str = "first") -> str | None:
-    """The final answer that a response gives, or None.
+
+def answer_reader(mode: str, reference: str = "0") -> Reader:
+    """The function that reads the final answer of a response, or None.
 
     Args:
       mode: one of `READERS`, see the module's docstring.
-    """
-    return answer_reader(mode)(text)
-
-
-def answer_reader(mode: str) -> Callable[[str], str | None]:
-    """The function behind `extract_answer` for one mode.
+      reference: the answer that responses will be compared with.
 
     Raises:
       UserError: there is no such mode.
     """
     if mode not in READERS:
         raise UserError(f"answers = {mode!r}; there are {', '.join(READERS)}")
+    if mode in _READ_NUMBERS and _as_number(reference) is None:
+        return _read_first_line
     return READERS[mode]
 
 
-def _read_first(text: str) -> str | None:
-    match = _MARK.search(text.partition("\0")[0] if "\0" in text else text)
+def _read_first_number(text: str) -> str | None:
+    match = _NUMBER_MARK.search(text.partition("\0")[0] if "\0" in text else text)
     return None if match is None else _as_float_text(match[1])
-
-
-def _read_last(text: str) -> str | None:
-    start = text.rfind("#### ")
-    while start >= 0:
-        if match := _MARK.match(text, start):
-            return _as_float_text(match[1])
-        start = text.rfind("#### ", 0, start)
-    return None
 
 
 def _as_float_text(digits: str) -> str | None:
@@ -82,117 +81,103 @@ def _as_float_text(digits: str) -> str | None:
     return digits
 
 
-def _read_boxed(text: str) -> str | None:
-    matches = list(_BOXED.finditer(text))
-    for match in reversed(matches[-10:]):
-        if text[match.end() : match.end() + 1] == "{":
-            content = _balanced(text, match.end())
-        else:
-            content = re.split(r"[\s$]", text[match.end() : match.end() + 100], maxsplit=1)[0]
-        if content:
-            return content.strip() or None
-    return None
+def _as_number(text: str) -> str | None:
+    """A text that is a number to `first`, from beginning to end, as `first` reads it."""
+    return _as_float_text(text) if _NUMBER.fullmatch(text) else None
 
 
-def _balanced(text: str, start: int) -> str | None:
-    """What stands between the brace at `start` and its partner; None when that is missing."""
-    depth = 0
-    for brace in re.finditer(r"\\.|[{}]", text[start:], re.DOTALL):
-        depth += {"{": 1, "}": -1}.get(brace[0], 0)
-        if depth == 0:
-            return text[start + 1 : start + brace.start()]
-    return None
+def _read_first_line(text: str) -> str | None:
+    match = _LINE_MARK.search(text)
+    return None if match is None else match[1].strip()
 
 
-def _read_phrase(text: str) -> str | None:
-    last = _last_match(_PHRASE, text)
-    if last is None:
-        return None
-    end = _SENTENCE_END.search(text, last.end())
-    answer = text[last.end() : end.start() if end else len(text)].strip(" \t*:")
-    quantity = _QUANTITY.fullmatch(answer)
-    return (quantity[1] if quantity else answer) or None
+def _read_last_line(text: str) -> str | None:
+    match = _last_match(_LINE_MARK, text)
+    return None if match is None else match[1].strip()
 
 
 def _last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     return next(iter(deque(pattern.finditer(text), maxlen=1)), None)
 
 
+def _read_boxed(text: str) -> str | None:
+    contents: list[str] = []
+    start = None
+    for match in reversed(list(deque(_BOX.finditer(text), maxlen=_MOST_BOXES))):
+        content, end = _boxed_content(text, match)
+        if not content:
+            continue
+        if start is not None and not _BETWEEN_BOXES.fullmatch(text, end, max(start, end)):
+            break
+        start = match.start()
+        if content not in contents:
+            contents.insert(0, content)
+    return ", ".join(contents) or None
+
+
+def _boxed_content(text: str, match: re.Match[str]) -> tuple[str, int]:
+    """What a box holds, "" where its brace is never closed, and where it ends."""
+    if match[2]:
+        return match[2], match.end()
+    depth = 1
+    for brace in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, match.end()):
+        depth += {"{": 1, "}": -1}.get(brace[0], 0)
+        if depth == 0:
+            return text[match.end() : brace.start()].strip(), brace.end()
+    return "", len(text)
+
+
+def _read_phrase(text: str) -> str | None:
+    last = _last_match(_PHRASE, text)
+    if last is None:
+        return None
+    rest = text[last.end() :]
+    if display := _DISPLAY.match(rest):
+        rest = (display[1] or display[2]).strip()
+    answer = _CLAUSE_END.split(rest, maxsplit=1)[0].strip(" \t*")
+    return _read_boxed(rest) if "\\boxed" in answer else answer or None
+
+
 def _read_strict(text: str) -> str | None:
-    match = _MARK.search(text)
+    match = _NUMBER_MARK.search(text)
     return None if match is None else _drop_ignored(match[1])
 
 
 def _read_flexible(text: str) -> str | None:
-    last = _last_match(_ANY_NUMBER, text)
-    return None if last is None else _drop_ignored(last[0])
+    last = ""
+    for match in _ANY_NUMBER.finditer(text):
+        last = match[0] if any(map(str.isdigit, match[0])) else last
+    return _drop_ignored(last)
 
 
 def _drop_ignored(text: str) -> str | None:
-    """What lm-evaluation-harness compares: without commas, dollar signs and a dot at the end."""
-    return text.replace(",", "").replace("$", "").removesuffix(".") or None
+    """What lm-evaluation-harness compares: without commas, dollar signs and dots at the end."""
+    return text.replace(",", "").replace("$", "").rstrip(".") or None
 
 
-READERS: dict[str, Callable[[str], str | None]] = {
-    "first": _read_first,
-    "last": _read_last,
+READERS: dict[str, Reader] = {
+    "first": _read_first_number,
+    "last": _read_last_line,
     "boxed": _read_boxed,
     "the_answer_is": _read_phrase,
     "strict": _read_strict,
     "flexible": _read_flexible,
 }
-_UNMARKED = ("the_answer_is", "flexible")
+_READ_NUMBERS = ("first", "strict")
+_READ_MARKS = ("first", "last", "strict", "flexible")
 
 
 def reference_answer(answer: str, mode: str = "first") -> str | None:
-    r"""The final answer of a problem's worked solution, or None when it says none.
+    r"""The final answer of a reference solution, or None when it says none.
 
-    It is read as responses are, but for words that may stand anywhere in a solution: before them
-    goes a `#### n`. Where that finds nothing, or only the first part of a formula (`#### 1/2`), it
-    is what follows `####`, else the last `\boxed{…}`, else the whole text when that is one short
-    line.
+    It is what the mode reads, where that is not `#### n` or a number anywhere, else the line after
+    the last `####`, else the last `\boxed{…}`, else the whole text when that is one short line. A
+    line after `####` comes before "the answer is".
     """
-    marked = answer.rpartition("#### ")[2].split("\n")[0].strip() if "#### " in answer else ""
-    read = extract_answer(answer, "first" if marked and mode in _UNMARKED else mode)
-    if read is not None and not _FORMULA.match(marked):
-        return read
+    own = [] if mode in _READ_MARKS else [READERS[mode]]
+    in_order = [_read_last_line, *own] if mode == "the_answer_is" else [*own, _read_last_line]
+    marked = next(filter(None, (read(answer) for read in (*in_order, _read_boxed))), None)
     bare = answer.strip()
-    is_short = "\n" not in bare and len(bare) <= _MAX_BARE_REFERENCE
-    return marked or _read_boxed(answer) or (bare if is_short else None) or None
-
-
-def answer_value(text: str) -> Hashable:
-    """What equal answers share: the exact rational of a number, else the text, normalised.
-
-    Use it to count votes: "18", "18.0" and "$18" are one vote.
-    """
-    number = parse_number(text)
-    if number is not None:
-        return number
-    plain = normalise_answer(text)
-    number = parse_number(plain)
-    return plain if number is None else number
-
-
-def is_number(text: str) -> bool:
-    """Whether `answer_value` is a number."""
-    return isinstance(answer_value(text), Fraction)
-
-
-def answers_equal(a: str | None, b: str | None) -> bool:
-    """Whether two answers have the same value; a missing answer equals nothing.
-
-    Formulas are compared as normalised text; `verify.symbolic` compares what they mean.
-    """
-    return a is not None and b is not None and answer_value(a) == answer_value(b)
-
-
-def normalise_answer(text: str) -> str:
-    r"""Takes away what changes no meaning: math marks, spacing, `\text{…}`, a final dot."""
-    text = text.strip().removesuffix(".").rstrip()
-    for left, right in _MATH_MARKS:
-        if len(text) > len(left + right) and text.startswith(left) and text.endswith(right):
-            text = text[len(left) : -len(right)].strip()
-    text = _TEXT_MACRO.sub(r"\1", text)
-    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("−", "-")
-    return _SPACING.sub("", text).removesuffix(".")
+    if marked is None and "\n" not in bare and len(bare) <= _MAX_BARE_REFERENCE:
+        marked = bare or None
+    return marked and (_as_number(marked) or marked)

@@ -23,9 +23,9 @@ def canonical_text(postfix: Postfix) -> str:
         elif value == "u+":
             continue
         elif value == "u-":
-            stack[-1] = ("sum", [_negated(term) for term in _parts(stack[-1], "sum", "+")])
+            stack[-1] = ("sum", [_negated(term) for term in _operands(stack[-1], "sum", "+")])
         elif value == "percent":
-            stack[-1] = ("product", [*_parts(stack[-1], "product", "*"), "/100"])
+            stack[-1] = ("product", [*_operands(stack[-1], "product", "*"), "/100"])
         else:
             right = stack.pop()
             stack[-1] = _join(value, stack[-1], right)
@@ -37,28 +37,28 @@ def spell_number(text: str) -> str:
     text = text.replace(",", "")
     if "e" in text or "E" in text:
         return str(exact_number(text))
-    whole, _, part = text.partition(".")
-    part = part.rstrip("0")
+    whole, _, decimals = text.partition(".")
+    decimals = decimals.rstrip("0")
     whole = whole.lstrip("0") or "0"
-    return f"{whole}.{part}" if part else whole
+    return f"{whole}.{decimals}" if decimals else whole
 
 
 def _join(name: str, left: _Node, right: _Node) -> _Node:
     if name in ("+", "-"):
-        terms = _parts(right, "sum", "+")
-        return "sum", _parts(left, "sum", "+") + (
+        terms = _operands(right, "sum", "+")
+        return "sum", _operands(left, "sum", "+") + (
             terms if name == "+" else [_negated(term) for term in terms]
         )
     if name in ("*", "/"):
-        factors = _parts(right, "product", "*")
-        return "product", _parts(left, "product", "*") + (
+        factors = _operands(right, "product", "*")
+        return "product", _operands(left, "product", "*") + (
             factors if name == "*" else [_inverted(factor) for factor in factors]
         )
     return "atom", [f"({_written(left)}){name}({_written(right)})"]
 
 
-def _parts(node: _Node, kind: str, sign: str) -> list[str]:
-    """The signed terms of a sum, or the factors of a product; anything else is one of them."""
+def _operands(node: _Node, kind: str, sign: str) -> list[str]:
+    """The signed terms of a sum, or the factors of a product; anything else is one by itself."""
     return node[1] if node[0] == kind else [sign + _bracketed(node)]
 
 

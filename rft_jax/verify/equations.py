@@ -46,7 +46,7 @@ def check_paper(equation: str) -> Finding:
 
     Text before the first `=` is an expression of Python's, text up to the second `=` must be a
     float; correct when they differ by less than 1e-3. Never correct: division by zero, nan, inf,
-    what goes beyond the limits of `expressions`.
+    what exceeds the limits of `expressions`.
     """
     parts = equation.split("=", 2)
     if len(parts) < 2 or len(parts[1]) > MAX_CHARS:

@@ -13,18 +13,19 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import TypeAlias
 
+from rft_jax.verify.notation import OPERATOR_SIGNS
 from rft_jax.verify.numbers import parse_decimal
 
 MAX_CHARS = 10_000  # of one expression
 MAX_DEPTH = 200  # nested parentheses: what CPython's own tokenizer allows
-MAX_BITS = 20_000  # of any whole number on the way
+MAX_BITS = 20_000  # of any intermediate integer
 
 Token: TypeAlias = tuple[str, str]  # kind (int, float, radix, number, operator) and text
 Postfix: TypeAlias = list[Token]
 
 
 class MalformedError(ValueError):
-    """The text is no arithmetic expression, or goes beyond the limits above."""
+    """The text is not an arithmetic expression, or exceeds the limits above."""
 
 
 _DIGITS = r"[0-9](?:_?[0-9])*"
@@ -48,8 +49,6 @@ _EXACT_TOKEN = re.compile(
     re.VERBOSE,
 )
 _WORD = re.compile(r"[^\W\s]|[^\x00-\x7f]")
-# Signs that people write for operators.
-_SPELLINGS = str.maketrans({"×": "*", "✕": "*", "·": "*", "∙": "*", "÷": "/", "−": "-", "–": "-"})
 _BLANK_LINES = re.compile(r"\A(?:[ \t\f]*\n)+")
 _INDENTED_END = re.compile(r"\n[ \t\f]*[ \t]\Z")
 _RADIX = {"x": 16, "o": 8, "b": 2}
@@ -59,7 +58,7 @@ def python_postfix(text: str) -> Postfix:
     """Reads an expression of Python: number literals, + - * / // % ** and parentheses.
 
     Raises:
-      MalformedError: Python would not read it so, or it goes beyond the limits.
+      MalformedError: Python would not read it so, or it exceeds the limits.
     """
     return _to_postfix(_python_tokens(text), percent=False)
 
@@ -68,7 +67,7 @@ def exact_postfix(text: str) -> Postfix:
     """Reads an expression as people write it: also thousands commas, `$5`, `50%`, × and ÷.
 
     Raises:
-      MalformedError: it is no such expression, or goes beyond the limits.
+      MalformedError: it is not such an expression, or exceeds the limits.
     """
     return _to_postfix(_exact_tokens(text), percent=True)
 
@@ -121,7 +120,7 @@ def _python_number(kind: str, text: str) -> int | float:
 
 def _exact_tokens(text: str) -> Iterator[Token]:
     _check_length(text)
-    text = text.translate(_SPELLINGS)
+    text = text.translate(OPERATOR_SIGNS)
     position = 0
     while position < len(text):
         match = _EXACT_TOKEN.match(text, position)
@@ -205,8 +204,8 @@ def python_value(postfix: Postfix) -> float:
     """The value as Python computes it, as a float.
 
     Raises:
-      MalformedError: a whole number on the way goes beyond MAX_BITS.
-      ArithmeticError: division by zero, or a result that is no real float.
+      MalformedError: an intermediate integer exceeds MAX_BITS.
+      ArithmeticError: division by zero, or a result that is not a real float.
     """
     stack: list[int | float | complex] = []
     for kind, value in postfix:
@@ -291,7 +290,7 @@ def exact_number(text: str) -> Fraction:
 def _apply_exact(name: str, left: Fraction, right: Fraction) -> Fraction:
     if name == "**":
         if right.denominator != 1:
-            raise MalformedError("a power whose exponent is no whole number")
+            raise MalformedError("a power whose exponent is not an integer")
         _check_power_size(name, left.numerator, right.numerator)
         _check_power_size(name, left.denominator, right.numerator)
     return Fraction(PYTHON_OPERATORS[name](left, right))

@@ -7,23 +7,16 @@ and nothing else, so a response has the same grade in all of them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable
-from fractions import Fraction
 from typing import NamedTuple, Protocol
 
 from rft_jax.errors import UserError
 from rft_jax.records import MAX_DETAIL_CHARS, Problem, Reason
-from rft_jax.verify.answers import (
-    answer_reader,
-    answer_value,
-    reference_answer,
-)
+from rft_jax.verify.answers import answer_reader, reference_answer
+from rft_jax.verify.comparison import AnswerComparer
 from rft_jax.verify.equations import EquationChecker, Finding, explain
 from rft_jax.verify.running_text import equation_source
-from rft_jax.verify.symbolic import SymbolicComparer
 
-_FLOAT = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 # How far apart the paper's evaluation script lets two floats be.
 PAPER_TOLERANCE = 1e-4
 
@@ -59,33 +52,6 @@ class Comparer(Protocol):
 
     def close(self) -> None:
         """Ends what runs for it."""
-
-
-class AnswerComparer:
-    """Numbers by value, everything else by meaning.
-
-    Args:
-      timeout: CPU seconds of one symbolic comparison.
-      floats: compare numbers as floats, as the paper's script does.
-    """
-
-    def __init__(self, timeout: float = 5.0, floats: bool = False) -> None:
-        self._symbolic = SymbolicComparer(timeout)
-        self._floats = floats
-        self.close = self._symbolic.close
-
-    def equal(self, reference: str, answer: str) -> bool:
-        if self._floats and _FLOAT.fullmatch(reference) and _FLOAT.fullmatch(answer):
-            return float(reference) == float(answer)
-        a, b = answer_value(answer), answer_value(reference)
-        if a == b:
-            return True
-        if isinstance(a, Fraction) and isinstance(b, Fraction):
-            return self._floats and float(a) == float(b)
-        return self._symbolic.equal(reference, answer)
-
-    def value(self, answer: str) -> Hashable:
-        return answer_value(answer)
 
 
 class PaperComparer:
@@ -131,10 +97,9 @@ class Grader:
         self._comparer = PaperComparer(exact) if paper_tolerance else exact
         self.value, self.close = exact.value, exact.close
         self._answers = answers
-        self._read = answer_reader(answers)
         self._checker = EquationChecker(equations) if equations else None
         self.equations: Callable[[str], list[str]] = equation_source(source)
-        self._reference = ""
+        self._reference: str | None = None
         self._compared: dict[str, tuple[str, Reason | None]] = {}
 
     def reference(self, problem: Problem) -> str:
@@ -157,13 +122,14 @@ class Grader:
           finish_reason: `stop`, or `length` where the text was cut off.
           reference: the problem's final answer.
         """
+        if reference != self._reference:
+            self._reference, self._compared = reference, {}
+            self._read = answer_reader(self._answers, reference)
         equations = self.equations(response) if self._checker else []
         answer = self._read(response)
         if answer is None:
             verdict = "truncated" if finish_reason == "length" else "no_answer"
             return Grade(None, equations, verdict, None)
-        if reference != self._reference:
-            self._reference, self._compared = reference, {}
         verdict, reason = self._compared.get(answer) or self._compare(answer, reference)
         if verdict == "correct" and self._checker:
             fault = self._checker.first_fault(equations)

@@ -4,42 +4,50 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from math import floor
 
-# Longer texts and larger exponents are no plain numbers: 10**4000 is 13,288 bits, cheap to handle.
+from rft_jax.verify.notation import CURRENCY, MINUS_SIGNS
+
+# Longer texts and larger exponents are not plain numbers: 10**4000 is 13,288 bits, cheap to handle.
 MAX_DIGITS = 4000
 MAX_EXPONENT = 4000
+# A decimal of at least so many significant digits may stand for the exact value that it rounds.
+ROUNDED_DIGITS = 6
 
-# The minus signs of Unicode, full-width and small forms included.
-_MINUS = str.maketrans(dict.fromkeys("−–—‒﹣－⁻", "-"))
-_CURRENCY = "$€£¥₹"
 # A sign and a currency mark, in either order.
-_FRONT = re.compile(rf"(?:[+-]\s*[{_CURRENCY}]?|[{_CURRENCY}]\s*[+-]?)?\s*")
-_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
+_FRONT = re.compile(rf"(?:[+-]\s*[{CURRENCY}]?|[{CURRENCY}]\s*[+-]?)?\s*")
+_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,3}(?: [0-9]{3})+|[0-9]+)"
 _DECIMAL = re.compile(
-    rf"(?P<whole>{_DIGITS})?(?:\.(?P<part>[0-9]*))?(?:[eE](?P<power>[+-]?[0-9]{{1,5}}))?"
+    rf"(?P<whole>{_DIGITS})?(?P<point>\.(?P<decimals>[0-9]*))?(?:[eE](?P<power>[+-]?[0-9]{{1,5}}))?"
 )
-_FRACTION = re.compile(r"([0-9]+) ?/ ?([0-9]+)")
-_MIXED = re.compile(r"([0-9]+) +([0-9]+) ?/ ?([0-9]+)")
-_LATEX_FRACTION = re.compile(r"\\[dtc]?frac ?\{ ?(-?[0-9]+) ?\} ?\{ ?(-?[0-9]+) ?\}")
+_REPEATING = re.compile(r"([0-9]*)\.([0-9]*) ?\\(?:overline|bar) ?\{ ?([0-9]+) ?\}")
+_SCIENTIFIC = re.compile(
+    r"([0-9.]+) ?(?:\\times|\\cdot|[x×*]) ?10 ?(?:\^|\*\*) ?\{? ?([+-]?[0-9]{1,5}) ?\}?"
+)
+_TERM = r"(\{ ?-?[0-9]+ ?\}|[0-9])"
+_FRACTION = re.compile(
+    rf"(?:([0-9]+)(?: +| ?(?=\\)))?(?:([0-9]+) ?/ ?([0-9]+)|\\[dtc]?frac ?{_TERM} ?{_TERM})"
+)
 
 
 def parse_number(text: str) -> Fraction | None:
     r"""The value of a plain number, exactly, or None when the text is something else.
 
-    Reads thousands commas (`1,234.50`), currency signs (`$5`, `-$5`, `\$5`), percent (`50%` is
-    1/2), fractions (`3/4`, `1 1/2`, `\frac{3}{4}`), scientific notation (`1.5e3`), trailing zeros
-    and dots (`18.`, `18.00`), signs, Unicode minus included. Neither `nan` nor `inf` is a number.
+    Reads thousands commas and spaces (`1,234.50`, `1 234`), currency signs (`$5`, `-$5`, `\$5`),
+    fractions (`3/4`, `1 1/2`, `\frac{3}{4}`, `1\frac34`), scientific notation (`1.5e3`,
+    `1.5\times10^3`), repeating decimals (`0.1\overline{6}`), trailing zeros and dots (`18.`,
+    `18.00`), signs, Unicode minus included. Neither `nan` nor `inf` is a number.
     """
     if len(text) > MAX_DIGITS:
         return None
-    rest = text.translate(_MINUS).replace("\\$", "$").replace("\\%", "%").strip()
+    rest = text.translate(MINUS_SIGNS).replace("\\$", "$").strip()
     digits = _FRONT.sub("", rest, count=1)
-    sign = -1 if "-" in rest[: len(rest) - len(digits)] else 1
-    hundredth = digits.endswith("%")
-    value = _magnitude(digits[:-1].rstrip() if hundredth else digits)
+    value = parse_decimal(digits)
+    if value is None:
+        value = _fraction(digits)
     if value is None:
         return None
-    return sign * (value / 100 if hundredth else value)
+    return -value if "-" in rest[: len(rest) - len(digits)] else value
 
 
 def parse_decimal(text: str) -> Fraction | None:
@@ -47,20 +55,45 @@ def parse_decimal(text: str) -> Fraction | None:
     match = _DECIMAL.fullmatch(text)
     if match is None or len(text) > MAX_DIGITS:
         return None
-    whole, part, power = match["whole"] or "", match["part"] or "", int(match["power"] or 0)
-    if (not whole and not part) or abs(power) > MAX_EXPONENT:
+    whole, decimals, power = match["whole"] or "", match["decimals"] or "", int(match["power"] or 0)
+    if (not whole and not decimals) or abs(power) > MAX_EXPONENT:
         return None
-    return Fraction(int(whole.replace(",", "") + part)) * Fraction(10) ** (power - len(part))
+    digits = whole.replace(",", "").replace(" ", "") + decimals
+    return Fraction(int(digits)) * Fraction(10) ** (power - len(decimals))
 
 
-def _magnitude(text: str) -> Fraction | None:
-    value = parse_decimal(text)
-    if value is not None:
-        return value
-    if match := _MIXED.fullmatch(text):
-        whole, above, below = map(int, match.groups())
-        return whole + Fraction(above, below) if below else None
-    if match := _FRACTION.fullmatch(text) or _LATEX_FRACTION.fullmatch(text):
-        above, below = map(int, match.groups())
-        return Fraction(above, below) if below else None
+def _fraction(text: str) -> Fraction | None:
+    if match := _FRACTION.fullmatch(text):
+        whole, *terms = match.groups()
+        above, below = (int(term.strip("{} ")) for term in terms if term)
+        return int(whole or 0) + Fraction(above, below) if below else None
+    if match := _REPEATING.fullmatch(text):
+        whole, decimals, period = match.groups()
+        repeated = Fraction(int(period), 10 ** len(period) - 1)
+        return (int(whole + decimals or 0) + repeated) / 10 ** len(decimals)
+    if match := _SCIENTIFIC.fullmatch(text):
+        return parse_decimal(f"{match[1]}e{match[2]}")
     return None
+
+
+def is_decimal(text: str) -> bool:
+    """Whether a number is written with digits after a decimal point."""
+    match = _DECIMAL.fullmatch(_FRONT.sub("", text, count=1))
+    return match is not None and bool(match["decimals"])
+
+
+def rounds(text: str, exact: Fraction) -> bool:
+    """Whether a decimal is an exact value, cut or rounded at the decimal's last digit.
+
+    It must have at least `ROUNDED_DIGITS` significant digits: `0.333333` rounds 1/3, `0.3333` does
+    not.
+    """
+    match = _DECIMAL.fullmatch(_FRONT.sub("", text, count=1))
+    value = parse_number(text)
+    if match is None or value is None or value * exact <= 0:
+        return False
+    digits = re.sub("[, ]", "", (match["whole"] or "") + (match["decimals"] or "")).lstrip("0")
+    unit = Fraction(10) ** (int(match["power"] or 0) - len(match["decimals"] or ""))
+    units = abs(exact) / unit
+    is_near = abs(value) / unit in (floor(units), floor(units + Fraction(1, 2)))
+    return len(digits) >= ROUNDED_DIGITS and is_near

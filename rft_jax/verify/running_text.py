@@ -7,10 +7,21 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from rft_jax.verify.equations import find_annotations
+from rft_jax.verify.notation import OPERATOR_SIGNS
 
 _ANNOTATION = re.compile(r"<<[^>]*>?>?")
-_LATEX = (("\\times", "*"), ("\\cdot", "*"), ("\\div", "/"), ("\\$", "$"), ("\\%", "%"))
-_SPELLINGS = str.maketrans({"×": "*", "✕": "*", "·": "*", "∙": "*", "÷": "/", "−": "-", "–": "-"})
+_REWRITES = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"\\(?:times|cdot)(?![A-Za-z]) ?", "*"),
+        (r"\\div(?![A-Za-z]) ?", "/"),
+        (r"\\([$%])", r"\1"),
+        (r"\^ ?\{([0-9]+)\}", r"^\1"),
+        (r"\\[dt]?frac ?\{([0-9]+)\} ?\{([0-9]+)\}", r" \1/\2"),
+    )
+)
+# `3 1/7`, but not the two numbers in `in 2020 48/2`.
+_MIXED = re.compile(r"(?<![0-9.,/_^])([0-9]+) +([1-9][0-9]*)/([0-9]+)(?![0-9.,]*[0-9/])")
 # A hyphen or star that begins a line is a bullet, and `3.` or `3)` a number in a list.
 _BULLET = re.compile(r"^[ \t]*(?:[-*+•][ \t]+|[0-9]{1,3}[.)][ \t]+)", re.MULTILINE)
 _TOKEN = re.compile(
@@ -26,7 +37,13 @@ _TOKEN = re.compile(
 
 # What a run begins with when a minus takes something from a word: `price - 5`.
 _MINUS = "- "
-_NEEDS_LEFT = (["*"], ["/"], ["//"], ["**"], ["+"], [_MINUS])
+# At either end of a run that something else touches: `x_1 + 2`, `10\\sqrt{9}`.
+_TOUCHED = "?"
+_TOUCHING = re.compile(r"[^\W0-9]|[\\{}]")
+_UNIT = re.compile(r"[A-Za-z]{2,}(?![\w^*/+(])")  # `16km`, but not `5A/5`
+_NEEDS_LEFT = (["*"], ["/"], ["//"], ["**"], ["+"], [_MINUS], [_TOUCHED])
+_UNFINISHED = (["*"], ["**"], ["+"], [_TOUCHED])
+_MAX_DIGITS = 9
 
 
 def equation_source(name: str) -> Callable[[str], list[str]]:
@@ -42,19 +59,27 @@ def text_equations(text: str) -> list[str]:
     """Equations in running text, spelled as annotations are: `48/2=24`, chains `2+3=5=5` too.
 
     An equation is a longest run of numbers, operators and `=`, whose left side calculates
-    something. Annotations are passed over, thousands commas and currency signs
-    dropped, 25% written 0.25.
+    something. Annotations are ignored, thousands commas and currency signs dropped; 25% becomes
+    0.25, 3 1/7 a sum. A side that a letter or a macro belongs to (`2x`, `10\\sqrt{9}`) is ignored.
     """
     if "=" not in text:
         return []
-    plain = _ANNOTATION.sub("", text).translate(_SPELLINGS)
-    for latex, sign in _LATEX:
-        plain = plain.replace(latex, sign)
-    equations = []
-    for run in _runs(_BULLET.sub("\n", plain)):
-        if "=" in run:
-            equations.extend(_equations_of(run))
-    return equations
+    plain = drop_annotations(text).translate(OPERATOR_SIGNS)
+    for pattern, replacement in _REWRITES:
+        plain = pattern.sub(replacement, plain)
+    plain = _MIXED.sub(_as_sum, _BULLET.sub("\n", plain))
+    return [equation for run in _runs(plain) if "=" in run for equation in _equations_of(run)]
+
+
+def drop_annotations(text: str) -> str:
+    """A text without its calculator annotations."""
+    return _ANNOTATION.sub("", text)
+
+
+def _as_sum(match: re.Match[str]) -> str:
+    whole, above, below = match.groups()
+    is_proper = len(below) <= _MAX_DIGITS and len(above) <= _MAX_DIGITS and int(above) < int(below)
+    return f"({whole}+{above}/{below})" if is_proper else match[0]
 
 
 def _runs(text: str) -> list[list[str]]:
@@ -66,13 +91,15 @@ def _runs(text: str) -> list[list[str]]:
         kind, token = str(match.lastgroup), match[0]
         if token == "(" and last != "space" and run and _ends_operand(run[-1]):
             run.append("*")  # 4(9) is a product, 4 (9) is not
+        if kind == "other" or (kind == "number" and run and _ends_operand(run[-1])):
+            touches = _TOUCHING.match(token) is not None
+            is_cut = touches and last != "space" and not _UNIT.match(text, match.start())
+            runs.append([*run, _TOUCHED] if is_cut else run)
+            run = [_TOUCHED] if touches else []
         last = kind
         if kind == "space":
-            continue
-        if kind == "other" or (kind == "number" and run and _ends_operand(run[-1])):
-            runs.append(run)
-            run = []
-        if kind == "number":
+            run = [] if run == [_TOUCHED] else run
+        elif kind == "number":
             run.append(_plain_number(token))
         elif kind == "times":
             run.append("*")
@@ -115,7 +142,8 @@ def _equations_of(run: list[str]) -> list[str]:
 def _balanced_tail(tokens: list[str]) -> list[str]:
     """The longest end of the first side that can be an expression.
 
-    Nothing where it begins with an operator: what that works on is no number (`162 cm * 2/3`).
+    Nothing where it begins with an operator: what that works on is not a number
+    (`162 cm * 2/3`); nor where a letter touches it.
     """
     depth, start = 0, len(tokens)
     for index in range(len(tokens) - 1, -1, -1):
@@ -128,7 +156,10 @@ def _balanced_tail(tokens: list[str]) -> list[str]:
 
 
 def _balanced_head(tokens: list[str]) -> list[str]:
-    """The longest beginning of the last side that can be an expression."""
+    """The longest beginning of the last side that can be an expression.
+
+    Nothing where an operator that works on something else, or a letter, follows it.
+    """
     depth, end = 0, 0
     for index, token in enumerate(tokens):
         depth += (token == "(") - (token == ")")
@@ -136,7 +167,7 @@ def _balanced_head(tokens: list[str]) -> list[str]:
             break
         if depth == 0 and _ends_operand(token):
             end = index + 1
-    return tokens[:end]
+    return [] if tokens[end : end + 1] in _UNFINISHED else tokens[:end]
 
 
 def _calculates(side: str) -> bool:

@@ -61,6 +61,23 @@ def test_overlap_is_found_in_questions_and_in_answers() -> None:
     assert found.find("three four five", 3) is None  # across the two texts
 
 
+def test_scripts_without_spaces_are_compared_by_characters() -> None:
+    assert words("小明有3个apples。") == ["小", "明", "有", "3", "个", "apples"]
+    found = Decontaminator([Problem("t", "小明有三个红苹果和四个绿苹果", "#### 7")], (8,), 0)
+    assert found.find("问：小明有三个红苹果。", 8) == ("小 明 有 三 个 红 苹 果", "t")
+    assert found.find("小红有三个红苹果", 8) is None
+
+
+def test_a_copied_question_is_found_however_short_and_a_short_solution_is_not() -> None:
+    found = Decontaminator([Problem("t", "How many apples?", "#### 7")], (8,), 8)
+    assert found.find_question("how many  APPLES", 8) == ("how many apples", "t")
+    assert found.find_question("How many apples are there?", 8) is None
+    assert found.find_question("", 8) is None
+    assert found.exclude(Problem("a", "How many apples?", "#### 7"), []).question
+    excluded = found.exclude(Problem("b", "Another?", "#### 7"), ["#### 7"])
+    assert (excluded.question, excluded.human, excluded.texts) == (False, False, ())
+
+
 def test_overlap_is_reported_and_nothing_is_removed_unasked(tmp_path: Path) -> None:
     result = _collect(tmp_path)
     found = result.stats["contamination"]

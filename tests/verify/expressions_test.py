@@ -148,7 +148,7 @@ def test_python_arithmetic(text: str, value: float) -> None:
         "(" * (MAX_DEPTH + 1) + "1" + ")" * (MAX_DEPTH + 1),
     ],
 )
-def test_what_is_no_arithmetic_or_goes_beyond_the_limits_is_malformed(text: str) -> None:
+def test_other_text_or_text_beyond_the_limits_is_malformed(text: str) -> None:
     with pytest.raises(MalformedError):
         python_value(python_postfix(text))
 

@@ -141,7 +141,7 @@ def test_equations_may_come_from_the_running_text() -> None:
 
 
 @pytest.mark.parametrize("equations", [None, *CHECKS])
-@pytest.mark.parametrize("reference", ["18", "18.0", "$18", "36/2"])
+@pytest.mark.parametrize("reference", ["18", "18.0"])
 def test_in_the_papers_mode_numbers_are_floats_whatever_checks_the_steps(
     reference: str, equations: str | None
 ) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from decimal import Decimal, localcontext
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rft_jax.verify.numbers import parse_decimal, parse_number
+from rft_jax.verify.numbers import ROUNDED_DIGITS, is_decimal, parse_decimal, parse_number, rounds
 
 
 @pytest.mark.parametrize(
@@ -28,15 +29,23 @@ from rft_jax.verify.numbers import parse_decimal, parse_number
         ("-$5.25", Fraction(-21, 4)),
         ("$-5.25", Fraction(-21, 4)),
         ("€1,000", Fraction(1000)),
-        ("50%", Fraction(1, 2)),
-        ("50\\%", Fraction(1, 2)),
-        ("-12.5 %", Fraction(-1, 8)),
         ("3/4", Fraction(3, 4)),
         ("-3 / 4", Fraction(-3, 4)),
         ("1 1/2", Fraction(3, 2)),
         ("-1 1/2", Fraction(-3, 2)),
         ("\\frac{3}{4}", Fraction(3, 4)),
         ("-\\dfrac{ 3 }{ 4 }", Fraction(-3, 4)),
+        ("\\frac34", Fraction(3, 4)),
+        ("1\\frac{1}{2}", Fraction(3, 2)),
+        ("-2 \\frac12", Fraction(-5, 2)),
+        ("11 5/6", Fraction(71, 6)),
+        ("1 234 567", Fraction(1234567)),
+        ("0.\\overline{3}", Fraction(1, 3)),
+        ("-0.1\\overline{6}", Fraction(-1, 6)),
+        ("2.\\bar{09}", Fraction(23, 11)),
+        ("6.02\\times10^{23}", Fraction(602 * 10**21)),
+        ("2.5 \\cdot 10^{-3}", Fraction(1, 400)),
+        ("3 x 10^2", Fraction(300)),
         (".5", Fraction(1, 2)),
         ("1.5e3", Fraction(1500)),
         ("2E-2", Fraction(1, 50)),
@@ -73,10 +82,18 @@ def test_a_plain_number_is_read_exactly(text: str, value: Fraction) -> None:
         "1_000",
         "0x10",
         "(5)",
+        "50%",
+        "5 7",
+        "1 23 456",
+        "1 1",
+        "0.\\overline{}",
+        "1\\frac12\\frac12",
+        "\\frac{1}{0}",
+        "1x2",
         "9" * 5000,
     ],
 )
-def test_anything_else_is_no_number(text: str) -> None:
+def test_anything_else_is_not_a_number(text: str) -> None:
     assert parse_number(text) is None
 
 
@@ -95,3 +112,48 @@ def test_no_text_raises(text: str) -> None:
 def test_a_decimal_has_no_sign_of_its_own() -> None:
     assert parse_decimal("1,234.5") == Fraction(2469, 2)
     assert parse_decimal("-1") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0.5", True), ("1,234.5", True), ("-.5", True), ("5", False), ("5.", False), ("x", False)],
+)
+def test_a_decimal_has_digits_after_its_point(text: str, expected: bool) -> None:
+    assert is_decimal(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "exact", "expected"),
+    [
+        ("0.333333", Fraction(1, 3), True),
+        ("0.33333", Fraction(1, 3), False),  # five digits
+        ("0.333334", Fraction(1, 3), False),
+        ("0.666667", Fraction(2, 3), True),
+        ("0.666666", Fraction(2, 3), True),  # cut off
+        ("0.0833333333333333", Fraction(1, 12), True),
+        ("0.083333", Fraction(1, 12), False),  # zeros in front do not count
+        ("-0.333333", Fraction(-1, 3), True),
+        ("-0.333333", Fraction(1, 3), False),
+        ("33333.3", Fraction(100_000, 3), True),
+        ("3.33333e4", Fraction(100_000, 3), True),
+        ("0.1250001", Fraction(1, 8), False),
+        ("0.0000001", Fraction(0), False),
+    ],
+)
+def test_a_decimal_of_six_digits_rounds_an_exact_value(
+    text: str, exact: Fraction, expected: bool
+) -> None:
+    assert rounds(text, exact) == expected
+
+
+@given(st.fractions(min_value=Fraction(1, 1000)), st.integers(ROUNDED_DIGITS, 30))
+def test_any_value_is_rounded_by_its_own_first_digits_and_not_by_their_neighbours(
+    exact: Fraction, digits: int
+) -> None:
+    with localcontext(prec=digits):
+        rounded = Decimal(exact.numerator) / exact.denominator
+    with localcontext(prec=digits + 2):
+        text = f"{rounded:.{digits - 1}e}"
+        neighbour = Decimal(text) + 2 * Decimal((0, (1,), Decimal(text).as_tuple().exponent))
+        assert rounds(text, exact)
+        assert not rounds(f"{neighbour:.{digits - 1}e}", exact)

@@ -36,7 +36,7 @@ def test_answers_larger_than_a_pipe_arrive_whole() -> None:
     assert results == [bytes([number]) * 1_000_000 for number in range(20)]
 
 
-def test_nothing_to_do_is_no_work() -> None:
+def test_without_batches_there_are_no_results() -> None:
     assert list(map_in_order(make_slow_square, (3,), [], 2)) == []
 
 
