@@ -1,0 +1,45 @@
+"""A model's configuration: what it derives, what it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.models.config import LORA_TARGETS, LlamaConfig, Lora, RopeScaling
+
+
+def test_the_head_width_is_that_of_the_hidden_size_unless_it_is_set() -> None:
+    assert LlamaConfig(hidden_size=96, num_heads=4, num_kv_heads=2).head_size == 24
+    wide = LlamaConfig(hidden_size=96, num_heads=5, num_kv_heads=5, head_dim=32)
+    assert wide.head_size == 32
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"num_heads": 9, "num_kv_heads": 4}, "num_heads 9 is not divisible by num_kv_heads 4"),
+        ({"num_heads": 5, "num_kv_heads": 5}, "hidden_size 4096 is not divisible by num_heads 5;"),
+        ({"head_dim": 7}, "head_dim 7 is odd"),
+        ({"remat": "some"}, "remat 'some': one of none, save_attention, full"),
+        ({"attention": "flash"}, "attention 'flash': one of auto, einsum, cudnn, splash"),
+        ({"dtype": "float16"}, "dtype 'float16': 'float32' or 'bfloat16'"),
+        ({"param_dtype": "int8"}, "param_dtype 'int8'"),
+    ],
+)
+def test_what_cannot_be_computed_is_refused_with_its_values(
+    changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(UserError, match=says):
+        LlamaConfig(**changes)
+
+
+def test_other_kinds_of_rope_scaling_are_refused() -> None:
+    with pytest.raises(UserError, match="'yarn': 'linear' or 'llama3' is needed"):
+        RopeScaling("yarn", 4.0)  # type: ignore[arg-type]
+
+
+def test_adapters_are_scaled_by_alpha_over_rank() -> None:
+    assert Lora(8, 4.0).scale == 0.5
+    assert Lora(8, 4.0).targets == LORA_TARGETS
