@@ -86,8 +86,8 @@ manifest() {
   if [[ $1 == sample && $slices -gt 1 ]]; then
     [[ $hosts == 1 ]] || die "--slices $slices of $hosts hosts; sampling over several slices needs slices with one host each"
     # Kubernetes expands $(SLICE).
-    command="[\"python\", \"/rft/launch/sample_shard.py\", \"--shard\", \"\$(SLICE)\", \"--shards\", \"$slices\", \"--\","
-    command+=" $(yaml_list "${@:2}" | cut -c 2-)"
+    command=$(yaml_list rft "$@")
+    command="${command%]}, \"--shard\", \"\$(SLICE)/$slices\"]"
   else
     [[ $slices == 1 ]] || die "--slices $slices is for sample; rft $1 runs on one slice, of any --topology"
     command=$(yaml_list rft "$@")

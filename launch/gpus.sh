@@ -43,10 +43,9 @@ if [[ $1 != sample || $gpus == 1 || -n $together ]]; then
   CUDA_VISIBLE_DEVICES=$devices exec "$python" -m rft_jax.cli "$@"
 fi
 
-shift
 processes=()
 for ((gpu = 0; gpu < gpus; gpu++)); do
-  words=("$python" "$here/sample_shard.py" --shard "$gpu" --shards "$gpus" -- "$@")
+  words=("$python" -m rft_jax.cli "$@" --shard "$gpu/$gpus")
   echo "CUDA_VISIBLE_DEVICES=$gpu $(quoted "${words[@]}") &"
   if [[ -z $DRY_RUN ]]; then
     CUDA_VISIBLE_DEVICES=$gpu "${words[@]}" &

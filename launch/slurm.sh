@@ -53,7 +53,7 @@ batch_script() {
   local tasks=1 step optional="" together_at=""
   if [[ $1 == sample ]]; then
     # Quoted for the `bash -c` of every task; the task expands the variables.
-    step="$(quoted "$python" "$here/sample_shard.py") --shard \$SLURM_PROCID --shards \$SLURM_NTASKS -- $(quoted "${@:2}")"
+    step="$(quoted "$python" -m rft_jax.cli "$@") --shard \$SLURM_PROCID/\$SLURM_NTASKS"
     if [[ -n $together ]]; then
       step="bash -c $(quoted "exec $step")"
     else

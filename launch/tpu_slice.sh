@@ -24,7 +24,6 @@
 #   --runtime VERSION   version of the TPU software (default: derived from the type)
 #   --spot              a spot slice: cheaper, may be preempted
 #   --nfs SERVER:/PATH  shared disk (such as Filestore) with models, data and outputs
-#   --shard I/N         for `sample`: only this share of the problems; N slices with one share each fill one folder
 #   --dry_run           print the commands and stop
 #
 # On a slice with several hosts the command (train, sample, evaluate or run) runs on all of them, and they find each
@@ -36,7 +35,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 share=/mnt/rft
-name="" zone="" project="" type=v5litepod-8 runtime="" spot="" nfs="" shard=""
+name="" zone="" project="" type=v5litepod-8 runtime="" spot="" nfs=""
 action=${1:---help}
 [[ $# -eq 0 ]] || shift
 case $action in
@@ -54,7 +53,6 @@ while [[ $# -gt 0 ]]; do
     --runtime) runtime=$(value_of "$@"); shift 2 ;;
     --spot) spot=1; shift ;;
     --nfs) nfs=$(value_of "$@"); shift 2 ;;
-    --shard) shard=$(value_of "$@"); shift 2 ;;
     --dry_run) DRY_RUN=1; shift ;;
     --) shift; break ;;
     *) die "$1: no such flag; flags of rft come after --" ;;
@@ -82,8 +80,6 @@ check() { # COMMAND...
   fi
   if [[ $action == run || $action == resume ]]; then
     [[ $# -gt 0 ]] || die "no rft command after --"
-    [[ -z $shard || $shard =~ ^[0-9]+/[0-9]+$ ]] || die "--shard is $shard; write it as I/N, such as 0/4"
-    [[ -z $shard || $1 == sample ]] || die "--shard is for sample, not for $1"
     case $1 in
       train | sample | evaluate | run) ;;
       *) die "a slice is for train, sample, evaluate and run; run rft $1 on any machine that has the shared disk" ;;
@@ -135,11 +131,6 @@ tar xzf rft_jax.tar.gz
 }
 
 start() {
-  local words="-m rft_jax.cli"
-  if [[ -n $shard ]]; then
-    words="\$HOME/rft_jax/launch/sample_shard.py --shard ${shard%/*} --shards ${shard#*/} --"
-    shift
-  fi
   # Metadata of a slice: the hosts' addresses, as ADDRESS or X:Y:ADDRESS, separated by commas; this host's number.
   on_workers "cd $share
 rm -f ~/rft.exit
@@ -150,7 +141,7 @@ if [ \$(echo \"\$hosts\" | wc -l) -gt 1 ]; then
   export JAX_COORDINATOR_ADDRESS=\$(echo \"\$hosts\" | head -n 1):8476
   export JAX_NUM_PROCESSES=\$(echo \"\$hosts\" | wc -l) JAX_PROCESS_ID=\$(attribute agent-worker-number)
 fi
-nohup setsid bash -c '~/rft/bin/python \"\$@\" & echo \$! > ~/rft.pid; wait \$!; echo \$? > ~/rft.exit' rft $words $(quoted "$@") > ~/rft.log 2>&1 < /dev/null &"
+nohup setsid bash -c '~/rft/bin/python \"\$@\" & echo \$! > ~/rft.pid; wait \$!; echo \$? > ~/rft.exit' rft -m rft_jax.cli $(quoted "$@") > ~/rft.log 2>&1 < /dev/null &"
 }
 
 check "$@"

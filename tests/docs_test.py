@@ -103,8 +103,7 @@ def test_a_launch_script_accepts_its_arguments(line: Line) -> None:
     )
     assert done.returncode == 0, done.stderr
     if "--" in words:
-        rest = tuple(words[at + 1 :])
-        _check(("sample", *rest) if "launch/sample_shard.py" in words else rest)
+        _check(tuple(words[at + 1 :]))
 
 
 def _need(line: Line) -> str:

@@ -113,12 +113,20 @@ def _sample_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="the samples' `model` field (default: the model folder's name)",
     )
+    parser.add_argument(
+        "--shard",
+        default="0/1",
+        metavar="I/N",
+        help="sample every N-th problem from the I-th on, I from 0 to N - 1; N such commands fill "
+        "one folder, whichever machines they run on (default: all problems)",
+    )
 
 
 def _sample(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.devices.mesh_settings import MeshSettings
     from rft_jax.sampling import sample
     from rft_jax.sampling.settings import SampleSettings
+    from rft_jax.sampling.shard import Shard
 
     settings = config.get(SampleSettings)
     sample(
@@ -130,6 +138,7 @@ def _sample(flags: argparse.Namespace, config: Config) -> None:
         config.get(MeshSettings),
         _budget(settings),
         config.text(),
+        Shard.parse(flags.shard),
     )
 
 

@@ -58,11 +58,13 @@ def open_output(
         folder that may be used with other settings.
     """
     path = Path(path)
-    _check_ours(path)
+    check_content(path)
     path.mkdir(parents=True, exist_ok=True)
     with open(path / LOCK, "a") as lock:
         _take(lock, path)
-        _check_settings(path, json.loads(json.dumps(settings)))
+        check_settings(path, settings)
+        if not (path / SETTINGS).exists():
+            write_json(path / SETTINGS, settings)
         if config_text and not (path / CONFIG).exists():
             with atomic_write(path / CONFIG) as file:
                 file.write(config_text)
@@ -88,24 +90,29 @@ def _take(lock: IO[str], path: Path) -> None:
         time.sleep(0.05)
 
 
-def _check_ours(path: Path) -> None:
+def check_content(path: Path, *others: str) -> None:
+    """Refuses a path that is not an output folder, nor empty.
+
+    Args:
+      others: names that may be in a folder that no output was begun in.
+    """
     if path.exists() and not path.is_dir():
         raise UserError(f"{path}: is a file; --output names a folder")
     if path.is_dir() and not (path / SETTINGS).exists():
         # A name with a dot is the lock, or what a writer that was killed left aside.
-        others = sorted(p.name for p in path.iterdir() if not p.name.startswith("."))
-        if others:
+        names = sorted(p.name for p in path.iterdir() if not p.name.startswith("."))
+        if foreign := [name for name in names if name not in others]:
             raise UserError(
-                f"{path}: holds {others[0]!r} and no {SETTINGS}, so it is no output folder of this "
-                "program; name a new or empty folder"
+                f"{path}: contains {foreign[0]!r} but no {SETTINGS}, so it is not an output folder "
+                "of this program; name a new or empty folder"
             )
 
 
-def _check_settings(path: Path, settings: dict[str, Any]) -> None:
+def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    """Refuses a folder that was made with other settings."""
     if not (path / SETTINGS).exists():
-        write_json(path / SETTINGS, settings)
         return
-    found = read_json(path / SETTINGS)
+    settings, found = json.loads(json.dumps(settings)), read_json(path / SETTINGS)
     for name in [*settings, *found]:
         if found.get(name) != settings.get(name):
             raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -11,12 +12,13 @@ import numpy as np
 
 from rft_jax.checkpoints.load import load_model
 from rft_jax.data.sources import load_problems
+from rft_jax.devices.cluster import named_place
 from rft_jax.devices.distributed import initialize, is_main, open_shared_output, wait_for_all
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import Preempted
 from rft_jax.files.identity import input_identity
-from rft_jax.files.jsonl import write_json
-from rft_jax.files.outputs import OutputFolder
+from rft_jax.files.jsonl import read_json, write_json
+from rft_jax.files.outputs import SETTINGS, OutputFolder
 from rft_jax.progress import Progress
 from rft_jax.prompts import get_template
 from rft_jax.records import Problem, Sample, parse_sample, to_row
@@ -29,6 +31,7 @@ from rft_jax.sampling.run_record import report_over_long, settle_geometry
 from rft_jax.sampling.sampler import Sampler
 from rft_jax.sampling.segments import Segments, remove_segments
 from rft_jax.sampling.settings import SampleSettings
+from rft_jax.sampling.shard import Shard
 from rft_jax.sampling.shares import Share
 from rft_jax.signals import sigterm_flag
 
@@ -42,6 +45,7 @@ def sample(
     mesh: MeshSettings | None = None,
     make_budget: MakeBudget | None = None,
     config_text: str = "",
+    shard: Shard = Shard(),  # noqa: B008  (frozen)
 ) -> None:
     """Samples every problem.
 
@@ -56,44 +60,65 @@ def sample(
       mesh: sizes of the device mesh; None for one device.
       make_budget: decides how many samples each problem gets; None for `settings.num_samples`.
       config_text: the resolved settings as a gin file, written into the output.
+      shard: which of the problems to sample, while other commands sample the others.
 
     Raises:
       UserError: model, problems, folder and settings don't fit each other.
       Preempted: SIGTERM came; what was sampled is saved.
     """
-    initialize()
-    share = Share.of_this_process(settings.span_hosts)
+    if shard.count == 1 or named_place(os.environ):  # shards that one launcher starts stay apart
+        initialize()
     name = name or Path(model).resolve().name
     inputs = {"model": input_identity(model), "problems": input_identity(problems)}
-    identity = inputs | {"name": name} | asdict(settings)
-    with open_shared_output(output, identity, config_text) as folder, sigterm_flag() as stopped:
-        if folder.is_complete:
-            if is_main():
-                print(f"sample: {output} is finished already")
-            return
-        chosen = load_problems(problems)[: settings.limit or None]
-        devices = sampling_mesh(settings, mesh)
-        loaded = load_model(model, devices, dtype=settings.dtype, param_dtype=settings.dtype)
-        template = get_template(settings.template) if settings.template else loaded.template
-        sampler = Sampler(loaded, loaded.tokenizer, settings, devices)
-        encoded = sampler.encode([template.render(one.question) for one in chosen])
-        preferred = sampler.geometry(encoded=encoded)
-        geometry = settle_geometry(folder.path, preferred, identity, share)
-        if share.leads:
-            print(f"sample: {sampler.describe_memory(geometry)}", flush=True)
-            report_over_long(folder.path, chosen, encoded, geometry, settings)
-        pairs = zip(chosen, encoded.ids, strict=True)
-        prompts = [(problem, ids) for problem, ids in pairs if ids is not None]
-        _Run(folder.path, name, sampler, geometry, share, prompts, stopped).sample(make_budget)
-        _finish(folder, share, sampler)
+    identity = inputs | {"name": name} | asdict(settings) | shard.settings
+    shard.check(Path(output), identity)
+    target = shard.folder(Path(output))
+    with open_shared_output(target, identity, config_text) as folder, sigterm_flag() as stopped:
+        if not folder.is_complete:
+            chosen = shard.select(load_problems(problems)[: settings.limit or None])
+            run = _prepare(folder.path, model, name, chosen, settings, mesh, shard, stopped)
+            run.sample(make_budget)
+            _finish(folder, run)
+        elif is_main():
+            print(f"sample: {target} is finished already")
+    if is_main():
+        shard.join(Path(output))
 
 
-def _finish(folder: OutputFolder, share: Share, sampler: Sampler) -> None:
+def _prepare(
+    folder: Path,
+    model: str,
+    name: str,
+    problems: Sequence[Problem],
+    settings: SampleSettings,
+    mesh: MeshSettings | None,
+    shard: Shard,
+    stopped: Callable[[], bool],
+) -> _Run:
+    """Loads the model, encodes the prompts, and decides about the geometry."""
+    share = Share.of_this_process(settings.span_hosts)
+    devices = sampling_mesh(settings, mesh)
+    loaded = load_model(model, devices, dtype=settings.dtype, param_dtype=settings.dtype)
+    template = get_template(settings.template) if settings.template else loaded.template
+    sampler = Sampler(loaded, loaded.tokenizer, settings, devices)
+    encoded = sampler.encode([template.render(one.question) for one in problems])
+    preferred = sampler.geometry(encoded=encoded)
+    geometry = settle_geometry(folder, preferred, read_json(folder / SETTINGS), share)
+    if share.leads:
+        print(f"sample: {sampler.describe_memory(geometry)}", flush=True)
+        report_over_long(folder, problems, encoded, geometry, settings)
+    pairs = zip(problems, encoded.ids, strict=True)
+    prompts = [(problem, ids) for problem, ids in pairs if ids is not None]
+    label = share.label + shard.suffix
+    return _Run(folder, name, sampler, geometry, share, prompts, label, stopped)
+
+
+def _finish(folder: OutputFolder, run: _Run) -> None:
     """The leading process marks the folder finished, once all files are there."""
     wait_for_all("all samples merged", folder.path)
-    if share.leads:
-        write_json(folder.path / "timing.json", sampler.counters.to_json())
-        share.remove_other_files(folder.path)
+    if run.share.leads:
+        write_json(folder.path / "timing.json", run.sampler.counters.to_json())
+        run.share.remove_other_files(folder.path)
         folder.commit()
         remove_segments(folder.path)
     wait_for_all("finished", folder.path)
@@ -113,11 +138,12 @@ class _Run:
         geometry: Geometry,
         share: Share,
         prompts: Sequence[tuple[Problem, list[int]]],
+        label: str,
         stopped: Callable[[], bool],
     ) -> None:
-        self._folder, self._name, self._sampler, self._geometry = folder, name, sampler, geometry
-        self._share, self._stopped = share, share.agreed(stopped)
-        self._prompts = prompts
+        self.sampler, self.share = sampler, share
+        self._folder, self._name, self._geometry = folder, name, geometry
+        self._prompts, self._label, self._stopped = prompts, label, share.agreed(stopped)
         self._own = share.own(len(prompts))
         self._segments = Segments(folder, share.shard_name)
         self._counts = {i: self._segments.count(prompts[i][0].id) for i in self._own}
@@ -127,16 +153,16 @@ class _Run:
         """Samples what earlier starts have not, and writes this process's file."""
         try:
             if make_budget is None:
-                kept = self._sample_fixed(self._sampler.settings.num_samples)
+                kept = self._sample_fixed(self.sampler.settings.num_samples)
             else:
                 problems = [problem for problem, _ in self._prompts]
                 with closing(make_budget(problems, self._own, self._sum_over_processes)) as budget:
                     kept = self._sample_by(budget)
         finally:
             self._segments.flush()
-        if self._share.writes:
+        if self.share.writes:
             counts = {self._prompts[index][0].id: kept[index] for index in self._own}
-            self._segments.merge(self._folder / self._share.file_name, counts)
+            self._segments.merge(self._folder / self.share.file_name, counts)
 
     def _sample_fixed(self, num_samples: int) -> dict[int, int]:
         """As many samples of every problem; returns how many are kept of each."""
@@ -144,10 +170,10 @@ class _Run:
         requests = [self._request(index, num_samples) for index in self._own]
         requests = [request for request in requests if request.num_samples > 0]
         done = total - sum(request.num_samples for request in requests)
-        with Progress(self._share.label, total, "samples", initial=done) as progress:
+        with Progress(self._label, total, "samples", initial=done) as progress:
             for request, _ in self._finished(requests):
                 done += request.num_samples
-                progress.update(done, **self._sampler.counters.metrics())
+                progress.update(done, **self.sampler.counters.metrics())
         return dict.fromkeys(self._own, num_samples)
 
     def _sample_by(self, budget: Budget) -> dict[int, int]:
@@ -165,8 +191,8 @@ class _Run:
         self._add_saved(budget)
         first = [i for i in self._own if self._counts[i] == 0]
         requests = [self._request(index, budget.first_round) for index in first]
-        counters = self._sampler.counters
-        with Progress(self._share.label, len(self._own), "problems") as progress:
+        counters = self.sampler.counters
+        with Progress(self._label, len(self._own), "problems") as progress:
             for request, samples in self._finished(requests, further):
                 budget.add(request.index, samples)
                 progress.update(len(kept), samples=counters.samples, **counters.metrics())
@@ -188,7 +214,7 @@ class _Run:
         """What the problem lacks for so many samples."""
         problem, prompt = self._prompts[index]
         have = self._counts[index]
-        key = problem_key(self._sampler.settings.seed, problem.id)
+        key = problem_key(self.sampler.settings.seed, problem.id)
         return Request(index, prompt, key, total - have, have)
 
     def _finished(
@@ -199,17 +225,17 @@ class _Run:
         Raises:
           Preempted: SIGTERM came.
         """
-        for finished in self._sampler.run(requests, self._geometry, further=further):
+        for finished in self.sampler.run(requests, self._geometry, further=further):
             for request, sampled in finished:
                 problem, _ = self._prompts[request.index]
-                samples = self._sampler.to_samples(sampled, problem.id, self._name, request.first)
+                samples = self.sampler.to_samples(sampled, problem.id, self._name, request.first)
                 self._counts[request.index] += len(samples)
-                if self._share.writes:
+                if self.share.writes:
                     self._segments.add(map(to_row, samples))
                 yield request, samples
             if self._stopped():
-                raise Preempted(f"stopped after {self._sampler.counters.samples} samples")
+                raise Preempted(f"stopped after {self.sampler.counters.samples} samples")
 
     def _sum_over_processes(self, values: Sequence[int]) -> list[int]:
         wait_for_all("first round sampled", self._folder)
-        return self._share.sum_over_shares(np.asarray(values)).tolist()
+        return self.share.sum_over_shares(np.asarray(values)).tolist()

@@ -85,7 +85,6 @@ def test_the_command_arrives_word_by_word() -> None:
     train = _pod(_manifest("gke_train"))["containers"][0]["command"]
     assert train[:4] == ["rft", "train", "--model", "models/7b"]
     sample = _pod(_manifest("gke_sample"))["containers"][0]["command"]
-    assert sample[:7] == [
-        "python", "/rft/launch/sample_shard.py", "--shard", "$(SLICE)", "--shards", "4", "--"
-    ]  # fmt: skip
-    assert sample[-1].replace("$$", "$") == "--gin.sample.stop=('it''s \"$5\"',)"
+    assert sample[:4] == ["rft", "sample", "--model", "runs/sft"]
+    assert sample[-3].replace("$$", "$") == "--gin.sample.stop=('it''s \"$5\"',)"
+    assert sample[-2:] == ["--shard", "$(SLICE)/4"]

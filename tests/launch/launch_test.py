@@ -43,7 +43,7 @@ DRY_RUNS = {
     "tpu_setup": ["tpu_slice.sh", "setup", *TPU, "--nfs", "10.0.0.2:/share"],
     "tpu_run": ["tpu_slice.sh", "run", *TPU, *TRAIN],
     "tpu_run_loop": ["tpu_slice.sh", "run", *TPU, *RUN],
-    "tpu_run_shard": ["tpu_slice.sh", "run", *TPU, "--shard", "1/4", *SAMPLE],
+    "tpu_run_shard": ["tpu_slice.sh", "run", *TPU, *SAMPLE, "--shard", "1/4"],
     "tpu_logs": ["tpu_slice.sh", "logs", *TPU],
     "tpu_stop": ["tpu_slice.sh", "stop", *TPU],
     "tpu_status": ["tpu_slice.sh", "status", *TPU],
@@ -71,8 +71,7 @@ MISTAKES = {
     "resuming without a share": (["tpu_slice.sh", "resume", *TPU, *TRAIN], "--nfs is needed"),
     "resuming nothing": (["tpu_slice.sh", "resume", *TPU, "--nfs", "s:/p"], "no rft command"),
     "no share": (["tpu_slice.sh", "setup", *TPU], "--nfs is needed"),
-    "a shard of training": (["tpu_slice.sh", "run", *TPU, "--shard", "0/2", *TRAIN], "not for tra"),
-    "a crooked shard": (["tpu_slice.sh", "run", *TPU, "--shard", "2", *SAMPLE], "write it as I/N"),
+    "a shard before the command": (["tpu_slice.sh", "run", *TPU, "--shard", "0/2", *SAMPLE], "--"),
     "unknown action": (["gke.sh", "start", *GKE, *TRAIN], "start: no such action"),
     "no claim": (["gke.sh", "apply", *GKE[:4], *TRAIN], "--claim is needed"),
     "a name for YAML to trip over": (["gke.sh", "apply", "--name", "a: b", *TRAIN], "lower-case"),
@@ -238,7 +237,7 @@ def test_a_slurm_task_gets_its_words_unharmed(fakes: Path) -> None:
     printed = _run(["slurm.sh", "--python", str(python), "--dry_run", *SAMPLE])
     variables = {"SLURM_LOCALID": "3", "SLURM_PROCID": "11", "SLURM_NTASKS": "32"}
     job = _run_job(printed.stdout, fakes / "bin", **variables)
-    expected = ["3", "launch/sample_shard.py", "--shard", "11", "--shards", "32", "--", *SAMPLE[2:]]
+    expected = ["3", "-m", "rft_jax.cli", *SAMPLE[1:], "--shard", "11/32"]
     assert job.stdout.splitlines() == expected
 
 
@@ -280,12 +279,12 @@ def test_the_workers_of_a_slice_find_each_other(endpoints: str, expected: str, f
 
 
 def test_sampling_runs_a_process_per_gpu_and_reports_one_that_fails(fakes: Path) -> None:
-    body = 'echo "GPU $CUDA_VISIBLE_DEVICES shard $3 of $5" >> calls; [ "$3" != 1 ] || exit 75'
+    body = 'echo "GPU $CUDA_VISIBLE_DEVICES ${*: -2}" >> calls; [ "${*: -1}" != 1/3 ] || exit 75'
     python = _stand_in(fakes / "bin", "python", f"cd {fakes}; {body}")
     done = _run(["gpus.sh", "--gpus", "3", "--python", str(python), *SAMPLE])
     assert done.returncode == 75
     calls = sorted((fakes / "calls").read_text().splitlines())
-    assert calls == [f"GPU {n} shard {n} of 3" for n in range(3)]
+    assert calls == [f"GPU {n} --shard {n}/3" for n in range(3)]
 
 
 def test_sigterm_reaches_every_gpu_process_and_the_exit_code_is_theirs(fakes: Path) -> None:
