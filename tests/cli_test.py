@@ -280,7 +280,7 @@ def test_a_row_that_is_not_json_is_named_by_file_and_line(rft, problems, samples
     code, lines = rft(*_collect(problems, samples, tmp_path / "out"))
     assert (code, len(lines)) == (2, 1)
     assert f"{problems}:4: not JSON" in lines[0]
-    assert "mend or remove the line" in lines[0]
+    assert "fix or remove the line" in lines[0]
 
 
 def test_a_problem_without_an_answer_is_named_by_file_and_line(rft, problems, samples, tmp_path):
