@@ -1,4 +1,4 @@
-"""Which processes belong together, as the environment says; needs no JAX."""
+"""The processes of a command on several hosts, as the environment describes them; without JAX."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 
 from rft_jax.errors import UserError
 
-# `host:port` of process 0, how many processes there are, and which of them this is.
+# `host:port` of process 0, the number of processes, and the index of this one.
 VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-# Tasks that one `srun` or `mpirun` has started.
+# The number of tasks of one `srun` or `mpirun`.
 _TASK_COUNTS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
 
 
 @dataclass(frozen=True)
-class Place:
+class ClusterProcess:
     """One process among several.
 
     Attributes:
       address: `host:port` of process 0.
-      count: how many processes there are.
-      index: which one this is, from 0.
+      count: number of processes.
+      index: this one's index, from 0.
     """
 
     address: str
@@ -35,22 +35,17 @@ class Place:
         """Process 0's host."""
         return self.address.rpartition(":")[0]
 
-    @property
-    def port(self) -> int:
-        """Process 0's port."""
-        return int(self.address.rpartition(":")[2])
-
     def variables(self) -> dict[str, str]:
-        """The environment variables that say so."""
+        """The environment variables that describe it."""
         values = (self.address, str(self.count), str(self.index))
         return dict(zip(VARIABLES, values, strict=True))
 
 
-def named_place(environment: Mapping[str, str]) -> Place | None:
-    """What the three variables say; None where none is set.
+def named_process(environment: Mapping[str, str]) -> ClusterProcess | None:
+    """The process that the three variables describe; None where none of them is set.
 
     Raises:
-      UserError: some are set and not the rest, or one can't be read.
+      UserError: some are set and not the rest, or one has an invalid value.
     """
     given = [name for name in VARIABLES if environment.get(name)]
     if not given:
@@ -66,29 +61,29 @@ def named_place(environment: Mapping[str, str]) -> Place | None:
     if not address.rpartition(":")[2].isdecimal():
         raise UserError(f"{VARIABLES[0]} is {address!r}; HOST:PORT of process 0 is needed")
     if not 0 <= index < count:
-        raise UserError(f"{VARIABLES[2]} is {index}; it goes from 0 to {count - 1}")
-    return Place(address, count, index)
+        raise UserError(f"{VARIABLES[2]} is {index}; 0 to {count - 1} is needed")
+    return ClusterProcess(address, count, index)
 
 
 def is_started_together(environment: Mapping[str, str]) -> bool:
-    """Whether a launcher that JAX knows started several processes: Slurm, Open MPI, a TPU slice."""
+    """Whether Slurm, Open MPI or a TPU slice, which JAX detects, started several processes."""
     tasks = any(environment.get(name, "1") not in ("", "1") for name in _TASK_COUNTS)
     return tasks or "," in environment.get("TPU_WORKER_HOSTNAMES", "")
 
 
 def cluster_arguments(environment: Mapping[str, str], has_tpu: bool) -> dict[str, Any] | None:
-    """What `jax.distributed.initialize` needs; {} where it finds out itself, None for one process.
+    """Arguments of `jax.distributed.initialize`; {} where JAX detects them, None for one process.
 
-    The three variables come first; then Slurm (a process a GPU), Open MPI, and the hosts of a TPU
+    The three variables come first; then Slurm (a process per GPU), Open MPI, and the hosts of a TPU
     slice.
     """
-    place = named_place(environment)
-    if place is not None:
+    process = named_process(environment)
+    if process is not None:
         return {
-            "coordinator_address": place.address,
-            "num_processes": place.count,
-            "process_id": place.index,
-            # Else JAX takes one GPU alone where Slurm started the process.
+            "coordinator_address": process.address,
+            "num_processes": process.count,
+            "process_id": process.index,
+            # Otherwise JAX uses a single GPU in a process that Slurm started.
             "cluster_detection_method": "deactivate",
         }
     if is_started_together(environment):
@@ -97,6 +92,6 @@ def cluster_arguments(environment: Mapping[str, str], has_tpu: bool) -> dict[str
 
 
 def has_tpu() -> bool:
-    """Whether this machine has a TPU and what drives it."""
+    """Whether this machine has a TPU and libtpu."""
     devices = (Path("/dev/accel0"), Path("/dev/vfio/0"))
     return any(d.exists() for d in devices) and importlib.util.find_spec("libtpu") is not None

@@ -275,11 +275,11 @@ class Plan:
         """Asks whether arm a is better than arm b, question by question."""
         self.comparisons.append((a, b))
 
-    def keep_asked(self) -> None:
-        """Leaves out the arms that the run's settings don't name.
+    def select_arms(self) -> None:
+        """Keeps the conditions that `run.arms` names, or all of them.
 
         Raises:
-          UserError: they name one that is not in the experiment.
+          UserError: the settings name one that is not in the experiment.
         """
         known = list(dict.fromkeys(one.arm for one in self.measured))
         for name in ("arms", "vote_arms"):

@@ -1,4 +1,4 @@
-"""`rft run`: plans an experiment, runs what is not finished of it, puts the figures together."""
+"""`rft run`: plans an experiment, runs its unfinished stages and writes the results."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import rft_jax
 from rft_jax.checkpoints.names import EMBEDDED, model_folder
 from rft_jax.data.sources import load_problems
 from rft_jax.derive.write import PROBLEMS as DERIVED_PROBLEMS
+from rft_jax.devices.cluster import VARIABLES, ClusterProcess, is_started_together, named_process
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import atomic_write, write_json, write_rows
 from rft_jax.files.mirror import original
@@ -29,56 +31,79 @@ from rft_jax.pipeline.stages import Stage
 from rft_jax.pipeline.supervise.display import RunDisplay
 from rft_jax.pipeline.supervise.environment import child_environment
 from rft_jax.pipeline.supervise.execute import Executor, stage_seconds
-from rft_jax.pipeline.supervise.follower import follow
-from rft_jax.pipeline.supervise.hosts import Hosts, Leader, OneHost, place_in_run
+from rft_jax.pipeline.supervise.hosts import Hosts, several_hosts
 from rft_jax.pipeline.supervise.process import run_report
 from rft_jax.records import to_row
 from rft_jax.workers.pool import cpu_cores
 
+_MADE_WITH = {"command": "run"}
 _MOST_PARALLEL = 4
-# What runs sets in the stages itself, by seed or arm.
+# Settings of stages that the run itself sets, by seed.
 _NOT_TO_BIND = {"train.seed": "run.seeds", "sample.seed": "run.seeds"}
 
 
 def run(output: str, config: Config) -> None:
-    """Runs the experiment in `output`; what earlier runs finished there is used as it is.
+    """Runs the experiment in `output`; stages that earlier runs finished there are reused.
 
     Raises:
-      UserError: an input or setting is wrong (before any work), or a stage says so.
+      UserError: an input or setting is invalid (before any work), or a stage says so.
       StageFailed: a stage ended with another error.
-      Preempted: SIGTERM or Ctrl-C came; every stage's state is saved.
+      Preempted: SIGTERM or Ctrl-C arrived; every stage's state is saved.
     """
-    root, words = Path(output), (rft_jax.__version__, config.text())
-    place = place_in_run(os.environ)
-    if place is not None and (url := original(root)):
+    root = Path(output)
+    process = process_of_run(os.environ)
+    if process is None:
+        plan = make_plan(config, root)
+        with open_output(root, _MADE_WITH):
+            _lead(root, config, plan, Hosts())
+        return
+    if url := original(root):
         raise UserError(
-            f"{url}: rft run on several hosts needs a disk that all of them see, since its stages "
-            "read each other's folders; name another --output, or start the stages one by one"
+            f"{url}: rft run on several hosts needs a disk that all of them share, since its "
+            "stages read each other's folders; name another --output, or start the stages one by "
+            "one"
         )
-    if place is None:
-        _run(root, config, OneHost())
-    elif place.index > 0:
-        follow(place, words, root)
+    words = (rft_jax.__version__, config.text())
+    if process.index == 0:
+        with open_output(root, _MADE_WITH), several_hosts(process, root, words) as hosts:
+            _lead(root, config, make_plan(config, root), hosts)
     else:
-        with Leader(place, words) as hosts:
-            _run(root, config, hosts)
+        with several_hosts(process, root, words) as hosts:
+            _run_stages(root, make_plan(config, root), hosts)
+            hosts.wait_for_end()
 
 
-def _run(root: Path, config: Config, hosts: Hosts) -> None:
-    plan = make_plan(config, root)
+def process_of_run(environment: Mapping[str, str]) -> ClusterProcess | None:
+    """Which process of a run on several hosts this is; None for a run on one host.
+
+    Raises:
+      UserError: a launcher has started several processes and the variables are not set.
+    """
+    process = named_process(environment)
+    if process is None and is_started_together(environment):
+        raise UserError(
+            f"rft run as several processes needs {', '.join(VARIABLES)} in the environment of "
+            "each; launch/slurm.sh and launch/tpu_slice.sh set them"
+        )
+    return process if process is not None and process.count > 1 else None
+
+
+def _lead(root: Path, config: Config, plan: Plan, hosts: Hosts) -> None:
+    """The part of process 0: inputs, stages, results and report."""
     home = root / plan.settings.name
-    with open_output(root, {"command": "run"}):
-        _write_inputs(root, home, config, plan)
-        _run_stages(root, home, plan, hosts)
-        write_json(home / "results.json", make_results(root, plan))
-        write_json(home / "costs.json", make_costs(root, plan))
-        print(f"\n{results_text(home)}\n", flush=True)
-        run_report(home, child_environment(os.environ, one_thread=False))
-        print(f"results: {home / 'results.json'}; report: {home / 'report' / 'index.html'}")
+    _write_inputs(root, home, config, plan)
+    _run_stages(root, plan, hosts)
+    results = make_results(root, plan)
+    write_json(home / "results.json", results)
+    write_json(home / "costs.json", make_costs(root, plan))
+    write_json(home / "timing.json", {"stages": _stage_timing(root, plan)})
+    print(f"\n{results_text(plan, results)}\n", flush=True)
+    run_report(home, child_environment(os.environ, one_thread=False))
+    print(f"results: {home / 'results.json'}; report: {home / 'report' / 'index.html'}")
 
 
 def commands(output: str, config: Config) -> list[str]:
-    """The commands that `run` would start in `output`, in order."""
+    """The command lines of the stages that `run` would start in `output`, in order."""
     root = Path(output)
     return [_command_line(stage, root) for stage in make_plan(config, root).stages]
 
@@ -89,10 +114,13 @@ def _command_line(stage: Stage, root: Path) -> str:
 
 
 def make_plan(config: Config, root: Path) -> Plan:
-    """The experiment's stages and rows; `root` is where earlier runs may have begun some.
+    """The experiment's stages and rows.
+
+    Args:
+      root: the run's folder, where earlier runs may have begun some of the stages.
 
     Raises:
-      UserError: an input is missing or bad, or a setting that the experiment has no use for.
+      UserError: an input is missing or invalid, or the experiment does not use a bound setting.
     """
     settings = config.get(RunSettings)
     for name, instead in _NOT_TO_BIND.items():
@@ -106,7 +134,7 @@ def make_plan(config: Config, root: Path) -> Plan:
     model = model_input(Path(model_folder(settings.model or EMBEDDED)).absolute())
     plan = Plan(settings, config, model, train, test, known_folders(root))
     experiment.add_to(plan)
-    plan.keep_asked()
+    plan.select_arms()
     _check_oracle(plan)
     _check_scopes(config, plan)
     return plan
@@ -116,22 +144,22 @@ def _experiment(config: Config, name: str) -> Experiment:
     """The experiment of that name with its settings.
 
     Raises:
-      UserError: there is none, or another one's settings are bound.
+      UserError: there is no such experiment, or settings of another one are bound.
     """
-    asked: type[Experiment] = experiment_class(name)
+    chosen: type[Experiment] = experiment_class(name)
     for other in EXPERIMENTS:
         kind = experiment_class(other)
         if other != name and config.get(kind) != kind():
             raise UserError(f"{other} has settings bound, and run.experiment is {name!r}")
-    return config.get(asked)
+    return config.get(chosen)
 
 
 def _check_oracle(plan: Plan) -> None:
-    asks = any(stage.title.endswith("derive oracle") for stage in plan.stages)
-    if asks and not plan.settings.train_problems.startswith("wordproblems:"):
+    is_used = any(stage.title.endswith("derive oracle") for stage in plan.stages)
+    if is_used and not plan.settings.train_problems.startswith("wordproblems:"):
         raise UserError(
-            f"the oracle arm needs a generator of paths, and run.train_problems is "
-            f"{plan.settings.train_problems}: only wordproblems:… come with one; leave that arm "
+            f"the oracle needs a generator of paths, and run.train_problems is "
+            f"{plan.settings.train_problems}: only wordproblems:… have one; leave that condition "
             "out (run.arms)"
         )
 
@@ -141,7 +169,7 @@ def _check_scopes(config: Config, plan: Plan) -> None:
     for scope, where in config.scopes.items():
         if scope not in arms and scope not in DERIVED_PROBLEMS:
             raise UserError(
-                f"{where}: no arm {scope!r} in this run; there are {', '.join(sorted(arms))}"
+                f"{where}: no condition {scope!r} in this run; there are {', '.join(sorted(arms))}"
             )
 
 
@@ -155,7 +183,7 @@ def _write_inputs(root: Path, home: Path, config: Config, plan: Plan) -> None:
 
 
 def _describe(root: Path, home: Path, plan: Plan) -> dict[str, Any]:
-    """What `run.json` holds; folders as seen from it."""
+    """The content of `run.json`; folders are relative to it."""
     stages = {
         stage.title: {
             "folder": os.path.relpath(root / stage.folder, home),
@@ -176,39 +204,48 @@ def _describe(root: Path, home: Path, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _run_stages(root: Path, home: Path, plan: Plan, hosts: Hosts) -> None:
-    """Runs the stages that are not finished; timing.json has the seconds of all."""
+def _run_stages(root: Path, plan: Plan, hosts: Hosts) -> None:
+    """Runs the stages that are not finished."""
     stages = plan.stages
     waiting = [stage for stage in stages if not stage.is_complete(root)]
     width = max(len(stage.title) for stage in stages)
-    with RunDisplay(len(stages), len(stages) - len(waiting), width) as display:
+    finished = len(stages) - len(waiting)
+    with RunDisplay(len(stages), finished, width, quiet=not hosts.leads) as display:
         if waiting:
             backend = _jax_backend(hosts)
             parallel = _parallel(plan.settings.parallel, backend, hosts)
             Executor(root, parallel, hosts, backend == "cpu", display).run(stages)
-    known = stage_seconds(root)
-    seconds = {s.title: known[s.folder.name] for s in stages if s.folder.name in known}
-    write_json(home / "timing.json", {"stages": seconds})
+
+
+def _stage_timing(root: Path, plan: Plan) -> dict[str, float]:
+    """Seconds of the plan's stages by title, whichever run they were computed for."""
+    seconds = stage_seconds(root)
+    folders = {stage.title: stage.folder.name for stage in plan.stages}
+    return {title: seconds[name] for title, name in folders.items() if name in seconds}
 
 
 def _jax_backend(hosts: Hosts) -> str:
-    """Where JAX computes here: `cpu`, `gpu` or `tpu`; asked in a process of its own."""
-    if hosts.count > 1:  # the chips of a slice answer to all of its hosts together only
+    """The platform that JAX computes on: `cpu`, `gpu` or `tpu`, detected in a child process."""
+    if hosts.count > 1:  # a slice's chips can only be opened by all of its hosts together
         return os.environ.get("JAX_PLATFORMS", "several hosts")
-    question = "import jax; print(jax.default_backend())"
-    asked = subprocess.run(
-        [sys.executable, "-P", "-c", question], capture_output=True, text=True, check=False
+    code = "import jax; print(jax.default_backend())"
+    detection = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
     )
-    if asked.returncode != 0:
-        reason = asked.stderr.strip().splitlines()[-1:] or ["no reason given"]
+    if detection.returncode != 0:
+        reason = detection.stderr.strip().splitlines()[-1:] or ["no reason given"]
         raise UserError(f"JAX does not start here ({reason[0]}); see rft doctor")
-    return asked.stdout.split()[-1]
+    return detection.stdout.split()[-1]
 
 
-def _parallel(asked: int, backend: str, hosts: Hosts) -> int:
-    """Stages side by side."""
-    if hosts.count > 1 and asked > 1:
-        raise UserError(f"run.parallel = {asked}: several hosts compute one stage at a time")
-    if asked or backend != "cpu" or hosts.count > 1:
-        return asked or 1
+def _parallel(requested: int, backend: str, hosts: Hosts) -> int:
+    """The number of stages side by side.
+
+    Args:
+      requested: the setting; 0 chooses by backend and cores.
+    """
+    if hosts.count > 1 and requested > 1:
+        raise UserError(f"run.parallel = {requested}: several hosts compute one stage at a time")
+    if requested or backend != "cpu" or hosts.count > 1:
+        return requested or 1
     return min(_MOST_PARALLEL, cpu_cores())

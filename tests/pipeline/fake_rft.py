@@ -3,7 +3,7 @@
 FAKE_FAIL names a stage folder's beginning that fails (exit 3), FAKE_MISTAKE one that exits with 2,
 FAKE_HANG one that waits for SIGTERM and then exits with 75; with FAKE_ON, a host's number, only
 there. FAKE_TRACE is a file for events; with FAKE_MEET the first stage that starts waits there for a
-second one.
+second one. One of several processes of a stage waits there for the others, as JAX does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 QUESTIONS = ("a", "b", "c", "d")
-# Which questions each arm answers rightly.
+# The number of questions that each condition solves.
 RIGHT = {"rho": 0, "sft": 1, "sft_steps": 1, "rft": 3, "rft_no_dedup": 2, "rft_oracle": 2}
 
 
@@ -75,11 +75,11 @@ def trace(event: str, folder: Path) -> None:
             stream.write(f"{event} {folder.name} {os.getpid()}\n")
 
 
-def meet() -> None:
+def wait_for_starts(of: str, count: int) -> None:
     deadline = time.monotonic() + 60
-    while Path(os.environ["FAKE_TRACE"]).read_text().count("start") < 2:
+    while Path(os.environ["FAKE_TRACE"]).read_text().count(f"start {of}") < count:
         if time.monotonic() > deadline:
-            sys.exit("nobody came")
+            sys.exit("the others did not start")
         time.sleep(0.02)
 
 
@@ -101,7 +101,8 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     trace("start", folder)
     if "FAKE_MEET" in os.environ:
-        meet()
+        wait_for_starts("", 2)
+    wait_for_starts(folder.name, int(os.environ.get("JAX_NUM_PROCESSES", "0")))
     print(f"{command}: 1/2 things  ETA 0:01", flush=True)
     if is_named("FAKE_HANG", folder):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
@@ -111,7 +112,7 @@ def main() -> int:
         print("something broke", flush=True)
         return 3
     if is_named("FAKE_MISTAKE", folder):
-        print("rft: data.jsonl:3: not JSON; mend or remove the line", file=sys.stderr, flush=True)
+        print("rft: data.jsonl:3: not JSON; fix or remove the line", file=sys.stderr, flush=True)
         return 2
     made = {"train": train, "collect": paths, "derive": derive, "evaluate": evaluate}
     if command in made:

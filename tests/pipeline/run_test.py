@@ -198,7 +198,7 @@ def test_a_failing_stage_stops_the_others_and_shows_its_last_lines(tmp_path, con
 
 def test_a_users_mistake_in_a_stage_is_passed_on(tmp_path, config, monkeypatch):
     monkeypatch.setenv("FAKE_MISTAKE", "sft-0-train")
-    with pytest.raises(UserError, match=r"sft-0 train: data.jsonl:3: not JSON; mend or remove"):
+    with pytest.raises(UserError, match=r"sft-0 train: data.jsonl:3: not JSON; fix or remove"):
         pipeline.run(str(tmp_path / "run"), config())
 
 
@@ -266,7 +266,7 @@ def test_a_model_with_other_weights_is_another_input(tmp_path, config, model):
     ("flag", "message"),
     [
         ("train.seed=3", "rft run sets train.seed from run.seeds"),
-        ("stf/train.num_epochs=3", r"no arm 'stf' in this run; there are"),
+        ("stf/train.num_epochs=3", r"no condition 'stf' in this run; there are"),
         ("run.train_problems=/nowhere.jsonl", "/nowhere.jsonl: no such file"),
         ("run.model=/nowhere", "/nowhere: no such folder"),
         ("run.arms=['sft', 'rtf']", r"run.arms has 'rtf'; there are rho, sft"),
@@ -280,7 +280,7 @@ def test_a_mistake_is_found_before_any_work(tmp_path, config, flag, message):
 
 
 def test_oracle_paths_need_the_embedded_generator(tmp_path, config):
-    with pytest.raises(UserError, match=r"oracle arm.*only wordproblems"):
+    with pytest.raises(UserError, match=r"oracle needs.*only wordproblems"):
         pipeline.make_plan(config("run.arms=['sft', 'rft_oracle']"), tmp_path / "run")
 
 

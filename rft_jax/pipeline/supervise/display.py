@@ -1,4 +1,4 @@
-"""Progress of a run: lines with the stage's name; on a terminal the running ones live below."""
+"""Progress of a run: lines with the stage's name; on a terminal a live table of running stages."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from typing import Any
 from rft_jax.pipeline.stages import Stage
 from rft_jax.progress import duration
 
-# What `rft_jax.progress` prints where there is no terminal; all else stays in the stage's log.
+# Lines of `rft_jax.progress`; everything else stays in the stage's log.
 _PROGRESS = re.compile(r"[\w -]+: \d+/\d+ ")
 
 
 class RunDisplay:
-    """Shows which stage does what.
+    """Shows the progress of all stages.
 
     Args:
-      stages: how many the run has.
-      finished: how many were finished by earlier runs.
-      width: of the longest stage title.
+      stages: number of the run's stages.
+      finished: number of those that earlier runs finished.
+      width: length of the longest stage title.
+      quiet: whether nothing is shown.
     """
 
-    def __init__(self, stages: int, finished: int, width: int) -> None:
-        self._stages, self._done, self._width = stages, finished, width
+    def __init__(self, stages: int, finished: int, width: int, quiet: bool = False) -> None:
+        self._stages, self._done, self._width, self._quiet = stages, finished, width, quiet
         self._running: dict[Stage, tuple[float, str]] = {}
         self._live: Any = None
 
     def __enter__(self) -> RunDisplay:
-        if sys.stdout.isatty():
+        if sys.stdout.isatty() and not self._quiet:
             from rich.live import Live
 
             self._live = Live(get_renderable=self._table, refresh_per_second=2)
@@ -49,20 +50,20 @@ class RunDisplay:
             self._live.stop()
 
     def started(self, stage: Stage) -> None:
-        """A stage's command was started."""
+        """Shows that a stage's command was started."""
         self._running[stage] = (time.monotonic(), "starts")
         if self._live is None:
             self._print(self._line(stage, "starts"))
 
-    def said(self, stage: Stage, line: str) -> None:
-        """A stage's command printed a line."""
+    def printed(self, stage: Stage, line: str) -> None:
+        """Shows a line that a stage's command printed, if it is one of progress."""
         if _PROGRESS.match(line):
             self._running[stage] = (self._running[stage][0], line)
             if self._live is None:
                 self._print(self._line(stage, line))
 
     def finished(self, stage: Stage, seconds: float) -> None:
-        """A stage's command ended well."""
+        """Shows that a stage is finished."""
         del self._running[stage]
         self._done += 1
         self._print(self._line(stage, f"done in {duration(seconds)}"))
@@ -72,10 +73,10 @@ class RunDisplay:
         return f"[{count}] {stage.title:<{self._width}}  {text}"
 
     def _print(self, line: str) -> None:
-        if self._live is None:
-            print(line, flush=True)
-        else:
+        if self._live is not None:
             self._live.console.print(line, highlight=False, markup=False)
+        elif not self._quiet:
+            print(line, flush=True)
 
     def _table(self) -> Any:
         from rich.table import Table

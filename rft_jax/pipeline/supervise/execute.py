@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
 import time
@@ -9,28 +10,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rft_jax.errors import Preempted, StageFailed, UserError
+from rft_jax.errors import Preempted, UserError, error_with
 from rft_jax.files.jsonl import read_json, write_json
 from rft_jax.pipeline.stages import Stage
 from rft_jax.pipeline.supervise.display import RunDisplay
+from rft_jax.pipeline.supervise.environment import child_environment
 from rft_jax.pipeline.supervise.hosts import Hosts
-from rft_jax.pipeline.supervise.process import SECONDS_TO_SAVE, Process
+from rft_jax.pipeline.supervise.process import ChildCommand
+from rft_jax.signals import sigterm_flag
 
 TIMING = "stages/timing.json"
-"""Seconds of every finished stage, by its folder's name, whichever run it was made for."""
+"""Seconds of every stage's process, all its starts together, by the stage's folder name."""
+SECONDS_TO_SAVE = 120.0
+_SECONDS_BETWEEN_TIMINGS = 2.0
 
 
-@dataclass
+@dataclass(eq=False)
 class _Running:
-    """A stage under way.
+    """A stage in progress.
 
     Attributes:
-      processes: those that have not ended; the first is this host's.
+      command: its process on this host; None where process 0 runs the stage for all hosts.
+      begin: its start, by the monotonic clock.
     """
 
     stage: Stage
-    processes: list[Process]
+    command: ChildCommand | None
     begin: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.begin
 
 
 class Executor:
@@ -38,10 +48,10 @@ class Executor:
 
     Args:
       root: the run's folder; the children work in it.
-      parallel: stages side by side.
+      parallel: number of stages side by side.
       hosts: where they are computed.
-      one_thread: whether each computes on one thread.
-      display: what is told of their progress.
+      one_thread: whether each stage computes on one thread.
+      display: shows their progress.
     """
 
     def __init__(
@@ -49,47 +59,37 @@ class Executor:
     ) -> None:
         self._root, self._parallel, self._display = root, parallel, display
         self._hosts, self._one_thread = hosts, one_thread
-        self._lines: queue.Queue[tuple[Process, str | None]] = queue.Queue()
+        self._lines: queue.Queue[tuple[ChildCommand, str | None]] = queue.Queue()
         self._running: list[_Running] = []
-        self._stop_signal = 0
+        self._timing = stage_seconds(root)
+        self._timed = time.monotonic()
 
     def run(self, stages: Sequence[Stage]) -> None:
-        """Runs what is not finished, and writes down how long each stage took.
+        """Runs the stages that are not finished, and records how long each took.
 
-        Stages start in the order given as soon as what they wait for is finished.
+        Stages start in the order given, as soon as their inputs are finished.
 
         Raises:
           UserError, StageFailed: a stage failed; the others were stopped, their state saved.
-          Preempted: SIGTERM or Ctrl-C came; all were stopped, their state saved.
+          Preempted: SIGTERM or Ctrl-C arrived; all were stopped, their state saved.
         """
         done = {stage for stage in stages if stage.is_complete(self._root)}
         waiting = [stage for stage in stages if stage not in done]
-        handlers = {n: signal.signal(n, self._on_signal) for n in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            while waiting or self._running:
-                self._start_ready(waiting, done)
-                ended = self._next_ended()
-                if self._stop_signal:
-                    raise Preempted(f"stopped by {signal.Signals(self._stop_signal).name}")
-                if ended is not None:
-                    done.add(ended.stage)
-                    seconds = time.monotonic() - ended.begin
-                    self._display.finished(ended.stage, seconds)
-                    known = stage_seconds(self._root)
-                    write_json(self._root / TIMING, known | {ended.stage.folder.name: seconds})
-        finally:
-            self._stop_all()
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-
-    def _on_signal(self, number: int, _frame: object) -> None:
-        if self._stop_signal == signal.SIGINT == number:  # Ctrl-C twice: at once
-            for process in self._processes():
-                process.kill()
-        self._stop_signal = number
-
-    def _processes(self) -> list[Process]:
-        return [process for running in self._running for process in running.processes]
+        with sigterm_flag() as stopped:
+            try:
+                while waiting or self._running:
+                    self._start_ready(waiting, done)
+                    done |= self._ended()
+                    if stopped():
+                        print("run: stops; the stages save their state", flush=True)
+                        raise Preempted("stopped by SIGTERM")
+                    self._hosts.check()
+            except BaseException as error:
+                self._hosts.report(error)
+                # A process that computes together with a failed one cannot save any more.
+                independent = isinstance(error, Exception) and self._hosts.count == 1
+                self._stop_all(saving=independent or isinstance(error, Preempted))
+                raise
 
     def _start_ready(self, waiting: list[Stage], done: set[Stage]) -> None:
         for stage in list(waiting):
@@ -97,77 +97,92 @@ class Executor:
                 return
             if done.issuperset(stage.waits_for):
                 waiting.remove(stage)
-                tell = self._tell
-                processes = self._hosts.start(stage, self._root, self._one_thread, tell)
-                self._running.append(_Running(stage, processes))
+                self._running.append(_Running(stage, self._start(stage)))
                 self._display.started(stage)
+                self._write_timing()
 
-    def _tell(self, process: Process, line: str | None) -> None:
-        self._lines.put((process, line))
+    def _start(self, stage: Stage) -> ChildCommand | None:
+        if not self._hosts.computes(stage):
+            return None
+        environment = child_environment(os.environ, self._one_thread) | self._hosts.variables(stage)
+        log = self._root / self._hosts.log(stage)
+        words = stage.words(self._root)
+        return ChildCommand(words, self._root, log, environment, self._listen)
 
-    def _next_ended(self) -> _Running | None:
-        """Passes on what the children say: until a stage ends, a signal comes, or half a second.
+    def _listen(self, command: ChildCommand, line: str | None) -> None:
+        self._lines.put((command, line))
+
+    def _ended(self) -> set[Stage]:
+        """Shows what the children print until one ends or for half a second; stages that ended.
 
         Raises:
-          UserError, StageFailed, Preempted: a child or a host ended otherwise than well.
+          UserError, StageFailed, Preempted: a child failed or was stopped.
         """
         deadline = time.monotonic() + 0.5
-        while not self._stop_signal:
+        ended = {one for one in self._running if self._is_done_elsewhere(one)}
+        while not ended and (left := deadline - time.monotonic()) > 0:
             try:
-                process, line = self._lines.get(timeout=max(deadline - time.monotonic(), 0.01))
+                command, line = self._lines.get(timeout=left)
             except queue.Empty:
-                self._hosts.check()
-                return None
-            running = next(one for one in self._running if process in one.processes)
+                break
+            running = next(one for one in self._running if one.command is command)
             if line is not None:
-                self._display.said(running.stage, line)
-                continue
-            running.processes.remove(process)
-            self._check(running, process)
-            if not running.processes:
-                self._running.remove(running)
-                return running
-        return None
+                self._display.printed(running.stage, line)
+            elif command.returncode == 0:
+                ended.add(running)
+            else:
+                raise _failure(running.stage, command)
+        for running in ended:
+            self._display.finished(running.stage, running.seconds)
+        if ended or time.monotonic() - self._timed > _SECONDS_BETWEEN_TIMINGS:
+            current = self._write_timing()
+            self._timing |= {one.stage.folder.name: current[one.stage.folder.name] for one in ended}
+            self._running = [running for running in self._running if running not in ended]
+        return {running.stage for running in ended}
 
-    def _check(self, running: _Running, process: Process) -> None:
-        code = process.returncode
-        if code == 0:
-            return
-        if code != Preempted.exit_code:  # the processes of one stage fail together
-            for other in running.processes:
-                other.kill()
-        self._hosts.check()  # a host that is gone says more than the child that went with it
-        raise _failure(running.stage, process)
+    def _is_done_elsewhere(self, running: _Running) -> bool:
+        return running.command is None and running.stage.is_complete(self._root)
 
-    def _stop_all(self) -> None:
-        """Asks the children to save and end; kills those that don't in time."""
-        children = self._processes()
-        if children and self._stop_signal == signal.SIGINT:
-            print("stopping, the stages save their state; Ctrl-C again stops at once", flush=True)
-        for process in children:
-            process.terminate()
-        deadline = time.monotonic() + SECONDS_TO_SAVE
-        for process in children:
-            if not process.wait(max(deadline - time.monotonic(), 0.1)):
-                process.kill()
-                process.wait(SECONDS_TO_SAVE)
-        self._running.clear()
+    def _write_timing(self) -> dict[str, float]:
+        """Writes the seconds of all stages, also while they run: this process may be killed."""
+        self._timed = time.monotonic()
+        running = {one.stage.folder.name: one.seconds for one in self._running}
+        current = {name: self._timing.get(name, 0.0) + s for name, s in running.items()}
+        if self._hosts.leads:
+            write_json(self._root / TIMING, self._timing | current)
+        return current
+
+    def _stop_all(self, saving: bool) -> None:
+        """Ends the children, if `saving` after they have saved their state or two minutes."""
+        commands = [running.command for running in self._running if running.command is not None]
+        try:
+            deadline = time.monotonic() + SECONDS_TO_SAVE
+            for command in commands if saving else ():
+                command.terminate()
+            for command in commands if saving else ():
+                command.wait(max(deadline - time.monotonic(), 0.0))
+        finally:  # also when Ctrl-C arrives for the second time
+            for command in commands:
+                command.kill()
+                command.wait(SECONDS_TO_SAVE)
+            self._write_timing()
+            self._running.clear()
 
 
-def _failure(stage: Stage, process: Process) -> Exception:
-    """What a process that did not end well is to the run."""
-    code, last = process.returncode or 0, list(process.last_lines)
-    name = f"{stage.title} on {process.where}" if process.where else stage.title
+def _failure(stage: Stage, command: ChildCommand) -> Exception:
+    """The error that a failed child is to the run."""
+    code, last = command.returncode or 0, list(command.last_lines)
     if code == UserError.exit_code:
-        said = [line.removeprefix("rft: ") for line in last if line.startswith("rft: ")]
-        return UserError(f"{name}: {' '.join(said[-1:])} (see {process.log})")
+        messages = [line.removeprefix("rft: ") for line in last if line.startswith("rft: ")]
+        return UserError(f"{stage.title}: {' '.join(messages[-1:])} (see {command.log})")
     if code == Preempted.exit_code:
-        return Preempted(f"{name}: stopped from outside, its state is saved")
+        return Preempted(f"{stage.title}: stopped from outside, its state is saved")
     ended = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     lines = "\n".join(f"    {line}" for line in last)
-    return StageFailed(f"{name}: {ended}; the end of {process.log}:\n{lines}", max(code, 1))
+    message = f"{stage.title}: {ended}; the end of {command.log}:\n{lines}"
+    return error_with(max(code, 1), message)
 
 
 def stage_seconds(root: Path) -> dict[str, float]:
-    """What `TIMING` holds in a run's folder."""
+    """The content of `TIMING` in a run's folder; empty before the first stage."""
     return read_json(root / TIMING) if (root / TIMING).exists() else {}

@@ -1,248 +1,236 @@
-"""`rft run` on several hosts: process 0 decides, the others do as it says and tell how it went.
+"""`rft run` on several hosts: all processes run the same plan and watch each other by small files.
 
-Every host runs the same command line. The others hold a connection each to process 0, on which both
-sides send JSON objects, a line each. A connection that closes says that whoever held its other end
-is gone, so nothing else has to be watched. What a stage's processes have to tell each other they
-tell by JAX's own means, under an address that process 0 names anew for every stage.
+Process 0 holds the run's folder. Each process rewrites a file of its own there every two seconds: a
+growing number and, in the end, its exit code and message. Process 0 reads the others' files, they
+read process 0's: so a process that fails ends all, and so does one whose number stops growing.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
+import shutil
 import socket
 import threading
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol
+from typing import Any
 
-from rft_jax.devices.cluster import VARIABLES, Place, is_started_together, named_place
-from rft_jax.errors import Preempted, StageFailed, UserError
+from rft_jax.devices.cluster import VARIABLES, ClusterProcess
+from rft_jax.errors import StageFailed, UserError, error_with
+from rft_jax.files.jsonl import read_json, write_json
 from rft_jax.pipeline.stages import Stage
-from rft_jax.pipeline.supervise.connection import Connection, Message
-from rft_jax.pipeline.supervise.environment import child_environment
-from rft_jax.pipeline.supervise.process import LocalProcess, Process, Tell
 
-# What several hosts do together; the rest is process 0's.
+FOLDER = ".hosts"
+# Stages that all processes compute together; process 0 runs the others alone.
 SPREAD = ("train", "sample", "evaluate")
-SECONDS_TO_COME = 900.0
+SECONDS_BETWEEN_BEATS = 2.0
+# A process that was killed ends the others after so many beats: one minute.
+BEATS_OF_SILENCE = 30
+SECONDS_TO_START = 900.0
+_FIRST_PORT, _PORTS = 10_000, 20_000  # below those that systems hand out by themselves
 
 
-def place_in_run(environment: Mapping[str, str]) -> Place | None:
-    """Which process of a run this is; None for the only one.
-
-    Raises:
-      UserError: a launcher has started several and the variables are not set.
-    """
-    place = named_place(environment)
-    if place is None and is_started_together(environment):
-        raise UserError(
-            f"rft run as several processes needs {', '.join(VARIABLES)} in the environment of "
-            "each; launch/slurm.sh and launch/tpu_slice.sh set them"
-        )
-    return place if place is not None and place.count > 1 else None
-
-
-class Hosts(Protocol):
-    """Where a run's stages are computed.
+class Hosts:
+    """Where a run's stages are computed; this class is a run on one host.
 
     Attributes:
-      count: how many hosts there are.
+      count: number of hosts.
+      leads: whether this process is process 0.
     """
 
-    count: int
+    count, leads = 1, True
 
-    def start(self, stage: Stage, root: Path, one_thread: bool, tell: Tell) -> list[Process]:
-        """Starts a stage's command on all hosts that have a part in it."""
+    def variables(self, stage: Stage) -> dict[str, str]:
+        """The environment variables by which a stage's processes find each other."""
+        del stage
+        return {}
 
-    def check(self) -> None:
-        """Raises what a host has told or what its silence says."""
+    def log(self, stage: Stage) -> Path:
+        """The file of what the stage prints on this host, relative to the run's folder."""
+        return stage.log
 
-
-class OneHost:
-    """This host alone."""
-
-    count = 1
-
-    def start(self, stage: Stage, root: Path, one_thread: bool, tell: Tell) -> list[Process]:
-        environment = environment_for(one_thread)
-        return [LocalProcess(stage.words(root), root, root / stage.log, environment, tell)]
+    def computes(self, stage: Stage) -> bool:
+        """Whether this process takes part in a stage."""
+        return self.leads or stage.command in SPREAD
 
     def check(self) -> None:
-        pass
+        """Raises the error that ended another process, or one for a silent process."""
+
+    def report(self, error: BaseException | None) -> None:
+        """Tells the other processes how this one ends."""
 
 
-def environment_for(one_thread: bool, place: Place | None = None) -> dict[str, str]:
-    """A child's environment; of the cluster it knows what `place` says and nothing else."""
-    own = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    return child_environment(own, one_thread) | (place.variables() if place else {})
+@dataclass
+class _Peer:
+    """Another process, as its file shows it.
+
+    Attributes:
+      state: the file's content; None before the first reading.
+      is_alive: whether the file has changed since the first reading: a file that an earlier run
+        left does not.
+      silence: readings since the last change.
+    """
+
+    index: int
+    path: Path
+    state: dict[str, Any] | None = None
+    is_alive: bool = False
+    silence: int = 0
+
+    def read(self) -> None:
+        state = self.state or {}
+        with suppress(OSError, UserError):  # not written yet
+            state = read_json(self.path)
+        changed = self.state is not None and state != self.state
+        self.is_alive = self.is_alive or changed
+        self.silence = 0 if changed else self.silence + 1
+        self.state = state
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended the process, or that nothing has been heard from it."""
+        name = f"process {self.index} ({(self.state or {}).get('host')})"
+        code, message = (self.state or {}).get("end") or (None, "")
+        if code:
+            return error_with(code, f"{name}: {message}")
+        if code is None and self.silence >= BEATS_OF_SILENCE:
+            seconds = BEATS_OF_SILENCE * SECONDS_BETWEEN_BEATS
+            return StageFailed(f"{name}: no sign of life for {seconds:.0f} seconds")
+        return None
 
 
-class _RemoteProcess:
-    """A stage's command on another host, as process 0 sees it."""
-
-    def __init__(self, where: str, log: Path, connection: Connection, tell: Tell) -> None:
-        self.where, self.log = where, log
-        self.last_lines: deque[str] = deque()
-        self.returncode: int | None = None
-        self._connection, self._tell = connection, tell
-        self._ended = threading.Event()
-
-    def end(self, code: int, last: Sequence[str]) -> None:
-        """Its host says that it ended."""
-        self.returncode = code
-        self.last_lines.extend(last)
-        self._ended.set()
-        self._tell(self, None)
-
-    def terminate(self) -> None:
-        self._connection.send(do="terminate")
-
-    def kill(self) -> None:
-        self._connection.send(do="kill")
-
-    def wait(self, seconds: float) -> bool:
-        return self._ended.wait(max(seconds, 0.0))
-
-
-class _Follower:
-    """Another host, as process 0 sees it."""
-
-    def __init__(self, stream: socket.socket) -> None:
-        self.connection = Connection(stream, self._hear)
-        self.running: _RemoteProcess | None = None
-        self.trouble: Exception | None = None
-        self.index, self.name, self.words = -1, "", ""
-
-    def greet(self) -> bool:
-        """Takes its first message; whether that was one of ours."""
-        hello = self.connection.read() or {}
-        self.index, self.words = hello.get("process", -1), hello.get("words", "")
-        self.name = f"process {self.index} ({hello.get('host')})"
-        return self.index > 0
-
-    def start(self, log: Path, tell: Tell) -> _RemoteProcess:
-        """What stands here for the process that it is about to be told to start."""
-        self.running = _RemoteProcess(self.name, log, self.connection, tell)
-        return self.running
-
-    def _hear(self, message: Message | None) -> None:
-        if message is None:
-            self.trouble = self.trouble or StageFailed(f"{self.name} is gone", 1)
-            if self.running is not None:
-                self.running.end(-signal.SIGKILL, ())
-        elif message["said"] == "ended" and self.running is not None:
-            ended, self.running = self.running, None
-            ended.end(message["code"], message["last"])
-        elif message["said"] == "stopped":
-            self.trouble = Preempted(f"{self.name} was stopped by {message['signal']}")
-
-
-class Leader:
-    """Process 0's side, for the length of a `with` block; its end is told to the others.
+class SeveralHosts(Hosts):
+    """One process's view of a run on several hosts.
 
     Args:
-      place: of this process.
-      words: what has to be the same in every process's command line.
+      process: this one.
+      root: the run's folder, on a disk that all hosts share.
+      words: what has to be the same in all processes.
     """
 
-    def __init__(self, place: Place, words: Sequence[str]) -> None:
-        self.count = place.count
-        self._place, self._words = place, digest(words)
-        self._followers: list[_Follower] = []
+    def __init__(self, process: ClusterProcess, root: Path, words: Sequence[str]) -> None:
+        self.count, self.leads = process.count, process.index == 0
+        self._process, self._folder = process, root / FOLDER
+        run = hashlib.sha256("\0".join(words).encode()).hexdigest()
+        # The id of process 0 is that of this start of the run.
+        self._start = uuid.uuid4().hex
+        self._state: dict[str, Any] = {"id": self._start, "run": run, "beat": 0}
+        self._state["host"] = socket.gethostname()
+        self._path: Path | None = None
+        self._peers = [_Peer(0, self._folder / "process-0.json")]
+        self._writing, self._closed = threading.Lock(), threading.Event()
 
-    def __enter__(self) -> Leader:
-        """Waits until all the others are there.
+    def join(self) -> None:
+        """Waits for the other processes.
 
         Raises:
-          UserError: one has another command line, or they did not come.
+          UserError: one did not start in time, or two differ in their command or have one index.
         """
-        print(f"run: waits for {self.count - 1} other processes", flush=True)
-        try:
-            with socket.create_server(("", self._place.port)) as server:
-                self._gather(server, time.monotonic() + SECONDS_TO_COME)
-        except UserError as error:
-            self._say_end(error)
-            raise
-        for follower in self._followers:
-            follower.connection.listen()
-        return self
-
-    def _gather(self, server: socket.socket, deadline: float) -> None:
-        missing = set(range(1, self.count))
-        while missing:
-            server.settimeout(max(deadline - time.monotonic(), 0.01))
-            try:
-                stream, _ = server.accept()
-            except TimeoutError:
+        if self.leads:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._path = self._peers[0].path
+            own = self._folder / self._start
+            self._peers = [_Peer(i, own / f"process-{i}.json", {}) for i in range(1, self.count)]
+            print(f"run: waits for {self.count - 1} other processes", flush=True)
+        threading.Thread(target=self._beat, daemon=True).start()
+        deadline = time.monotonic() + SECONDS_TO_START
+        while absent := [peer.index for peer in self._peers if not peer.is_alive]:
+            if time.monotonic() > deadline:
                 raise UserError(
-                    f"process {', '.join(map(str, sorted(missing)))} of {self.count} did not come "
-                    f"in {SECONDS_TO_COME:.0f} seconds; start the same command on every host, "
+                    f"process {', '.join(map(str, absent))} of {self.count} did not start in "
+                    f"{SECONDS_TO_START:.0f} seconds; start the same command on every host, "
                     f"{VARIABLES[2]} from 0"
-                ) from None
-            stream.settimeout(10)
-            follower = _Follower(stream)
-            if not follower.greet():
-                continue
-            self._followers.append(follower)
-            if follower.index not in missing:
-                raise UserError(f"{follower.name}: its {VARIABLES[2]} is another process's too")
-            if follower.words != self._words:
-                raise UserError(f"{follower.name} was started with other words or another rft")
-            missing.remove(follower.index)
+                )
+            time.sleep(0.1)
+        if not self.leads:
+            self._introduce()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._say_end(error)
+    def _introduce(self) -> None:
+        """Makes this process known to process 0."""
+        self._start = self._leader["id"]
+        path = self._folder / self._start / f"process-{self._process.index}.json"
+        path.parent.mkdir(exist_ok=True)
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError as error:
+            raise UserError(
+                f"process {self._process.index} of this run has started before; give every "
+                f"process its own {VARIABLES[2]}, or start all of them again"
+            ) from error
+        self._path = path
+        if self._leader["run"] != self._state["run"]:
+            raise UserError("the settings or the version of rft differ from process 0's")
 
-    def _say_end(self, error: BaseException | None) -> None:
-        for follower in self._followers:
-            follower.connection.send(do="end", code=_exit_code(error), message=str(error or ""))
-            follower.connection.close()
+    @property
+    def _leader(self) -> dict[str, Any]:
+        return self._state if self.leads else self._peers[0].state or {}
 
-    def start(self, stage: Stage, root: Path, one_thread: bool, tell: Tell) -> list[Process]:
-        log, words = root / stage.log, stage.words(root)
+    def _beat(self) -> None:
+        while not self._closed.wait(SECONDS_BETWEEN_BEATS):
+            self._write(beat=self._state["beat"] + 1)
+            for peer in self._peers:
+                peer.read()
+
+    def _write(self, **changes: Any) -> None:
+        """Rewrites this process's file; on a full disk it stays as it is, so others see silence."""
+        with self._writing, suppress(OSError):
+            self._state |= changes
+            if self._path is not None:
+                write_json(self._path, self._state)
+
+    def variables(self, stage: Stage) -> dict[str, str]:
         if stage.command not in SPREAD:
-            return [LocalProcess(words, root, log, environment_for(one_thread), tell)]
-        address = f"{self._place.host}:{_free_port()}"
-        own = environment_for(one_thread, Place(address, self.count, 0))
-        processes: list[Process] = [LocalProcess(words, root, log, own, tell)]
-        for follower in self._followers:
-            its_log = stage.log.with_name(f"{stage.log.stem}.process-{follower.index}.log")
-            processes.append(follower.start(root / its_log, tell))
-            follower.connection.send(
-                do="start",
-                words=words,
-                log=str(its_log),
-                address=address,
-                one_thread=one_thread,
-            )
-        return processes
+            return {}
+        text = f"{self._start} {stage.digest}"
+        port = _FIRST_PORT + int(hashlib.sha256(text.encode()).hexdigest(), 16) % _PORTS
+        address = f"{self._process.host}:{port}"
+        return ClusterProcess(address, self.count, self._process.index).variables()
+
+    def log(self, stage: Stage) -> Path:
+        if self.leads:
+            return stage.log
+        return stage.log.with_suffix(f".process-{self._process.index}.log")
 
     def check(self) -> None:
-        for follower in self._followers:
-            if follower.trouble is not None:
-                raise follower.trouble
+        for peer in self._peers:
+            if error := peer.error:
+                raise error
+        if self._leader["id"] != self._start:
+            raise StageFailed("process 0 was started again")
+
+    def report(self, error: BaseException | None) -> None:
+        code = 0 if error is None else getattr(error, "exit_code", 1)
+        self._write(end=[code, str(error or "")])
+
+    def wait_for_end(self) -> None:
+        """Returns once process 0 has finished the run."""
+        while not self._leader.get("end"):
+            self.check()
+            time.sleep(0.1)
+        self.check()
+
+    def close(self) -> None:
+        """Stops writing and reading."""
+        self._closed.set()
 
 
-def _exit_code(error: BaseException | None) -> int:
-    return 0 if error is None else getattr(error, "exit_code", 1)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("", 0))
-        return free.getsockname()[1]
-
-
-def digest(words: Sequence[str]) -> str:
-    """Of a command line, to see whether two are the same."""
-    return hashlib.sha256("\0".join(words).encode()).hexdigest()
+@contextmanager
+def several_hosts(
+    process: ClusterProcess, root: Path, words: Sequence[str]
+) -> Iterator[SeveralHosts]:
+    """The hosts of a run for the length of the block, whose end is reported to the others."""
+    hosts = SeveralHosts(process, root, words)
+    try:
+        hosts.join()
+        yield hosts
+    except BaseException as error:
+        hosts.report(error)
+        raise
+    else:
+        hosts.report(None)
+    finally:
+        hosts.close()

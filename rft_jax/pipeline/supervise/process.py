@@ -1,4 +1,4 @@
-"""A stage's command as a child process: its output goes to a log, its end is told."""
+"""A command as a child process whose output goes to a log."""
 
 from __future__ import annotations
 
@@ -11,74 +11,32 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from rft_jax.errors import StageFailed
 from rft_jax.pipeline.supervise.environment import ENDS_WITH_PARENT
 from rft_jax.workers.start import python_command
 
-# What `rft` is for a child: this very installation, whatever stands on the PATH.
+# `rft` for a child: this very installation, whatever the PATH.
 COMMAND = python_command("rft_jax.cli:main")
 SHOWN_LINES = 15
-SECONDS_TO_SAVE = 120.0
+
+Listener = Callable[["ChildCommand", str | None], None]
 
 
-def run_report(root: Path, environment: Mapping[str, str]) -> None:
-    """Makes the run's report, from its files alone.
-
-    Raises:
-      StageFailed: it could not be made.
-    """
-    words = ["report", ".", "--output", "report"]
-    ended = subprocess.run(
-        [*COMMAND, *words],
-        cwd=root,
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ended.returncode != 0:
-        raise StageFailed(f"report: {ended.stdout}{ended.stderr}", ended.returncode)
-
-
-class Process(Protocol):
-    """A running command, here or on another host.
-
-    Attributes:
-      where: the host, as people are told; '' for this one.
-      log: the file with all that it printed.
-      last_lines: the newest of it.
-      returncode: None as long as it runs; negative for a signal.
-    """
-
-    where: str
-    log: Path
-    last_lines: deque[str]
-    returncode: int | None
-
-    def terminate(self) -> None:
-        """Asks it to save and end."""
-
-    def kill(self) -> None:
-        """Ends it and what it has started."""
-
-    def wait(self, seconds: float) -> bool:
-        """Whether it ended within so many seconds."""
-
-
-Tell = Callable[[Process, str | None], None]
-
-
-class LocalProcess:
-    """A command on this host, in a process group of its own.
+class ChildCommand:
+    """A running `rft` command, in a process group of its own; it ends when this process does.
 
     Args:
-      words: after `rft`.
-      root: the folder it works in.
-      log: the file that its output is added to.
+      words: the command line after `rft`.
+      root: the working directory.
+      log: the file that the command's output is appended to.
       environment: of the process.
-      tell: called with each line it prints and, once it has ended, with None; in a thread.
+      listener: called with each printed line and, once the command has ended, with None; in a
+        thread of its own.
+
+    Attributes:
+      last_lines: the newest printed lines.
+      returncode: None while the command runs; negative for a signal.
     """
 
     def __init__(
@@ -87,12 +45,12 @@ class LocalProcess:
         root: Path,
         log: Path,
         environment: Mapping[str, str],
-        tell: Tell,
+        listener: Listener = lambda _command, _line: None,
     ) -> None:
-        self.where, self.log = "", log
+        self.log = log
         self.last_lines: deque[str] = deque(maxlen=SHOWN_LINES)
         self.returncode: int | None = None
-        self._tell = tell
+        self._listener = listener
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "a", encoding="utf-8") as file:
             file.write(f"$ rft {shlex.join(words)}\n")
@@ -112,21 +70,41 @@ class LocalProcess:
         assert self._process.stdout is not None
         with open(self.log, "ab", buffering=0) as file:
             for line in self._process.stdout:
-                with contextlib.suppress(OSError):  # of a full disk the command says more itself
+                with contextlib.suppress(OSError):  # the command itself reports a full disk
                     file.write(line)
                 text = line.decode("utf-8", "replace").rstrip()
                 self.last_lines.append(text)
-                self._tell(self, text)
+                self._listener(self, text)
         self.returncode = self._process.wait()
         self._ended.set()
-        self._tell(self, None)
+        self._listener(self, None)
 
     def terminate(self) -> None:
+        """Asks the command to save and end."""
         self._process.terminate()
 
     def kill(self) -> None:
+        """Ends the command and everything that it has started."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    def wait(self, seconds: float) -> bool:
-        return self._ended.wait(max(seconds, 0.0))
+    def wait(self, seconds: float | None = None) -> bool:
+        """Whether the command ended within so many seconds; None waits for its end."""
+        return self._ended.wait(seconds)
+
+
+def run_report(home: Path, environment: Mapping[str, str]) -> None:
+    """Makes the run's report from its files.
+
+    Raises:
+      StageFailed: `rft report` failed.
+    """
+    words = ["report", ".", "--output", "report"]
+    command = ChildCommand(words, home, home / "report.log", environment)
+    try:
+        command.wait()
+    finally:
+        command.kill()
+    if command.returncode:
+        lines = "\n".join(command.last_lines)
+        raise StageFailed(f"report: exit code {command.returncode}\n{lines}", command.returncode)
