@@ -6,7 +6,20 @@ attention in training. They stand beside ours for comparison with the published 
 
 from __future__ import annotations
 
+from rft_jax.gin_settings import load_config
 from rft_jax.models.config import LlamaConfig
+from rft_jax.planning.settings import PlanSettings
+
+# The models of the paper's table of costs, by their files in configs/models.
+_MODELS = {
+    "7B": "llama_7b",
+    "13B": "llama_13b",
+    "33B": "llama_33b",
+    "65B": "llama_65b",
+    "70B-2": "llama2_70b",
+}
+# Distinct paths per question in the paper's union of models up to 33B; its recipe.
+_U33B_PATHS, _EPOCHS, _SAMPLES = 13.65, 3, 100
 
 
 def num_params(config: LlamaConfig) -> float:
@@ -30,3 +43,20 @@ def sampling_flops(config: LlamaConfig, prompt: float, response: float) -> float
     cached = whole - 4.0 * layers * width**2
     prefill = prompt * (whole + 2 * layers * prompt * width)
     return prefill + response * (cached + 2 * layers * (prompt + response / 2) * width)
+
+
+def paper_costs() -> dict[str, dict[str, float]]:
+    """The paper's table of FLOPs by its own formulas: model -> stage -> FLOPs.
+
+    `sft`: three epochs on GSM8K; `rft_inference`: 100 samples per question; `rft_u33b`: RFT on the
+    union of its models.
+    """
+    data, costs = PlanSettings(), {}
+    for name, file in _MODELS.items():
+        config = load_config({"llama": LlamaConfig}, [f"models/{file}.gin"]).get(LlamaConfig)
+        tokens = _EPOCHS * data.num_problems * (data.prompt_tokens + data.response_tokens)
+        sft = train_flops(config, tokens)
+        sample = sampling_flops(config, data.prompt_tokens, data.response_tokens)
+        samples = _SAMPLES * data.num_problems * sample
+        costs[name] = {"sft": sft, "rft_inference": samples, "rft_u33b": _U33B_PATHS * sft}
+    return costs

@@ -1,10 +1,11 @@
-"""The section on costs: FLOPs and device seconds of a run; the paper's table by its formulas."""
+"""The section on costs: FLOPs and seconds of a run; the paper's table by its formulas."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rft_jax.planning.paper import paper_costs
 from rft_jax.report.html import Section, card, folded
 from rft_jax.report.published import SOURCE, paper_results
 from rft_jax.report.runs import Run
@@ -23,7 +24,7 @@ def costs_section(runs: Sequence[Run]) -> Section:
         stages = folded("Every stage", stages_table(run).html())
         parts.append(card(costs_table(run).html() + stages, title, _CAPTION))
     if with_costs:
-        table = paper_costs_table(with_costs[0].costs["paper"]).html()
+        table = paper_costs_table().html()
         parts.append(card(table, "The paper's table of costs, recomputed", _PAPER_CAPTION))
     return Section("costs", "Costs", "".join(parts))
 
@@ -32,8 +33,7 @@ _CAPTION = (
     "FLOPs: all matrix products, padding included in training, each prompt prefilled once per "
     "problem. The paper's formula: 6 N per trained token, 2 N per sampled token plus attention to "
     "its context, no embeddings, each prompt prefilled once per sample. Seconds: wall time of the "
-    "stage's process including its start-up; stages reused from another experiment are counted "
-    "there."
+    "stage's process, all its starts together; a stage that experiments share counts in each."
 )
 _PAPER_CAPTION = (
     f"FLOPs on GSM8K's 7,473 questions by the formulas of the paper's appendix ({SOURCE}), at 66 "
@@ -54,7 +54,7 @@ def costs_table(run: Run) -> Table:
     return Table(["", "Stages", *_AMOUNTS], cells)
 
 
-_AMOUNTS = ("Tokens", "FLOPs", "FLOPs, the paper's formula", "Device seconds")
+_AMOUNTS = ("Tokens", "FLOPs", "FLOPs, the paper's formula", "Seconds")
 
 
 def stages_table(run: Run) -> Table:
@@ -72,21 +72,28 @@ def _amounts(rows: Sequence[Mapping[str, Any]]) -> list[Cell]:
         Cell(f"{tokens:,.0f}"),
         Cell(f"{flops:.2e}"),
         Cell(f"{theirs:.2e}"),
-        Cell(f"{sum(seconds):,.0f}" if seconds else "–"),
+        _seconds(seconds, len(rows)),
     ]
 
 
-def paper_costs_table(recomputed: Sequence[Mapping[str, Any]]) -> Table:
+def _seconds(recorded: Sequence[float], stages: int) -> Cell:
+    """The sum of the recorded seconds, with the number of stages that have some if not all do."""
+    if not recorded:
+        return Cell("–")
+    missing = len(recorded) < stages
+    return Cell(f"{sum(recorded):,.0f}", f"({len(recorded)} of {stages} stages)" if missing else "")
+
+
+def paper_costs_table() -> Table:
     """A row per model: recomputed FLOPs, with the published value and the ratio."""
     published = paper_results()["flops"]
     cells = []
-    for row in recomputed:
-        column = published["columns"].index(row["model"])
-        line = [Cell(row["model"])]
+    for model, recomputed in paper_costs().items():
+        column = published["columns"].index(model)
+        line = [Cell(model)]
         for name in COLUMNS:
-            theirs = published[name][column]
-            ratio = row[name] / theirs
-            line.append(Cell(f"{row[name]:.1e}", f"({theirs:.1e}, × {ratio:.2f})"))
+            ours, theirs = recomputed[name], published[name][column]
+            line.append(Cell(f"{ours:.1e}", f"({theirs:.1e}, × {ours / theirs:.2f})"))
         cells.append(line)
     return Table(["Model", *COLUMNS.values()], cells)
 
@@ -99,5 +106,5 @@ def costs_markdown(run: Run) -> list[str]:
         "### Costs",
         costs_table(run).markdown(),
         "FLOPs of the paper's models, recomputed (in brackets: published value, ratio):",
-        paper_costs_table(run.costs["paper"]).markdown(),
+        paper_costs_table().markdown(),
     ]

@@ -215,8 +215,7 @@ class FakeRun:
         results = {"rows": self.rows, "comparisons": comparisons, "figures": [PLOT]}
         cost = {"tokens": 1e5, "flops": 2e11, "paper_flops": 1e11, "seconds": 12.3}
         stages = [{"stage": name, **at, **cost} for name, at in self.stages.items()]
-        published = {"model": "7B", "sft": 1.7e17, "rft_inference": 1.4e18, "rft_u33b": 3e18}
-        write_json(self.folder / "costs.json", {"stages": stages, "paper": [published]})
+        write_json(self.folder / "costs.json", {"stages": stages})
         write_json(self.folder / "results.json", results)
         write_json(self.folder / "timing.json", {"stages": dict.fromkeys(self.stages, 12.3)})
         described = {

@@ -1,12 +1,11 @@
-"""What a run cost: FLOPs by our count and by the paper's, device seconds; the paper's own table.
+"""What a run cost: FLOPs by our count and by the paper's, and seconds, of every stage.
 
-FLOPs follow `models.shapes` (every matrix product that is needed, padding included in training)
-and, as `paper_flops`, `planning.paper` (its formulas, on the tokens that are no padding).
+FLOPs follow `models.shapes` (all necessary matrix products, padding included in training) and, as
+`paper_flops`, `planning.paper` (the paper's formulas, without padding).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 
 from rft_jax.checkpoints.huggingface_config import read_config
 from rft_jax.files.jsonl import read_json, read_rows
-from rft_jax.gin_settings import load_config
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import train_flops_per_token
 from rft_jax.pipeline.plan import Plan
@@ -22,28 +20,17 @@ from rft_jax.pipeline.stages import OutputOf, Stage
 from rft_jax.pipeline.supervise.execute import stage_seconds
 from rft_jax.planning import paper
 from rft_jax.planning.closed_form import sampling_flops
-from rft_jax.planning.settings import PlanSettings
 from rft_jax.records import read_samples
-
-# The models of the paper's table of costs, and the paths a question that its U33B has.
-_PAPER_MODELS = {
-    "7B": "llama_7b",
-    "13B": "llama_13b",
-    "33B": "llama_33b",
-    "65B": "llama_65b",
-    "70B-2": "llama2_70b",
-}
-_U33B_PATHS, _PAPER_EPOCHS, _PAPER_SAMPLES = 13.65, 3, 100
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Of one stage.
+class StageUsage:
+    """What one stage computed.
 
     Attributes:
-      tokens: trained on or drawn, padding apart.
-      flops: of the matrix products.
-      paper_flops: as the paper counts.
+      tokens: trained on or sampled, without padding.
+      flops: FLOPs of the matrix products.
+      paper_flops: FLOPs by the paper's formulas.
     """
 
     tokens: float = 0.0
@@ -52,49 +39,49 @@ class Cost:
 
 
 def make_costs(root: Path, plan: Plan) -> dict[str, Any]:
-    """What `costs.json` holds: a row a stage, and the paper's table by its formulas."""
+    """The content of `costs.json`: a row per stage."""
     seconds = stage_seconds(root)
     rows = []
     for stage in plan.stages:
-        cost = stage_cost(root, stage)
-        named = {"stage": stage.title, "command": stage.command, "arm": stage.arm}
-        rows.append({**named, **asdict(cost), "seconds": seconds.get(stage.folder.name)})
-    return {"stages": rows, "paper": paper_costs()}
+        usage = asdict(stage_usage(root, stage))
+        names = {"stage": stage.title, "command": stage.command, "arm": stage.arm}
+        rows.append({**names, **usage, "seconds": seconds.get(stage.folder.name)})
+    return {"stages": rows}
 
 
-def stage_cost(root: Path, stage: Stage) -> Cost:
-    """Of a finished stage, from what it left; stages without a model cost no FLOPs."""
+def stage_usage(root: Path, stage: Stage) -> StageUsage:
+    """What a finished stage computed, from its output; a stage without a model has no FLOPs."""
     if stage.command == "train":
         return _training(root / stage.folder)
     if stage.command == "sample":
         return _sampling(root, stage, root / stage.folder)
     if stage.command == "evaluate":
         return _sampling(root, stage, root / stage.folder / "samples")
-    return Cost()
+    return StageUsage()
 
 
-def _training(folder: Path) -> Cost:
-    """Whole rows are computed; of the tokens in them as many count as responses were learned."""
+def _training(folder: Path) -> StageUsage:
+    """Counts whole rows for FLOPs; tokens in proportion to the trained response tokens."""
     if not (folder / "config.json").exists():
-        return Cost()
-    config, made = _config(folder), read_json(folder / "settings.json")
+        return StageUsage()
+    config, settings = _config(folder), read_json(folder / "settings.json")
     rows = [row for _, row in read_rows(folder / "metrics.jsonl")]
     data = read_json(folder / "data.json")
-    learned = sum(row["tokens"] for row in rows)
-    tokens = learned * data["tokens"] / max(data["response_tokens"], 1)
-    computed = len(rows) * made["batch_size"] * made["max_length"]
-    flops = computed * train_flops_per_token(config, made["max_length"])
-    return Cost(tokens, flops, paper.train_flops(config, tokens))
+    trained = sum(row["tokens"] for row in rows)
+    tokens = trained * data["tokens"] / max(data["response_tokens"], 1)
+    computed = len(rows) * settings["batch_size"] * settings["max_length"]
+    flops = computed * train_flops_per_token(config, settings["max_length"])
+    return StageUsage(tokens, flops, paper.train_flops(config, tokens))
 
 
-def _sampling(root: Path, stage: Stage, folder: Path) -> Cost:
-    """Prompts once a problem by our count, once a sample by the paper's."""
-    asked = stage.arguments["--model"]
-    # A checkpoint's shape and tokenizer lie where its training left them.
-    model = root / (asked.stage.folder if isinstance(asked, OutputOf) else str(asked.resolve(root)))
+def _sampling(root: Path, stage: Stage, folder: Path) -> StageUsage:
+    """Counts prompts once per problem, and once per sample by the paper's formulas."""
+    given = stage.arguments["--model"]
+    # A checkpoint's shape and tokenizer are in its training's folder.
+    model = root / (given.stage.folder if isinstance(given, OutputOf) else str(given.resolve(root)))
     files = sorted(folder.glob("samples-*.jsonl*"))
     if not files or not (model / "config.json").exists():
-        return Cost()
+        return StageUsage()
     config = _config(model)
     prompt = _prompt_tokens(model, root / str(stage.arguments["--problems"].resolve(root)))
     problems, samples, tokens = 0, 0, 0
@@ -107,7 +94,7 @@ def _sampling(root: Path, stage: Stage, folder: Path) -> Cost:
         problems += len(ids)
     response = tokens / max(samples, 1)
     flops = problems * sampling_flops(config, prompt, response, round(samples / max(problems, 1)))
-    return Cost(tokens, flops, samples * paper.sampling_flops(config, prompt, response))
+    return StageUsage(tokens, flops, samples * paper.sampling_flops(config, prompt, response))
 
 
 @cache
@@ -117,7 +104,7 @@ def _config(folder: Path) -> LlamaConfig:
 
 @cache
 def _prompt_tokens(model: Path, problems: Path) -> float:
-    """Tokens of a prompt, on average."""
+    """The mean number of tokens of a prompt."""
     from rft_jax.prompts import get_template, load_template
     from rft_jax.records import read_problems
     from rft_jax.tokenizers import load_tokenizer
@@ -125,23 +112,3 @@ def _prompt_tokens(model: Path, problems: Path) -> float:
     template = load_template(model) or get_template("plain")
     texts = [template.render(problem.question) for problem in read_problems(problems)]
     return sum(map(len, load_tokenizer(model).encode_batch(texts))) / len(texts)
-
-
-def paper_costs() -> list[dict[str, Any]]:
-    """The paper's table of FLOPs by its formulas: SFT, 100 samples a question, RFT on U33B."""
-    return [dict(row) for row in _paper_rows(PlanSettings())]
-
-
-def _paper_rows(data: PlanSettings) -> Iterator[Mapping[str, Any]]:
-    example = data.prompt_tokens + data.response_tokens
-    for name, file in _PAPER_MODELS.items():
-        gin = load_config({"llama": LlamaConfig}, [f"models/{file}.gin"])
-        config = gin.get(LlamaConfig)
-        sft = paper.train_flops(config, _PAPER_EPOCHS * data.num_problems * example)
-        one = paper.sampling_flops(config, data.prompt_tokens, data.response_tokens)
-        yield {
-            "model": name,
-            "sft": sft,
-            "rft_inference": _PAPER_SAMPLES * data.num_problems * one,
-            "rft_u33b": _U33B_PATHS * sft,
-        }
