@@ -119,7 +119,7 @@ def test_every_flag_that_names_a_path_takes_a_url(name):
         for flag in flags._actions
         if flag.metavar in NAMES_A_PATH and flag.type not in (InputPath, OutputPath)
     }
-    # run.model is fetched by the run; the splits of generated problems are no files.
+    # run.model is fetched by the run; generated problems have splits.
     assert unmarked == {"run": {"model"}, "generate-wordproblems": {"split"}}.get(name, set())
 
 

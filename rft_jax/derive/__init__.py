@@ -1,4 +1,1 @@
-"""Data made from data: controls with as many rows as RFT has, reversed and revised problems.
-
-A kind is a function from `Inputs` to rows; `rft derive` writes them.
-"""
+"""Derived data sets: controls for RFT, few-shot prompts, reversed and revised problems."""

@@ -1,4 +1,4 @@
-"""Controls for RFT: as many rows for each problem as it kept, filled with other right paths."""
+"""Controls for RFT: as many rows per problem as it kept, filled with other correct responses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rft_jax.records import Sample
 
 
 def most_likely_samples(inputs: Inputs) -> dict[str, list[str]]:
-    """The right texts with the largest log-probability, whatever equations they share.
+    """Problem id -> its distinct correct texts of the largest log-probability.
 
     Raises:
       UserError: a sample has no log-probability.
@@ -21,7 +21,7 @@ def most_likely_samples(inputs: Inputs) -> dict[str, list[str]]:
 
 
 def random_samples(inputs: Inputs) -> dict[str, list[str]]:
-    """Right samples drawn by seed, the same text as often as it comes up."""
+    """Problem id -> correct samples chosen at random, duplicates included."""
 
     def shuffled(samples: list[Sample]) -> list[Sample]:
         key = samples[0].id if samples else ""
@@ -30,17 +30,17 @@ def random_samples(inputs: Inputs) -> dict[str, list[str]]:
     return _chosen(inputs, shuffled)
 
 
-def human_paths(inputs: Inputs) -> dict[str, list[str]]:
-    """The human path again and again: which problems have many rows, and nothing new in them."""
-    wanted = inputs.wanted()
-    return {p.id: list(repeat(p.answer, wanted[p.id])) for p in inputs.asked}
+def reference_solutions(inputs: Inputs) -> dict[str, list[str]]:
+    """Problem id -> its reference solution, repeated: many rows for a problem, and nothing new."""
+    counts = inputs.kept_counts()
+    return {p.id: list(repeat(p.answer, counts[p.id])) for p in inputs.problem_list}
 
 
 def _chosen(inputs: Inputs, order: Callable[[list[Sample]], list[Sample]]) -> dict[str, list[str]]:
-    wanted, right = inputs.wanted(), inputs.right_samples()
+    counts, correct = inputs.kept_counts(), inputs.correct_samples()
     return {
-        name: [one.response for one in order(samples)[: wanted[name]]]
-        for name, samples in right.items()
+        name: [one.response for one in order(samples)[: counts[name]]]
+        for name, samples in correct.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""What a kind of `rft derive` can read, read when it asks for it."""
+"""The inputs of `rft derive`, read on demand."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Inputs:
       problems: wordproblems:…, gsm8k:… or a JSONL file.
       collected: a folder that `rft collect` wrote; '' for none.
       samples: folders that `rft sample` wrote, or samples files.
-      examples: problems that stand in few-shot prompts; '' for none.
-      count: how many, of kinds that can be told.
-      seed: of everything that is drawn.
+      examples: problems for few-shot prompts; '' for none.
+      count: number of items, by kind; 0 for kinds without a number.
+      seed: seed of all random choices.
     """
 
     problems: str
@@ -42,7 +42,7 @@ class Inputs:
     seed: int = 0
 
     @cached_property
-    def asked(self) -> list[Problem]:
+    def problem_list(self) -> list[Problem]:
         """The problems."""
         return load_problems(self.problems)
 
@@ -52,38 +52,38 @@ class Inputs:
 
     @cached_property
     def _first_samples(self) -> dict[str, list[Sample]]:
-        found: dict[str, list[Sample]] = {problem.id: [] for problem in self.asked}
-        for one in self.drawn():
-            if one.id in found and (not self.count or one.sample < self.count):
-                found[one.id].append(one)
-        return found
+        samples: dict[str, list[Sample]] = {problem.id: [] for problem in self.problem_list}
+        for one in self.all_samples():
+            if one.id in samples and (not self.count or one.sample < self.count):
+                samples[one.id].append(one)
+        return samples
 
-    def wanted(self) -> Counter[str]:
-        """Problem id -> the sampled paths that were kept for it."""
+    def kept_counts(self) -> Counter[str]:
+        """Problem id -> the number of sampled paths that `rft collect` kept."""
         return Counter(path.id for path in self.paths() if path.origin == "sampled")
 
     def paths(self) -> Iterator[Path]:
-        """The paths that were kept."""
+        """The paths that `rft collect` kept."""
         if not self.collected:
             raise UserError("this kind needs --collected, a folder that rft collect wrote")
         for _, path in read_paths(FilePath(self.collected) / "paths.jsonl"):
             yield path
 
-    def right_samples(self) -> dict[str, list[Sample]]:
+    def correct_samples(self) -> dict[str, list[Sample]]:
         """Problem id -> its samples with the verdict `correct`, in order."""
-        right = {
+        correct = {
             (row.id, row.model, row.sample)
             for row in read_ledger(self.collected)
             if row.verdict == "correct"
         }
-        found: dict[str, list[Sample]] = {problem.id: [] for problem in self.asked}
-        for one in self.drawn():
-            if (one.id, one.model, one.sample) in right:
-                found[one.id].append(one)
-        return found
+        samples: dict[str, list[Sample]] = {problem.id: [] for problem in self.problem_list}
+        for one in self.all_samples():
+            if (one.id, one.model, one.sample) in correct:
+                samples[one.id].append(one)
+        return samples
 
-    def drawn(self) -> Iterator[Sample]:
-        """All samples, folder after folder."""
+    def all_samples(self) -> Iterator[Sample]:
+        """The samples of all folders, in order."""
         if not self.samples:
             raise UserError("this kind needs --samples, a folder that rft sample wrote")
         for folder in self.samples:
@@ -92,13 +92,13 @@ class Inputs:
                     yield sample
 
 
-def share_out(wanted: Sequence[int], available: Sequence[int]) -> list[int]:
-    """What each gets: as much as it wants and has, then what others lack, in turns of one."""
-    given = [min(pair) for pair in zip(wanted, available, strict=True)]
-    lacking = min(sum(wanted), sum(available)) - sum(given)
+def allocate(wanted: Sequence[int], available: Sequence[int]) -> list[int]:
+    """Counts as wanted where available; what some lack is added to the others in turns of one."""
+    counts = [min(pair) for pair in zip(wanted, available, strict=True)]
+    lacking = min(sum(wanted), sum(available)) - sum(counts)
     while lacking > 0:
         for i, most in enumerate(available):
-            if lacking > 0 and given[i] < most:
-                given[i] += 1
+            if lacking > 0 and counts[i] < most:
+                counts[i] += 1
                 lacking -= 1
-    return given
+    return counts

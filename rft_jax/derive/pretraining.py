@@ -1,4 +1,4 @@
-"""Text to pretrain small models on, with worked problems that stand in pairs."""
+"""Pretraining text for small models, with worked problems in pairs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from rft_jax.wordproblems.pretraining import pretraining_rows
 
 
 def one_shot_text(inputs: Inputs) -> Iterator[dict[str, Any]]:
-    """The embedded pretraining text of `count` tokens; each worked problem has one before it.
-
-    So a model that has read it knows what a one-shot prompt is.
-    """
+    """The embedded pretraining text of `count` tokens; worked problems are one-shot examples."""
     if inputs.count < 1:
-        raise UserError(f"--count {inputs.count}: say how many tokens of text, at least 1")
+        raise UserError(f"--count {inputs.count}: the number of tokens is needed, at least 1")
     before: dict[str, str] | None = None
     for row in pretraining_rows(inputs.seed, inputs.count):
         if "####" not in row["response"]:

@@ -1,7 +1,7 @@
-"""Problems whose question is something else too: with examples before it, turned round, answered.
+"""Derived problems: few-shot prompts, reversed problems, questions with answers to revise.
 
-What is trained on and what is evaluated is written the same way: a problem's id stays what it was
-wherever a problem gives one row, so that evaluations can be compared question by question.
+Problems for training and for evaluation have one format. A problem that gives one row keeps its id,
+so that evaluations can be compared question by question.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from rft_jax.errors import UserError
 from rft_jax.records import Problem, Sample
 
 BETWEEN = "\n\n"
-"""Stands after each example of a few-shot prompt, so a stop string for its answers."""
+"""The separator after each example of a few-shot prompt, a stop string for its answers."""
 
 
 def few_shot(inputs: Inputs) -> Iterator[Problem]:
-    """`count` examples drawn by seed stand before every question, the same ones for all.
+    """Every question after the same `count` examples, chosen at random.
 
     Raises:
       UserError: there are fewer examples.
     """
     if not inputs.examples:
-        raise UserError("few_shot needs --examples, the problems to draw from")
-    known = load_problems(inputs.examples)
-    if not 1 <= inputs.count <= len(known):
-        raise UserError(f"--count {inputs.count}: of {len(known)} examples 1 or more can be drawn")
-    drawn = random.Random(f"few_shot/{inputs.seed}").sample(known, inputs.count)
-    front = "".join(f"{one.question}\n{one.answer}{BETWEEN}" for one in drawn)
-    for problem in inputs.asked:
+        raise UserError("few_shot needs --examples, the problems to choose from")
+    examples = load_problems(inputs.examples)
+    if not 1 <= inputs.count <= len(examples):
+        raise UserError(f"--count {inputs.count}: 1 to {len(examples)} examples can be chosen")
+    chosen = random.Random(f"few_shot/{inputs.seed}").sample(examples, inputs.count)
+    front = "".join(f"{one.question}\n{one.answer}{BETWEEN}" for one in chosen)
+    for problem in inputs.problem_list:
         yield Problem(problem.id, front + problem.question, problem.answer)
 
 
 def turned_round(inputs: Inputs) -> Iterator[Problem]:
-    """From the worked answer to its question: what a model learns that is to ask."""
-    for problem in inputs.asked:
+    """The question as the answer to its reference solution, to train a model to write questions."""
+    for problem in inputs.problem_list:
         yield Problem(problem.id, problem.answer, problem.question)
 
 
 def chains(inputs: Inputs) -> Iterator[Problem]:
-    """The first `count` samples of every problem, right or wrong, as what a question is wanted for.
+    """Prompts for a question that matches a sample: the first `count` samples of every problem.
 
-    The answer, which nobody asks for, is the question that the sample was drawn for.
+    Samples with a final answer count, correct or not; the row's answer is the original question.
     """
-    for problem in inputs.asked:
+    for problem in inputs.problem_list:
         for sample in inputs.first_samples_of(problem.id):
             if "####" in sample.response:
                 name = f"{problem.id}#{sample.sample}"
@@ -56,28 +56,28 @@ def chains(inputs: Inputs) -> Iterator[Problem]:
 
 
 def queried(inputs: Inputs) -> Iterator[Problem]:
-    """Every chain (the problems) with the question that was drawn for it (the samples)."""
-    for chain in inputs.asked:
+    """Every chain (the problems) as the answer to the question generated for it (the samples)."""
+    for chain in inputs.problem_list:
         for sample in inputs.first_samples_of(chain.id):
             yield Problem(f"{chain.id}#{sample.sample}", sample.response, chain.question)
 
 
 def revisions(inputs: Inputs) -> Iterator[Problem]:
-    """A question with an answer to it, to be answered again; for the first `count` samples."""
-    for problem in inputs.asked:
+    """A question with a sample, to be answered again; for the first `count` samples."""
+    for problem in inputs.problem_list:
         for sample in inputs.first_samples_of(problem.id):
             name = problem.id if inputs.count == 1 else f"{problem.id}#{sample.sample}"
             yield _revision(name, problem, sample)
 
 
 def farthest_revisions(inputs: Inputs) -> Iterator[Problem]:
-    """The same for one of those samples: the farthest from the human path by edit distance."""
-    for problem in inputs.asked:
-        drawn = inputs.first_samples_of(problem.id)
-        if drawn:
-            human = problem.answer
-            far = max(drawn, key=lambda one: Levenshtein.distance(one.response, human))
-            yield _revision(problem.id, problem, far)
+    """`revisions` of one sample: that with the largest edit distance to the reference solution."""
+    for problem in inputs.problem_list:
+        samples = inputs.first_samples_of(problem.id)
+        if samples:
+            reference = problem.answer
+            farthest = max(samples, key=lambda one: Levenshtein.distance(one.response, reference))
+            yield _revision(problem.id, problem, farthest)
 
 
 def _revision(name: str, problem: Problem, sample: Sample) -> Problem:

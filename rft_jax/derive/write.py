@@ -1,4 +1,4 @@
-"""`rft derive`: the kinds by name, and the file that each writes."""
+"""`rft derive`: the kinds by name, and the file that each of them writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONTROLS: dict[str, Callable[[Inputs], Mapping[str, list[str]]]] = {
     "oracle": oracle_paths,
     "most_likely": controls.most_likely_samples,
     "random": controls.random_samples,
-    "human": controls.human_paths,
+    "human": controls.reference_solutions,
 }
 PROBLEMS: dict[str, Callable[[Inputs], Iterable[Problem]]] = {
     "few_shot": prompts.few_shot,
@@ -33,26 +33,32 @@ PROBLEMS: dict[str, Callable[[Inputs], Iterable[Problem]]] = {
 }
 TEXT: dict[str, Callable[[Inputs], Iterable[dict[str, Any]]]] = {"one_shot_text": one_shot_text}
 KINDS = (*CONTROLS, *PROBLEMS, *TEXT)
+_NAMED = ("problems", "collected", "examples")
 PATHS_FILE, PROBLEMS_FILE = "paths.jsonl", "problems.jsonl"
 
 
 def derived_file(kind: str) -> str:
-    """What a kind's rows stand in."""
+    """The name of the file with a kind's rows."""
     return PATHS_FILE if kind in CONTROLS else PROBLEMS_FILE
 
 
 def write_derived(kind: str, inputs: Inputs, output: str, config_text: str = "") -> None:
     """Writes the rows of a kind; does nothing in a finished folder.
 
+    Args:
+      config_text: the settings as a gin file, written into the output.
+
     Raises:
-      UserError: no such kind, or an input that it needs is missing or bad.
+      UserError: there is no such kind, or one of its inputs is missing or invalid.
     """
     if kind not in KINDS:
         raise UserError(f"kind {kind!r}; there are {', '.join(KINDS)}")
     made_with = {
         "command": "derive",
         "kind": kind,
-        **{name: _known(getattr(inputs, name)) for name in ("problems", "collected", "examples")},
+        **{
+            name: _identity(getattr(inputs, name)) for name in ("problems", "collected", "examples")
+        },
         "samples": [input_identity(folder) for folder in inputs.samples],
         "count": inputs.count,
         "seed": inputs.seed,
@@ -61,13 +67,13 @@ def write_derived(kind: str, inputs: Inputs, output: str, config_text: str = "")
         if not folder.is_complete:
             rows = list(_rows(kind, inputs))
             if not rows:
-                raise UserError(f"{kind}: nothing comes of these inputs")
+                raise UserError(f"{kind}: these inputs give no rows")
             write_rows(FilePath(output) / derived_file(kind), rows)
             folder.commit()
             print(f"{kind}: {len(rows):,} rows")
 
 
-def _known(spec: str) -> str:
+def _identity(spec: str) -> str:
     return input_identity(spec) if spec else ""
 
 
@@ -80,8 +86,8 @@ def _rows(kind: str, inputs: Inputs) -> Iterable[dict[str, Any]]:
 
 
 def _path_rows(inputs: Inputs, chosen: Mapping[str, list[str]]) -> Iterator[dict[str, Any]]:
-    """Each problem's human path, then what was chosen for it."""
-    for problem in inputs.asked:
+    """Each problem's reference solution, then the responses chosen for it."""
+    for problem in inputs.problem_list:
         responses = [("human", problem.answer), *(("sampled", r) for r in chosen[problem.id])]
         for origin, response in responses:
             equations = tuple(e.replace(" ", "") for e in find_annotations(response))

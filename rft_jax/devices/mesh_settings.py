@@ -1,4 +1,4 @@
-"""The sizes of the device mesh, as a command's settings have them."""
+"""Settings of the device mesh: its sizes by axis."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ AXES = ("data", "fsdp", "tensor")
 
 @dataclass(frozen=True)
 class MeshSettings:
-    """How many devices lie along each axis of the mesh.
+    """The number of devices along each axis of the mesh.
 
     Attributes:
-      data: parts of the batch with a copy of the parameters each.
-      fsdp: parts of batch and parameters; -1 for all devices that are left.
-      tensor: parts of heads, feed-forward width and vocabulary.
+      data: number of shards of the batch, each with a full copy of the parameters.
+      fsdp: number of shards of batch and parameters; -1 for all remaining devices.
+      tensor: number of shards of heads, feed-forward width and vocabulary.
     """
 
     data: int = 1
@@ -32,15 +32,18 @@ class MeshSettings:
 
 
 def mesh_sizes(settings: MeshSettings, devices: int) -> dict[str, int]:
-    """The mesh's sizes by axis, the -1 replaced by what makes up the number of devices.
+    """The mesh's sizes by axis, with the remaining devices in place of -1.
+
+    Args:
+      devices: number of devices.
 
     Raises:
-      UserError: the sizes don't make it up.
+      UserError: the product of the sizes is not the number of devices.
     """
     sizes = [settings.data, settings.fsdp, settings.tensor]
-    known = math.prod(size for size in sizes if size != -1)
-    if -1 in sizes and devices % known == 0:
-        sizes[sizes.index(-1)] = devices // known
+    given = math.prod(size for size in sizes if size != -1)
+    if -1 in sizes and devices % given == 0:
+        sizes[sizes.index(-1)] = devices // given
     if math.prod(sizes) != devices:
         raise UserError(
             f"mesh data {settings.data} × fsdp {settings.fsdp} × tensor {settings.tensor} does not "

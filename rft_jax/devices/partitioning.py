@@ -1,4 +1,4 @@
-"""The device mesh, and which axis of which parameter lies on which axis of it.
+"""The device mesh, and the shardings of parameters and batches over it.
 
 Mesh axes: `data` (the batch is split, parameters are copied), `fsdp` (batch and parameters are
 split) and `tensor` (heads, feed-forward width and vocabulary are split).
@@ -15,17 +15,21 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array
 
 from rft_jax.devices.mesh_settings import AXES, MeshSettings, mesh_sizes
-from rft_jax.devices.sharding_rules import fitting_axes, param_axes
+from rft_jax.devices.sharding_rules import fitting_axes
 from rft_jax.errors import UserError
 
 BATCH_AXES = ("data", "fsdp")
 
 
 def make_mesh(settings: MeshSettings, devices: list[Any] | None = None) -> Mesh:
-    """A mesh of `data` × `fsdp` × `tensor` devices; one size may be -1, for all that are left.
+    """A mesh of `data` × `fsdp` × `tensor` devices.
+
+    Args:
+      settings: the sizes; one may be -1, for all remaining devices.
+      devices: the devices in order; None for all that JAX has.
 
     Raises:
-      UserError: the sizes don't make up the number of devices.
+      UserError: the product of the sizes is not the number of devices.
     """
     devices = jax.devices() if devices is None else devices
     sizes = tuple(mesh_sizes(settings, len(devices)).values())
@@ -33,19 +37,10 @@ def make_mesh(settings: MeshSettings, devices: list[Any] | None = None) -> Mesh:
     return Mesh(grid, AXES, axis_types=(AxisType.Auto,) * 3)
 
 
-def param_spec(path: str, ndim: int) -> P:
-    """The PartitionSpec of a parameter by its path, e.g. `layers/attention/q/kernel`.
-
-    Raises:
-      UserError: no rule matches.
-    """
-    return P(*param_axes(path, ndim))
-
-
 def param_shardings(params: Any, mesh: Mesh) -> Any:
     """A NamedSharding for every leaf of a parameter tree (arrays or shapes).
 
-    An axis that the mesh does not divide evenly (heads over too many devices, say) is left whole.
+    An axis that the mesh does not divide evenly (heads over too many devices, say) is not split.
     """
 
     def sharding(path: tuple[Any, ...], leaf: Any) -> NamedSharding:
@@ -84,11 +79,11 @@ def check_rows(rows: int, mesh: Mesh) -> None:
 
 
 def constrain_activations(x: Array) -> Array:
-    """Keeps activations split by row over `data` and `fsdp`, inside a mesh; nothing without one."""
+    """Keeps activations split by row over `data` and `fsdp`; without a mesh it changes nothing."""
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty or "fsdp" not in mesh.axis_names:
         return x
-    if set(BATCH_AXES) & set(mesh.manual_axes):  # the rows are one part's own already
+    if set(BATCH_AXES) & set(mesh.manual_axes):  # the rows are one shard's already
         return x
     if x.shape[0] % (mesh.shape["data"] * mesh.shape["fsdp"]):
         return x
@@ -96,6 +91,10 @@ def constrain_activations(x: Array) -> Array:
 
 
 def global_batch(batch: Any, mesh: Mesh) -> Any:
-    """Global arrays of which this process contributes its own rows."""
+    """Global arrays made of the rows of every process.
+
+    Args:
+      batch: a tree of arrays with this process's rows.
+    """
     sharding = batch_sharding(mesh)
     return jax.tree.map(lambda rows: jax.make_array_from_process_local_data(sharding, rows), batch)

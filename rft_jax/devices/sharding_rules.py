@@ -1,4 +1,4 @@
-"""Which axis of which parameter lies on which axis of the mesh; plain Python, no JAX."""
+"""Sharding rules: the mesh axis of every parameter axis; plain Python, no JAX."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from rft_jax.errors import UserError
 
 Axes = tuple[str | None, ...]
 
-# Parameter path → mesh axes; stacked parameters have the axis of layers in front. First match wins.
+# Parameter path → mesh axes; stacked parameters have an axis of layers before them. The first match
+# wins.
 RULES: tuple[tuple[str, Axes], ...] = (
     (r"embed/embedding", ("tensor", "fsdp")),
     (r"unembed/kernel", ("fsdp", "tensor")),
@@ -36,7 +37,11 @@ def param_axes(path: str, ndim: int) -> Axes:
 
 
 def fitting_axes(path: str, shape: Sequence[int], mesh: Mapping[str, int]) -> Axes:
-    """`param_axes` without those that the mesh does not divide evenly, which are left whole."""
+    """`param_axes`, with None for axes that the mesh does not divide evenly.
+
+    Args:
+      mesh: the mesh's sizes by axis.
+    """
     return tuple(
         axis if axis is None or size % mesh[axis] == 0 else None
         for axis, size in zip(param_axes(path, len(shape)), shape, strict=True)

@@ -1,11 +1,11 @@
-"""What an experiment asks to be measured, compared and drawn; plain values, no files."""
+"""What an experiment measures and plots; plain values, no files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rft_jax.files.jsonl import read_rows
 from rft_jax.pipeline.stages import Stage
@@ -13,16 +13,16 @@ from rft_jax.pipeline.stages import Stage
 
 @dataclass(frozen=True)
 class LossAt:
-    """A training's loss at a step: the mean over the tenth of all steps that ends there.
+    """A training's loss at a step: the mean over the last tenth of all steps up to it.
 
-    In pretraining, where no text comes twice, that is the loss on text that was not seen before.
+    In pretraining, where no text is repeated, that is the loss on unseen text.
     """
 
     stage: Stage
     step: int
 
     def read(self, root: Path) -> float:
-        """In nats a token."""
+        """The loss in nats per token, from the training's output in a run's folder."""
         rows = [row for _, row in read_rows(root / self.stage.folder / "metrics.jsonl")]
         window = max(1, len(rows) // 10)
         losses = [row["loss"] for row in rows if self.step - window < row["step"] <= self.step]
@@ -34,14 +34,13 @@ class Measured:
     """A trained model with its evaluation: a row of results.json.
 
     Attributes:
-      arm: its name, e.g. `rft_k12`.
-      label: its name for people.
-      facts: what sets it apart, as columns of its row (`{"samples": 12}`); the figures are drawn
-        against these.
-      series: the figures' lines that it belongs to.
-      greedy: the evaluation by one greedy answer.
-      vote: the evaluation by many samples, where there is one.
-      tests: the collection of the right paths among those samples, where there is one.
+      arm: its condition, e.g. `rft_k12`.
+      label: the condition's name for readers.
+      facts: columns of its row that describe the condition (`{"samples": 12}`), the x of plots.
+      series: the plots' lines that it belongs to.
+      greedy: the evaluation of one greedy answer per problem.
+      vote: the evaluation of many samples per problem, where there is one.
+      tests: the collection of the correct paths among those samples, where there is one.
     """
 
     arm: str
@@ -55,26 +54,26 @@ class Measured:
 
     @property
     def stages(self) -> list[Stage]:
-        """What has to be finished for it to be known."""
+        """The stages whose output the row is made of."""
         return [stage for stage in (self.greedy, self.vote, self.tests) if stage is not None]
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One picture over an experiment's rows.
+class Plot:
+    """One plot of an experiment's rows.
 
     Attributes:
       name: unique in the experiment.
-      title: what stands over it.
-      x, y: columns of the rows; a line's points are those of its rows that have both. For
-        `votes`, x is the number of votes and y comes from the vote's curve; for `histogram`, bars
-        of how many test problems have x different right paths.
-      x_label, y_label: what stands at the axes.
-      log_x: whether x is drawn, and fitted, on a logarithmic scale (base 2).
-      fit: whether a straight line is fitted to each series.
-      baselines: arms that have no x: drawn as level lines.
+      title: the plot's heading.
+      x, y: columns of the rows; a line has a point per row that has both.
       series: the lines, in order.
-      paper: name of the published figure beside it, in `report.published`; '' for none.
+      kind: `rows`: a point per condition, from its rows; `votes`: maj@k against k, from the
+        votes' curve; `histogram`: bars of how many test problems have x distinct correct paths.
+      x_label, y_label: labels of the axes.
+      log_x: whether x has a logarithmic scale (base 2), in the plot and for fits.
+      fit: whether a straight line is fitted to each series.
+      baselines: conditions without an x, drawn as horizontal lines.
+      paper: name of the published plot beside it, in `report.published`; '' for none.
     """
 
     name: str
@@ -82,6 +81,7 @@ class Figure:
     x: str
     y: str
     series: tuple[str, ...]
+    kind: Literal["rows", "votes", "histogram"] = "rows"
     x_label: str = ""
     y_label: str = ""
     log_x: bool = False
@@ -90,10 +90,10 @@ class Figure:
     paper: str = ""
 
 
-def paths_of(figure: Figure, title: str) -> Figure:
-    """The same lines, with the different paths that were trained on instead of the accuracy."""
+def paths_of(accuracy: Plot, title: str) -> Plot:
+    """The same lines with the distinct paths per problem that were trained on as y."""
     return replace(
-        figure,
+        accuracy,
         name="paths",
         title=title,
         y="paths_per_problem",

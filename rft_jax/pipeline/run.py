@@ -22,10 +22,12 @@ from rft_jax.files.mirror import original
 from rft_jax.files.outputs import CONFIG, open_output
 from rft_jax.gin_settings import Config
 from rft_jax.installation import versions
+from rft_jax.pipeline.builder import VOTE
 from rft_jax.pipeline.experiments import EXPERIMENTS, Experiment, experiment_class
+from rft_jax.pipeline.graph import StageGraph, known_folders
 from rft_jax.pipeline.outcome.costs import make_costs
 from rft_jax.pipeline.outcome.results import make_results, results_text
-from rft_jax.pipeline.plan import VOTE, Plan, known_folders, model_input
+from rft_jax.pipeline.plan import Plan, model_input
 from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Stage
 from rft_jax.pipeline.supervise.display import RunDisplay
@@ -132,7 +134,7 @@ def make_plan(config: Config, root: Path) -> Plan:
         for spec in (settings.train_problems, settings.test_problems)
     )
     model = model_input(Path(model_folder(settings.model or EMBEDDED)).absolute())
-    plan = Plan(settings, config, model, train, test, known_folders(root))
+    plan = Plan(settings, config, model, train, test, StageGraph(known_folders(root)))
     experiment.add_to(plan)
     plan.select_arms()
     _check_oracle(plan)

@@ -9,25 +9,26 @@ from rft_jax.errors import UserError
 
 @dataclass(frozen=True)
 class RunSettings:
-    """The whole loop: which experiment, on which model and problems, how often.
+    """The whole loop: the experiment, its model and problems, its seeds.
 
     Attributes:
-      experiment: one of `rft_jax.pipeline.experiments`; its own settings have its name.
-      name: results and report lie in the folder of this name in the output, so that several
-        experiments there share their stages; '' for the output itself.
+      experiment: name of the experiment; its own settings are bound under the same name.
+      name: folder in the output for results and report, so that several experiments in one output
+        share their stages; '' for the output itself.
       model: folder of the pretrained model; '' for the embedded one.
-      train_problems: a JSONL file or a name such as gsm8k:train.
-      test_problems: the same, for the figures.
-      arms: only these arms of the experiment are measured, and what they need is done; () for all.
-        The quickstart's are rho (the pretrained model), sft, sft_steps (SFT for as many steps as
-        RFT), rft, rft_no_dedup (every right sample), rft_oracle (the generator's own extra paths,
-        as many as RFT kept; embedded problems only).
-      seeds: everything is trained and sampled once for each.
-      vote_arms: arms whose maj@k and pass@k are measured too, with `vote/evaluate.…` settings.
-      limit: only the first so many train and test problems; 0 for all.
-      parallel: stages side by side; 0 for as many as there are CPU cores (4 at most), or 1 with an
-        accelerator.
-      notes: said where the figures stand.
+      train_problems: training problems: a JSONL file or a name such as gsm8k:train.
+      test_problems: test problems: a JSONL file or a name such as gsm8k:test.
+      arms: the conditions to measure, with the stages that they need; () for all. The quickstart's
+        are rho (the pretrained model), sft, sft_steps (SFT step-matched to RFT), rft, rft_no_dedup
+        (every correct sample), rft_oracle (as many extra paths from the generator as RFT kept;
+        embedded problems only).
+      seeds: every condition runs once per seed.
+      vote_arms: conditions whose maj@k and pass@k are measured too, by the settings of scope
+        `vote` (`vote/evaluate.num_samples`).
+      limit: number of training problems and of test problems to use, from the first on; 0 for all.
+      parallel: number of stages that run side by side; 0 chooses one per CPU core (4 at most), or
+        1 with an accelerator.
+      notes: free text shown with the results.
     """
 
     experiment: str = "quickstart"
@@ -46,7 +47,7 @@ class RunSettings:
         for name in ("arms", "seeds"):
             values = getattr(self, name)
             if len(set(values)) < len(values) or (name == "seeds" and not values):
-                raise UserError(f"run.{name} is {values}; one or more different ones are needed")
+                raise UserError(f"run.{name} is {values}; one or more distinct ones are needed")
         if "/" in self.name or self.name in (".", "..", "stages", "problems"):
             raise UserError(f"run.name is {self.name!r}; a plain folder name is needed")
         for name in ("limit", "parallel"):

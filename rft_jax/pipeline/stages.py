@@ -1,8 +1,8 @@
-"""A stage: one `rft` command, named by the hash of everything that decides what it makes.
+"""A stage: one `rft` command, named by the hash of everything that determines its output.
 
-A stage's arguments are what is there before the run (`Given`) or what other stages make
-(`OutputOf`, `StepsOf`); what it waits for follows from them. The same command on the same inputs is
-the same stage, so work that several arms or experiments share is done once and never again.
+A stage's arguments exist before the run (`Given`) or are outputs of other stages (`OutputOf`,
+`StepsOf`), which determines what it waits for. The same command on the same inputs is the same
+stage, so work that several conditions or experiments share is done once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rft_jax.gin_settings import flag_value
 
 FOLDER = "stages"
 SHORT = 12
-"""Hex digits of a stage's digest that end its folder's name."""
+"""The number of hex digits of a stage's digest at the end of its folder's name."""
 
 
 class Argument(Protocol):
@@ -29,22 +29,22 @@ class Argument(Protocol):
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """What has to be finished before the value is known."""
+        """The stages that determine the value."""
 
     @property
     def identity(self) -> str:
-        """What the value stands for, whatever the place where it lies."""
+        """The value's content, independent of its location."""
 
     def resolve(self, root: Path) -> str | list[str]:
-        """The value as it is typed in the run's folder `root`; a word before it is known.
+        """The value as typed in the run's folder `root`; a placeholder until it is determined.
 
-        Several values are a flag that is typed as often.
+        For several values the flag is repeated.
         """
 
 
 @dataclass(frozen=True)
 class Given:
-    """A file, folder or word that is there before the run; a digest says what is in it."""
+    """A file, folder or word that exists before the run; `digest` identifies its content."""
 
     value: str
     digest: str = ""
@@ -61,7 +61,7 @@ class Given:
 
 @dataclass(frozen=True)
 class OutputOf:
-    """What a stage writes: its folder, or a file in it."""
+    """The output of a stage: its folder, or a file in it."""
 
     stage: Stage
     file: str = ""
@@ -81,7 +81,7 @@ class OutputOf:
 
 @dataclass(frozen=True)
 class Many:
-    """The values of a flag that is typed several times."""
+    """The values of a repeated flag."""
 
     values: tuple[Argument, ...]
 
@@ -99,7 +99,7 @@ class Many:
 
 @dataclass(frozen=True)
 class StepsOf:
-    """How many optimizer steps a training took; known once it is finished."""
+    """The number of optimizer steps of a training, determined once it is finished."""
 
     stage: Stage
 
@@ -118,7 +118,7 @@ class StepsOf:
 
 
 def training_steps(folder: Path) -> int:
-    """Optimizer steps of a finished training's folder."""
+    """The number of optimizer steps of a finished training, from its folder."""
     return max(row["step"] for _, row in read_rows(folder / "metrics.jsonl"))
 
 
@@ -127,14 +127,15 @@ class Stage:
     """One command of an experiment.
 
     Attributes:
-      command: `train`, `sample`, `collect`, `evaluate` or another of `rft`.
-      arm: whose it is.
-      seed: of the run.
-      arguments: the path flags but for --output, by name; `--gin.…` too where another stage
-        decides the value.
+      command: `train`, `sample`, `collect`, `evaluate` or another command of `rft`.
+      arm: the condition that it belongs to.
+      seed: the run's seed that it belongs to.
+      arguments: the flags except --output, by name; `--gin.…` too where another stage determines
+        the value.
       settings: settings instances by gin name.
-      label: what it is for, where a command occurs twice in an arm.
-      known_folder: its name where an earlier run has begun the same work, under whatever title.
+      label: its name in the title, where a command occurs twice in a condition.
+      known_folder: name of the folder that an earlier run made for the same work under another
+        title.
     """
 
     command: str
@@ -147,7 +148,7 @@ class Stage:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) of the command, its settings and its inputs; on which mesh is no matter."""
+        """SHA-256 (hex) of the command, its settings and its inputs; the mesh does not count."""
         content = {
             "command": self.command,
             "arguments": {name: value.identity for name, value in self.arguments.items()},
@@ -157,31 +158,31 @@ class Stage:
 
     @property
     def title(self) -> str:
-        """What people call it, e.g. `sft-0 train`."""
+        """The stage's name for readers, e.g. `sft-0 train`."""
         return f"{self.arm}-{self.seed} {self.label or self.command}"
 
     @property
     def folder(self) -> Path:
-        """Its output, from the run's folder."""
+        """Its output folder, relative to the run's."""
         name = self.known_folder or f"{self.title.replace(' ', '-')}-{self.digest[:SHORT]}"
         return Path(FOLDER) / name
 
     @property
     def log(self) -> Path:
-        """All that it printed, from the run's folder."""
+        """The file of its printed output, relative to the run's folder."""
         return self.folder.with_name(f"{self.folder.name}.log")
 
     @property
     def waits_for(self) -> tuple[Stage, ...]:
-        """The stages whose output it reads."""
+        """The stages whose outputs it reads."""
         return tuple(stage for value in self.arguments.values() for stage in value.stages)
 
     def is_complete(self, root: Path) -> bool:
-        """Whether it was finished, now or in an earlier run."""
+        """Whether this or an earlier run has finished it."""
         return (root / self.folder / outputs.COMPLETE).exists()
 
     def words(self, root: Path) -> list[str]:
-        """The command line after `rft`, as typed in the run's folder."""
+        """The command line after `rft`, as typed in the run's folder `root`."""
         words = [self.command]
         for name, value in self.arguments.items():
             texts = value.resolve(root)

@@ -49,7 +49,8 @@ def _chart(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) -> str:
     lines = [line for line in lines if line["points"]]
     if not lines:
         return ""
-    if plot["x"] == "test_paths":
+    # Plots of earlier versions have no kind.
+    if plot.get("kind") == "histogram" or plot["x"] == "test_paths":
         bars = [
             (line["label"], {int(p["x"]): int(p["value"]) for p in line["points"]}, i)
             for i, line in enumerate(lines)

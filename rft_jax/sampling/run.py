@@ -12,7 +12,7 @@ import numpy as np
 
 from rft_jax.checkpoints.load import load_model
 from rft_jax.data.sources import load_problems
-from rft_jax.devices.cluster import named_place
+from rft_jax.devices.cluster import named_process
 from rft_jax.devices.distributed import initialize, is_main, open_shared_output, wait_for_all
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import Preempted
@@ -66,7 +66,7 @@ def sample(
       UserError: model, problems, folder and settings don't fit each other.
       Preempted: SIGTERM came; what was sampled is saved.
     """
-    if shard.count == 1 or named_place(os.environ):  # shards that one launcher starts stay apart
+    if shard.count == 1 or named_process(os.environ):  # shards that one launcher starts stay apart
         initialize()
     name = name or Path(model).resolve().name
     inputs = {"model": input_identity(model), "problems": input_identity(problems)}

@@ -1,4 +1,4 @@
-"""A disk that fills up under a command: it says so, nothing is half-written, it goes on later."""
+"""A disk that fills up under a command: a clear message, no partial files, and it resumes later."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _rft(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_training_on_a_full_disk_says_so_and_goes_on_once_there_is_room(
+def test_training_on_a_full_disk_says_so_and_resumes_once_there_is_room(
     disk: Path, tmp_path: Path
 ) -> None:
     data = str(tmp_path / "data.jsonl")

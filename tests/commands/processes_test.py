@@ -42,7 +42,7 @@ def test_two_processes_draw_the_samples_of_one(inputs: list[str], tmp_path: Path
 
 
 @pytest.mark.slow
-def test_two_processes_evaluate_as_one_and_the_first_prints_the_figures(
+def test_two_processes_evaluate_as_one_and_process_0_prints_the_metrics(
     inputs: list[str], tmp_path: Path
 ) -> None:
     metrics = []

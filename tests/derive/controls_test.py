@@ -1,4 +1,4 @@
-"""The controls have as many rows as RFT kept, and only right samples in them."""
+"""The controls have as many rows as RFT kept, and only correct samples in them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def inputs(tmp_path: FilePath) -> Inputs:
 
 
 def _responses(inputs: Inputs, kind: str, output: FilePath) -> dict[str, list[str]]:
-    """Problem id -> responses, the human path first."""
+    """Problem id -> responses, the reference solution first."""
     write_derived(kind, inputs, str(output))
     found: dict[str, list[str]] = {}
     for _, path in read_paths(output / "paths.jsonl"):
@@ -60,22 +60,22 @@ def _responses(inputs: Inputs, kind: str, output: FilePath) -> dict[str, list[st
     return found
 
 
-def test_the_likeliest_right_texts_each_once(inputs, tmp_path):
+def test_most_likely_takes_the_likeliest_distinct_correct_texts(inputs, tmp_path):
     found = _responses(inputs, "most_likely", tmp_path / "out")
     assert found == {"p": [PROBLEMS[0].answer, "b", "c"], "q": [PROBLEMS[1].answer, "d"]}
 
 
-def test_random_right_samples_as_often_as_they_were_drawn(inputs, tmp_path):
+def test_random_takes_correct_samples_with_duplicates(inputs, tmp_path):
     seen = set()
     for seed in range(40):
-        drawn = Inputs(inputs.problems, inputs.collected, inputs.samples, seed=seed)
-        found = _responses(drawn, "random", tmp_path / str(seed))
+        seeded = Inputs(inputs.problems, inputs.collected, inputs.samples, seed=seed)
+        found = _responses(seeded, "random", tmp_path / str(seed))
         assert len(found["p"]) == 3 and len(found["q"]) == 2
         seen.add(tuple(sorted(found["p"][1:])))
     assert seen == {("a", "b"), ("a", "c"), ("b", "b"), ("b", "c")}
 
 
-def test_the_human_path_as_many_times(inputs, tmp_path):
+def test_human_repeats_the_reference_solution(inputs, tmp_path):
     found = _responses(inputs, "human", tmp_path / "out")
     assert found == {"p": [PROBLEMS[0].answer] * 3, "q": [PROBLEMS[1].answer] * 2}
 

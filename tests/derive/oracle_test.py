@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rft_jax.derive.inputs import Inputs, share_out
+from rft_jax.derive.inputs import Inputs, allocate
 from rft_jax.derive.write import write_derived
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
@@ -22,13 +22,13 @@ amounts = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, 
 @given(amounts)
 def test_everybody_gets_at_least_what_it_wants_and_has_and_the_total_is_reached(pairs):
     wanted, available = [w for w, _ in pairs], [a for _, a in pairs]
-    given_out = share_out(wanted, available)
+    given_out = allocate(wanted, available)
     assert sum(given_out) == min(sum(wanted), sum(available))
     assert all(min(w, a) <= g <= a for w, a, g in zip(wanted, available, given_out, strict=True))
 
 
 def test_what_one_lacks_goes_to_the_others_in_turns():
-    assert share_out([5, 0, 0], [2, 9, 9]) == [2, 2, 1]
+    assert allocate([5, 0, 0], [2, 9, 9]) == [2, 2, 1]
 
 
 @pytest.fixture
@@ -53,13 +53,13 @@ def _write(tmp_path, problems: list[Problem], counts: list[int], name: str = "ou
     return [path for _, path in read_paths(tmp_path / name / "paths.jsonl")]
 
 
-def test_each_problem_gets_its_human_path_and_as_many_others_as_were_kept(tmp_path, problems):
+def test_each_problem_has_its_reference_solution_and_as_many_paths_as_kept(tmp_path, problems):
     counts = [0, 1, 2, 3, 2, 1]
     paths = _write(tmp_path, problems, counts)
     found = Counter(path.id for path in paths if path.origin == "sampled")
     assert [found[problem.id] for problem in problems] == counts
-    human = [path.response for path in paths if path.origin == "human"]
-    assert human == [problem.answer for problem in problems]
+    references = [path.response for path in paths if path.origin == "human"]
+    assert references == [problem.answer for problem in problems]
     assert [path.id for path in paths] == [
         problem.id
         for problem, count in zip(problems, counts, strict=True)
@@ -67,7 +67,7 @@ def test_each_problem_gets_its_human_path_and_as_many_others_as_were_kept(tmp_pa
     ]
 
 
-def test_the_paths_of_a_problem_are_right_and_differ_in_their_equations(tmp_path, problems):
+def test_the_paths_of_a_problem_are_correct_and_have_distinct_equations(tmp_path, problems):
     answers = {problem.id: problem.answer.rpartition("#### ")[2] for problem in problems}
     seen = set()
     for path in _write(tmp_path, problems, [3] * 6):
@@ -85,5 +85,5 @@ def test_the_same_seed_gives_the_same_paths(tmp_path, problems):
 
 def test_a_problem_from_elsewhere_is_refused(tmp_path):
     mine = [Problem("mine", "What is 1 + 1?", "#### 2")]
-    with pytest.raises(UserError, match=r"'mine' is none of wordproblems"):
+    with pytest.raises(UserError, match=r"'mine' is not in wordproblems"):
         _write(tmp_path, mine, [1])

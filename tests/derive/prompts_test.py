@@ -50,7 +50,7 @@ def test_the_same_examples_stand_before_every_question_and_the_seed_says_which(t
 
 def test_more_examples_than_there_are_is_a_mistake(tmp_path):
     test, train = _problems(tmp_path, "test", TEST), _problems(tmp_path, "train", TRAIN)
-    with pytest.raises(UserError, match="--count 7: of 6 examples"):
+    with pytest.raises(UserError, match="--count 7: 1 to 6 examples"):
         _derive("few_shot", tmp_path / "out", Inputs(test, examples=train, count=7))
     with pytest.raises(UserError, match="needs --examples"):
         _derive("few_shot", tmp_path / "out", Inputs(test, count=1))
@@ -85,7 +85,7 @@ def test_a_revision_has_question_and_sample_and_wants_the_reference(tmp_path):
     assert far == [Problem("t0", "Train 0?\nquite another thing", TRAIN[0].answer)]
 
 
-def test_nothing_to_write_is_a_mistake(tmp_path):
+def test_inputs_without_rows_are_a_mistake(tmp_path):
     inputs = Inputs(_problems(tmp_path, "p", TRAIN[:1]), samples=_samples(tmp_path, "s", []))
-    with pytest.raises(UserError, match="nothing comes of these inputs"):
+    with pytest.raises(UserError, match="these inputs give no rows"):
         _derive("revisions", tmp_path / "out", inputs)

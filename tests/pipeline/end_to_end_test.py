@@ -111,7 +111,7 @@ def test_a_run_killed_again_and_again_ends_with_the_same_files(tmp_path, environ
 
 
 @pytest.mark.slow
-def test_a_run_stopped_by_sigterm_says_so_and_goes_on(tmp_path, tiny_model, environment):
+def test_a_run_stopped_by_sigterm_says_so_and_resumes(tmp_path, tiny_model, environment):
     flags = [f"--gin.run.model={tiny_model}", "--gin.run.limit=6", *RECIPE]
     flags += ["--gin.run.arms=['sft', 'rft']"]
     process = _rft(tmp_path / "run", environment, *flags)
@@ -125,7 +125,7 @@ def test_a_run_stopped_by_sigterm_says_so_and_goes_on(tmp_path, tiny_model, envi
 
 
 @pytest.mark.slow
-def test_an_experiment_with_pretraining_and_few_shot_prompts_runs_to_its_figure(
+def test_an_experiment_with_pretraining_and_few_shot_prompts_runs_to_its_plot(
     tmp_path, environment
 ):
     flags = ["--gin_file", "experiments/pretraining_loss.gin", *RECIPE, "--gin.run.limit=6"]
@@ -135,8 +135,8 @@ def test_an_experiment_with_pretraining_and_few_shot_prompts_runs_to_its_figure(
     home = tmp_path / "run" / "pretraining_loss"
     results = json.loads((home / "results.json").read_text())
     assert len(results["rows"]) == 9
-    (figure,) = results["figures"]
-    for line in figure["series"]:
+    (plot,) = results["figures"]
+    for line in plot["series"]:
         losses = [point["x"] for point in line["points"]]
         assert len(losses) == 3 and all(1 < loss < 6 for loss in losses)
         assert line["fit"]["n"] == 3

@@ -1,4 +1,4 @@
-"""Each experiment asks for the right stages, shares what is the same, and ends in figures."""
+"""Each experiment plans its stages, shares common ones, and ends in plots."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _training_of(plan: Plan, arm: str):
     return model.stage
 
 
-def test_supervised_scaling_trains_on_parts_for_as_many_epochs_and_for_as_many_steps(plan_of):
+def test_supervised_scaling_has_epoch_matched_and_step_matched_trainings_per_part(plan_of):
     plan = plan_of("supervised_scaling", "run.seeds=(0,)", "supervised_scaling.parts=(1, 2, 4)")
     assert _commands(plan) == {"train": 5, "evaluate": 5}
     whole = _training_of(plan, "sft")
@@ -77,7 +77,7 @@ def test_more_samples_than_are_drawn_are_refused(plan_of):
         plan_of("rft_k", "sample.num_samples=50")
 
 
-def test_rft_union_unites_its_members_and_draws_each_once(plan_of):
+def test_rft_union_merges_its_members_and_samples_each_once(plan_of):
     plan = plan_of("rft_union", "rft_union.members=(0, 1)", "rft_union.sizes=(1, 2)")
     assert _commands(plan)["sample"] == 2
     both = _training_of(plan, "rft_u2").arguments["--data"].stage
@@ -188,7 +188,7 @@ def test_self_consistency_votes_with_the_models_that_answer_greedily(plan_of):
         assert one.vote.settings["evaluate"].curve == (1, 2, 4, 8, 16, 32)
 
 
-def test_path_diversity_counts_the_right_paths_among_the_votes(plan_of):
+def test_path_diversity_counts_the_correct_paths_among_the_votes(plan_of):
     plan = plan_of("path_diversity", "path_diversity.ks=(1,)")
     assert [one.arm for one in plan.measured] == ["sft", "rft_k1", "rft_union"]
     for one in plan.measured:
@@ -321,29 +321,29 @@ FAST = ("rft_k", "path_diversity")
     "name",
     [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in SMALL],
 )
-def test_an_experiment_ends_in_figures_and_a_page(experiment, tmp_path, name):
+def test_an_experiment_ends_in_plots_and_a_page(experiment, tmp_path, name):
     pipeline.run(str(tmp_path / "run"), experiment(name, *SMALL[name]))
     home = tmp_path / "run" / name
     results = json.loads((home / "results.json").read_text())
     assert results["experiment"] == name
-    for figure in results.get("figures", []):
-        assert all(line["points"] for line in figure["series"]), figure["name"]
+    for plot in results.get("figures", []):
+        assert all(line["points"] for line in plot["series"]), plot["name"]
     report([str(home)], str(tmp_path / "report"), ReportSettings())
     page = (tmp_path / "report" / "index.html").read_text()
     table = (tmp_path / "report" / "table.md").read_text()
-    for figure in results.get("figures", []):
-        assert f"<h3>{figure['title']}</h3>" in page
-        assert f"### {figure['title']}" in table
+    for plot in results.get("figures", []):
+        assert f"<h3>{plot['title']}</h3>" in page
+        assert f"### {plot['title']}" in table
 
 
 @pytest.mark.usefixtures("fake")
 def test_problems_without_samples_are_in_no_histogram(experiment, tmp_path):
     pipeline.run(str(tmp_path / "run"), experiment("path_diversity"))
     home = tmp_path / "run" / "path_diversity"
-    (figure,) = json.loads((home / "results.json").read_text())["figures"]
-    # Of four problems three have been asked: one has no right path, two have one.
+    (plot,) = json.loads((home / "results.json").read_text())["figures"]
+    # Of four problems three have been asked: one has no correct path, two have one.
     expected = [{"x": 0, "value": 1}, {"x": 1, "value": 2}]
-    assert all(line["points"] == expected for line in figure["series"])
+    assert all(line["points"] == expected for line in plot["series"])
 
 
 @pytest.mark.usefixtures("fake")
@@ -351,10 +351,10 @@ def test_a_fit_goes_through_every_training(experiment, tmp_path):
     flags = ("run.seeds=(0, 1)", "supervised_scaling.parts=(1, 2, 4)")
     pipeline.run(str(tmp_path / "run"), experiment("supervised_scaling", *flags))
     home = tmp_path / "run" / "supervised_scaling"
-    (figure,) = json.loads((home / "results.json").read_text())["figures"]
-    epochs = figure["series"][0]
+    (plot,) = json.loads((home / "results.json").read_text())["figures"]
+    epochs = plot["series"][0]
     assert [point["x"] for point in epochs["points"]] == [1, 2, 4]
-    # sft answers one of four questions rightly, every other arm two: (1/2, 1/2, 1/4), twice.
+    # sft solves one of four questions, every other condition two: (1/2, 1/2, 1/4), twice.
     assert [point["value"] for point in epochs["points"]] == [0.5, 0.5, 0.25]
     assert epochs["fit"]["n"] == 6
     assert epochs["fit"]["slope"] == pytest.approx(-0.125)

@@ -58,10 +58,10 @@ def derive(folder: Path, flags: dict[str, str]) -> None:
 
 def evaluate(folder: Path, _flags: dict[str, str]) -> None:
     right = RIGHT.get(folder.name.split("-")[0], 2)
-    figure = {"value": right / 4, "ci95": [0.0, 1.0], "n": 4}
-    metrics = {"n": 4, "k": 1, "accuracy": figure, "maj@k": figure, "pass@k": figure}
+    metric = {"value": right / 4, "ci95": [0.0, 1.0], "n": 4}
+    metrics = {"n": 4, "k": 1, "accuracy": metric, "maj@k": metric, "pass@k": metric}
     if "-vote-" in folder.name:
-        metrics["curve"] = [{"k": k, "maj@k": figure, "pass@k": figure} for k in (1, 8)]
+        metrics["curve"] = [{"k": k, "maj@k": metric, "pass@k": metric} for k in (1, 8)]
     (folder / "metrics.json").write_text(json.dumps(metrics))
     rows = [
         {"id": q, "correct": [i < right], "steps": 1, "words": i} for i, q in enumerate(QUESTIONS)

@@ -99,7 +99,7 @@ def test_every_arm_ends_in_a_row_and_the_comparisons_are_paired(tmp_path, config
     assert "RFT – SFT" in capsys.readouterr().out
 
 
-def test_step_matched_sft_takes_as_many_steps_as_rft_did(tmp_path, config):
+def test_step_matched_sft_has_the_steps_of_rft(tmp_path, config):
     pipeline.run(str(tmp_path / "run"), config())
     steps = {}
     for arm in ("sft", "rft", "sft_steps"):
@@ -202,7 +202,7 @@ def test_a_users_mistake_in_a_stage_is_passed_on(tmp_path, config, monkeypatch):
         pipeline.run(str(tmp_path / "run"), config())
 
 
-def test_sigterm_stops_the_stages_and_the_next_run_goes_on(tmp_path, config, monkeypatch):
+def test_sigterm_stops_the_stages_and_the_next_run_resumes(tmp_path, config, monkeypatch):
     monkeypatch.setenv("FAKE_HANG", "rft-0-train")
     hung = signal.signal(signal.SIGALRM, lambda *_: _terminate_when_hanging(tmp_path))
     signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
@@ -270,7 +270,7 @@ def test_a_model_with_other_weights_is_another_input(tmp_path, config, model):
         ("run.train_problems=/nowhere.jsonl", "/nowhere.jsonl: no such file"),
         ("run.model=/nowhere", "/nowhere: no such folder"),
         ("run.arms=['sft', 'rtf']", r"run.arms has 'rtf'; there are rho, sft"),
-        ("run.seeds=()", "one or more different ones are needed"),
+        ("run.seeds=()", "one or more distinct ones are needed"),
     ],
 )
 def test_a_mistake_is_found_before_any_work(tmp_path, config, flag, message):

@@ -115,11 +115,6 @@ def test_remat_changes_no_gradient(remat: str, scan_layers: bool) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-def test_a_parameter_without_a_rule_is_an_error() -> None:
-    with pytest.raises(ValueError, match="'mlp/bias' matches no sharding rule"):
-        partitioning.param_spec("mlp/bias", 1)
-
-
 def test_a_mesh_that_does_not_make_up_the_devices_names_both_numbers() -> None:
     with pytest.raises(ValueError, match="tensor 3 does not make up 8 devices"):
         partitioning.make_mesh(MeshSettings(1, 1, 3))

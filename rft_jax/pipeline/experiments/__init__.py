@@ -1,10 +1,10 @@
-"""Experiments by name: each a small dataclass of its settings that asks a plan for stages and rows.
+"""Experiments by name: each a small dataclass of its settings that adds stages and rows to a plan.
 
     @dataclass(frozen=True)
     class Halves:
         def add_to(self, plan: Plan) -> None: ...
 
-Its settings are bound by its name (`rft_k.ks = (1, 4)`); `run.experiment` says which one runs.
+Its settings are bound by its name (`rft_k.ks = (1, 4)`); `run.experiment` selects the experiment.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ EXPERIMENTS = {
     "self_revising": f"{_HERE}.augmentation:SelfRevising",
     "pretraining_loss": f"{_HERE}.pretraining_loss:PretrainingLoss",
 }
-"""Name -> `module:Class`, imported when asked for."""
+"""Name -> `module:Class`, imported on demand."""
 
 
 class Experiment(Protocol):
-    """What stands behind a name."""
+    """An experiment with its settings."""
 
     def add_to(self, plan: Plan) -> None:
-        """Asks the plan for the stages, rows and figures of all its seeds."""
+        """Adds the stages, rows and plots of all seeds to the plan."""
 
 
 def experiment_class(name: str) -> type[Any]:
     """The settings class of an experiment.
 
     Raises:
-      UserError: there is none of that name.
+      UserError: there is no experiment of that name.
     """
     if name not in EXPERIMENTS:
         raise UserError(f"run.experiment is {name!r}; there are {', '.join(EXPERIMENTS)}")
-    module, _, found = EXPERIMENTS[name].partition(":")
-    return getattr(import_module(module), found)
+    module, _, class_name = EXPERIMENTS[name].partition(":")
+    return getattr(import_module(module), class_name)

@@ -1,21 +1,21 @@
-"""The paper's two negative results: questions asked for samples, and answers revised."""
+"""The paper's two negative results: questions generated for samples, and revised answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from rft_jax.errors import UserError
-from rft_jax.pipeline.measures import Figure
+from rft_jax.pipeline.measures import Plot
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Argument, Many, OutputOf, Stage
 
 
 @dataclass(frozen=True)
 class QueryAugmentation:
-    """Self-query: a model that learned to ask finds questions for what SFT answered.
+    """Self-query: a model trained to write questions generates them for SFT's samples.
 
     Attributes:
-      k: samples of SFT for a problem, right or wrong, that get a question each.
+      k: samples of SFT per problem, correct or not, that get a question each.
     """
 
     k: int = 1
@@ -23,15 +23,15 @@ class QueryAugmentation:
     def add_to(self, plan: Plan) -> None:
         """SFT with the generated rows, and on them alone, against SFT."""
         for seed in plan.seeds:
-            sft = plan.train("sft", seed, plan.train_problems)
-            drawn = OutputOf(plan.sample("sft", seed, OutputOf(sft)))
+            sft, samples = plan.sft(seed)
             problems: dict[str, Argument] = {"problems": plan.train_problems}
-            turned = plan.derive("turned_round", "asking", seed, problems)
-            asking = plan.train("asking", seed, turned)
-            chains = plan.derive("chains", "asking", seed, problems | {"samples": drawn}, self.k)
-            asked = plan.sample("asking", seed, OutputOf(asking), chains, num_samples=1)
-            found = {"problems": chains, "samples": OutputOf(asked)}
-            rows = plan.derive("queried", "asked", seed, found)
+            reversed_problems = plan.derive("turned_round", "asking", seed, problems)
+            asking = OutputOf(plan.train("asking", seed, reversed_problems))
+            sampled = problems | {"samples": OutputOf(samples)}
+            chains = plan.derive("chains", "asking", seed, sampled, self.k)
+            questions = OutputOf(plan.sample("asking", seed, asking, chains, num_samples=1))
+            generated = {"problems": chains, "samples": questions}
+            rows = plan.derive("queried", "asked", seed, generated)
             both = plan.train("sft_asked", seed, Many((plan.train_problems, rows)))
             alone = plan.train("asked_alone", seed, rows)
             plan.measure("sft", seed, sft, "SFT")
@@ -43,10 +43,10 @@ class QueryAugmentation:
 
 @dataclass(frozen=True)
 class SelfRevising:
-    """A model learns to answer again, given a question and a sample; at test, SFT's greedy answer.
+    """A model trained to answer again, given a question and a sample; tested on SFT's answers.
 
     Attributes:
-      ks: samples of a training problem that it learns from.
+      ks: numbers of samples per training problem to train on.
     """
 
     ks: tuple[int, ...] = (1, 4)
@@ -56,17 +56,16 @@ class SelfRevising:
             raise UserError(f"self_revising.ks is {self.ks}; a k is at least 1")
 
     def add_to(self, plan: Plan) -> None:
-        """For every k all samples, and the one of them that is farthest from the human path."""
+        """For every k, all samples and the one that differs most from the reference solution."""
         for seed in plan.seeds:
-            sft = plan.train("sft", seed, plan.train_problems)
-            samples = plan.sample("sft", seed, OutputOf(sft), num_samples=max(self.ks))
+            sft, samples = plan.sft(seed, num_samples=max(self.ks))
             for k in sorted(self.ks, reverse=True):
                 self._revise(plan, seed, sft, samples, k)
             plan.measure("sft", seed, sft, "SFT")
         for k in sorted(self.ks):
             plan.compare(f"revised_k{k}", "sft")
             plan.compare(f"farthest_k{k}", "sft")
-        figure = Figure(
+        plot = Plot(
             name="revised",
             title="Accuracy after revising",
             x="samples",
@@ -75,7 +74,7 @@ class SelfRevising:
             x_label="samples per training problem (K)",
             baselines=("sft",),
         )
-        plan.figures.append(figure)
+        plan.plots.append(plot)
 
     def _revise(self, plan: Plan, seed: int, sft: Stage, samples: Stage, k: int) -> None:
         greedy = OutputOf(plan.evaluate("sft", seed, OutputOf(sft)), "samples")

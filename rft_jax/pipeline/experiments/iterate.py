@@ -1,22 +1,22 @@
-"""RFT again and again: each round samples the last round's model and adds what is new."""
+"""RFT in rounds: each samples the model of the round before and merges the new paths."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from rft_jax.errors import UserError
-from rft_jax.pipeline.measures import Figure, paths_of
+from rft_jax.pipeline.measures import Plot, paths_of
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import OutputOf
 
 
 @dataclass(frozen=True)
 class Iterate:
-    """Accuracy and different paths against rounds; every round trains the pretrained model.
+    """Accuracy and distinct paths against rounds; every round trains the pretrained model.
 
     Attributes:
-      rounds: of sampling and RFT.
-      k: samples a problem that a round adds.
+      rounds: number of rounds of sampling and RFT.
+      k: samples per problem that each round adds.
     """
 
     rounds: int = 3
@@ -29,28 +29,26 @@ class Iterate:
     def add_to(self, plan: Plan) -> None:
         """The control draws as many samples in all, from SFT alone."""
         for seed in plan.seeds:
-            model = plan.train("sft", seed, plan.train_problems)
+            model, first = plan.sft(seed)
             both = ("rounds", "SFT's samples alone")
             plan.measure("sft", seed, model, "SFT", both, facts={"rounds": 0})
-            first = plan.sample("sft", seed, OutputOf(model))
-            drawn = [first]
+            samples = [first]
             for done in range(1, self.rounds + 1):
                 arm = f"round{done}"
-                model = plan.train(arm, seed, plan.collect_first(arm, seed, drawn, self.k))
+                model = plan.rft(arm, seed, samples, self.k)
                 lines = both if done == 1 else "rounds"
                 label = "1 round" if done == 1 else f"{done} rounds"
                 plan.measure(arm, seed, model, label, lines, facts={"rounds": done})
-                drawn = [*drawn, plan.sample(arm, seed, OutputOf(model), num_samples=self.k)]
+                samples.append(plan.sample(arm, seed, OutputOf(model), num_samples=self.k))
                 if done > 1:
                     arm = f"once_k{done * self.k}"
-                    data = plan.collect_first(arm, seed, first, done * self.k)
-                    once = plan.train(arm, seed, data)
+                    once = plan.rft(arm, seed, first, done * self.k)
                     label = f"one round, k = {done * self.k}"
                     plan.measure(arm, seed, once, label, both[1], facts={"rounds": done})
         for done in range(2, self.rounds + 1):
             plan.compare(f"round{done}", f"round{done - 1}")
             plan.compare(f"round{done}", f"once_k{done * self.k}")
-        accuracy = Figure(
+        accuracy = Plot(
             name="accuracy",
             title="Accuracy against rounds",
             x="rounds",
@@ -58,4 +56,4 @@ class Iterate:
             series=("rounds", "SFT's samples alone"),
             x_label=f"rounds of {self.k} samples",
         )
-        plan.figures += [accuracy, paths_of(accuracy, "Distinct paths against rounds")]
+        plan.plots += [accuracy, paths_of(accuracy, "Distinct paths against rounds")]

@@ -14,7 +14,7 @@ from rft_jax.pipeline.experiments.small_models import (
     WIDTHS,
     small_model,
 )
-from rft_jax.pipeline.measures import Figure, LossAt
+from rft_jax.pipeline.measures import LossAt, Plot
 from rft_jax.pipeline.plan import Plan, model_input
 from rft_jax.pipeline.stages import Argument, OutputOf
 
@@ -23,17 +23,17 @@ LINES = ("ICL", "SFT", "RFT")
 
 @dataclass(frozen=True)
 class PretrainingLoss:
-    """Models of several losses: given ones, or small ones pretrained here and caught on the way.
+    """Models of several losses: given, or small and pretrained here (intermediate checkpoints).
 
     Attributes:
-      models: folders of pretrained models; () pretrains small ones on the embedded text.
-      losses: the pretraining loss of each of them.
-      widths: of the small models, in place of the embedded model's 128.
-      steps: of pretraining, at each of which a checkpoint is measured.
-      tokens: of pretraining text.
-      learning_rate: the peak in pretraining.
-      shots: training problems in the prompt of the pretrained model.
-      k: samples a problem for RFT.
+      models: folders of pretrained models; () pretrains small models on the embedded text.
+      losses: pretraining loss of each of the models.
+      widths: hidden sizes of the small models (the embedded model's is 128).
+      steps: pretraining steps at which a checkpoint is measured.
+      tokens: number of tokens of the pretraining text.
+      learning_rate: peak learning rate of pretraining.
+      shots: number of training problems in the pretrained model's prompt.
+      k: samples per problem for RFT.
     """
 
     models: tuple[str, ...] = ()
@@ -48,29 +48,27 @@ class PretrainingLoss:
     def __post_init__(self) -> None:
         if len(self.models) != len(self.losses):
             raise UserError(
-                f"pretraining_loss.models are {len(self.models)}, .losses {len(self.losses)}; as "
-                "many are needed"
+                f"pretraining_loss.models has {len(self.models)} items, .losses "
+                f"{len(self.losses)}; give every model its loss"
             )
 
     def add_to(self, plan: Plan) -> None:
-        """Every pretrained model goes through the same three ways of getting answers."""
+        """Every pretrained model is measured with few-shot prompts, after SFT and after RFT."""
         for seed in plan.seeds:
             for name, model, loss in self._pretrained(plan):
                 facts = {"pretraining_loss": loss}
                 prompts = plan.few_shot("icl", seed, self.shots)
                 arm, label = f"icl_{name}", f"{self.shots}-shot, {name}"
                 plan.measure(arm, seed, model, label, "ICL", problems=prompts, facts=facts)
-                sft = plan.train(f"sft_{name}", seed, plan.train_problems, model)
-                samples = plan.sample(f"sft_{name}", seed, OutputOf(sft))
-                data = plan.collect_first(f"rft_{name}", seed, samples, self.k)
-                rft = plan.train(f"rft_{name}", seed, data, model)
+                sft, samples = plan.sft(seed, f"sft_{name}", model)
+                rft = plan.rft(f"rft_{name}", seed, samples, self.k, model)
                 plan.measure(f"rft_{name}", seed, rft, f"RFT, {name}", "RFT", facts=facts)
                 plan.measure(f"sft_{name}", seed, sft, f"SFT, {name}", "SFT", facts=facts)
         names = dict.fromkeys(one.arm.partition("_")[2] for one in plan.measured)
         for name in reversed(names):  # the widest and longest pretrained first
             plan.compare(f"rft_{name}", f"sft_{name}")
-        plan.figures.append(
-            Figure(
+        plan.plots.append(
+            Plot(
                 name="loss",
                 title="Accuracy against pretraining loss",
                 x="pretraining_loss",
@@ -83,13 +81,13 @@ class PretrainingLoss:
         )
 
     def _pretrained(self, plan: Plan) -> Iterator[tuple[str, Argument, float | LossAt]]:
-        """Name, model and loss of each."""
+        """Name, model and loss of each pretrained model."""
         for i, (folder, loss) in enumerate(zip(self.models, self.losses, strict=True)):
             yield f"model{i + 1}", model_input(Path(folder).absolute()), loss
         if not self.models and not plan.has_embedded_model:
             raise UserError(
                 "pretraining_loss.models is empty: name folders of pretrained models, and their "
-                "losses (small ones are pretrained here beside the embedded model alone)"
+                "losses (small models are pretrained only with the embedded model)"
             )
         for width in () if self.models else self.widths:
             stage = small_model(plan, width, self.steps, self.tokens, self.learning_rate)

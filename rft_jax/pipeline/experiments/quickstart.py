@@ -10,26 +10,24 @@ from rft_jax.pipeline.stages import Argument, OutputOf, StepsOf
 
 @dataclass(frozen=True)
 class Quickstart:
-    """SFT, RFT, and what could explain a gain: more steps, more rows, other paths."""
+    """SFT, RFT, and controls for what could explain a gain: more steps, more rows, other paths."""
 
     def add_to(self, plan: Plan) -> None:
-        """Stages start in the order in which they are asked for: the longest trainings first."""
-        asked, k = plan.settings.arms, plan.num_samples
+        """Stages start in the order in which they are added: the longest trainings first."""
+        arms, k = plan.settings.arms, plan.num_samples
         for seed in plan.seeds:
-            sft = plan.train("sft", seed, plan.train_problems)
-            samples = plan.sample("sft", seed, OutputOf(sft))
+            sft, samples = plan.sft(seed)
             kept = plan.collect_first("rft", seed, samples, k)
-            every = plan.collect_first("rft_no_dedup", seed, samples, k, dedup="none")
-            long = plan.train("rft_no_dedup", seed, every)
-            rft = plan.train("rft", seed, kept)
+            every = plan.rft("rft_no_dedup", seed, samples, k, dedup="none")
+            rft = plan.rft("rft", seed, samples, k)
             matched = plan.train("sft_steps", seed, plan.train_problems, num_steps=StepsOf(rft))
             if seed == plan.seeds[0]:
                 plan.measure("rho", seed, plan.model, "Pretrained (ρ)")
             plan.measure("sft", seed, sft, "SFT")
             plan.measure("sft_steps", seed, matched, "SFT, step-matched to RFT")
             plan.measure("rft", seed, rft, "RFT")
-            plan.measure("rft_no_dedup", seed, long, "RFT without dedup")
-            if not asked or "rft_oracle" in asked:
+            plan.measure("rft_no_dedup", seed, every, "RFT without dedup")
+            if not arms or "rft_oracle" in arms:
                 inputs: dict[str, Argument] = {"problems": plan.train_problems}
                 inputs["collected"] = OutputOf(kept.stage)
                 oracle = plan.derive("oracle", "rft_oracle", seed, inputs)

@@ -1,4 +1,4 @@
-"""RFT against k, the samples drawn for a problem, with and without dedup."""
+"""RFT against k, the number of samples per problem, with and without deduplication."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rft_jax.errors import UserError
-from rft_jax.pipeline.measures import Figure
+from rft_jax.pipeline.measures import Plot
 from rft_jax.pipeline.plan import Plan
-from rft_jax.pipeline.stages import OutputOf
 
 DEDUP, NO_DEDUP = "RFT", "RFT without dedup"
 
 
 @dataclass(frozen=True)
 class RftK:
-    """Different paths and accuracy against k; the first k of `sample.num_samples` samples count.
+    """Distinct paths and accuracy against k, the first of `sample.num_samples` samples.
 
     Attributes:
-      ks: samples a problem.
-      ks_without_dedup: the same for the arm that keeps every right sample.
+      ks: numbers of samples per problem, k, for RFT.
+      ks_without_dedup: numbers of samples per problem for RFT without deduplication.
     """
 
     ks: tuple[int, ...] = (1, 3, 6, 12, 25, 50, 100)
@@ -31,32 +30,32 @@ class RftK:
                 raise UserError(f"rft_k.{name} is {getattr(self, name)}; a k is at least 1")
 
     def add_to(self, plan: Plan) -> None:
-        """SFT and its samples are made once; the trainings on most rows start first."""
+        """All conditions share SFT and its samples; the trainings on most rows start first."""
         for seed in plan.seeds:
-            sft = plan.train("sft", seed, plan.train_problems)
-            samples = plan.sample("sft", seed, OutputOf(sft))
+            sft, samples = plan.sft(seed)
             for k in sorted(self.ks, reverse=True):
-                data = plan.collect_first(f"rft_k{k}", seed, samples, k)
-                model = plan.train(f"rft_k{k}", seed, data)
+                model = plan.rft(f"rft_k{k}", seed, samples, k)
                 label = f"RFT, k = {k}"
                 plan.measure(f"rft_k{k}", seed, model, label, DEDUP, facts={"samples": k})
             for k in sorted(self.ks_without_dedup, reverse=True):
                 arm = f"no_dedup_k{k}"
-                data = plan.collect_first(arm, seed, samples, k, dedup="none")
-                model = plan.train(arm, seed, data)
+                model = plan.rft(arm, seed, samples, k, dedup="none")
                 label = f"{NO_DEDUP}, k = {k}"
                 plan.measure(arm, seed, model, label, NO_DEDUP, facts={"samples": k})
             plan.measure("sft", seed, sft, "SFT")
-        self._ask(plan)
+        self._compare(plan)
+        self._plot(plan)
 
-    def _ask(self, plan: Plan) -> None:
+    def _compare(self, plan: Plan) -> None:
         ks = sorted(self.ks)
         plan.compare(f"rft_k{ks[-1]}", "sft")
         for less, more in pairwise(ks):
             plan.compare(f"rft_k{more}", f"rft_k{less}")
         for k in sorted({*ks} & {*self.ks_without_dedup}):
             plan.compare(f"rft_k{k}", f"no_dedup_k{k}")
-        accuracy = Figure(
+
+    def _plot(self, plan: Plan) -> None:
+        accuracy = Plot(
             name="accuracy",
             title="Accuracy against k",
             x="samples",
@@ -89,4 +88,4 @@ class RftK:
             baselines=(),
             paper="accuracy_by_paths",
         )
-        plan.figures += [accuracy, paths, accuracy_by_paths]
+        plan.plots += [accuracy, paths, accuracy_by_paths]

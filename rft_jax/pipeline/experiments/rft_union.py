@@ -1,4 +1,4 @@
-"""RFT on paths united over several SFT models."""
+"""RFT on the merged paths of several SFT models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rft_jax.errors import UserError
 from rft_jax.pipeline.experiments.small_models import TEMPLATE, small_model
-from rft_jax.pipeline.measures import Figure, paths_of
+from rft_jax.pipeline.measures import Plot, paths_of
 from rft_jax.pipeline.plan import Plan, model_input
 from rft_jax.pipeline.stages import Argument, OutputOf, Stage
 
@@ -16,17 +16,17 @@ MORE, EQUAL = "all samples of each model", "same total number of samples"
 
 @dataclass(frozen=True)
 class RftUnion:
-    """Unions of the first members of a list, at k samples a member and at k samples in all.
+    """Unions of the first members of a list, with k samples per member and with k in total.
 
     Attributes:
-      members: seeds of SFT of the run's model: each gives a member. A run's own seed is the first
-        member of its unions, the others follow in turn.
-      models: folders of further pretrained models, of other sizes: each gives a member too, after
-        those; what is trained on the union is the run's model always.
-      widths: of small models that are pretrained here on the embedded text, members after those;
-        beside the embedded model alone.
-      sizes: members in a union; () for 1, 2, 4 and so on, and for all.
-      k: samples a problem, of each member or in all.
+      members: seeds of SFT of the run's model, each a member. A run's own seed is the first member
+        of its unions, the others follow in turn.
+      models: folders of further pretrained models of other sizes, members after those; the model
+        that is trained on the union is always the run's.
+      widths: hidden sizes of small models that are pretrained on the embedded text, members after
+        those; only with the embedded model.
+      sizes: numbers of members in a union; () for 1, 2, 4 and so on, and for all.
+      k: samples per problem, of each member or in total.
     """
 
     members: tuple[int, ...] = (0, 1, 2, 3)
@@ -36,7 +36,7 @@ class RftUnion:
     k: int = 100
 
     def add_to(self, plan: Plan) -> None:
-        """Every member samples once, whatever the number of unions it is in."""
+        """Every member samples once, for all unions that it is in."""
         for seed in plan.seeds:
             members = self._members(plan, seed)
             sizes = self._sizes(len(members))
@@ -48,22 +48,24 @@ class RftUnion:
             plan.compare(f"rft_u{size}", "sft" if size == sizes[0] else "rft_u1")
             if size > 1:
                 plan.compare(f"rft_u{size}", f"rft_u{size}_equal")
-        self._draw(plan)
+        self._plot(plan)
 
     def _members(self, plan: Plan, seed: int) -> list[Stage]:
         if seed not in self.members:
-            raise UserError(f"run.seeds has {seed}, rft_union.members {self.members} has not")
+            raise UserError(
+                f"run.seeds has {seed}, which is not in rft_union.members {self.members}; add it"
+            )
         first = self.members.index(seed)
-        found: list[Stage] = []
+        samples: list[Stage] = []
         for member in (*self.members[first:], *self.members[:first]):
-            found.append(plan.sample_member("sft", member, self.k))
+            samples.append(plan.sample_member("sft", member, self.k))
         for i, folder in enumerate(self.models):
             model: Argument = model_input(Path(folder).absolute())
-            found.append(plan.sample_member(f"other{i + 1}", seed, self.k, model))
+            samples.append(plan.sample_member(f"other{i + 1}", seed, self.k, model))
         for width in self.widths if plan.has_embedded_model else ():
             model = OutputOf(small_model(plan, width))
-            found.append(plan.sample_member(f"sft_w{width}", seed, self.k, model, TEMPLATE))
-        return found
+            samples.append(plan.sample_member(f"sft_w{width}", seed, self.k, model, TEMPLATE))
+        return samples
 
     def _sizes(self, most: int) -> list[int]:
         if any(not 1 <= size <= most for size in self.sizes):
@@ -80,15 +82,14 @@ class RftUnion:
         if size > 1:
             shares[f"rft_u{size}_equal"] = (max(1, k // size), EQUAL)
         for arm, (each, line) in shares.items():
-            data = plan.collect_first(arm, seed, members, each)
-            model = plan.train(arm, seed, data)
+            model = plan.rft(arm, seed, members, each)
             lines = (MORE, EQUAL) if size == 1 else line
             label = f"RFT, {size} {'model' if size == 1 else 'models'}, {each} samples each"
             facts = {"members": size, "samples": each}
             plan.measure(arm, seed, model, label, lines, facts=facts)
 
-    def _draw(self, plan: Plan) -> None:
-        accuracy = Figure(
+    def _plot(self, plan: Plan) -> None:
+        accuracy = Plot(
             name="accuracy",
             title="Accuracy against the models in the union",
             x="members",
@@ -98,4 +99,4 @@ class RftUnion:
             baselines=("sft",),
             paper="union",
         )
-        plan.figures += [accuracy, paths_of(accuracy, "Distinct paths against union size")]
+        plan.plots += [accuracy, paths_of(accuracy, "Distinct paths against union size")]

@@ -1,4 +1,4 @@
-"""Small models of other sizes than the embedded one, pretrained within an experiment."""
+"""Small models of other sizes than the embedded model, pretrained within an experiment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rft_jax.pipeline.stages import Given, Stage
 
 WIDTHS, STEPS, TOKENS, LEARNING_RATE = (64, 128), (2000, 4000, 8000), 10_000_000, 2.5e-3
 TEMPLATE = "plain"
-"""Of what is trained further: they have read questions as this template shows them."""
+"""The template for SFT and RFT: the pretraining text has questions in this form."""
 _EMBEDDED = "wordproblems"
 
 
@@ -28,9 +28,9 @@ def small_model(
 
     Args:
       width: the hidden size, in place of the embedded model's 128.
-      steps: of training, at each of which a checkpoint is kept; the last one ends it.
-      tokens: of text, whose rows hold two worked problems.
-      learning_rate: the peak.
+      steps: steps at which a checkpoint is kept; training ends at the last one.
+      tokens: number of tokens of the text, whose rows have two worked problems each.
+      learning_rate: peak learning rate.
     """
     apart = min((b - a for a, b in zip((0, *steps), steps, strict=False)), default=1)
     return plan.train(
@@ -54,7 +54,7 @@ def small_model(
 
 
 def _embedded_shape(width: int) -> LlamaConfig:
-    """The embedded model's shape at another width, heads as many."""
+    """The embedded model's shape with another width and the same number of heads."""
     gin = load_config({"llama": LlamaConfig}, [f"models/{_EMBEDDED}.gin"])
     shape = gin.get(LlamaConfig)
     inner = shape.intermediate_size * width // shape.hidden_size

@@ -1,11 +1,11 @@
-"""SFT on fractions of the training problems, as the paper does it in its section 3.2."""
+"""SFT on fractions of the training problems, as in the paper's section 3.2."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from rft_jax.errors import UserError
-from rft_jax.pipeline.measures import Figure
+from rft_jax.pipeline.measures import Plot
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import StepsOf
 
@@ -17,7 +17,8 @@ class SupervisedScaling:
     """Accuracy of SFT against the number of training problems.
 
     Attributes:
-      parts: 1/part of the training problems, drawn by seed, smaller ones among larger ones.
+      parts: divisors of the number of training problems: 1/part of them, chosen at random by seed,
+        smaller parts within larger ones.
     """
 
     parts: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
@@ -27,7 +28,7 @@ class SupervisedScaling:
             raise UserError(f"supervised_scaling.parts is {self.parts}; 1 and larger are needed")
 
     def add_to(self, plan: Plan) -> None:
-        """Each part is trained on for as many epochs, and for as many steps, as all problems."""
+        """Each part has an epoch-matched and a step-matched training."""
         total = len(plan.train_list)
         for seed in plan.seeds:
             whole = plan.train("sft", seed, plan.train_problems)
@@ -49,8 +50,8 @@ class SupervisedScaling:
         plan.compare("sft", "epochs_2")
         for part in sorted(self.parts):
             plan.compare(f"epochs_{part}", f"steps_{part}")
-        plan.figures.append(
-            Figure(
+        plan.plots.append(
+            Plot(
                 name="supervised",
                 title="Accuracy against the amount of supervised data",
                 x="train_problems",

@@ -1,10 +1,10 @@
-"""Whether RFT gains by diversity, by paths that the model finds easy, or by more rows alone."""
+"""Whether RFT gains by diversity, by paths that are easy for the model, or by more rows alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rft_jax.pipeline.measures import Figure
+from rft_jax.pipeline.measures import Plot
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Argument, OutputOf
 
@@ -22,23 +22,22 @@ class WhatCarriesTheGain:
     """As many rows for each problem as RFT has, filled in different ways.
 
     Attributes:
-      k: samples a problem that RFT chooses from.
-      kinds: of the controls, see `rft derive --help`.
+      k: samples per problem for RFT.
+      kinds: kinds of controls, as in `rft derive --help`.
     """
 
     k: int = 12
     kinds: tuple[str, ...] = ("oracle", "most_likely", "random", "human")
 
     def add_to(self, plan: Plan) -> None:
-        """All arms take as many rows, so as many steps but for packing."""
+        """All conditions have the same number of rows; their steps differ by packing alone."""
         for seed in plan.seeds:
-            sft = plan.train("sft", seed, plan.train_problems)
-            samples = plan.sample("sft", seed, OutputOf(sft))
-            data = plan.collect_first("rft", seed, samples, self.k)
-            trained = {"rft": plan.train("rft", seed, data)}
+            sft, samples = plan.sft(seed)
+            kept = plan.collect_first("rft", seed, samples, self.k)
+            trained = {"rft": plan.rft("rft", seed, samples, self.k)}
             for kind in self.kinds:
                 inputs: dict[str, Argument] = {"problems": plan.train_problems}
-                inputs["collected"] = OutputOf(data.stage)
+                inputs["collected"] = OutputOf(kept.stage)
                 if kind in ("most_likely", "random"):
                     inputs["samples"] = OutputOf(samples)
                 trained[kind] = plan.train(kind, seed, plan.derive(kind, kind, seed, inputs))
@@ -49,7 +48,7 @@ class WhatCarriesTheGain:
             plan.compare(arm, "sft")
         for kind in self.kinds:
             plan.compare("rft", kind)
-        figure = Figure(
+        plot = Plot(
             name="paths",
             title="Accuracy against distinct paths, same number of rows",
             x="paths_per_problem",
@@ -58,4 +57,4 @@ class WhatCarriesTheGain:
             x_label="distinct paths per problem",
             baselines=("sft",),
         )
-        plan.figures.append(figure)
+        plan.plots.append(plot)

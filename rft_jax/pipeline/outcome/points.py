@@ -1,4 +1,4 @@
-"""From rows to the lines of a figure: the mean over seeds with its interval, and a fitted line."""
+"""From rows to the lines of a plot: means over seeds with their intervals, and fitted lines."""
 
 from __future__ import annotations
 
@@ -15,29 +15,33 @@ from rft_jax.evaluation.compare import decided_shares
 from rft_jax.evaluation.fits import fit_line
 from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.files.jsonl import read_json
-from rft_jax.pipeline.measures import Figure, Measured
+from rft_jax.pipeline.measures import Measured, Plot
 
 Row = Mapping[str, Any]
 
 
-def draw(
-    root: Path, figure: Figure, measured: Sequence[Measured], rows: Sequence[Row]
+def plot_data(
+    root: Path, plot: Plot, measured: Sequence[Measured], rows: Sequence[Row]
 ) -> dict[str, Any]:
-    """A figure as `results.json` has it: what it says of itself, its lines, its level lines.
+    """A plot as `results.json` has it: its description, its lines and its baselines.
 
-    A line has `points` (`x`, `value`, for accuracies `ci95`, the `models` and each seed's value)
-    and, where it was asked for and there are enough of them, a `fit`.
+    A line has `points` (`x`, `value`, for accuracies `ci95`, the condition and each seed's value)
+    and, where the plot has fits and there are enough points, a `fit`.
+
+    Args:
+      root: the run's folder.
+      measured, rows: the rows' sources and content, in the same order.
     """
-    described = asdict(figure) | {"series": [], "baselines": []}
-    for name in figure.series:
+    described = asdict(plot) | {"series": [], "baselines": []}
+    for name in plot.series:
         members = [
             (one, row) for one, row in zip(measured, rows, strict=True) if name in one.series
         ]
-        described["series"].append(_line(root, figure, name, members))
-    for arm in figure.baselines:
+        described["series"].append(_line(root, plot, name, members))
+    for arm in plot.baselines:
         members = [(one, row) for one, row in zip(measured, rows, strict=True) if one.arm == arm]
         if members:
-            point = _point(root, figure, None, members)
+            point = _point(root, plot, None, members)
             described["baselines"].append({"label": members[0][0].label, **point})
     return described
 
@@ -45,21 +49,21 @@ def draw(
 Members = Sequence[tuple[Measured, Row]]
 
 
-def _line(root: Path, figure: Figure, name: str, members: Members) -> dict[str, Any]:
-    if figure.x == "votes":
+def _line(root: Path, plot: Plot, name: str, members: Members) -> dict[str, Any]:
+    if plot.kind == "votes":
         return {"label": name, "points": _vote_points(root, members)}
-    if figure.x == "test_paths":
+    if plot.kind == "histogram":
         return {"label": name, "points": _histogram(root, members)}
     by_arm: dict[str, list[tuple[Measured, Row]]] = {}
     for one, row in members:
-        if row.get(figure.x) is not None and row.get(figure.y) is not None:
+        if row.get(plot.x) is not None and row.get(plot.y) is not None:
             by_arm.setdefault(one.arm, []).append((one, row))
     groups = list(by_arm.values())
-    groups.sort(key=lambda group: _mean(group, figure.x))
-    points = [_point(root, figure, _mean(group, figure.x), group) for group in groups]
+    groups.sort(key=lambda group: _mean(group, plot.x))
+    points = [_point(root, plot, _mean(group, plot.x), group) for group in groups]
     line: dict[str, Any] = {"label": name, "points": points}
-    if figure.fit:
-        line["fit"] = _fit(root, figure, groups)
+    if plot.fit:
+        line["fit"] = _fit(root, plot, groups)
     return line
 
 
@@ -71,34 +75,34 @@ def _value(cell: Any) -> float:
     return float(cell["value"] if isinstance(cell, dict) else cell)
 
 
-def _point(root: Path, figure: Figure, x: float | None, group: Members) -> dict[str, Any]:
-    """The mean over an arm's seeds; of accuracies with an interval over questions."""
-    point: dict[str, Any] = {"x": x, "value": _mean(group, figure.y)}
-    if figure.y == "accuracy":
+def _point(root: Path, plot: Plot, x: float | None, group: Members) -> dict[str, Any]:
+    """The mean over a condition's seeds; for accuracies with an interval over questions."""
+    point: dict[str, Any] = {"x": x, "value": _mean(group, plot.y)}
+    if plot.y == "accuracy":
         point["ci95"] = mean_with_ci(_question_means(root, group))["ci95"]
-    point["by_seed"] = {str(one.seed): _value(row[figure.y]) for one, row in group}
+    point["by_seed"] = {str(one.seed): _value(row[plot.y]) for one, row in group}
     point["model"] = group[0][0].arm
     return point
 
 
 def _question_means(root: Path, group: Members) -> np.ndarray:
-    """Each question's share of right answers over an arm's seeds."""
+    """Each question's share of correct answers over a condition's seeds."""
     scores = [read_scores(root / one.greedy.folder) for one, _ in group]
     return np.array(decided_shares(scores), np.float64).mean(0)
 
 
-def _fit(root: Path, figure: Figure, groups: Sequence[Members]) -> dict[str, Any] | None:
-    """A line through every training of the arms; None with fewer than three points of x."""
+def _fit(root: Path, plot: Plot, groups: Sequence[Members]) -> dict[str, Any] | None:
+    """A line through every training of the conditions; None with fewer than three values of x."""
     members = [member for group in groups for member in group]
-    xs = [float(row[figure.x]) for _, row in members]
+    xs = [float(row[plot.x]) for _, row in members]
     if len(set(xs)) < 3:
         return None
-    ys = [_value(row[figure.y]) for _, row in members]
+    ys = [_value(row[plot.y]) for _, row in members]
     questions = None
-    if figure.y == "accuracy":
+    if plot.y == "accuracy":
         scores = [read_scores(root / one.greedy.folder) for one, _ in members]
         questions = np.array(decided_shares(scores), np.float64)
-    return fit_line(np.log2(xs) if figure.log_x else xs, ys, questions)
+    return fit_line(np.log2(xs) if plot.log_x else xs, ys, questions)
 
 
 def _vote_points(root: Path, members: Members) -> list[dict[str, Any]]:
@@ -121,7 +125,7 @@ def _vote_points(root: Path, members: Members) -> list[dict[str, Any]]:
 
 
 def _histogram(root: Path, members: Members) -> list[dict[str, Any]]:
-    """How many of the problems that were sampled have so many different right paths, all seeds."""
+    """The number of sampled problems by their distinct correct paths, over all seeds."""
     counts: Counter[int] = Counter()
     for one, _ in members:
         if one.tests is not None:

@@ -1,4 +1,4 @@
-"""From finished stages to results.json: a row per model and seed, paired comparisons, figures."""
+"""From finished stages to results.json: a row per model and seed, paired comparisons, plots."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from rft_jax.derive.write import PATHS_FILE
 from rft_jax.files.jsonl import read_json
 from rft_jax.pipeline.measures import LossAt, Measured
-from rft_jax.pipeline.outcome.points import draw
+from rft_jax.pipeline.outcome.points import plot_data
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import OutputOf, Stage
 from rft_jax.records import read_paths
@@ -18,47 +18,47 @@ Scores = Mapping[str, Any]
 
 
 def make_results(root: Path, plan: Plan) -> dict[str, Any]:
-    """What `results.json` holds, from the folders of finished stages."""
+    """The content of `results.json`, from the folders of finished stages."""
     order = list(dict.fromkeys(one.arm for one in plan.measured))
     measured = sorted(plan.measured, key=lambda one: (order.index(one.arm), one.seed))
     rows = [_row(root, one) for one in measured]
     comparisons = [{"a": a, "b": b, **_compare(root, measured, a, b)} for a, b in plan.comparisons]
     results = {"experiment": plan.settings.experiment, "rows": rows, "comparisons": comparisons}
-    if plan.figures:
-        results["figures"] = [draw(root, figure, measured, rows) for figure in plan.figures]
+    if plan.plots:
+        results["figures"] = [plot_data(root, plot, measured, rows) for plot in plan.plots]
     return results
 
 
 def _row(root: Path, one: Measured) -> dict[str, Any]:
     metrics = read_json(root / one.greedy.folder / "metrics.json")
     voted = read_json(root / one.vote.folder / "metrics.json") if one.vote else {}
-    right = "accuracy" if "accuracy" in metrics else "mean@1"
+    accuracy = "accuracy" if "accuracy" in metrics else "mean@1"
     return {
         "model": one.arm,
         "seed": one.seed,
         "label": one.label,
-        **{name: _known(root, fact) for name, fact in one.facts.items()},
+        **{name: _fact(root, fact) for name, fact in one.facts.items()},
         **_training_data(root, one.greedy),
-        right: metrics[right],
+        accuracy: metrics[accuracy],
         "maj@k": voted.get("maj@k"),
         "pass@k": voted.get("pass@k"),
         "k": voted.get("k"),
     }
 
 
-def _known(root: Path, fact: Any) -> Any:
+def _fact(root: Path, fact: Any) -> Any:
     return fact.read(root) if isinstance(fact, LossAt) else fact
 
 
 def _training_data(root: Path, stage: Stage) -> dict[str, Any]:
-    """What the evaluated model was trained on.
+    """The columns that describe what the evaluated model was trained on.
 
-    `train_rows`; for collected paths `distinct_paths_per_problem`, the different equation lists of
-    a problem's sampled paths, and `paths_per_problem`, the same with the human path counted, as the
-    paper does.
+    `train_rows`; for collected paths `distinct_paths_per_problem`, the distinct equation lists of a
+    problem's sampled paths, and `paths_per_problem`, the same including the reference solution, as
+    the paper counts.
     """
     model = stage.arguments["--model"]
-    if not isinstance(model, OutputOf) or model.file:  # a checkpoint of a pretraining
+    if not isinstance(model, OutputOf) or model.file:  # a pretraining's checkpoint
         return {"train_rows": 0, "distinct_paths_per_problem": None}
     training = model.stage
     manifest = read_json(root / training.folder / "data.json")
@@ -78,7 +78,10 @@ def _training_data(root: Path, stage: Stage) -> dict[str, Any]:
 
 
 def _compare(root: Path, measured: Sequence[Measured], a: str, b: str) -> dict[str, Any]:
-    """The paired test of two arms, over all seeds; an arm that was run once stands for each."""
+    """The paired test of two conditions over all seeds.
+
+    A condition with one seed (the pretrained model) is compared with each seed of the other.
+    """
     from rft_jax.evaluation.against import read_scores
     from rft_jax.evaluation.compare import compare
 

@@ -1,0 +1,205 @@
+"""The stages of experiments: one method per command of `rft`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rft_jax.derive.write import derived_file
+from rft_jax.devices.mesh_settings import MeshSettings
+from rft_jax.errors import UserError
+from rft_jax.evaluation.settings import EvaluateSettings
+from rft_jax.gin_settings import Config
+from rft_jax.models.config import LlamaConfig
+from rft_jax.pipeline.graph import StageGraph
+from rft_jax.pipeline.settings import RunSettings
+from rft_jax.pipeline.stages import Argument, Given, Many, OutputOf, Stage
+from rft_jax.records import Problem, to_row
+from rft_jax.rft.settings import CollectSettings
+from rft_jax.sampling.settings import SampleSettings
+from rft_jax.training.settings import TrainSettings
+
+VOTE = "vote"
+
+
+@dataclass
+class StageBuilder:
+    """Inputs and settings of a run, and its stages.
+
+    A stage belongs to a condition of the experiment (`arm`, e.g. `rft_k12`) and to a seed.
+
+    Attributes:
+      settings: the run's.
+      config: the stages' settings; a condition's own are bound in its scope, those for derived
+        problems in the scope of their kind (`few_shot/evaluate.max_prompt_length = 2048`).
+      model: the pretrained model.
+      train_list, test_list: the problems.
+      graph: the stages.
+      files: the problems by the names of the files that the run writes them to.
+    """
+
+    settings: RunSettings
+    config: Config
+    model: Given
+    train_list: Sequence[Problem]
+    test_list: Sequence[Problem]
+    graph: StageGraph
+    files: dict[str, Sequence[Problem]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.train_problems = self._file(self.settings.train_problems, self.train_list)
+        self.test_problems = self._file(self.settings.test_problems, self.test_list)
+
+    def part(self, count: int, seed: int) -> Given:
+        """`count` of the training problems, chosen at random; smaller parts are within larger."""
+        if count >= len(self.train_list):
+            return self.train_problems
+        order = list(range(len(self.train_list)))
+        random.Random(f"part/{seed}").shuffle(order)
+        chosen = [self.train_list[i] for i in sorted(order[:count])]
+        return self._file(f"{self.settings.train_problems}-{count}-{seed}", chosen)
+
+    def train(
+        self,
+        arm: str,
+        seed: int,
+        data: Argument,
+        model: Argument | None = None,
+        num_steps: Argument | int | None = None,
+        shape: LlamaConfig | None = None,
+        **forced: Any,
+    ) -> Stage:
+        """Training from the pretrained weights, or another model's.
+
+        Args:
+          data: training data.
+          model: where training starts; None for the pretrained model.
+          num_steps: optimizer steps, other than in the settings.
+          shape: shape of a model that starts from random weights (`model` is `init:…` then).
+          forced: further settings.
+        """
+        if isinstance(num_steps, int):
+            forced["num_steps"], num_steps = num_steps, None
+        settings = replace(self.config.get(TrainSettings, arm), seed=seed, **forced)
+        arguments: dict[str, Argument] = {"--model": model or self.model, "--data": data}
+        if num_steps is not None:
+            arguments["--gin.train.num_steps"] = num_steps
+        all_settings: dict[str, Any] = {"train": settings, **self._mesh(arm)}
+        if shape is not None:
+            all_settings["llama"] = shape
+        return self.graph.add(Stage("train", arm, seed, arguments, all_settings))
+
+    def sample(
+        self,
+        arm: str,
+        seed: int,
+        model: Argument,
+        problems: Argument | None = None,
+        **forced: Any,
+    ) -> Stage:
+        """Samples of a model for every training problem, or for other problems.
+
+        Args:
+          forced: further settings.
+        """
+        settings = self.config.get(SampleSettings, _kind(problems), arm)
+        settings = replace(settings, seed=seed, **forced)
+        arguments = {
+            "--model": model,
+            "--problems": problems or self.train_problems,
+            "--name": Given(f"{arm}-{seed}"),
+        }
+        all_settings = {"sample": settings, **self._mesh(arm)}
+        return self.graph.add(Stage("sample", arm, seed, arguments, all_settings))
+
+    def collect(
+        self,
+        arm: str,
+        seed: int,
+        samples: Argument | Iterable[Stage],
+        problems: Argument | None = None,
+        label: str = "",
+        **forced: Any,
+    ) -> Stage:
+        """The distinct correct samples, after the reference solutions.
+
+        Args:
+          problems: other problems than the training problems.
+          label: the stage's name, where the command occurs twice in a condition.
+          forced: further settings.
+        """
+        settings = replace(self.config.get(CollectSettings, arm), **forced)
+        if isinstance(samples, Iterable):
+            samples = Many(tuple(OutputOf(stage) for stage in samples))
+        arguments = {"--problems": problems or self.train_problems, "--samples": samples}
+        return self.graph.add(Stage("collect", arm, seed, arguments, {"collect": settings}, label))
+
+    def derive(
+        self, kind: str, arm: str, seed: int, inputs: Mapping[str, Argument], count: int = 0
+    ) -> OutputOf:
+        """A derived data set.
+
+        Args:
+          kind: as `rft derive --kind` has it.
+          inputs: the command's path flags, without their dashes.
+          count: the command's --count.
+        """
+        arguments: dict[str, Argument] = {"--kind": Given(kind)}
+        arguments |= {f"--{name}": value for name, value in inputs.items()}
+        arguments |= {"--count": Given(str(count)), "--seed": Given(str(seed))}
+        stage = self.graph.add(Stage("derive", arm, seed, arguments, {}, f"derive {kind}"))
+        return OutputOf(stage, derived_file(kind))
+
+    def evaluate(
+        self, arm: str, seed: int, model: Argument, problems: Argument | None = None
+    ) -> Stage:
+        """Greedy accuracy on the test problems, or on problems derived from them."""
+        settings = self.config.get(EvaluateSettings, _kind(problems), arm)
+        return self._evaluate(arm, seed, model, settings, problems=problems)
+
+    def vote(self, arm: str, seed: int, model: Argument, problems: Argument | None = None) -> Stage:
+        """maj@k and pass@k on the test problems, by the settings of scope `vote`."""
+        settings = replace(self.config.get(EvaluateSettings, _kind(problems), VOTE), seed=seed)
+        if settings.num_samples < 2:
+            raise UserError("votes need several samples: bind vote/evaluate.num_samples")
+        return self._evaluate(arm, seed, model, settings, VOTE, problems)
+
+    def _evaluate(
+        self,
+        arm: str,
+        seed: int,
+        model: Argument,
+        settings: EvaluateSettings,
+        label: str = "",
+        problems: Argument | None = None,
+    ) -> Stage:
+        if problems is not None:  # few-shot prompts have a common prefix
+            settings = replace(settings, common_prefix=True)
+        arguments = {"--model": model, "--problems": problems or self.test_problems}
+        all_settings = {"evaluate": settings, **self._mesh(arm)}
+        return self.graph.add(Stage("evaluate", arm, seed, arguments, all_settings, label))
+
+    def _mesh(self, arm: str) -> dict[str, MeshSettings]:
+        return {"mesh": self.config.get(MeshSettings, arm)}
+
+    def _file(self, spec: str, problems: Sequence[Problem]) -> Given:
+        """The copy of problems in the run's folder, named by its content."""
+        content = json.dumps([to_row(problem) for problem in problems], sort_keys=True)
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        name = re.sub(r"\W+", "-", Path(spec).name.removesuffix(".gz").removesuffix(".jsonl"))
+        given = Given(f"problems/{name}-{digest[:12]}.jsonl", digest)
+        self.files[given.value] = problems
+        return given
+
+
+def _kind(problems: Argument | None) -> str:
+    """The kind of derived problems, as `rft derive --kind` has it; '' for others."""
+    stages = problems.stages if problems else ()
+    given = stages[0].arguments.get("--kind") if stages else None
+    return given.value if isinstance(given, Given) else ""
