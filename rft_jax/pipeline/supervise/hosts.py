@@ -95,9 +95,9 @@ class _Peer:
         """What ended the process, or that nothing has been heard from it."""
         name = f"process {self.index} ({(self.state or {}).get('host')})"
         code, message = (self.state or {}).get("end") or (None, "")
-        if code:
+        if code and self.is_alive:
             return error_with(code, f"{name}: {message}")
-        if code is None and self.silence >= BEATS_OF_SILENCE:
+        if code is None and self.is_alive and self.silence >= BEATS_OF_SILENCE:
             seconds = BEATS_OF_SILENCE * SECONDS_BETWEEN_BEATS
             return StageFailed(f"{name}: no sign of life for {seconds:.0f} seconds")
         return None
@@ -123,12 +123,14 @@ class SeveralHosts(Hosts):
         self._path: Path | None = None
         self._peers = [_Peer(0, self._folder / "process-0.json")]
         self._writing, self._closed = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
 
     def join(self) -> None:
         """Waits for the other processes.
 
         Raises:
           UserError: one did not start in time, or two differ in their command or have one index.
+          UserError, Preempted, StageFailed: one has ended.
         """
         if self.leads:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -136,9 +138,10 @@ class SeveralHosts(Hosts):
             own = self._folder / self._start
             self._peers = [_Peer(i, own / f"process-{i}.json", {}) for i in range(1, self.count)]
             print(f"run: waits for {self.count - 1} other processes", flush=True)
-        threading.Thread(target=self._beat, daemon=True).start()
+        self._thread.start()
         deadline = time.monotonic() + SECONDS_TO_START
         while absent := [peer.index for peer in self._peers if not peer.is_alive]:
+            self._check_peers()
             if time.monotonic() > deadline:
                 raise UserError(
                     f"process {', '.join(map(str, absent))} of {self.count} did not start in "
@@ -146,6 +149,7 @@ class SeveralHosts(Hosts):
                     f"{VARIABLES[2]} from 0"
                 )
             time.sleep(0.1)
+        self._check_peers()
         if not self.leads:
             self._introduce()
 
@@ -195,10 +199,13 @@ class SeveralHosts(Hosts):
             return stage.log
         return stage.log.with_suffix(f".process-{self._process.index}.log")
 
-    def check(self) -> None:
+    def _check_peers(self) -> None:
         for peer in self._peers:
             if error := peer.error:
                 raise error
+
+    def check(self) -> None:
+        self._check_peers()
         if self._leader["id"] != self._start:
             raise StageFailed("process 0 was started again")
 
@@ -216,6 +223,7 @@ class SeveralHosts(Hosts):
     def close(self) -> None:
         """Stops writing and reading."""
         self._closed.set()
+        self._thread.join(SECONDS_BETWEEN_BEATS)
 
 
 @contextmanager
