@@ -26,7 +26,7 @@ from rft_jax.models.rope import Angles, rotary_angles
 from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.methods import log_probability, random_bits
 from rft_jax.sampling.program import Program
-from rft_jax.sampling.state import IDLE, Report, State, cells_of, state_specs
+from rft_jax.sampling.state import IDLE, Report, State, cells_of, loaded, state_specs, stored
 
 
 @partial(jax.jit, static_argnames="program", donate_argnames="state")
@@ -69,8 +69,10 @@ def _chunk(
     angles = rotary_angles(program.config, jnp.arange(longest))
 
     zero = jnp.zeros((), jnp.int32)
+    state = replace(state, cache=loaded(state.cache))
     carry = (_start_samples(state, geometry), zero, zero)
     state, steps, busy = jax.lax.while_loop(proceeds, step, carry)
+    state = replace(state, cache=stored(state.cache))
     complete = (state.count > 0) & (state.finished == state.count)
     report = Report(
         complete=jax.lax.all_gather(complete, axes, tiled=True),

@@ -2,6 +2,10 @@
 
 Every array of the state has slots, or groups of slots, along its first axis. On a mesh these rows
 are split over `data` and `fsdp` (over `data` alone, where `fsdp` splits the weights).
+
+Between chunks a ring is stored with its columns first: a TPU's loop keeps it so in memory, since a
+step writes one column, and a jitted function takes and returns arrays in row-major order. Stored
+like the rest of the cache, every chunk would copy the whole ring in and out.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int, UInt
@@ -21,6 +26,13 @@ from rft_jax.models.kv_cache import KVCache
 from rft_jax.sampling.program import Program
 
 IDLE = -1
+# The axes of a ring's arrays, which are [R, N, K, S] and the like, in the order they are stored in.
+_RING_AXES = {
+    "keys": (3, 1, 2, 0),
+    "values": (2, 1, 0, 3),
+    "key_scales": (2, 1, 0),
+    "value_scales": (2, 1, 0),
+}
 
 
 @flax.struct.dataclass
@@ -30,7 +42,7 @@ class State:
     A cell is one of the `prompts` tasks that a group holds at a time.
 
     Attributes:
-      cache: keys and values of the groups' prompts and of the slots' samples.
+      cache: keys and values of the groups' prompts and of the slots' samples, see `stored`.
       sample: the sample that the slot decodes, counted from its task's first; -1 in an idle slot.
       token: the token that the slot feeds to the model at the next step.
       last_tokens: the last token of each cell's prompt.
@@ -85,9 +97,41 @@ def state_specs(state: State, row_axes: tuple[str, ...]) -> Any:
     """PartitionSpecs of the state: rows over these axes; what all slots share is replicated."""
 
     def spec(path: tuple[Any, ...], leaf: Array) -> P:
-        return P(row_axes) if leaf.ndim and not _is_in(path, "common") else P()
+        rows = None if _is_in(path, "common") else row_axes
+        return _spec(_stored_axes(path, leaf.ndim, state.cache.ring), rows)
 
     return jax.tree_util.tree_map_with_path(spec, state)
+
+
+def stored(cache: KVCache) -> KVCache:
+    """The cache of a loop in the order of axes that the state has between chunks."""
+
+    def transposed(path: tuple[Any, ...], leaf: Array) -> Array:
+        return jnp.transpose(leaf, _stored_axes(path, leaf.ndim, cache.ring))
+
+    return jax.tree_util.tree_map_with_path(transposed, cache)
+
+
+def loaded(cache: KVCache) -> KVCache:
+    """The inverse of `stored`."""
+
+    def transposed(path: tuple[Any, ...], leaf: Array) -> Array:
+        return jnp.transpose(leaf, np.argsort(_stored_axes(path, leaf.ndim, cache.ring)).tolist())
+
+    return jax.tree_util.tree_map_with_path(transposed, cache)
+
+
+def _stored_axes(path: tuple[Any, ...], ndim: int, ring: bool) -> tuple[int, ...]:
+    """The axes of an array in the order in which the state stores them."""
+    return _RING_AXES[path[-1].name] if ring and _is_in(path, "suffix") else tuple(range(ndim))
+
+
+def _spec(axes: tuple[int, ...], rows: Any, heads: str | None = None) -> P:
+    """Rows (axis 0) and kv heads (axis 1) of an array over axes of the mesh."""
+    spec = [{0: rows, 1: heads}.get(axis) for axis in axes]
+    while spec and spec[-1] is None:
+        spec.pop()
+    return P(*spec)
 
 
 def _is_in(path: tuple[Any, ...], field: str) -> bool:
@@ -111,10 +155,10 @@ def abstract_state(program: Program, bucket: int) -> Any:
 
     def placed(path: tuple[Any, ...], leaf: Any) -> jax.ShapeDtypeStruct:
         rows = None if _is_in(path, "common") else program.row_axes
-        spec: list[Any] = [rows] if leaf.ndim else []
-        if _is_in(path, "layers") and leaf.shape[1] % mesh.shape["tensor"] == 0:
-            spec.append("tensor")
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(mesh, P(*spec)))
+        splits = _is_in(path, "layers") and leaf.shape[1] % mesh.shape["tensor"] == 0
+        axes = _stored_axes(path, leaf.ndim, program.geometry.ring)
+        spec = _spec(axes, rows, "tensor" if splits else None)
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(mesh, spec))
 
     shapes = jax.eval_shape(partial(_zero_state, program, bucket))
     return jax.tree_util.tree_map_with_path(placed, shapes)
@@ -128,18 +172,19 @@ def _zero_state(program: Program, bucket: int) -> State:
     def zeros() -> Array:
         return jnp.zeros(cells, jnp.int32)
 
+    cache = kv_cache.empty_cache(
+        program.config,
+        geometry.slots,
+        geometry.columns,
+        geometry.groups,
+        bucket,
+        geometry.prompts,
+        common_columns=geometry.common,
+        ring=geometry.ring,
+        int8=geometry.int8,
+    )
     return State(
-        cache=kv_cache.empty_cache(
-            program.config,
-            geometry.slots,
-            geometry.columns,
-            geometry.groups,
-            bucket,
-            geometry.prompts,
-            common_columns=geometry.common,
-            ring=geometry.ring,
-            int8=geometry.int8,
-        ),
+        cache=stored(cache),
         sample=jnp.full(geometry.slots, IDLE, jnp.int32),
         token=jnp.zeros(geometry.slots, jnp.int32),
         last_tokens=zeros(),
