@@ -1,1 +1,1 @@
-"""The subcommands of `rft`: what each is called, takes and explains."""
+"""The subcommands of `rft`: flags, settings, help texts and calls."""

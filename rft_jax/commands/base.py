@@ -26,6 +26,20 @@ class OutputPath(str):
     """Type of a flag that names what a command writes: a path, or a URL that is kept up to date."""
 
 
+def input_flag(
+    flags: argparse._ActionsContainer, name: str, metavar: str, text: str, **options: Any
+) -> None:
+    """Adds a flag that names what a command reads; `text` is its help, `options` argparse's."""
+    flags.add_argument(name, type=InputPath, metavar=metavar, help=text, **options)
+
+
+def output_flag(
+    flags: argparse._ActionsContainer, name: str, metavar: str, text: str, **options: Any
+) -> None:
+    """Adds a flag that names what a command writes; `text` is its help, `options` argparse's."""
+    flags.add_argument(name, type=OutputPath, metavar=metavar, help=text, **options)
+
+
 @dataclass(frozen=True)
 class Command:
     """One subcommand.
@@ -35,7 +49,7 @@ class Command:
       summary: one line for `rft --help`.
       description: what it does and leaves behind, for `rft NAME --help`.
       examples: whole command lines.
-      add_flags: adds the flags, paths as `InputPath` and `OutputPath`.
+      add_flags: adds the flags, paths by `input_flag` and `output_flag`.
       run: does the work, given the parsed flags and the settings.
       settings: gin name to `module:Class` of the settings it takes; imported on demand.
       takes: whether a command line with these flags takes the settings of that gin name.

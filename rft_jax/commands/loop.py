@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from rft_jax.commands.base import Command, OutputPath
+from rft_jax.commands.base import Command, output_flag
 from rft_jax.commands.stages import COLLECT, EVALUATE, SAMPLE, TRAIN
 from rft_jax.gin_settings import Config, flag_value
 from rft_jax.pipeline.experiments import EXPERIMENTS
@@ -13,19 +13,14 @@ DEFAULT_GIN_FILE = "runs/quickstart.gin"
 
 
 def _flags(parser: argparse.ArgumentParser) -> None:
-    # Not an `InputPath`: it binds run.model, and a run fetches what its settings name.
+    # Not an `input_flag`: it binds run.model, and a run fetches what its settings name.
     parser.add_argument(
         "--model",
         metavar="M",
         help="the pretrained model's folder (or URL), the same as --gin.run.model=M",
     )
-    parser.add_argument(
-        "--output",
-        type=OutputPath,
-        required=True,
-        metavar="DIR",
-        help="folder (or URL) of the run; run the same command again to resume",
-    )
+    text = "folder (or URL) of the run; run the same command again to resume"
+    output_flag(parser, "--output", "DIR", text, required=True)
 
 
 def _run(flags: argparse.Namespace, config: Config) -> None:

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from rft_jax.checkpoints.names import model_folder
-from rft_jax.commands.base import Command, InputPath, OutputPath
+from rft_jax.commands.base import Command, input_flag, output_flag
 from rft_jax.gin_settings import Config
 
 if TYPE_CHECKING:
@@ -24,31 +24,18 @@ _MESH = {"mesh": "rft_jax.devices.mesh_settings:MeshSettings"}
 
 
 def _output_flag(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", type=OutputPath, required=True, metavar="DIR", help=OUTPUT_HELP)
+    output_flag(parser, "--output", "DIR", OUTPUT_HELP, required=True)
 
 
 def _problems_flag(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--problems", type=InputPath, required=True, metavar="P", help=PROBLEMS_HELP
-    )
+    input_flag(parser, "--problems", "P", PROBLEMS_HELP, required=True)
 
 
 def _train_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        type=InputPath,
-        required=True,
-        metavar="M",
-        help=f"{MODEL_HELP}; or init:CONFIG for random weights, CONFIG as in configs/models",
-    )
-    parser.add_argument(
-        "--data",
-        type=InputPath,
-        required=True,
-        action="append",
-        metavar="D",
-        help="a problems or paths JSONL, a seqio task, or a folder of token arrays; repeatable",
-    )
+    model_help = f"{MODEL_HELP}; or init:CONFIG for random weights, CONFIG as in configs/models"
+    input_flag(parser, "--model", "M", model_help, required=True)
+    data_help = "a problems or paths JSONL, a seqio task, or a folder of token arrays; repeatable"
+    input_flag(parser, "--data", "D", data_help, required=True, action="append")
     _output_flag(parser)
 
 
@@ -105,7 +92,7 @@ TRAIN = Command(
 
 
 def _sample_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=InputPath, required=True, metavar="M", help=MODEL_HELP)
+    input_flag(parser, "--model", "M", MODEL_HELP, required=True)
     _problems_flag(parser)
     _output_flag(parser)
     parser.add_argument(
@@ -177,14 +164,8 @@ SAMPLE = Command(
 
 def _collect_flags(parser: argparse.ArgumentParser) -> None:
     _problems_flag(parser)
-    parser.add_argument(
-        "--samples",
-        type=InputPath,
-        required=True,
-        action="append",
-        metavar="S",
-        help="a folder that rft sample wrote, or a samples JSONL; repeatable: models are merged",
-    )
+    text = "a folder that rft sample wrote, or a samples JSONL; repeatable: models are merged"
+    input_flag(parser, "--samples", "S", text, required=True, action="append")
     _output_flag(parser)
 
 
@@ -218,16 +199,10 @@ COLLECT = Command(
 def _evaluate_flags(parser: argparse.ArgumentParser) -> None:
     _problems_flag(parser)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--model", type=InputPath, metavar="M", help=MODEL_HELP)
-    source.add_argument(
-        "--samples", type=InputPath, metavar="S", help="existing samples to score instead"
-    )
-    parser.add_argument(
-        "--against",
-        type=InputPath,
-        metavar="DIR",
-        help="output of another rft evaluate on the same problems: a paired test of the two",
-    )
+    input_flag(source, "--model", "M", MODEL_HELP)
+    input_flag(source, "--samples", "S", "existing samples to score instead")
+    text = "output of another rft evaluate on the same problems: a paired test of the two"
+    input_flag(parser, "--against", "DIR", text)
     _output_flag(parser)
 
 
@@ -266,16 +241,8 @@ EVALUATE = Command(
 
 
 def _report_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "inputs",
-        type=InputPath,
-        nargs="+",
-        metavar="DIR",
-        help="outputs of rft run or of single stages",
-    )
-    parser.add_argument(
-        "--output", type=OutputPath, required=True, metavar="DIR", help="folder to write"
-    )
+    input_flag(parser, "inputs", "DIR", "outputs of rft run or of single stages", nargs="+")
+    output_flag(parser, "--output", "DIR", "folder to write", required=True)
 
 
 def _report(flags: argparse.Namespace, config: Config) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 
 from rft_jax.checkpoints.names import model_folder
-from rft_jax.commands.base import Command, InputPath, OutputPath
+from rft_jax.commands.base import Command, input_flag, output_flag
 from rft_jax.commands.stages import MODEL_HELP, PROBLEMS_HELP
 from rft_jax.gin_settings import Config
 
 
 def _copy_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", type=InputPath, metavar="SRC", help=MODEL_HELP)
-    parser.add_argument("target", type=OutputPath, metavar="DST", help="new folder to write")
+    input_flag(parser, "source", "SRC", MODEL_HELP)
+    output_flag(parser, "target", "DST", "new folder to write")
     parser.add_argument(
         "--dtype",
         choices=("float32", "bfloat16", "float16"),
@@ -56,22 +56,13 @@ EXPORT_HF = Command(
 
 def _generate_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", required=True, metavar="S", help="train, dev, test, or pretrain")
-    parser.add_argument(
-        "--output",
-        type=OutputPath,
-        required=True,
-        metavar="FILE",
-        help="JSONL file to write; one that ends in .gz is compressed",
-    )
-    parser.add_argument(
-        "--size", type=int, metavar="N", help="number of rows (default 1000, 500, 2000 by split)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="seed of the story generator"
-    )
-    parser.add_argument(
-        "--tokens", type=int, metavar="N", help="number of tokens of the pretrain split"
-    )
+    text = "JSONL file to write; one that ends in .gz is compressed"
+    output_flag(parser, "--output", "FILE", text, required=True)
+    text = "number of rows (default 1000, 500, 2000 by split)"
+    parser.add_argument("--size", type=int, metavar="N", help=text)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the generator")
+    text = "number of tokens of the pretrain split"
+    parser.add_argument("--tokens", type=int, metavar="N", help=text)
 
 
 def _generate(flags: argparse.Namespace, config: Config) -> None:
@@ -99,32 +90,15 @@ GENERATE_WORDPROBLEMS = Command(
 
 def _derive_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", required=True, metavar="K", help="one of the kinds above")
-    parser.add_argument("--problems", type=InputPath, default="", metavar="P", help=PROBLEMS_HELP)
-    parser.add_argument(
-        "--collected", type=InputPath, default="", metavar="DIR", help="output of rft collect"
-    )
-    parser.add_argument(
-        "--samples",
-        type=InputPath,
-        action="append",
-        default=[],
-        metavar="S",
-        help="output of rft sample; repeatable",
-    )
-    parser.add_argument(
-        "--examples",
-        type=InputPath,
-        default="",
-        metavar="P",
-        help="problems to take few-shot examples from",
-    )
-    parser.add_argument(
-        "--count", type=int, default=0, metavar="N", help="number of items, by kind (see above)"
-    )
+    input_flag(parser, "--problems", "P", PROBLEMS_HELP, default="")
+    input_flag(parser, "--collected", "DIR", "output of rft collect", default="")
+    text = "output of rft sample; repeatable"
+    input_flag(parser, "--samples", "S", text, action="append", default=[])
+    input_flag(parser, "--examples", "P", "problems to take few-shot examples from", default="")
+    text = "number of items, by kind (see above)"
+    parser.add_argument("--count", type=int, default=0, metavar="N", help=text)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random choices")
-    parser.add_argument(
-        "--output", type=OutputPath, required=True, metavar="DIR", help="folder to write"
-    )
+    output_flag(parser, "--output", "DIR", "folder to write", required=True)
 
 
 def _derive(flags: argparse.Namespace, config: Config) -> None:

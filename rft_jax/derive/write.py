@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
-from rft_jax.derive import controls, prompts
+from rft_jax.derive import controls, problems
 from rft_jax.derive.inputs import Inputs
 from rft_jax.derive.oracle import oracle_paths
-from rft_jax.derive.pretraining import one_shot_text
+from rft_jax.derive.text import one_shot_text
 from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
 from rft_jax.files.jsonl import write_rows
@@ -24,12 +24,12 @@ CONTROLS: dict[str, Callable[[Inputs], Mapping[str, list[str]]]] = {
     "human": controls.reference_solutions,
 }
 PROBLEMS: dict[str, Callable[[Inputs], Iterable[Problem]]] = {
-    "few_shot": prompts.few_shot,
-    "turned_round": prompts.turned_round,
-    "chains": prompts.chains,
-    "queried": prompts.queried,
-    "revisions": prompts.revisions,
-    "farthest_revisions": prompts.farthest_revisions,
+    "few_shot": problems.few_shot,
+    "turned_round": problems.turned_round,
+    "chains": problems.chains,
+    "queried": problems.queried,
+    "revisions": problems.revisions,
+    "farthest_revisions": problems.farthest_revisions,
 }
 TEXT: dict[str, Callable[[Inputs], Iterable[dict[str, Any]]]] = {"one_shot_text": one_shot_text}
 KINDS = (*CONTROLS, *PROBLEMS, *TEXT)

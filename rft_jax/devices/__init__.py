@@ -1,0 +1,1 @@
+"""Device meshes, sharding rules, chips, and several processes that compute as one."""

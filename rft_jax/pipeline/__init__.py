@@ -1,1 +1,1 @@
-"""`rft run`: experiments as graphs of stages, each stage a command that a user could type."""
+"""`rft run`: experiments as graphs of stages, each of them a command that a user could type."""

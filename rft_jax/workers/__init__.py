@@ -1,0 +1,1 @@
+"""Child processes that work on requests, with deadlines, and their pool."""

@@ -1,0 +1,1 @@
+"""The child processes of `rft run`, on one host or several: order, progress, stops and failures."""

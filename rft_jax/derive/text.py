@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rft_jax.derive.inputs import Inputs
-from rft_jax.derive.prompts import BETWEEN
+from rft_jax.derive.problems import BETWEEN
 from rft_jax.errors import UserError
 from rft_jax.wordproblems.pretraining import pretraining_rows
 

@@ -1,0 +1,112 @@
+"""Rows and comparisons of the results, from finished stages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rft_jax.files.jsonl import write_json, write_rows
+from rft_jax.gin_settings import load_config
+from rft_jax.pipeline.graph import StageGraph
+from rft_jax.pipeline.measures import LossAt, Measured
+from rft_jax.pipeline.outcome.results import make_results, results_text
+from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.settings import RunSettings
+from rft_jax.pipeline.stages import Given, OutputOf, Stage
+from tests.pipeline.outcome.factories import collection, evaluation, measured, training
+
+
+@pytest.fixture
+def plan() -> Plan:
+    config = load_config({"run": RunSettings})
+    settings = RunSettings(notes="Read before use.")
+    return Plan(settings, config, Given("model"), [], [], StageGraph({}))
+
+
+def _path(name: str, origin: str, *equations: str) -> dict[str, object]:
+    models = ["m"] if origin == "sampled" else []
+    row = {"id": name, "query": f"{name}?", "response": "r", "origin": origin, "models": models}
+    return row | {"equations": list(equations)}
+
+
+def test_a_model_trained_on_collected_paths_has_their_counts(tmp_path: Path, plan: Plan) -> None:
+    rows = [
+        _path("a", "human", "1+1=2"),
+        _path("a", "sampled", "2-0=2"),
+        _path("a", "sampled", "1+1=2"),
+        _path("b", "human", "3+1=4"),
+    ]
+    model = training(tmp_path, "rft", collection(tmp_path, rows), examples=4, dropped=1)
+    greedy = evaluation(tmp_path, "rft", 0, [True, True, False, False], model)
+    plan.measured.append(Measured("rft", 0, "RFT", greedy, {"samples": 12}))
+    (row,) = make_results(tmp_path, plan)["rows"]
+    assert row["train_rows"] == 3
+    assert row["distinct_paths_per_problem"] == 1.0  # two of a's samples, none of b's
+    assert row["paths_per_problem"] == 1.5  # one more of b's, and a's reference is among them
+    assert (row["model"], row["label"], row["samples"]) == ("rft", "RFT", 12)
+    assert row["accuracy"]["value"] == 0.5
+    assert row["maj@k"] is None
+
+
+def test_other_training_data_has_no_paths(tmp_path: Path, plan: Plan) -> None:
+    sft = training(tmp_path, "sft", Given("problems.jsonl"), examples=7)
+    checkpoint = OutputOf(Stage("train", "w64", 0, {}), "checkpoints/20")
+    for arm, model in (("sft", sft), ("icl", checkpoint), ("rho", Given("model"))):
+        greedy = evaluation(tmp_path, arm, 0, [True], model)
+        plan.measured.append(Measured(arm, 0, arm, greedy))
+    rows = {row["model"]: row for row in make_results(tmp_path, plan)["rows"]}
+    assert {arm: row["train_rows"] for arm, row in rows.items()} == {"sft": 7, "icl": 0, "rho": 0}
+    assert {row["distinct_paths_per_problem"] for row in rows.values()} == {None}
+
+
+def test_votes_and_losses_are_columns(tmp_path: Path, plan: Plan) -> None:
+    pretraining = Stage("train", "w64", 0, {})
+    losses = [{"step": i, "loss": float(i)} for i in range(1, 41)]
+    write_rows(tmp_path / pretraining.folder / "metrics.jsonl", losses)
+    vote = Stage("evaluate", "sft", 0, {}, label="vote")
+    share = {"value": 0.75, "ci95": [0.5, 1.0], "n": 4}
+    metrics = {"n": 4, "k": 8, "maj@k": share, "pass@k": share}
+    write_json(tmp_path / vote.folder / "metrics.json", metrics)
+    facts = {"pretraining_loss": LossAt(pretraining, 20)}
+    plan.measured.append(measured(tmp_path, "sft", 0, [True], facts=facts, vote=vote))
+    (row,) = make_results(tmp_path, plan)["rows"]
+    assert row["pretraining_loss"] == 18.5  # the mean of steps 17 to 20, a tenth of 40 steps
+    assert (row["k"], row["maj@k"], row["pass@k"]) == (8, share, share)
+
+
+def test_rows_of_a_condition_stand_together_by_seed(tmp_path: Path, plan: Plan) -> None:
+    for seed in (4, 3):
+        for arm in ("sft", "rft"):
+            plan.measured.append(measured(tmp_path, arm, seed, [True]))
+    rows = make_results(tmp_path, plan)["rows"]
+    assert [(row["model"], row["seed"]) for row in rows] == [
+        *(("sft", 3), ("sft", 4)),
+        *(("rft", 3), ("rft", 4)),
+    ]
+
+
+def test_comparisons_pair_the_seeds_and_a_single_seed_with_each(tmp_path: Path, plan: Plan) -> None:
+    plan.measured += [
+        measured(tmp_path, "rho", 0, [False, False, False, True]),
+        measured(tmp_path, "sft", 0, [True, True, False, True]),
+        measured(tmp_path, "sft", 1, [True, False, False, False]),
+    ]
+    plan.compare("sft", "rho")
+    (comparison,) = make_results(tmp_path, plan)["comparisons"]
+    assert (comparison["a"], comparison["b"]) == ("sft", "rho")
+    assert comparison["difference"] == 0.25  # a half and 0 above rho
+    assert len(comparison["by_seed"]) == 2
+
+
+def test_the_text_has_tables_the_headline_and_the_notes(tmp_path: Path, plan: Plan) -> None:
+    for arm, correct in (("sft", [False, False]), ("rft", [True, False])):
+        plan.measured.append(measured(tmp_path, arm, 0, correct))
+    plan.compare("rft", "sft")
+    results = make_results(tmp_path, plan)
+    text = results_text(plan, results)
+    assert "RFT – SFT" in text
+    assert "Of 2 test problems, RFT solves 50.0 % and SFT 0.0 %" in text
+    assert text.endswith("\n\nRead before use.")
+    table = text.split("\n\n")[0].splitlines()
+    assert len({len(line) for line in table}) == 1

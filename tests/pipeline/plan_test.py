@@ -1,0 +1,136 @@
+"""The vocabulary of experiments: what each method adds to the graph and to the results."""
+
+from __future__ import annotations
+
+import pytest
+
+from rft_jax.commands.loop import RUN
+from rft_jax.errors import UserError
+from rft_jax.gin_settings import load_config
+from rft_jax.pipeline.graph import StageGraph
+from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.settings import RunSettings
+from rft_jax.pipeline.stages import Given, OutputOf, Stage
+from rft_jax.records import Problem
+
+TRAIN = [Problem(f"t{i}", f"{i}?", f"#### {i}") for i in range(8)]
+TEST = [Problem("e", "1?", "#### 1")]
+
+
+@pytest.fixture
+def make_plan():
+    def make(*flags: str) -> Plan:
+        config = load_config(RUN.settings_classes(), flags=flags, scoped=True)
+        model = Given("model", "digest")
+        return Plan(config.get(RunSettings), config, model, TRAIN, TEST, StageGraph({}))
+
+    return make
+
+
+def _model_of(stage: Stage) -> Stage:
+    argument = stage.arguments["--model"]
+    assert isinstance(argument, OutputOf)
+    return argument.stage
+
+
+def test_sft_trains_on_the_problems_and_samples_its_model(make_plan) -> None:
+    plan = make_plan("sample.num_samples=12")
+    sft, samples = plan.sft(3)
+    assert sft.arguments == {"--model": plan.model, "--data": plan.train_problems}
+    assert (sft.title, samples.title) == ("sft-3 train", "sft-3 sample")
+    assert _model_of(samples) is sft
+    assert samples.arguments["--name"] == Given("sft-3")
+    assert (sft.settings["train"].seed, samples.settings["sample"].seed) == (3, 3)
+    assert samples.settings["sample"].num_samples == 12
+    assert plan.sft(3) == (sft, samples)
+
+
+def test_sft_of_another_model_has_its_own_samples_and_settings(make_plan) -> None:
+    plan = make_plan()
+    other = Given("other", "digest of other")
+    sft, samples = plan.sft(0, "sft_other", other, num_samples=5, num_epochs=9)
+    assert sft.arguments["--model"] == other
+    assert sft.settings["train"].num_epochs == 9
+    assert samples.settings["sample"].num_samples == 5
+
+
+@pytest.mark.parametrize(("k", "first"), [(4, 4), (8, 0)])
+def test_rft_trains_the_pretrained_model_on_the_paths_of_the_first_k(make_plan, k, first) -> None:
+    plan = make_plan("sample.num_samples=8")
+    _, samples = plan.sft(0)
+    rft = plan.rft("rft", 0, samples, k, dedup="none")
+    data = rft.arguments["--data"]
+    assert isinstance(data, OutputOf) and data.file == "paths.jsonl"
+    assert rft.arguments["--model"] == plan.model
+    assert data.stage.waits_for == (samples,)
+    settings = data.stage.settings["collect"]
+    assert (settings.first_samples, settings.dedup) == (first, "none")
+    assert plan.collect_first("rft", 0, samples, k, dedup="none") == data
+
+
+def test_more_samples_than_there_are_are_refused(make_plan) -> None:
+    plan = make_plan("sample.num_samples=8")
+    with pytest.raises(UserError, match=r"k = 9, and sample\.num_samples = 8; raise it to k"):
+        plan.rft("rft", 0, plan.sft(0)[1], 9)
+
+
+def test_a_union_member_of_the_runs_own_seed_shares_its_samples(make_plan) -> None:
+    plan = make_plan("sample.num_samples=100", "run.seeds=(0,)")
+    own, other = (plan.sample_member("sft", seed, 24) for seed in (0, 1))
+    assert own is plan.sft(0)[1]
+    assert other.settings["sample"].num_samples == 24
+    template = plan.sample_member("sft_w64", 0, 24, Given("w64", "of w64"), "plain")
+    assert _model_of(template).settings["train"].template == "plain"
+
+
+def test_parts_of_the_problems_are_nested_and_fixed_by_the_seed(make_plan) -> None:
+    plan = make_plan()
+    parts = {n: {p.id for p in plan.files[plan.part(n, 0).value]} for n in (2, 4, 8)}
+    assert [len(ids) for ids in parts.values()] == [2, 4, 8]
+    assert parts[2] < parts[4] < parts[8]
+    assert plan.part(8, 0) == plan.train_problems
+    assert plan.part(4, 0) == plan.part(4, 0) != plan.part(4, 1)
+
+
+def test_settings_of_a_scope_are_those_of_its_condition_alone(make_plan) -> None:
+    plan = make_plan("rft/train.num_epochs=7", "few_shot/evaluate.max_prompt_length=99")
+    sft, samples = plan.sft(0)
+    rft = plan.rft("rft", 0, samples, 1)
+    assert (sft.settings["train"].num_epochs, rft.settings["train"].num_epochs) == (3, 7)
+    prompts = plan.few_shot("icl", 0, 2)
+    few_shot = plan.evaluate("icl", 0, plan.model, prompts).settings["evaluate"]
+    plain = plan.evaluate("rho", 0, plan.model).settings["evaluate"]
+    assert (few_shot.max_prompt_length, plain.max_prompt_length) == (99, 512)
+    assert (few_shot.common_prefix, plain.common_prefix) == (True, False)
+    with pytest.raises(UserError, match="9 examples in a prompt, of 8 training problems"):
+        plan.few_shot("icl", 0, 9)
+
+
+def test_only_stages_of_measured_conditions_are_needed(make_plan) -> None:
+    plan = make_plan("run.arms=('sft',)", "run.vote_arms=('sft',)", "vote/evaluate.num_samples=4")
+    sft, samples = plan.sft(0)
+    plan.measure("sft", 0, sft, "SFT", facts={"samples": 0})
+    plan.measure("rft", 0, plan.rft("rft", 0, samples, 1), "RFT")
+    plan.compare("rft", "sft")
+    assert len(plan.stages) == 7
+    plan.select_arms()
+    assert [stage.title for stage in plan.stages] == ["sft-0 train", "sft-0 evaluate", "sft-0 vote"]
+    assert [(one.arm, one.label, one.series) for one in plan.measured] == [("sft", "SFT", ())]
+    assert plan.comparisons == []
+
+
+def test_unknown_conditions_are_refused(make_plan) -> None:
+    for flags, message in (
+        (["run.arms=('rtf',)"], "run.arms has 'rtf'; there are sft"),
+        (["run.vote_arms=('rft',)"], "run.vote_arms has 'rft'; there are sft"),
+    ):
+        plan = make_plan(*flags)
+        plan.measure("sft", 0, plan.sft(0)[0])
+        with pytest.raises(UserError, match=message):
+            plan.select_arms()
+
+
+def test_votes_need_several_samples(make_plan) -> None:
+    plan = make_plan()
+    with pytest.raises(UserError, match=r"bind vote/evaluate\.num_samples"):
+        plan.vote("sft", 0, plan.model)

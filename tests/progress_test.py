@@ -1,0 +1,43 @@
+"""Progress outside of a terminal: lines with the units done, metrics and the remaining time."""
+
+from __future__ import annotations
+
+import pytest
+
+from rft_jax import progress
+from rft_jax.progress import Progress, duration
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0:00"), (59.6, "1:00"), (185, "3:05"), (3599.4, "59:59"), (3785, "1:03:05")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, in a list of one."""
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_line_every_few_seconds_and_one_at_the_end(clock, capsys) -> None:
+    with Progress("train", 100, "steps", initial=20) as shown:
+        for done in (30, 40):
+            clock[0] += 4
+            shown.update(done, loss=0.25, tokens=12345.6, state="warm")
+        clock[0] += 2
+        shown.update(100)
+    assert capsys.readouterr().out.splitlines() == [
+        "train: 40/100 steps  loss 0.25  tokens 12,346  state warm  ETA 0:24",
+        "train: 100/100 steps  in 0:10",
+    ]
+
+
+def test_work_that_fails_has_no_last_line(capsys) -> None:
+    with pytest.raises(ValueError), Progress("train", 2, "steps"):
+        raise ValueError
+    assert capsys.readouterr().out == ""
