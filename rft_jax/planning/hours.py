@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from rft_jax.devices.chips import Chip
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import token_flops, train_flops_per_token
-from rft_jax.planning import paper
 from rft_jax.planning.closed_form import sampling_flops
 from rft_jax.planning.decoding import DecodePlan
+from rft_jax.planning.paper import paper_sampling_flops, paper_train_flops
 from rft_jax.planning.settings import PlanSettings
 from rft_jax.training.settings import TrainSettings
 
@@ -78,7 +78,7 @@ def _training(
         tokens = steps * train.batch_size * row
     flops = steps * batch * train_flops_per_token(config, train.max_length)
     hours = flops / (chip.peak * data.train_efficiency) / _SECONDS
-    return StageCost(name, steps, tokens, flops, paper.train_flops(config, tokens), hours)
+    return StageCost(name, steps, tokens, flops, paper_train_flops(config, tokens), hours)
 
 
 def _sampling(
@@ -92,6 +92,6 @@ def _sampling(
     prefill = data.num_problems * prompt * token_flops(config, prompt).blocks
     decode_seconds = tokens / decoding.tokens_per_second(chip) * decoding.num_chips
     seconds = decode_seconds + prefill / chip.peak
-    theirs = samples * paper.sampling_flops(config, prompt, response)
+    theirs = samples * paper_sampling_flops(config, prompt, response)
     hours = seconds / data.sample_efficiency / _SECONDS
     return StageCost("sample", 0, tokens, flops, theirs, hours)

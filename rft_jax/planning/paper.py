@@ -1,7 +1,7 @@
 """The FLOP counts of the paper (Yuan et al., arXiv 2308.01825, appendix on FLOPs of SFT and RFT).
 
 They follow Kaplan et al. (arXiv 2001.08361): N = 12 × layers × width² parameters, no embeddings, no
-attention in training. They stand beside ours for comparison with the published tables.
+attention in training. They are for comparison with the published tables.
 """
 
 from __future__ import annotations
@@ -22,24 +22,29 @@ _MODELS = {
 _U33B_PATHS, _EPOCHS, _SAMPLES = 13.65, 3, 100
 
 
-def num_params(config: LlamaConfig) -> float:
-    """N: twelve times layers times width squared."""
+def kaplan_params(config: LlamaConfig) -> float:
+    """N, the parameters without embeddings: 12 × layers × width²."""
     return 12.0 * config.num_layers * config.hidden_size**2
 
 
-def train_flops(config: LlamaConfig, tokens: float) -> float:
-    """6 N a token."""
-    return 6.0 * num_params(config) * tokens
+def paper_train_flops(config: LlamaConfig, tokens: float) -> float:
+    """FLOPs of training on so many tokens: 6 N per token."""
+    return 6.0 * kaplan_params(config) * tokens
 
 
-def sampling_flops(config: LlamaConfig, prompt: float, response: float) -> float:
+def paper_sampling_flops(config: LlamaConfig, prompt: float, response: float) -> float:
     """FLOPs of one sample with its own prefill.
 
-    2 N + 2 × layers × context × width for a token of the prompt; for a token of the response the
-    projections to keys and values, 4 × layers × width², are taken off, since they are cached.
+    2 N + 2 × layers × context × width per prompt token; 4 × layers × width² less per response
+    token, since the projections to keys and values are cached.
+
+    Args:
+      config: the model.
+      prompt: tokens of the prompt.
+      response: tokens of the response.
     """
     layers, width = config.num_layers, config.hidden_size
-    whole = 2 * num_params(config)
+    whole = 2 * kaplan_params(config)
     cached = whole - 4.0 * layers * width**2
     prefill = prompt * (whole + 2 * layers * prompt * width)
     return prefill + response * (cached + 2 * layers * (prompt + response / 2) * width)
@@ -55,8 +60,8 @@ def paper_costs() -> dict[str, dict[str, float]]:
     for name, file in _MODELS.items():
         config = load_config({"llama": LlamaConfig}, [f"models/{file}.gin"]).get(LlamaConfig)
         tokens = _EPOCHS * data.num_problems * (data.prompt_tokens + data.response_tokens)
-        sft = train_flops(config, tokens)
-        sample = sampling_flops(config, data.prompt_tokens, data.response_tokens)
+        sft = paper_train_flops(config, tokens)
+        sample = paper_sampling_flops(config, data.prompt_tokens, data.response_tokens)
         samples = _SAMPLES * data.num_problems * sample
         costs[name] = {"sft": sft, "rft_inference": samples, "rft_u33b": _U33B_PATHS * sft}
     return costs

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Request:
+class PlanInputs:
     """Everything that is planned for, checked against each other.
 
     Attributes:
@@ -69,10 +69,10 @@ def plan(
     Raises:
       UserError: an unknown slice, a mesh or batch that does not fit it, or libtpu is missing.
     """
-    request = _check(parse_topology(topology), config, train, sample, data, mesh)
-    train_compiled, decode_compiled = _compile(request)
-    lines = [*_heading(request), "", *_train_lines(request, train_compiled)]
-    lines += ["", *_decode_lines(request, decode_compiled), "", *_hour_lines(request)]
+    inputs = _check(parse_topology(topology), config, train, sample, data, mesh)
+    train_compiled, decode_compiled = _compile(inputs)
+    lines = [*_heading(inputs), "", *_train_lines(inputs, train_compiled)]
+    lines += ["", *_decode_lines(inputs, decode_compiled), "", *_hour_lines(inputs)]
     return "\n".join(lines)
 
 
@@ -83,7 +83,7 @@ def _check(
     sample: SampleSettings,
     data: PlanSettings,
     mesh: MeshSettings,
-) -> Request:
+) -> PlanInputs:
     sizes = mesh_sizes(mesh, topology.num_chips)
     shards = sizes["data"] * sizes["fsdp"]
     if train.batch_size % shards:
@@ -93,27 +93,27 @@ def _check(
             f"set it to {more}, or give chips to mesh.tensor"
         )
     decoding = plan_decoding(config, sample, data, topology)
-    return Request(topology, config, train, sample, data, mesh, sizes, decoding)
+    return PlanInputs(topology, config, train, sample, data, mesh, sizes, decoding)
 
 
-def _compile(request: Request) -> tuple[Compiled | None, Compiled | None]:
+def _compile(inputs: PlanInputs) -> tuple[Compiled | None, Compiled | None]:
     """The train step and the decode step; None without a compiler for the topology."""
-    if not (request.data.compile and request.topology.is_tpu):
+    if not (inputs.data.compile and inputs.topology.is_tpu):
         return None, None
     from rft_jax.planning import aot
 
-    devices = aot.tpu_devices(request.topology)
-    print(f"plan: compiling the train step for {request.topology.name}", flush=True)
-    train = aot.compile_train_step(request.config, request.train, request.mesh_settings, devices)
-    print(f"plan: compiling the decode step for {request.topology.name}", flush=True)
-    decoding = request.decoding
+    devices = aot.tpu_devices(inputs.topology)
+    print(f"plan: compiling the train step for {inputs.topology.name}", flush=True)
+    train = aot.compile_train_step(inputs.config, inputs.train, inputs.mesh_settings, devices)
+    print(f"plan: compiling the decode step for {inputs.topology.name}", flush=True)
+    decoding = inputs.decoding
     return train, aot.compile_decode_step(
-        request.config, request.sample, decoding.geometry, decoding.hardware.tensor, devices
+        inputs.config, inputs.sample, decoding.geometry, decoding.hardware.tensor, devices
     )
 
 
-def _heading(request: Request) -> list[str]:
-    chip, topology = request.topology.chip, request.topology
+def _heading(inputs: PlanInputs) -> list[str]:
+    chip, topology = inputs.topology.chip, inputs.topology
     memory = f"{size_text(chip.hbm)} of memory"
     if available_memory(chip) < chip.hbm:
         share = available_memory(chip) / chip.hbm
@@ -121,39 +121,41 @@ def _heading(request: Request) -> list[str]:
     return [
         f"{topology.name}: {topology.num_chips} chips, each with {memory}, "
         f"{chip.peak / 1e12:.0f} TFLOP/s in bf16, {chip.bandwidth / 1e9:,.0f} GB/s",
-        f"model: {num_params(request.config):,} parameters",
+        f"model: {num_params(inputs.config):,} parameters",
     ]
 
 
-def _train_lines(request: Request, compiled: Compiled | None) -> list[str]:
-    config, train, sizes = request.config, request.train, request.mesh
+def _train_lines(inputs: PlanInputs, compiled: Compiled | None) -> list[str]:
+    config, train, sizes = inputs.config, inputs.train, inputs.mesh
     state = state_bytes(config, train, sizes)
     added = temporary_bytes(config, train, sizes)
-    needed, fits = _verdict(request, state + added, compiled)
+    needed, fits = _verdict(inputs, state + added, compiled)
     mesh = " × ".join(f"{name} {size}" for name, size in sizes.items())
     lines = [
         f"train step: {train.batch_size} × {train.max_length} tokens, {train.dtype}, remat "
         f"{train.remat!r}, mesh {mesh}",
         f"  by formula   state {size_text(state)} + temporaries about {size_text(added)}",
         *_compiled_lines(compiled),
-        _memory_line(request, needed, fits),
+        _memory_line(inputs, needed, fits),
     ]
     if not fits:
         measured = compiled.needed if compiled else None
-        changes = advise(config, train, request.mesh_settings, request.topology, measured)
+        changes = advise(config, train, inputs.mesh_settings, inputs.topology, measured)
         lines += [f"    change: {change}" for change in changes]
-    return lines + _cost_lines(train_cost(config, train, sizes), request)
+    return lines + _cost_lines(train_cost(config, train, sizes), inputs)
 
 
-def _verdict(request: Request, by_formula: float, compiled: Compiled | None) -> tuple[float, bool]:
+def _verdict(
+    inputs: PlanInputs, by_formula: float, compiled: Compiled | None
+) -> tuple[float, bool]:
     """Bytes that a step needs on a chip, and whether it fits: by the compiler, or the formula."""
     if compiled:
         return compiled.needed, compiled.fits
-    return by_formula, by_formula <= USABLE * available_memory(request.topology.chip)
+    return by_formula, by_formula <= USABLE * available_memory(inputs.topology.chip)
 
 
-def _memory_line(request: Request, needed: float, fits: bool) -> str:
-    available = size_text(available_memory(request.topology.chip))
+def _memory_line(inputs: PlanInputs, needed: float, fits: bool) -> str:
+    available = size_text(available_memory(inputs.topology.chip))
     return f"  memory       {size_text(needed)} of {available} per chip: " + (
         "fits" if fits else "DOES NOT FIT"
     )
@@ -168,8 +170,8 @@ def _compiled_lines(compiled: Compiled | None) -> list[str]:
     ]
 
 
-def _cost_lines(cost: StepCost, request: Request) -> list[str]:
-    chip = request.topology.chip
+def _cost_lines(cost: StepCost, inputs: PlanInputs) -> list[str]:
+    chip = inputs.topology.chip
     recomputed = 1 - cost.useful_flops / cost.flops
     share = f"{recomputed:.0%} recomputed" if recomputed else "no rematerialisation"
     return [
@@ -180,10 +182,10 @@ def _cost_lines(cost: StepCost, request: Request) -> list[str]:
     ]
 
 
-def _decode_lines(request: Request, compiled: Compiled | None) -> list[str]:
-    decoding, sample = request.decoding, request.sample
-    hardware, geometry, chip = decoding.hardware, decoding.geometry, request.topology.chip
-    needed, fits = _verdict(request, decoding.needed, compiled)
+def _decode_lines(inputs: PlanInputs, compiled: Compiled | None) -> list[str]:
+    decoding, sample = inputs.decoding, inputs.sample
+    hardware, geometry, chip = decoding.hardware, decoding.geometry, inputs.topology.chip
+    needed, fits = _verdict(inputs, decoding.needed, compiled)
     terms = " + ".join(f"{name} {size_text(size)}" for name, size in decoding.memory.items())
     return [
         f"decode step: {hardware.shards} copies of the model (mesh.tensor = {hardware.tensor}), "
@@ -191,17 +193,17 @@ def _decode_lines(request: Request, compiled: Compiled | None) -> list[str]:
         f"{sample.dtype}, cache {sample.cache_dtype or sample.dtype}",
         f"  by formula   {terms}",
         *_compiled_lines(compiled),
-        _memory_line(request, needed, fits),
+        _memory_line(inputs, needed, fits),
         *([] if fits else ["    change: fewer sample.slots, or a larger plan.sample_tensor"]),
-        *_cost_lines(decoding.cost, request),
+        *_cost_lines(decoding.cost, inputs),
         f"  speed        at most {decoding.tokens_per_second(chip):,.0f} tokens/s on all chips",
     ]
 
 
-def _hour_lines(request: Request) -> list[str]:
-    data, topology, k = request.data, request.topology, request.sample.num_samples
+def _hour_lines(inputs: PlanInputs) -> list[str]:
+    data, topology, k = inputs.data, inputs.topology, inputs.sample.num_samples
     rows = stage_costs(
-        request.config, request.train, data, topology.chip, k=k, decoding=request.decoding
+        inputs.config, inputs.train, data, topology.chip, k=k, decoding=inputs.decoding
     )
     lines = [
         f"data: {data.num_problems:,} problems, {k} samples each, {data.paths_per_problem:g} paths "

@@ -8,10 +8,10 @@ from html import escape
 from typing import Any
 
 from rft_jax.report.html import Section, definitions, folded
-from rft_jax.report.runs import Run, StageRecord, read_settings
+from rft_jax.report.runs import RunRecord, StageRecord, read_settings
 
 
-def about_section(runs: Sequence[Run]) -> Section:
+def about_section(runs: Sequence[RunRecord]) -> Section:
     """Settings and versions of every run, folded; each stage with its settings."""
     parts = []
     for run in runs:
@@ -30,7 +30,7 @@ def about_section(runs: Sequence[Run]) -> Section:
     return Section("settings", "Settings and versions", body)
 
 
-def _stage_title(run: Run, stage: StageRecord) -> str:
+def _stage_title(run: RunRecord, stage: StageRecord) -> str:
     seconds = run.seconds.get(stage.name)
     took = f", {seconds:,.0f} s" if isinstance(seconds, int | float) else ""
     return f"{stage.name} ({stage.command}{took})"

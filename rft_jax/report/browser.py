@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from rft_jax.records import VERDICTS, LedgerRow
-from rft_jax.report.examples import Example, draw_order, draw_rows, read_examples
+from rft_jax.report.examples import Example, draw_order, draw_rows, stage_examples
 from rft_jax.report.html import Section, asset, paragraph
 from rft_jax.report.paths import Collected
 
@@ -17,7 +17,7 @@ _KEPT_SHOWN = 2
 _LONGEST_QUESTION = 1500
 
 
-def read_all_examples(
+def choose_examples(
     collected: Sequence[Collected], per_verdict: int, seed: int
 ) -> list[tuple[Collected, Example]]:
     """Up to `per_verdict` random samples of each verdict over all collect stages.
@@ -44,7 +44,7 @@ def read_all_examples(
     return [
         (one, example)
         for one, rows_by_verdict in zip(collected, chosen, strict=True)
-        for example in read_examples(one.run, one.stage, rows_by_verdict)
+        for example in stage_examples(one.run, one.stage, rows_by_verdict)
     ]
 
 

@@ -8,14 +8,14 @@ from typing import Any
 from rft_jax.planning.paper import paper_costs
 from rft_jax.report.html import Section, card, folded
 from rft_jax.report.published import SOURCE, paper_results
-from rft_jax.report.runs import Run
+from rft_jax.report.runs import RunRecord
 from rft_jax.report.tables import Cell, Table
 
 COLUMNS = {"sft": "SFT", "rft_inference": "RFT, 100 samples", "rft_u33b": "RFT on U33B"}
 _COMMANDS = ("train", "sample", "collect", "derive", "evaluate")
 
 
-def costs_section(runs: Sequence[Run]) -> Section:
+def costs_section(runs: Sequence[RunRecord]) -> Section:
     """A table per run by command, every stage folded beneath; the paper's costs, once."""
     with_costs = [run for run in runs if run.costs]
     parts = []
@@ -42,7 +42,7 @@ _PAPER_CAPTION = (
 )
 
 
-def costs_table(run: Run) -> Table:
+def costs_table(run: RunRecord) -> Table:
     """A row per command: stages, tokens, FLOPs by both formulas, seconds."""
     rows = run.costs["stages"]
     cells = []
@@ -57,7 +57,7 @@ def costs_table(run: Run) -> Table:
 _AMOUNTS = ("Tokens", "FLOPs", "FLOPs, the paper's formula", "Seconds")
 
 
-def stages_table(run: Run) -> Table:
+def stages_table(run: RunRecord) -> Table:
     """A row per stage."""
     cells = [[Cell(row["stage"]), *_amounts([row])] for row in run.costs["stages"]]
     return Table(["Stage", *_AMOUNTS], cells)
@@ -98,7 +98,7 @@ def paper_costs_table() -> Table:
     return Table(["Model", *COLUMNS.values()], cells)
 
 
-def costs_markdown(run: Run) -> list[str]:
+def costs_markdown(run: RunRecord) -> list[str]:
     """The costs by command, and the paper's table."""
     if not run.costs:
         return []

@@ -11,7 +11,7 @@ from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.report import svg
 from rft_jax.report.html import Section, card, charts
-from rft_jax.report.runs import Run, arm_names, greedy_evaluations, read_predictions
+from rft_jax.report.runs import RunRecord, arm_names, greedy_evaluations, read_predictions
 from rft_jax.report.tables import measure
 
 # The most points of a curve; each is the mean over a stretch of steps.
@@ -34,7 +34,7 @@ def thin(rows: Sequence[Mapping[str, Any]], name: str) -> list[svg.Point]:
     ]
 
 
-def models_section(runs: Sequence[Run], palette: Mapping[str, int]) -> Section:
+def models_section(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> Section:
     """Accuracy over all problems and by difficulty, training loss, majority votes."""
     cards = [_accuracy_card(runs, palette)]
     if len(_measured_arms(runs)) <= svg.COLOURS:  # more lines than colours cannot be told apart
@@ -43,16 +43,16 @@ def models_section(runs: Sequence[Run], palette: Mapping[str, int]) -> Section:
     return Section("models", "The models", charts([one for one in cards if one]))
 
 
-def _measured_arms(runs: Sequence[Run]) -> set[str]:
+def _measured_arms(runs: Sequence[RunRecord]) -> set[str]:
     return {row["model"] for run in runs for row in run.rows}
 
 
-def _accuracy_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
+def _accuracy_card(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
     chart = accuracy_chart(runs, palette)
     return card(chart, "Accuracy", "One dot per seed, with its 95 % interval.") if chart else ""
 
 
-def accuracy_chart(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
+def accuracy_chart(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
     """A row per arm, a dot with its 95 % interval per seed; empty without results.
 
     Args:
@@ -71,7 +71,7 @@ def accuracy_chart(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
     return svg.interval_chart(rows, "accuracy, with 95 % intervals")
 
 
-def _loss_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
+def _loss_card(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
     """A line per training run, an arm's seeds in one colour."""
     lines = []
     for run in runs:
@@ -86,7 +86,7 @@ def _loss_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
     return card(chart, "Training loss", caption)
 
 
-def _votes_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
+def _votes_card(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
     """maj@k against k, a line per evaluation with `evaluate.curve`."""
     lines = []
     for run in runs:
@@ -104,7 +104,7 @@ def _votes_card(runs: Sequence[Run], palette: Mapping[str, int]) -> str:
     return card(chart, "Majority votes against k", "Mean over subsets of k samples, ties shared.")
 
 
-def _difficulty_cards(runs: Sequence[Run], palette: Mapping[str, int]) -> list[str]:
+def _difficulty_cards(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> list[str]:
     """Accuracy by the number of reference steps and by the reference's length."""
     grouped, cards, names = _scores_by_arm(runs, palette), [], arm_names(runs)
     for key, title, x_label in (
@@ -121,7 +121,7 @@ def _difficulty_cards(runs: Sequence[Run], palette: Mapping[str, int]) -> list[s
 
 
 def _scores_by_arm(
-    runs: Sequence[Run], palette: Mapping[str, int]
+    runs: Sequence[RunRecord], palette: Mapping[str, int]
 ) -> dict[str, list[dict[str, Any]]]:
     """For each arm a row per question: steps, words, share of correct answers over its seeds."""
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}

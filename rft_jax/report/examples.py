@@ -24,7 +24,7 @@ from rft_jax.records import (
     read_samples,
     sample_files,
 )
-from rft_jax.report.runs import Run, StageRecord, read_settings
+from rft_jax.report.runs import RunRecord, StageRecord, read_settings
 
 _LONGEST_SHOWN = 4000
 _ANNOTATION = re.compile(r"(<<[^>]*>>)")
@@ -76,8 +76,8 @@ def draw_order(row: LedgerRow, seed: int) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:8])
 
 
-def read_examples(
-    run: Run, stage: StageRecord, drawn: Mapping[str, Sequence[LedgerRow]]
+def stage_examples(
+    run: RunRecord, stage: StageRecord, drawn: Mapping[str, Sequence[LedgerRow]]
 ) -> list[Example]:
     """The drawn ledger rows with their responses, in order of verdict and draw.
 
@@ -92,7 +92,7 @@ def read_examples(
             row,
             *problems.get(row.id, ("", "")),
             _state(row),
-            explain(row, settings),
+            explain_sample(row, settings),
             mark(response[:_LONGEST_SHOWN], row, settings),
         )
         for row in rows
@@ -109,7 +109,9 @@ def _read_problems(folder: Path, ids: set[str]) -> dict[str, tuple[str, str]]:
     }
 
 
-def _sample_folders(run: Run, stage: StageRecord, settings: Mapping[str, Any]) -> Iterator[Path]:
+def _sample_folders(
+    run: RunRecord, stage: StageRecord, settings: Mapping[str, Any]
+) -> Iterator[Path]:
     """Sample folders of a collect stage: beside it, below the working folder, or in the run.
 
     Its settings have their names alone, for it may have been moved along with them.
@@ -150,7 +152,7 @@ def _state(row: LedgerRow) -> str:
     return "spare" if row.verdict == "correct" else "rejected"
 
 
-def explain(row: LedgerRow, settings: Mapping[str, Any]) -> str:
+def explain_sample(row: LedgerRow, settings: Mapping[str, Any]) -> str:
     """Why a sample got its verdict and was kept or not, in words.
 
     Args:

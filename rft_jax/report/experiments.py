@@ -9,14 +9,14 @@ from typing import Any
 from rft_jax.report import svg
 from rft_jax.report.html import Section, card, charts, folded
 from rft_jax.report.published import SOURCE, published
-from rft_jax.report.runs import Run
+from rft_jax.report.runs import RunRecord
 from rft_jax.report.tables import Cell, Table, percentage
 
 Plot = Mapping[str, Any]  # of results.json
 Line = Mapping[str, Any]
 
 
-def plots_section(runs: Sequence[Run]) -> Section:
+def plots_section(runs: Sequence[RunRecord]) -> Section:
     """Every plot of every experiment: ours, the published one, and both as a folded table."""
     parts = []
     for run in runs:
@@ -168,7 +168,7 @@ def _interval(bounds: Sequence[float] | None, scale: float) -> str:
     return f"[{scale * bounds[0]:+.2f}, {scale * bounds[1]:+.2f}]"
 
 
-def plots_markdown(run: Run) -> list[str]:
+def plots_markdown(run: RunRecord) -> list[str]:
     """The tables of all plots, for a paper or a README."""
     parts = []
     for plot in run.plots:

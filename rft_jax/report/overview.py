@@ -8,18 +8,18 @@ from typing import Any
 
 from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.report.html import Section, card, folded, paragraph
-from rft_jax.report.runs import Run, greedy_evaluations, read_predictions
+from rft_jax.report.runs import RunRecord, greedy_evaluations, read_predictions
 from rft_jax.report.tables import comparison_table, measure, p_text, results_table, seeds_table
 
 
-def colours(runs: Sequence[Run]) -> dict[str, int]:
+def colours(runs: Sequence[RunRecord]) -> dict[str, int]:
     """Arm -> its colour number, the same in every chart."""
     names = dict.fromkeys(row["model"] for run in runs for row in run.rows)
     names |= dict.fromkeys(stage.arm for run in runs for stage in run.stages)
     return {name: i for i, name in enumerate(names)}
 
 
-def headline(run: Run) -> str:
+def headline(run: RunRecord) -> str:
     """The main result of a run in one or two sentences; empty without results."""
     if not run.rows:
         return ""
@@ -57,7 +57,7 @@ def _verdict(compared: Mapping[str, Any]) -> str:
     return "The difference is not statistically significant (p ≥ 0.05)."
 
 
-def _main_comparison(run: Run) -> Mapping[str, Any] | None:
+def _main_comparison(run: RunRecord) -> Mapping[str, Any] | None:
     """RFT against SFT where that was compared; else the first comparison."""
     ranked = sorted(
         run.comparisons,
@@ -66,7 +66,7 @@ def _main_comparison(run: Run) -> Mapping[str, Any] | None:
     return ranked[0] if ranked else None
 
 
-def _mean_accuracy(run: Run, model: str) -> float:
+def _mean_accuracy(run: RunRecord, model: str) -> float:
     """In percent, over the model's seeds."""
     values = [measure(row)["value"] for row in run.rows if row["model"] == model]
     return 100 * sum(values) / len(values) if values else 0.0
@@ -80,7 +80,7 @@ def _share(metric: Mapping[str, Any]) -> str:
     )
 
 
-def lead(runs: Sequence[Run]) -> str:
+def lead(runs: Sequence[RunRecord]) -> str:
     """The text under the heading: each run's main result, then the runs' notes."""
     parts = []
     for run in runs:
@@ -91,7 +91,7 @@ def lead(runs: Sequence[Run]) -> str:
     return "".join(parts + [paragraph(note, "soft") for note in notes])
 
 
-def results_section(runs: Sequence[Run]) -> Section:
+def results_section(runs: Sequence[RunRecord]) -> Section:
     """The tables: metrics with their intervals, and paired comparisons."""
     if not any(run.rows for run in runs):
         return Section("results", "Results", "")
@@ -99,13 +99,13 @@ def results_section(runs: Sequence[Run]) -> Section:
     return Section("results", "Results", table + _pairs(runs))
 
 
-def is_repeated(run: Run) -> bool:
+def is_repeated(run: RunRecord) -> bool:
     """Whether some model was trained with several seeds."""
     models = [row["model"] for row in run.rows]
     return len(set(models)) < len(models)
 
 
-def mean_accuracies(run: Run) -> dict[str, dict[str, Any]]:
+def mean_accuracies(run: RunRecord) -> dict[str, dict[str, Any]]:
     """Model -> its accuracy over all seeds, with a 95 % bootstrap interval over questions."""
     shares: dict[str, dict[str, list[bool]]] = {}
     for stage in greedy_evaluations(run):
@@ -118,7 +118,7 @@ def mean_accuracies(run: Run) -> dict[str, dict[str, Any]]:
     }
 
 
-def _seeds_card(run: Run) -> str:
+def _seeds_card(run: RunRecord) -> str:
     caption = (
         "Accuracy with its 95 % interval in brackets: a bootstrap over questions, the seeds of a "
         "question together (Wilson's where there is one seed)."
@@ -126,7 +126,7 @@ def _seeds_card(run: Run) -> str:
     return card(seeds_table(run, mean_accuracies(run)).html(), caption=caption)
 
 
-def _all_rows(runs: Sequence[Run]) -> str:
+def _all_rows(runs: Sequence[RunRecord]) -> str:
     caption = (
         "In brackets the 95 % interval: Wilson's for one answer a question, a bootstrap over "
         "questions otherwise."
@@ -137,7 +137,7 @@ def _all_rows(runs: Sequence[Run]) -> str:
     return card(table, caption=caption)
 
 
-def _pairs(runs: Sequence[Run]) -> str:
+def _pairs(runs: Sequence[RunRecord]) -> str:
     if not any(run.comparisons for run in runs):
         return ""
     caption = (

@@ -11,7 +11,7 @@ from rft_jax.files.jsonl import read_json
 from rft_jax.records import VERDICTS
 from rft_jax.report import svg
 from rft_jax.report.html import Section, card, charts
-from rft_jax.report.runs import Run, StageRecord, arm_names, read_settings
+from rft_jax.report.runs import RunRecord, StageRecord, arm_names, read_settings
 from rft_jax.report.tables import Cell, Table
 
 # The dedup levels, finest first, with their names on the page.
@@ -28,7 +28,7 @@ _SUSPICIOUS_SHOWN = 15
 class Collected:
     """A collect stage with its `stats.json` and the settings it was made with."""
 
-    run: Run
+    run: RunRecord
     stage: StageRecord
     stats: Mapping[str, Any]
     settings: Mapping[str, Any]
@@ -39,7 +39,7 @@ class Collected:
         return self.settings.get("dedup") != "none"
 
 
-def read_collected(runs: Sequence[Run]) -> list[Collected]:
+def read_collected(runs: Sequence[RunRecord]) -> list[Collected]:
     """The finished collect stages that wrote training data."""
     return [
         Collected(run, stage, read_json(stage.folder / "stats.json"), read_settings(stage.folder))

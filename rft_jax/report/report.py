@@ -13,7 +13,7 @@ from rft_jax.files.jsonl import atomic_write
 from rft_jax.files.mirror import original
 from rft_jax.files.outputs import open_output
 from rft_jax.report.about import about_section
-from rft_jax.report.browser import browser_section, examples_section, read_all_examples
+from rft_jax.report.browser import browser_section, choose_examples, examples_section
 from rft_jax.report.costs import costs_markdown, costs_section
 from rft_jax.report.curves import accuracy_chart, models_section
 from rft_jax.report.experiments import plots_markdown, plots_section
@@ -27,7 +27,7 @@ from rft_jax.report.overview import (
     results_section,
 )
 from rft_jax.report.paths import read_collected, sampling_section
-from rft_jax.report.runs import Run, read_run
+from rft_jax.report.runs import RunRecord, read_run
 from rft_jax.report.svg import standalone
 from rft_jax.report.tables import comparison_table, results_table, seeds_table
 
@@ -80,7 +80,7 @@ def report(inputs: list[str], output: str, settings: ReportSettings, config_text
         print(f"report: {folder.path / 'index.html'}", flush=True)
 
 
-def read_runs(inputs: Sequence[str]) -> list[Run]:
+def read_runs(inputs: Sequence[str]) -> list[RunRecord]:
     """The runs, each with a unique name: of its folder, and of parent folders where needed.
 
     Raises:
@@ -104,11 +104,11 @@ def _name_among(folder: Path, folders: Sequence[Path]) -> str:
     return "/".join(next(end for end in ends if all(other[-len(end) :] != end for other in others)))
 
 
-def render(runs: Sequence[Run], settings: ReportSettings) -> str:
+def render(runs: Sequence[RunRecord], settings: ReportSettings) -> str:
     """The page as HTML."""
     palette = colours(runs)
     collected = read_collected(runs)
-    examples = read_all_examples(collected, settings.samples_per_verdict, settings.seed)
+    examples = choose_examples(collected, settings.samples_per_verdict, settings.seed)
     sections = [
         plots_section(runs),
         results_section(runs),
@@ -126,7 +126,7 @@ def render(runs: Sequence[Run], settings: ReportSettings) -> str:
     return page(settings.title, lead(runs), sections, footer)
 
 
-def markdown(runs: Sequence[Run]) -> str:
+def markdown(runs: Sequence[RunRecord]) -> str:
     """The tables for a README, after each run's main result."""
     parts = [headline(run) for run in runs if run.rows]
     repeated = [run for run in runs if is_repeated(run)]

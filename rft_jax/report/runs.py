@@ -48,7 +48,7 @@ class StageRecord:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunRecord:
     """One run: its stages and its results.
 
     Attributes:
@@ -93,7 +93,7 @@ class Run:
                     yield stage
 
 
-def read_run(path: str) -> Run:
+def read_run(path: str) -> RunRecord:
     """A run or a single stage.
 
     Raises:
@@ -108,10 +108,10 @@ def read_run(path: str) -> Run:
     return _single_stage(folder)
 
 
-def _whole_run(folder: Path, described: Mapping[str, Any]) -> Run:
+def _whole_run(folder: Path, described: Mapping[str, Any]) -> RunRecord:
     results, timing = (_optional(folder / name) for name in ("results.json", "timing.json"))
     notes = described.get("notes", [])
-    return Run(
+    return RunRecord(
         name=folder.resolve().name,
         folder=folder,
         stages=tuple(_stage(folder, name, at) for name, at in described["stages"].items()),
@@ -139,7 +139,7 @@ def _stage(folder: Path, name: str, described: Mapping[str, Any]) -> StageRecord
     return StageRecord(name, at, command, arm, seed, label, typed)
 
 
-def _single_stage(folder: Path) -> Run:
+def _single_stage(folder: Path) -> RunRecord:
     command = next((name for name, file in STAGE_FILES.items() if any(folder.glob(file))), None)
     if command is None:
         raise UserError(
@@ -149,7 +149,7 @@ def _single_stage(folder: Path) -> Run:
     label = folder.resolve().name
     rows = [_measured(folder)] if command == "evaluate" else []
     stage = StageRecord(label, folder, command, label, None)
-    return Run(label, folder, (stage,), tuple(rows), settings=read_settings(folder))
+    return RunRecord(label, folder, (stage,), tuple(rows), settings=read_settings(folder))
 
 
 def _measured(folder: Path) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _optional(path: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
-def arm_names(runs: Iterable[Run]) -> Callable[[str], str]:
+def arm_names(runs: Iterable[RunRecord]) -> Callable[[str], str]:
     """Arm -> its display name in the first run that has one."""
     labels: dict[str, str] = {}
     for run in runs:
@@ -179,7 +179,7 @@ def arm_names(runs: Iterable[Run]) -> Callable[[str], str]:
     return lambda arm: labels.get(arm, arm)
 
 
-def greedy_evaluations(run: Run) -> list[StageRecord]:
+def greedy_evaluations(run: RunRecord) -> list[StageRecord]:
     """The evaluations whose metric is accuracy (one greedy answer per problem)."""
     return [
         stage

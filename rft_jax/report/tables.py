@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from rft_jax.report.runs import Run
+from rft_jax.report.runs import RunRecord
 
 METRICS = {"accuracy": "Accuracy", "mean@1": "mean@1", "maj@k": "maj@{k}", "pass@k": "pass@{k}"}
 POINTS = "Difference, percentage points"
@@ -70,7 +70,7 @@ def p_text(p_value: float) -> str:
     return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
-def results_table(runs: Sequence[Run]) -> Table:
+def results_table(runs: Sequence[RunRecord]) -> Table:
     """A row per model and seed: metrics with 95 % intervals, data size, distinct paths.
 
     Columns that no row fills are left out; the run is named where there are several.
@@ -110,7 +110,7 @@ def _titles(counts: Sequence[str]) -> list[str]:
     return [_COUNTS[name][0] for name in counts]
 
 
-def seeds_table(run: Run, means: Mapping[str, Mapping[str, Any]]) -> Table:
+def seeds_table(run: RunRecord, means: Mapping[str, Mapping[str, Any]]) -> Table:
     """A row per model of a run with several seeds: mean accuracy and each seed's accuracy.
 
     Args:
@@ -161,7 +161,7 @@ def _number(value: float | None, name: str) -> Cell:
     return Cell("–" if value is None else format(value, _COUNTS[name][1]))
 
 
-def _first_of_each(rows: Sequence[tuple[Run, Mapping[str, Any]]]) -> frozenset[int]:
+def _first_of_each(rows: Sequence[tuple[RunRecord, Mapping[str, Any]]]) -> frozenset[int]:
     """Indices of rows that begin another model, when models have several rows."""
     names = [(run.name, row["model"]) for run, row in rows]
     if len(set(names)) == len(names):
@@ -169,7 +169,7 @@ def _first_of_each(rows: Sequence[tuple[Run, Mapping[str, Any]]]) -> frozenset[i
     return frozenset(i for i, name in enumerate(names) if i == 0 or names[i - 1] != name)
 
 
-def comparison_table(runs: Sequence[Run]) -> Table:
+def comparison_table(runs: Sequence[RunRecord]) -> Table:
     """A row per paired comparison: difference with its interval, p-value, difference by seed."""
     several = len(runs) > 1
     rows = [(run, row) for run in runs for row in run.comparisons]

@@ -14,7 +14,7 @@ from itertools import islice
 
 from rft_jax.errors import UserError
 from rft_jax.records import VERDICTS, read_paths
-from rft_jax.report.browser import example_html, read_all_examples
+from rft_jax.report.browser import choose_examples, example_html
 from rft_jax.report.costs import costs_section
 from rft_jax.report.curves import models_section
 from rft_jax.report.examples import Example
@@ -22,7 +22,7 @@ from rft_jax.report.experiments import plots_section
 from rft_jax.report.html import asset, paragraph
 from rft_jax.report.overview import colours, lead, results_section
 from rft_jax.report.paths import read_collected, sampling_section
-from rft_jax.report.runs import Run
+from rft_jax.report.runs import RunRecord
 
 _SAMPLES_PER_VERDICT = 500
 
@@ -42,12 +42,12 @@ class View:
         )
 
 
-def results(run: Run) -> View:
+def results(run: RunRecord) -> View:
     """The main result in a sentence, the table with intervals, the paired comparisons."""
     return View(lead([run]) + results_section([run]).body)
 
 
-def commands(run: Run, arm: str = "") -> View:
+def command_lines(run: RunRecord, arm: str = "") -> View:
     """The command lines of a run's stages.
 
     Args:
@@ -58,7 +58,7 @@ def commands(run: Run, arm: str = "") -> View:
     return View(f'<div class="card"><pre>{escape(chr(10).join(lines))}</pre></div>')
 
 
-def problems(run: Run, count: int = 3) -> View:
+def problems(run: RunRecord, count: int = 3) -> View:
     """The first problems with their reference solutions.
 
     Raises:
@@ -77,28 +77,33 @@ def problems(run: Run, count: int = 3) -> View:
     return View(f'<div class="card">{body}</div>')
 
 
-def plots(run: Run) -> View:
+def plots(run: RunRecord) -> View:
     """The plots of an experiment, with the paper's."""
     return View(plots_section([run]).body)
 
 
-def costs(run: Run) -> View:
+def costs(run: RunRecord) -> View:
     """Tokens, FLOPs and seconds; the paper's table of costs."""
     return View(costs_section([run]).body)
 
 
-def models(run: Run) -> View:
+def models(run: RunRecord) -> View:
     """Accuracy, accuracy by steps and by length; training loss; majority votes."""
     return View(models_section([run], colours([run])).body)
 
 
-def sampling(run: Run) -> View:
+def sampling(run: RunRecord) -> View:
     """Verdicts, kept paths, distinct paths and solved problems against k, suspicious references."""
     return View(sampling_section(read_collected([run]), colours([run])).body)
 
 
 def samples(
-    run: Run, verdict: str = "", model: str = "", problem: str = "", count: int = 5, seed: int = 0
+    run: RunRecord,
+    verdict: str = "",
+    model: str = "",
+    problem: str = "",
+    count: int = 5,
+    seed: int = 0,
 ) -> View:
     """Matching samples with their reasons, chosen by seed.
 
@@ -115,7 +120,7 @@ def samples(
     """
     if verdict not in ("", "kept", *VERDICTS):
         raise UserError(f"verdict {verdict!r}; there are kept, {', '.join(VERDICTS)}")
-    chosen = read_all_examples(read_collected([run]), _SAMPLES_PER_VERDICT, seed)
+    chosen = choose_examples(read_collected([run]), _SAMPLES_PER_VERDICT, seed)
     matching = [e for _, e in chosen if _matches(e, verdict, model, problem)][:count]
     body = "".join(map(example_html, matching)) or "<p>No such sample.</p>"
     return View(f'<div class="card">{body}</div>')

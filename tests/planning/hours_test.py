@@ -38,14 +38,14 @@ def test_the_papers_formula_gives_its_published_flops_of_sft(
     config: LlamaConfig, published: float
 ) -> None:
     tokens = 3 * 7473 * (66 + 130)
-    assert paper.train_flops(config, tokens) == pytest.approx(published, rel=0.02)
+    assert paper.paper_train_flops(config, tokens) == pytest.approx(published, rel=0.02)
 
 
 @pytest.mark.parametrize(("config", "published"), [(SEVEN, 1.4e18), (THIRTEEN, 2.6e18)])
 def test_the_papers_formula_is_near_its_published_flops_of_sampling(
     config: LlamaConfig, published: float
 ) -> None:
-    flops = 7473 * 100 * paper.sampling_flops(config, 66, 130)
+    flops = 7473 * 100 * paper.paper_sampling_flops(config, 66, 130)
     assert flops == pytest.approx(published, rel=0.3)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from rft_jax.files.jsonl import write_json
 from rft_jax.report.about import about_section
-from rft_jax.report.runs import Run, StageRecord
+from rft_jax.report.runs import RunRecord, StageRecord
 
 
-def _run(name: str = "run", stages: tuple[StageRecord, ...] = (), **more: Any) -> Run:
-    return Run(name, Path(name), stages, **more)
+def _run(name: str = "run", stages: tuple[StageRecord, ...] = (), **more: Any) -> RunRecord:
+    return RunRecord(name, Path(name), stages, **more)
 
 
 def test_nested_settings_are_listed_by_their_full_names():

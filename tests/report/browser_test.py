@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from rft_jax.report.browser import browser_section, examples_section, read_all_examples
+from rft_jax.report.browser import browser_section, choose_examples, examples_section
 from rft_jax.report.paths import read_collected
 from rft_jax.report.runs import read_run
 
@@ -18,21 +18,21 @@ MakeRun = Callable[..., Path]
 def test_up_to_so_many_samples_of_each_verdict_are_chosen_over_all_stages(make_run: MakeRun):
     collected = read_collected([read_run(str(make_run(seeds=(0, 1), k=16)))])
     assert len(collected) == 2
-    examples = read_all_examples(collected, 5, seed=0)
+    examples = choose_examples(collected, 5, seed=0)
     assert set(Counter(e.row.verdict for _, e in examples).values()) == {5}
     assert {e.row.model for _, e in examples} == {"sft-0", "sft-1"}
-    assert examples == read_all_examples(collected, 5, seed=0)
-    assert examples != read_all_examples(collected, 5, seed=1)
+    assert examples == choose_examples(collected, 5, seed=0)
+    assert examples != choose_examples(collected, 5, seed=1)
 
 
 def test_a_sample_that_two_stages_graded_is_shown_once(make_run: MakeRun):
     (one,) = read_collected([read_run(str(make_run()))])
-    once, twice = (read_all_examples([one] * n, 10_000, seed=0) for n in (1, 2))
+    once, twice = (choose_examples([one] * n, 10_000, seed=0) for n in (1, 2))
     assert once == twice
 
 
 def test_the_examples_are_kept_and_spare_ones_and_one_of_every_other_verdict(make_run: MakeRun):
-    examples = read_all_examples(read_collected([read_run(str(make_run()))]), 50, seed=0)
+    examples = choose_examples(read_collected([read_run(str(make_run()))]), 50, seed=0)
     body = examples_section(examples).body
     badges = re.findall(r'class="badge (\w+)">([^<]+)<', body)
     assert badges[:3] == [("kept", "kept"), ("kept", "kept"), ("spare", "not needed")]
@@ -42,7 +42,7 @@ def test_the_examples_are_kept_and_spare_ones_and_one_of_every_other_verdict(mak
 
 
 def test_the_data_of_the_browser_cannot_end_its_script_element(make_run: MakeRun):
-    examples = read_all_examples(read_collected([read_run(str(make_run()))]), 50, seed=0)
+    examples = choose_examples(read_collected([read_run(str(make_run()))]), 50, seed=0)
     body = browser_section(examples, 50, 0).body
     (data,) = re.findall(r'id="samples-data">(.*?)</script>', body)
     assert "<" not in data

@@ -12,11 +12,11 @@ from rft_jax.report.costs import (
     paper_costs_table,
     stages_table,
 )
-from rft_jax.report.runs import Run
+from rft_jax.report.runs import RunRecord
 
 
-def _run(name: str = "run", **more: Any) -> Run:
-    return Run(name, Path(name), (), **more)
+def _run(name: str = "run", **more: Any) -> RunRecord:
+    return RunRecord(name, Path(name), (), **more)
 
 
 def test_costs_add_up_by_command_and_the_papers_table_has_its_ratio():

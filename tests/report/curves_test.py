@@ -12,11 +12,11 @@ import pytest
 from rft_jax.report import svg
 from rft_jax.report.curves import _by, accuracy_chart, models_section, thin
 from rft_jax.report.overview import colours
-from rft_jax.report.runs import Run, read_run
+from rft_jax.report.runs import RunRecord, read_run
 
 
-def _run(name: str, rows: list[dict[str, Any]], **more: Any) -> Run:
-    return Run(name, Path(name), (), tuple(rows), **more)
+def _run(name: str, rows: list[dict[str, Any]], **more: Any) -> RunRecord:
+    return RunRecord(name, Path(name), (), tuple(rows), **more)
 
 
 def _row(model: str, value: float, seed: int = 0) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from rft_jax.files.jsonl import write_rows
 from rft_jax.records import VERDICTS, LedgerRow, Reason
-from rft_jax.report.examples import draw_rows, explain, mark, read_examples
+from rft_jax.report.examples import draw_rows, explain_sample, mark, stage_examples
 from rft_jax.report.runs import read_run
 from rft_jax.rft.collect import collect
 from rft_jax.rft.settings import CollectSettings
@@ -20,12 +20,14 @@ def _row(verdict: str, kept: bool = False, reason: Reason | None = None) -> Ledg
 
 def test_a_reason_is_told_as_the_ledger_has_it() -> None:
     reason = Reason("answer", "answers 7, the reference is 18")
-    assert explain(_row("wrong_answer", reason=reason), {}) == "answers 7, the reference is 18"
+    assert (
+        explain_sample(_row("wrong_answer", reason=reason), {}) == "answers 7, the reference is 18"
+    )
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_every_verdict_is_explained_without_a_reason_too(verdict: str) -> None:
-    assert explain(_row(verdict, kept=verdict == "correct"), {}) == VERDICTS[verdict].words
+    assert explain_sample(_row(verdict, kept=verdict == "correct"), {}) == VERDICTS[verdict].words
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,7 @@ def test_every_verdict_is_explained_without_a_reason_too(verdict: str) -> None:
 def test_why_a_correct_path_is_not_kept_depends_on_the_settings(
     settings: dict[str, Any], words: str
 ) -> None:
-    assert words in explain(_row("correct"), settings)
+    assert words in explain_sample(_row("correct"), settings)
 
 
 def test_samples_are_found_beside_a_collect_folder_from_wherever_it_is_read(
@@ -55,7 +57,7 @@ def test_samples_are_found_beside_a_collect_folder_from_wherever_it_is_read(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     run = read_run("../runs/collected")
-    (example,) = read_examples(run, run.stages[0], {"correct": [_row("correct", kept=True)]})
+    (example,) = stage_examples(run, run.stages[0], {"correct": [_row("correct", kept=True)]})
     assert (example.state, example.pieces) == ("kept", (("so #### 2", ""),))
     assert (example.question, example.reference) == ("1+1?", "2")
 

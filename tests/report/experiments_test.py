@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.report.experiments import plot_tables, plots_markdown, plots_section
-from rft_jax.report.runs import Run
+from rft_jax.report.runs import RunRecord
 
 FIT = {"slope": 0.02, "intercept": 0.5, "r2": 0.9, "n": 3, "ci95": [0.01, 0.03]}
 POINTS = [{"x": k, "value": 0.5 + k / 100, "ci95": [0.4, 0.6]} for k in (1, 4, 16)]
@@ -29,8 +29,8 @@ def _plot(**changes: Any) -> dict[str, Any]:
     return plot | changes
 
 
-def _run(*plots: dict[str, Any], **more: Any) -> Run:
-    return Run("run", Path("run"), (), plots=plots, **more)
+def _run(*plots: dict[str, Any], **more: Any) -> RunRecord:
+    return RunRecord("run", Path("run"), (), plots=plots, **more)
 
 
 def test_the_chart_has_our_marks_the_fit_the_baseline_and_the_papers_lines_beside_it():

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rft_jax.report.overview import colours, headline
-from rft_jax.report.runs import Run, StageRecord
+from rft_jax.report.runs import RunRecord, StageRecord
 
 LABELS = {"rho": "Pretrained (ρ)", "sft": "SFT", "rft": "RFT"}
 
@@ -21,8 +21,8 @@ def _compared(a: str, b: str, difference: float, p_value: float) -> dict[str, An
     return {"a": a, "b": b, "difference": difference, "ci95": interval, "p_value": p_value}
 
 
-def _run(rows: list[dict[str, Any]], *comparisons: dict[str, Any]) -> Run:
-    return Run("run", Path("run"), (), tuple(rows), comparisons, labels=LABELS)
+def _run(rows: list[dict[str, Any]], *comparisons: dict[str, Any]) -> RunRecord:
+    return RunRecord("run", Path("run"), (), tuple(rows), comparisons, labels=LABELS)
 
 
 @pytest.mark.parametrize(
@@ -76,5 +76,5 @@ def test_without_comparisons_the_best_model_is_named() -> None:
 
 def test_an_arm_has_one_colour_over_all_runs() -> None:
     stage = StageRecord("x", Path("x"), "train", "extra", 0)
-    runs = [_run([_row("sft", 0.5)]), Run("b", Path("b"), (stage,), (_row("rft", 0.5),))]
+    runs = [_run([_row("sft", 0.5)]), RunRecord("b", Path("b"), (stage,), (_row("rft", 0.5),))]
     assert colours(runs) == {"sft": 0, "rft": 1, "extra": 2}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rft_jax.report.runs import Run
+from rft_jax.report.runs import RunRecord
 from rft_jax.report.tables import (
     Cell,
     Table,
@@ -23,8 +23,8 @@ def _metric(value: float) -> dict[str, Any]:
     return {"value": value, "ci95": [value - 0.02, value + 0.03], "n": 100}
 
 
-def _run(rows: list[dict[str, Any]], name: str = "a", **more: Any) -> Run:
-    return Run(name, Path(name), (), tuple(rows), labels=LABELS, **more)
+def _run(rows: list[dict[str, Any]], name: str = "a", **more: Any) -> RunRecord:
+    return RunRecord(name, Path(name), (), tuple(rows), labels=LABELS, **more)
 
 
 def test_metrics_are_percentages_with_their_interval() -> None:

@@ -27,8 +27,8 @@ def test_sections_of_the_report_are_views(make_run: Callable[..., Path]) -> None
 
 def test_commands_problems_plots_and_costs_are_views(make_run: Callable[..., Path]) -> None:
     run = read_run(str(make_run()))
-    assert "rft train --model m" in views.commands(run).html
-    assert "rft train" not in views.commands(run, "rho").html
+    assert "rft train --model m" in views.command_lines(run).html
+    assert "rft train" not in views.command_lines(run, "rho").html
     assert views.problems(run, count=2).html.count('<div class="sample">') == 2
     assert "Accuracy against k" in views.plots(run).html
     assert "recomputed" in views.costs(run).html

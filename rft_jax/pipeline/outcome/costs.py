@@ -18,8 +18,8 @@ from rft_jax.models.shapes import train_flops_per_token
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import OutputOf, Stage
 from rft_jax.pipeline.supervise.execute import stage_seconds
-from rft_jax.planning import paper
 from rft_jax.planning.closed_form import sampling_flops
+from rft_jax.planning.paper import paper_sampling_flops, paper_train_flops
 from rft_jax.records import read_samples
 
 
@@ -71,7 +71,7 @@ def _training(folder: Path) -> StageUsage:
     tokens = trained * data["tokens"] / max(data["response_tokens"], 1)
     computed = len(rows) * settings["batch_size"] * settings["max_length"]
     flops = computed * train_flops_per_token(config, settings["max_length"])
-    return StageUsage(tokens, flops, paper.train_flops(config, tokens))
+    return StageUsage(tokens, flops, paper_train_flops(config, tokens))
 
 
 def _sampling(root: Path, stage: Stage, folder: Path) -> StageUsage:
@@ -94,7 +94,7 @@ def _sampling(root: Path, stage: Stage, folder: Path) -> StageUsage:
         problems += len(ids)
     response = tokens / max(samples, 1)
     flops = problems * sampling_flops(config, prompt, response, round(samples / max(problems, 1)))
-    return StageUsage(tokens, flops, samples * paper.sampling_flops(config, prompt, response))
+    return StageUsage(tokens, flops, samples * paper_sampling_flops(config, prompt, response))
 
 
 @cache

@@ -99,12 +99,12 @@ def _of(stages: Mapping[tuple[str, int], Stage], arm: str, seed: int) -> Stage:
 def results_text(plan: Plan, results: Mapping[str, Any]) -> str:
     """Tables of a run's results for the terminal, and the main result in a sentence."""
     from rft_jax.report.overview import headline
-    from rft_jax.report.runs import Run
+    from rft_jax.report.runs import RunRecord
     from rft_jax.report.tables import comparison_table, results_table
 
     labels = {one.arm: one.label for one in plan.measured}
     rows, comparisons = tuple(results["rows"]), tuple(results["comparisons"])
-    run = Run("", Path(), (), rows, comparisons, labels=labels)
+    run = RunRecord("", Path(), (), rows, comparisons, labels=labels)
     tables = [results_table([run]), *([comparison_table([run])] if comparisons else [])]
     texts = [_aligned([table.header, *map(_texts, table.rows)]) for table in tables]
     return "\n\n".join(filter(None, [*texts, headline(run), plan.settings.notes]))

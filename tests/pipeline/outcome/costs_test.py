@@ -32,7 +32,7 @@ def test_a_training_counts_whole_rows_and_by_the_paper_the_tokens_in_them(tmp_pa
     usage = stage_usage(tmp_path, stage)
     assert usage.tokens == pytest.approx(1500)  # 900 response tokens, two fifths more with prompts
     assert usage.flops == 3 * 8 * 144 * train_flops_per_token(config, 144)
-    assert usage.paper_flops == pytest.approx(6 * paper.num_params(config) * 1500)
+    assert usage.paper_flops == pytest.approx(6 * paper.kaplan_params(config) * 1500)
 
 
 def test_sampling_counts_every_drawn_token(tmp_path, config):
@@ -52,7 +52,7 @@ def test_sampling_counts_every_drawn_token(tmp_path, config):
     assert usage.tokens == 80
     one = 2 * num_params(config)  # a drawn token takes about two FLOPs a parameter
     assert 0.8 * 80 * one < usage.flops < 1.6 * 80 * one
-    assert usage.paper_flops > 80 * 2 * paper.num_params(config) * 0.8
+    assert usage.paper_flops > 80 * 2 * paper.kaplan_params(config) * 0.8
 
 
 def test_collecting_costs_no_flops(tmp_path):
