@@ -164,8 +164,11 @@ SAMPLE = Command(
 
 def _collect_flags(parser: argparse.ArgumentParser) -> None:
     _problems_flag(parser)
-    text = "a folder that rft sample wrote, or a samples JSONL; repeatable: models are merged"
-    input_flag(parser, "--samples", "S", text, required=True, action="append")
+    text = (
+        "a folder that rft sample wrote, or a samples JSONL; repeatable: models are merged "
+        "(without: only the reference solutions are graded)"
+    )
+    input_flag(parser, "--samples", "S", text, default=[], action="append")
     _output_flag(parser)
 
 
@@ -183,7 +186,8 @@ COLLECT = Command(
     description=(
         "A sample is kept when its answer and all of its calculator annotations are correct and "
         "no kept sample has the same equations. Writes paths.jsonl (the training data of RFT), "
-        "ledger.jsonl (each sample's verdict, and why) and stats.json. Needs neither JAX nor "
+        "ledger.jsonl (each sample's verdict, and why) and stats.json. Reference solutions are "
+        "graded as well, and stats.json lists those that would fail. Needs neither JAX nor "
         "TensorFlow."
     ),
     examples=(

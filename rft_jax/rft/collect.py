@@ -46,21 +46,21 @@ def collect(
 ) -> None:
     """Verifies samples and keeps the distinct correct ones, merged over all sample folders.
 
+    Reference solutions are graded too, as if they were samples; one line says how many fail.
+
     Writes `paths.jsonl`, `ledger.jsonl` and `stats.json`, which appear when all is done; an
     interrupted run starts over. A finished folder is left unchanged.
 
     Args:
       problems: a JSONL file, or a name that `data.sources.load_problems` knows.
       samples: folders that `rft sample` wrote, or samples files; their order is the order in which
-        paths are compared.
+        paths are compared. None: only the reference solutions are graded.
       config_text: the resolved settings as a gin file, written into the output.
 
     Raises:
       UserError: a mistake in the input, by file and line, or an output folder made with other
         settings.
     """
-    if not samples:
-        raise UserError("no samples; name a folder that rft sample wrote (--samples)")
     shards = find_shards(samples)
     loaded = load_problems(problems)
     make_decontaminator(settings)  # raises here and not in a worker
@@ -103,8 +103,20 @@ def _collect(
             tally = _write(problems, merged, folders, output.path, settings)
         with atomic_write(output.path / STATS, "wb") as file:
             file.write(statistics_bytes(tally, settings))
+        if tally.failing:
+            print(_failing_references(tally), flush=True)
     finally:
         shutil.rmtree(runs, ignore_errors=True)
+
+
+def _failing_references(tally: Tally) -> str:
+    first = min(tally.failing.items())[1]
+    counts = ", ".join(f"{verdict} {n:,}" for verdict, n in sorted(tally.references.items()))
+    return (
+        f"{len(tally.failing):,} of {tally.problems:,} reference solutions would not be accepted "
+        f"as samples ({counts}); the first is {first['id']}: {first['detail']}. See "
+        f"failing_references in {STATS}"
+    )
 
 
 def _write(

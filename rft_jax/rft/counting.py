@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
-from rft_jax.records import VERDICTS
+from rft_jax.records import VERDICTS, Problem
 from rft_jax.rft.dedup import DEDUP_LEVELS, coarser_key, equations_key
 from rft_jax.rft.graded import Graded
 from rft_jax.rft.problem import Selection, models_by_key
@@ -31,6 +31,23 @@ def count_problem(tally: Tally, graded: Sequence[Graded], selection: Selection, 
         _count_samples(tally, (model,), mine, dedup)
     _count_samples(tally, ("", *models) if len(models) == 1 else ("",), graded, dedup)
     tally.found_by.update(tuple(sorted(found)) for found in models_by_key(graded).values())
+
+
+def count_reference(
+    tally: Tally, number: int, problem: Problem, reference: str, solution: Graded
+) -> None:
+    """Adds the verdict on a problem's reference solution, graded as if it were a sample.
+
+    Args:
+      number: index of the problem.
+      reference: its final answer.
+    """
+    verdict, reason = solution.grade.verdict, solution.grade.reason
+    tally.references[verdict] += 1
+    if verdict != "correct":
+        detail = reason.detail if reason else VERDICTS[verdict].words
+        row = {"id": problem.id, "reference": reference, "verdict": verdict, "detail": detail}
+        tally.failing[number] = row
 
 
 def _count_samples(

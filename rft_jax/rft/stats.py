@@ -15,6 +15,7 @@ from rft_jax.rft.dedup import DEDUP_LEVELS
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.tally import Tally
 
+_SHOWN_REFERENCES = 100
 PairCounts = Mapping[tuple[int, int], int]
 
 
@@ -73,6 +74,8 @@ def statistics(tally: Tally, settings: CollectSettings) -> dict[str, Any]:
             for model in models
         },
         "overlaps": [_overlap(tally.found_by, a, b) for a, b in combinations(models, 2)],
+        "references": {verdict: tally.references[verdict] for verdict in VERDICTS},
+        "failing_references": [row for _, row in sorted(tally.failing.items())][:_SHOWN_REFERENCES],
         "suspicious_references": [row for _, row in sorted(tally.suspicious.items())],
         **({"contamination": _contamination(tally, settings)} if settings.decontaminate else {}),
     }

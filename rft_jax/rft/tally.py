@@ -29,6 +29,8 @@ class Tally:
       kept: kept sampled paths of a problem -> problems.
       human: reference solutions that are training paths.
       found_by: tuple of models, sorted -> keys that exactly these models found.
+      references: verdict -> reference solutions, graded as if they were samples.
+      failing: index of the problem -> why its reference solution is not correct as a sample.
       suspicious: index of the problem -> why its reference may be incorrect.
       overlaps: (question, human or sampled; n) -> texts that share n words with the test set.
       contaminated: index of the problem -> rows about what it shares with the test set.
@@ -42,6 +44,8 @@ class Tally:
     distinct: Counter[tuple[str, str, int, int]] = field(default_factory=Counter)
     kept: Counter[int] = field(default_factory=Counter)
     found_by: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    references: Counter[str] = field(default_factory=Counter)
+    failing: dict[int, dict[str, Any]] = field(default_factory=dict)
     suspicious: dict[int, dict[str, Any]] = field(default_factory=dict)
     overlaps: Counter[tuple[str, int]] = field(default_factory=Counter)
     contaminated: dict[int, list[dict[str, Any]]] = field(default_factory=dict)

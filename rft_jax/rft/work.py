@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rft_jax.errors import UserError
 from rft_jax.records import Problem
-from rft_jax.rft.counting import count_problem, suspicion
+from rft_jax.rft.counting import count_problem, count_reference, suspicion
 from rft_jax.rft.decontaminate import make_decontaminator
 from rft_jax.rft.graded import Graded, SampleGrader, solution_row
 from rft_jax.rft.problem import Selection, ledger_lines, path_lines, select_paths
@@ -75,6 +75,7 @@ class _Worker:
             reference = self._grader.reference(task.problem)
             rows.insert(0, solution_row(task.problem))
             solution, *graded = self._grader.grade(rows, reference)
+            count_reference(result.tally, task.number, task.problem, reference, solution)
             selection = self._select(task, solution, graded, result.tally)
             count_problem(result.tally, graded, selection, self._settings.dedup)
             if found := suspicion(

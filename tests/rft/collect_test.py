@@ -80,6 +80,31 @@ def test_the_ledger_has_a_row_for_each_sample(tmp_path: Path) -> None:
     ]
 
 
+def test_references_are_graded_as_if_they_were_samples_and_failing_ones_are_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = {
+        "a": "#### 3:2",
+        "b": "half\n#### 1 1/2",
+        "c": "<<1+1=3>>\n#### 3",
+        "d": r"It is \boxed{4}.",
+    }
+    result = run_collect(tmp_path, answers, [])
+    assert [row["origin"] for row in result.paths] == ["human"] * 4
+    assert result.ledger == []
+    verdicts = {name: count for name, count in result.stats["references"].items() if count}
+    assert verdicts == {"correct": 2, "wrong_equation": 1, "no_answer": 1}
+    failing = result.stats["failing_references"]
+    assert [(row["id"], row["reference"], row["verdict"]) for row in failing] == [
+        ("c", "3", "wrong_equation"),
+        ("d", "4", "no_answer"),
+    ]
+    assert "1+1=3" in failing[0]["detail"]
+    printed = capsys.readouterr().out
+    assert "2 of 4 reference solutions would not be accepted as samples" in printed
+    assert "(correct 2, no_answer 1, wrong_equation 1); the first is c: 1+1=3" in printed
+
+
 def test_a_path_names_all_models_that_found_it(tmp_path: Path) -> None:
     first, second = "<<9+9=18>> one\n#### 18", "<<9+9=18>> another way\n#### 18"
     folders = [
