@@ -1,0 +1,1 @@
+"""`rft evaluate`: accuracy, maj@k and pass@k with intervals, and paired comparisons."""

@@ -1,1 +1,1 @@
-"""What a run needs before it has it: memory, FLOPs and device hours, by formula and by compiler."""
+"""`rft plan`: memory, FLOPs and device hours for hardware you don't have."""

@@ -57,9 +57,9 @@ def sampling_section(collected: Sequence[Collected], palette: Mapping[str, int])
         _distinct_card(collected),
         _solved_card(collected, palette),
     ]
-    found = charts([one for one in cards if one])
-    found += _finders_card(collected) + _suspicious_card(collected)
-    return Section("sampling", "What sampling found", found)
+    body = charts([one for one in cards if one])
+    body += _finders_card(collected) + _suspicious_card(collected)
+    return Section("sampling", "Sampling", body)
 
 
 def _verdict_card(collected: Sequence[Collected]) -> str:
@@ -161,20 +161,20 @@ def _finders_card(collected: Sequence[Collected]) -> str:
 
 def _suspicious_card(collected: Sequence[Collected]) -> str:
     """References that no sample agrees with while at least half agree on another answer."""
-    found: dict[str, Mapping[str, Any]] = {}
+    by_problem: dict[str, Mapping[str, Any]] = {}
     for one in collected:
         for row in one.stats.get("suspicious_references", ()):
-            found.setdefault(row["id"], row)
-    if not found:
+            by_problem.setdefault(row["id"], row)
+    if not by_problem:
         return ""
-    worst = sorted(found.values(), key=lambda row: -row["votes"] / row["samples"])
+    worst = sorted(by_problem.values(), key=lambda row: -row["votes"] / row["samples"])
     cells = [
         [Cell(row["id"]), Cell(row["reference"]), Cell(row["answer"], _votes(row))]
         for row in worst[:_SUSPICIOUS_SHOWN]
     ]
     table = Table(["Problem", "Reference", "Samples agree on"], cells).html()
     caption = (
-        f"{len(found):,} problems, those with the most agreement first. No sample agrees with the "
+        f"{len(by_problem):,} problems, most agreement first. No sample agrees with the "
         "reference, and at least half of them agree with each other: the reference may be "
         "incorrect, or the models share a mistake."
     )

@@ -1,0 +1,99 @@
+"""The section on sampling, from made-up statistics of collect stages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rft_jax.files.jsonl import write_json
+from rft_jax.report.paths import Collected, read_collected, sampling_section
+from rft_jax.report.runs import RunRecord, StageRecord
+
+NO_CURVES: dict[str, Any] = {"distinct@k": {}, "pass@k": []}
+
+
+def _collected(
+    models: dict[str, Any],
+    arm: str = "rft",
+    run: str = "run",
+    dedup: str = "equations",
+    **stats: Any,
+) -> Collected:
+    record = RunRecord(run, Path(run), (), labels={"rft": "RFT"})
+    stage = StageRecord(f"{arm} collect", Path(run), "collect", arm, 0)
+    paths = {"problems_by_sampled": {"0": 3, "2": 5}}
+    stats = {"models": models, "paths": paths, **NO_CURVES, **stats}
+    return Collected(record, stage, stats, {"dedup": dedup})
+
+
+def _model(distinct: int = 1, **verdicts: int) -> dict[str, Any]:
+    return {"verdicts": verdicts, "distinct": distinct, "distinct_alone": 0}
+
+
+def _section(*collected: Collected) -> str:
+    return sampling_section(collected, {"rft": 0, "other": 1}).body
+
+
+def test_the_verdicts_of_a_model_are_shares_of_its_samples() -> None:
+    body = _section(_collected({"sft-0": _model(correct=3, wrong_answer=1)}))
+    assert "correct: 3 of 4 (75 %)" in body and "wrong_answer: 1 of 4 (25 %)" in body
+    assert "timeout" not in body
+
+
+def test_samples_that_two_stages_share_are_shown_once_and_others_by_their_run() -> None:
+    one = _collected({"sft-0": _model(correct=3)}, run="a")
+    assert _section(one, one).count("correct: 3 of 3") == 1
+    other = _collected({"sft-0": _model(correct=2)}, run="b")
+    assert ">sft-0 (b)</text>" in _section(one, other)
+
+
+def test_kept_paths_add_up_over_the_seeds_of_an_arm() -> None:
+    body = _section(_collected({"a": _model()}), _collected({"b": _model()}))
+    assert "RFT: 6 with 0" in body and "RFT: 10 with 2" in body
+
+
+def test_curves_are_means_over_the_stages_that_removed_duplicates() -> None:
+    stages = [
+        _collected(
+            {f"m{i}": _model()},
+            dedup=dedup,
+            **{
+                "distinct@k": {"equations": [{"k": 4, "value": v}]},
+                "pass@k": [{"k": 4, "value": v / 4}],
+            },
+        )
+        for i, (v, dedup) in enumerate(((1.0, "equations"), (3.0, "canonical"), (99.0, "none")))
+    ]
+    body = _section(*stages)
+    assert "equation list, 4: 2<" in body
+    assert "RFT, 4: 50 %<" in body
+
+
+def test_models_of_a_union_have_their_distinct_paths() -> None:
+    assert "What each model contributes" not in _section(_collected({"a": _model()}))
+    body = _section(_collected({"a": _model(1234), "b": _model(7)}))
+    assert "<td>1,234</td>" in body and "<td>7</td>" in body
+
+
+def test_suspicious_references_are_listed_once_with_most_agreement_first() -> None:
+    rows = [
+        {"id": "p1", "reference": "3", "answer": "4", "votes": 4, "samples": 8},
+        {"id": "p2", "reference": "5", "answer": "6", "votes": 7, "samples": 8},
+    ]
+    one = _collected({"a": _model()}, suspicious_references=rows)
+    body = _section(one, one)
+    assert body.index("<td>p2</td>") < body.index("<td>p1</td>")
+    assert "2 problems" in body and "<td>6 <small>7 of 8</small></td>" in body
+
+
+def test_stages_without_statistics_or_of_test_paths_are_not_read(tmp_path: Path) -> None:
+    stages = []
+    for name, label in (("kept", ""), ("test", "test paths"), ("unfinished", "")):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "ledger.jsonl").touch()
+        if name != "unfinished":
+            write_json(folder / "stats.json", {"models": {}})
+        stages.append(StageRecord(name, folder, "collect", "rft", 0, label))
+    (one,) = read_collected([RunRecord("run", tmp_path, tuple(stages))])
+    assert one.stage.name == "kept" and one.is_deduplicated
