@@ -82,11 +82,11 @@ def part_generate(args: argparse.Namespace) -> Results:
     program = ours(args, placed(args, params), geometry(args))
     del params
     prompts = np.asarray([request.prompt for request in requests])
-    places = iter(range(0, len(prompts) - 64, 16))
+    starts = iter(range(0, len(prompts) - 64, 16))
 
     def theirs(questions: int, sequences: int) -> float:
         """Tokens per second of one batch, with other questions every time."""
-        start, began = next(places), time.perf_counter()
+        start, began = next(starts), time.perf_counter()
         tokens = generate(model, prompts[start : start + questions], sequences)
         return tokens / (time.perf_counter() - began)
 
@@ -116,7 +116,7 @@ def part_refill(args: argparse.Namespace) -> Results:
     program = ours(args, made_params(args), geometry(args))
     utilisation: dict[str, list[float]] = {"refilled": [], "static batches": []}
     batch = args.slots // 8  # problems, eight samples of each
-    places = iter(range(0, len(requests) - batch, batch))
+    starts = iter(range(0, len(requests) - batch, batch))
 
     def refilled() -> float:
         counters = next(program.steady(requests, args))
@@ -126,7 +126,7 @@ def part_refill(args: argparse.Namespace) -> Results:
     def static() -> float:
         """Three batches, one after the other."""
         tokens, slot_steps, began = 0, 0, time.perf_counter()
-        for start in [next(places) for _ in range(3)]:
+        for start in [next(starts) for _ in range(3)]:
             some = [replace(one, num_samples=8) for one in requests[start : start + batch]]
             counters = program.draw(some)
             tokens, slot_steps = tokens + counters.tokens, slot_steps + counters.slot_steps
@@ -147,8 +147,8 @@ def part_prefix(args: argparse.Namespace) -> Results:
     alone = [replace(one, first=i, num_samples=1) for one in requests for i in range(args.k)]
     prefills: dict[str, list[float]] = {"shared": [], "a copy for each sample": []}
 
-    def run(name: str, program: Ours, asked: list[Request]) -> float:
-        counters = next(program.steady(asked, args))
+    def run(name: str, program: Ours, requests: list[Request]) -> float:
+        counters = next(program.steady(requests, args))
         prefills[name].append(counters.prefills / counters.tokens)
         return speed(counters)
 
@@ -179,8 +179,8 @@ class TopPBySort:
         ranked = jnp.take_along_axis(masses, order, axis=-1)
         before = jnp.cumsum(ranked, axis=-1) - ranked
         kept = before < (jnp.sum(masses, axis=-1) * self.top_p).astype(jnp.int32)[:, None]
-        place = draw_tokens(bits, jnp.where(kept, ranked, 0))
-        return jnp.take_along_axis(order, place[:, None], axis=-1)[:, 0].astype(jnp.int32)
+        rank = draw_tokens(bits, jnp.where(kept, ranked, 0))
+        return jnp.take_along_axis(order, rank[:, None], axis=-1)[:, 0].astype(jnp.int32)
 
 
 def part_top_p(args: argparse.Namespace) -> Results:
@@ -190,7 +190,7 @@ def part_top_p(args: argparse.Namespace) -> Results:
     noise = jax.random.normal(jax.random.key(0), table.shape, table.dtype)
     all_likely = few_likely | {"unembed": {"kernel": noise * len(table) ** -0.5}}
     top_p = TemperatureSampling(0.7, top_p=0.9)
-    made: dict[str, tuple[Params, Method | TopPBySort]] = {
+    variants: dict[str, tuple[Params, Method | TopPBySort]] = {
         "greedy": (few_likely, Greedy()),
         "temperature": (few_likely, TemperatureSampling(0.7)),
         "top-p": (few_likely, top_p),
@@ -198,7 +198,7 @@ def part_top_p(args: argparse.Namespace) -> Results:
         "top-p by sorting": (few_likely, TopPBySort(0.7, 0.9)),
     }
     programs = {
-        name: ours(args, params, geometry(args), how) for name, (params, how) in made.items()
+        name: ours(args, params, geometry(args), how) for name, (params, how) in variants.items()
     }
     return {"seconds_a_step": step_seconds(programs)}
 
@@ -250,14 +250,14 @@ def part_int8(args: argparse.Namespace) -> Results:
     model = load_model(model_folder(args.model), sampling_mesh(SampleSettings(), None))
     problems = load_problems(args.questions)[:200]
     prompts = [model.template.render(one.question) for one in problems]
-    drawn = []
+    samples = []
     for cache_dtype in ("", "int8"):
         settings = SampleSettings(
             temperature=0.0, max_new_tokens=128, dtype=args.dtype, cache_dtype=cache_dtype
         )
         rows = Sampler(model, model.tokenizer, settings).sample(prompts)
-        drawn.append([row[0].tokens or () for row in rows])
-    pairs = list(zip(*drawn, strict=True))
+        samples.append([row[0].tokens or () for row in rows])
+    pairs = list(zip(*samples, strict=True))
     agreeing = [_common(left, right) for left, right in pairs]
     tokens = sum(len(left) for left, _ in pairs)
     return {
@@ -268,13 +268,13 @@ def part_int8(args: argparse.Namespace) -> Results:
 
 def _common(left: tuple[int, ...], right: tuple[int, ...]) -> int:
     """Number of tokens before the first difference."""
-    for place, (a, b) in enumerate(zip(left, right, strict=False)):
+    for index, (a, b) in enumerate(zip(left, right, strict=False)):
         if a != b:
-            return place
+            return index
     return min(len(left), len(right))
 
 
-# Each part, and the shape, samples a problem and slots that it has by default.
+# Each part, with its default shape, samples per problem and slots.
 PARTS: dict[str, tuple[Callable[[argparse.Namespace], Results], str, int, int]] = {
     "generate": (part_generate, "13m", 32, 128),
     "refill": (part_refill, "13m", 100, 64),

@@ -151,21 +151,21 @@ def step_seconds(programs: dict[str, Ours], steps: int = 4, rounds: int = 5) -> 
 
 
 def _timed_step(program: Ours, steps: int) -> float:
-    made = replace(program.program, geometry=replace(program.program.geometry, chunk=steps))
-    made = replace(made, eos_ids=(-1,))
-    places = (made.geometry.groups, made.geometry.prompts)
-    state = idle_state(made, made.geometry.buckets[0])
+    one = replace(program.program, geometry=replace(program.program.geometry, chunk=steps))
+    one = replace(one, eos_ids=(-1,))
+    cells = (one.geometry.groups, one.geometry.prompts)
+    state = idle_state(one, one.geometry.buckets[0])
     lengths = jnp.full_like(state.cache.lengths, COLUMNS // 2)
-    prefix_lengths = jnp.full(places, PROMPT - 1)
+    prefix_lengths = jnp.full(cells, PROMPT - 1)
     state = replace(
         state,
-        count=jnp.full(places, made.geometry.task),
-        last_tokens=jnp.full(places, START),
+        count=jnp.full(cells, one.geometry.task),
+        last_tokens=jnp.full(cells, START),
         cache=replace(state.cache, prefix_lengths=prefix_lengths, lengths=lengths),
     )
     jax.block_until_ready(state)
     began = time.perf_counter()
-    state, report = decode_chunk(program.params, state, np.bool_(False), program=made)
+    state, report = decode_chunk(program.params, state, np.bool_(False), program=one)
     jax.block_until_ready(state)
     assert int(report.steps) == steps
     return (time.perf_counter() - began) / steps

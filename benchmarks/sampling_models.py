@@ -120,9 +120,9 @@ def generate(model: Any, prompts: np.ndarray, k: int) -> int:
             max_new_tokens=COLUMNS,
             num_return_sequences=k,
         )
-    drawn = out[:, PROMPT:].cpu().numpy()
-    ended = np.cumsum(drawn == EOS, axis=1)
-    return int(np.sum(ended - (drawn == EOS) == 0))
+    tokens = out[:, PROMPT:].cpu().numpy()
+    ended = np.cumsum(tokens == EOS, axis=1)
+    return int(np.sum(ended - (tokens == EOS) == 0))
 
 
 def write_weights(folder: Path, config: LlamaConfig, params: Params) -> None:

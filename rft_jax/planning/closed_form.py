@@ -113,13 +113,13 @@ def temporary_bytes(config: LlamaConfig, settings: TrainSettings, mesh: Mapping[
 def train_cost(config: LlamaConfig, settings: TrainSettings, mesh: Mapping[str, int]) -> StepCost:
     """One optimizer step on one chip.
 
-    Moved are the state (read and written), the gradients, and in every part of the batch and every
-    pass the gathered weights and the activations. Sent are, under fsdp, the weights gathered for
-    every pass and the gradients scattered; under `data` the gradients; under `tensor` the
-    activations, four times a block and pass.
+    Bytes moved: the state (read and written), the gradients, and for every microbatch and pass the
+    gathered weights and the activations. Bytes sent: under `fsdp` the weights gathered for every
+    pass and the scattered gradients; under `data` the gradients; under `tensor` the activations,
+    four times per block and pass.
     """
     chips = math.prod(mesh.values())
-    item, parts = ITEM_BYTES[settings.dtype], settings.gradient_accumulation
+    item, microbatches = ITEM_BYTES[settings.dtype], settings.gradient_accumulation
     tokens = settings.batch_size * settings.max_length
     useful = train_flops_per_token(config, settings.max_length) * tokens / chips
     flops = token_flops(config, settings.max_length)
@@ -129,10 +129,10 @@ def train_cost(config: LlamaConfig, settings: TrainSettings, mesh: Mapping[str, 
     local = tokens / (mesh["data"] * mesh["fsdp"])
     state = state_bytes(config, settings, mesh)
     activations = activation_bytes(config, settings, mesh)
-    moved = 2 * state + parts * (2 * passes * item * params + 3 * activations)
+    moved = 2 * state + microbatches * (2 * passes * item * params + 3 * activations)
     sent = 0.0
     if mesh["fsdp"] > 1:
-        sent += parts * params * (passes * item + item) * (1 - 1 / mesh["fsdp"])
+        sent += microbatches * params * (passes * item + item) * (1 - 1 / mesh["fsdp"])
     if mesh["data"] > 1:
         sent += 2 * 4 * params / mesh["fsdp"] * (1 - 1 / mesh["data"])
     if mesh["tensor"] > 1:

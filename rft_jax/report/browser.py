@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from rft_jax.records import VERDICTS, LedgerRow
-from rft_jax.report.examples import Example, draw_order, draw_rows, stage_examples
+from rft_jax.report.examples import Example, choose_rows, random_order, stage_examples
 from rft_jax.report.html import Section, asset, paragraph
 from rft_jax.report.paths import Collected
 
@@ -31,10 +31,10 @@ def choose_examples(
     """
     candidates: dict[tuple[str, str, str, int], tuple[int, int, LedgerRow]] = {}
     for index, one in enumerate(collected):
-        for rows in draw_rows(one.stage.folder, per_verdict, seed).values():
+        for rows in choose_rows(one.stage.folder, per_verdict, seed).values():
             for row in rows:
                 key = (one.run.name, row.model, row.id, row.sample)
-                candidates.setdefault(key, (draw_order(row, seed), index, row))
+                candidates.setdefault(key, (random_order(row, seed), index, row))
     chosen: list[dict[str, list[LedgerRow]]] = [defaultdict(list) for _ in collected]
     counts: Counter[str] = Counter()
     for _, index, row in sorted(candidates.values(), key=lambda item: -item[0]):

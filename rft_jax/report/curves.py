@@ -149,9 +149,9 @@ def _by(rows: Sequence[Mapping[str, Any]], key: str) -> list[svg.Point]:
     """A point per number of steps, or a point per quartile of the questions' lengths."""
     groups: dict[float, list[float]] = {}
     ordered = sorted(row[key] for row in rows)
-    places = {n: float(n) for n in ordered} if key == "steps" else _quarters(ordered)
+    x_of = {n: float(n) for n in ordered} if key == "steps" else _quarters(ordered)
     for row in rows:
-        groups.setdefault(places[row[key]], []).append(row["share"])
+        groups.setdefault(x_of[row[key]], []).append(row["share"])
     points = []
     for x in sorted(groups):
         measured = mean_with_ci(groups[x], _BOOTSTRAP)

@@ -53,14 +53,14 @@ class Example:
     pieces: tuple[Piece, ...]
 
 
-def draw_rows(folder: Path, per_verdict: int, seed: int) -> dict[str, list[LedgerRow]]:
+def choose_rows(folder: Path, per_verdict: int, seed: int) -> dict[str, list[LedgerRow]]:
     """Up to `per_verdict` random ledger rows of each verdict, in random order, in one pass.
 
     Which ones depends on the seed and the rows alone, not on their order in the file.
     """
     heaps: dict[str, list[tuple[int, int, LedgerRow]]] = defaultdict(list)
     for number, row in enumerate(read_ledger(folder) if per_verdict else ()):
-        heap, item = heaps[row.verdict], (draw_order(row, seed), -number, row)
+        heap, item = heaps[row.verdict], (random_order(row, seed), -number, row)
         if len(heap) < per_verdict:
             heapq.heappush(heap, item)
         elif item > heap[0]:
@@ -70,21 +70,21 @@ def draw_rows(folder: Path, per_verdict: int, seed: int) -> dict[str, list[Ledge
     }
 
 
-def draw_order(row: LedgerRow, seed: int) -> int:
-    """A random number of a row; the largest are drawn first."""
+def random_order(row: LedgerRow, seed: int) -> int:
+    """A random number of a row; the largest are chosen first."""
     text = f"{seed}\0{row.model}\0{row.id}\0{row.sample}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.sha256(text).digest()[:8])
 
 
 def stage_examples(
-    run: RunRecord, stage: StageRecord, drawn: Mapping[str, Sequence[LedgerRow]]
+    run: RunRecord, stage: StageRecord, chosen: Mapping[str, Sequence[LedgerRow]]
 ) -> list[Example]:
-    """The drawn ledger rows with their responses, in order of verdict and draw.
+    """The chosen ledger rows with their responses, in order of verdict and choice.
 
-    Rows whose samples are not on disk any more are left out.
+    Rows whose samples are no longer on disk are left out.
     """
     settings = read_settings(stage.folder)
-    rows = [row for verdict in VERDICTS for row in drawn.get(verdict, ())]
+    rows = [row for verdict in VERDICTS for row in chosen.get(verdict, ())]
     problems = _read_problems(stage.folder, {row.id for row in rows})
     responses = _responses(_sample_folders(run, stage, settings), rows)
     return [
