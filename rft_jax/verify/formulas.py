@@ -27,6 +27,7 @@ _UNREADABLE = re.compile(
 )
 _MATRIX = re.compile(r"\\begin\{([a-z]*matrix)\}.*?\\end\{\1\}", re.DOTALL)
 _MIXED = re.compile(r"(?<![\d.}])(\d+) ?(\\frac ?\{\d+\} ?\{\d+\}|\d+ ?/ ?\d+(?!\d))")
+_DEGREES = re.compile(r"([0-9.]+) ?\^ ?(?:\{ ?\\circ ?\}|\\circ)")
 _SCRIPT = re.compile(r"([_^]) ?([0-9]+|[A-Za-z])")
 _IMAGINARY = re.compile(r"(?<![A-Za-z\\])i(?![A-Za-z])")
 _UNIT_WORD = re.compile(r"(%|\^\\circ[CF]?|/|[A-Za-z]\w*)(?: ?\^ ?(\d))?")
@@ -50,7 +51,8 @@ class _Parser(_Latex2Sympy):
 @lru_cache(maxsize=1_000)
 def parse_formula(text: str) -> Any:
     """A formula as SymPy has it, decimals as exact rationals; None where it cannot be read."""
-    text = _SCRIPT.sub(r"\1{\2}", _MIXED.sub(r"(\1+\2)", text.replace("$", "")))
+    text = _DEGREES.sub(r"(\1\\cdot\\frac{\\pi}{180})", text.replace("$", ""))
+    text = _SCRIPT.sub(r"\1{\2}", _MIXED.sub(r"(\1+\2)", text))
     if _UNREADABLE.search(_MATRIX.sub("", text)):
         return None
     is_complex = _IMAGINARY.search(text) is not None

@@ -25,7 +25,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits)(?![A-Za-z])", ""),
-        (r"(?<!\\)\\!", ""),
+        (r"(?<!\\)\\! *", ""),
         (r"(?<!\\)(?:\$|\\[()\[\]])", ""),  # where mathematics begins and ends
         (r"(?<!\\)\\[,;:> \n]|\\q?quad(?![A-Za-z])|[\s~]+", " "),
         (r"\{ ?, ?\}", ","),
@@ -47,6 +47,8 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\(?:varnothing|emptyset)(?![A-Za-z])|\\\{ ?\\\}|no solutions", "no solution"),
         (r"\\%|\\text\{ ?(?:percent|percentage|pct) ?\}|(?<=[0-9}]) ?\b(?:percent|pct)\b", "%"),
         (r"\\text\{ ?deg(?:rees?)? ?\}|(?<=[0-9}]) ?\bdegrees?\b", r"^\\circ "),
+        (r"(?<=[0-9{]) ?(?:a\.m\.?|A\.?M\.?)(?![A-Za-z])", " am"),
+        (r"(?<=[0-9{]) ?(?:p\.m\.?|P\.?M\.?)(?![A-Za-z])", " pm"),
         (r"\*\*", "^"),
         (r"\*", r"\\cdot "),
         (rf"(?<![\\A-Za-z])({_FUNCTIONS})(?![A-Za-z])", r"\\\1 "),

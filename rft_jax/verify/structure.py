@@ -130,7 +130,13 @@ def _split(text: str, signs: str, skipped: str = r"\Z") -> tuple[list[str], list
 
 
 def _listed(text: str, pieces: Sequence[str], signs: Sequence[str]) -> Answer:
-    items = tuple(_parse(piece) for piece in pieces if piece)
+    items: tuple[Answer, ...] = ()
+    for piece in filter(None, pieces):
+        item = _parse(piece)
+        if isinstance(item, Several) and not item.brackets and r"\pm" in piece:
+            items += item.items
+        else:
+            items += (item,)
     if len(items) == 1:
         return items[0]
     if r"\cap" in signs:

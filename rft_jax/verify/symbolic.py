@@ -104,20 +104,26 @@ def make_answerer(timeout: float) -> Callable[[tuple], list[Any]]:
     """In the child: returns the function that answers; an empty list means that it was stopped."""
     from rft_jax.verify import formulas  # imports SymPy, before the limits apply
 
-    questions: dict[str, Callable[..., Any]]
-    questions = {"equal": formulas.equal, "factor": formulas.factor, "value": formulas.value}
+    # Each question with its answer about formulas that SymPy fails on.
+    questions: dict[str, tuple[Callable[..., Any], Any]] = {
+        "equal": (formulas.equal, False),
+        "factor": (formulas.factor, 0),
+        "value": (formulas.value, []),
+    }
     logging.disable(logging.CRITICAL)
     _limit_memory()
     signal.signal(signal.SIGPROF, _raise_out_of_time)
 
     def answer(request: tuple) -> list[Any]:
-        question, *arguments = request
+        question, on_failure = questions[request[0]]
         _limit_cpu(timeout + 2)
         signal.setitimer(signal.ITIMER_PROF, timeout)
         try:
-            return [questions[question](*arguments)]
+            return [question(*request[1:])]
         except (_OutOfTimeError, MemoryError, RecursionError):
             return []
+        except Exception:
+            return [on_failure]
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
 

@@ -18,6 +18,7 @@ from rft_jax.verify.formulas import equal, factor, parse_formula, value
         ("(1+i)^2", "(1+I)**2"),
         (r"\log_2 8", "3"),
         (r"\sin^2(0)", "0"),
+        (r"\cos 60^\circ", "1/2"),
     ],
 )
 def test_a_formula_is_read(text: str, expected: str) -> None:

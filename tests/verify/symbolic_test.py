@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import closing, suppress
 
 import pytest
 
-from rft_jax.verify.symbolic import Formulas
+from rft_jax.verify.symbolic import Formulas, make_answerer
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +59,22 @@ def test_hostile_formulas_get_an_answer(formulas: Formulas, hostile: str) -> Non
     with suppress(TimeoutError):
         assert formulas.equal(("5", ""), (hostile, "")) is False
     assert formulas.equal(("x+1", ""), ("1+x", ""))
+
+
+def test_what_sympy_fails_on_is_not_equal_and_the_child_lives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("as SymPy does")
+
+    for name in ("equal", "factor", "value"):
+        monkeypatch.setattr(f"rft_jax.verify.formulas.{name}", fail)
+    monkeypatch.setattr("resource.setrlimit", lambda *_: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    answer = make_answerer(5.0)
+    assert [answer((name, "x", "y")) for name in ("equal", "factor", "value")] == [
+        [False],
+        [0],
+        [[]],
+    ]
+    logging.disable(logging.NOTSET)
