@@ -57,9 +57,9 @@ def sampling_section(collected: Sequence[Collected], palette: Mapping[str, int])
         _distinct_card(collected),
         _solved_card(collected, palette),
     ]
-    found = charts([one for one in cards if one])
-    found += _finders_card(collected) + _suspicious_card(collected)
-    return Section("sampling", "What sampling found", found)
+    body = charts([one for one in cards if one])
+    body += _finders_card(collected) + _suspicious_card(collected)
+    return Section("sampling", "What sampling found", body)
 
 
 def _verdict_card(collected: Sequence[Collected]) -> str:

@@ -34,7 +34,7 @@ class Exclusion:
 
     Attributes:
       question: the problem with all its paths.
-      human: its human path.
+      human: its reference solution.
       texts: sampled paths, in order.
     """
 
@@ -88,7 +88,7 @@ class Decontaminator:
         """What of a problem is to be left out.
 
         Args:
-          sampled: its right paths.
+          sampled: its correct paths.
         """
         if not self._remove:
             return NOTHING

@@ -101,7 +101,7 @@ def test_on_demand_paths_are_removed_and_a_clean_path_takes_their_place(tmp_path
     result = _collect(tmp_path, remove_ngram=6)
     assert [row["id"] for row in result.paths if row["origin"] == "human"] == ["half", "clean"]
     assert result.kept("half") == ["<<9+9=18>> fresh\n#### 18", "<<1+17=18>> fresh too\n#### 18"]
-    assert len(result.kept("dirty")) == 1  # only its human path overlaps
+    assert len(result.kept("dirty")) == 1  # only its reference solution overlaps
     assert result.stats["paths"]["human"] == 2
     assert result.stats["contamination"]["overlaps"]["6-gram"]["sampled"] == 1
     assert [row["kept"] for row in result.ledger] == [True, False, True, True, True]
