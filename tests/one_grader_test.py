@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rft_jax.evaluation.evaluate import evaluate
 from rft_jax.evaluation.settings import EvaluateSettings
@@ -16,8 +18,9 @@ from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.records import VERDICTS
 from rft_jax.rft.collect import collect
 from rft_jax.rft.settings import EQUATION_SOURCES, CollectSettings
-from rft_jax.verify.answers import ANSWER_MODES
-from rft_jax.verify.equations import EQUATION_MODES
+from rft_jax.verify.answers import READERS
+from rft_jax.verify.equations import CHECKS
+from rft_jax.verify.grading import Grader
 
 PROBLEMS, SAMPLES = 60, 8
 FORMULAS = (r"\sqrt{2}", r"9\pi", "x+1", "(1,2)", r"\text{east}", "B")
@@ -53,14 +56,14 @@ def _write(folder: Path, mode: str) -> tuple[str, str]:
     rng = random.Random(mode)
     problems, samples = [], []
     for number in range(PROBLEMS):
-        is_formula = rng.random() < 0.05
+        is_formula = rng.random() < 0.03
         value = _value(rng)
         reference = rng.choice(FORMULAS) if is_formula else _spelling(rng, value)
         solution = FRAMES[rng.choice((mode, "first", "boxed"))].format(reference)
         problems.append({"id": f"p{number}", "question": "?", "answer": solution})
         for sample in range(SAMPLES):
             other = value if rng.random() < 0.6 else _value(rng)
-            answer = _spelling(rng, other) if rng.random() < 0.95 else rng.choice(FORMULAS)
+            answer = _spelling(rng, other) if rng.random() < 0.97 else rng.choice(FORMULAS)
             equation = rng.choice(("", "<<1+1=2>> ", "<<1+1=3>> ", "2+2=5 ", "<<x>> "))
             response = equation + FRAMES[mode].format(answer) * (rng.random() < 0.98)
             samples.append(
@@ -96,7 +99,7 @@ def _evaluated(folder: Path, files: tuple[str, str], **settings: Any) -> list[bo
 
 
 @pytest.mark.parametrize(
-    ("mode", "steps"), zip(ANSWER_MODES, product(EQUATION_MODES, EQUATION_SOURCES), strict=True)
+    ("mode", "steps"), zip(READERS, product(CHECKS, EQUATION_SOURCES), strict=True)
 )
 def test_collect_and_evaluate_agree_about_every_answer(
     tmp_path: Path, mode: str, steps: tuple[str, str]
@@ -108,3 +111,29 @@ def test_collect_and_evaluate_agree_about_every_answer(
     equations, source = steps
     options = {"answers": mode, "equations": equations, "equation_source": source}
     assert _collected(tmp_path / "collected", files, **options) == evaluated
+
+
+def _exact_spellings(value: Fraction) -> list[str]:
+    """Texts with exactly this value."""
+    n, d = value.numerator, value.denominator
+    texts = [f"{n}/{d}", rf"\frac{{{n}}}{{{d}}}", rf"\dfrac{{{2 * n}}}{{{2 * d}}}", f"${n}/{d}$"]
+    if d in (1, 2, 4, 5, 8):
+        decimal = f"{n / d:.3f}"
+        texts += [decimal, f"{n / d:,.4f}", f"${decimal}", f"{n / d:.5e}", rf"\text{{{decimal}}}"]
+    return texts if d > 1 else [*texts[4:], str(n), f"{n:,}", f"{n}.", f"+{n}"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 3000), st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12]), st.randoms())
+def test_an_answer_is_as_correct_for_every_spelling_of_the_reference(
+    numerator: int, denominator: int, rng: random.Random
+) -> None:
+    value = Fraction(numerator, denominator)
+    answer = _spelling(rng, rng.choice((value, value, value + Fraction(1, 10**6))))
+    for mode in ("last", "boxed", "the_answer_is"):
+        response = FRAMES[mode].format(answer)
+        grades = {
+            reference: Grader(mode).grade(response, "stop", reference).verdict
+            for reference in _exact_spellings(value)
+        }
+        assert len(set(grades.values())) == 1, (mode, answer, grades)
