@@ -62,8 +62,6 @@ PENDING = {
     "data",
     "files",
     "prompts",
-    "records",
-    "rft",
     "tokenizers",
     "training",
     "wordproblems",

@@ -36,7 +36,7 @@ def evaluate(
     mesh: Any = None,
     config_text: str = "",
 ) -> dict[str, Any]:
-    """Scores a model's samples, drawn first into `<output>/samples`, or given samples.
+    """Scores a model's samples, sampled first into `<output>/samples`, or given samples.
 
     Writes `metrics.json` and `predictions.jsonl`, with `against` (an earlier output folder on the
     same problems) `comparison.json` too, and prints both as small tables.
@@ -135,7 +135,7 @@ def _common_k(scored: Sequence[Scored], k: int) -> int:
     if k > len(least.answers):
         raise UserError(
             f"evaluate.k or evaluate.curve asks for k = {k}, but problem {least.problem.id!r} has "
-            f"{len(least.answers)} samples; draw more or lower k"
+            f"{len(least.answers)} samples; sample more or lower k"
         )
     return k or len(least.answers)
 

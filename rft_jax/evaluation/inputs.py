@@ -54,7 +54,7 @@ def read_responses(path: str, problems: Sequence[Problem]) -> Responses:
         model = sample.model
         responses = by_problem[sample.id]
         if sample.sample in responses:
-            raise UserError(f"{where}: sample {sample.sample} of {sample.id!r} stands there twice")
+            raise UserError(f"{where}: sample {sample.sample} of {sample.id!r} occurs twice")
         responses[sample.sample] = sample.response, sample.finish_reason
     missing = [name for name, responses in by_problem.items() if not responses]
     if missing:

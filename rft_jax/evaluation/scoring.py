@@ -17,8 +17,8 @@ from rft_jax.verify.grading import Grader
 class Scored:
     """A problem's answers and which are correct.
 
-    Undecided samples are treated as if they had not been sampled: a problem with fewer than k
-    others counts with all of them, and one without any has no metrics.
+    Undecided samples are treated as if they had not been sampled: if fewer than k others are left,
+    all of them are used; if none is left, the problem has no metrics.
 
     Attributes:
       problem: the problem.

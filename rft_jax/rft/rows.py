@@ -98,7 +98,7 @@ def _explain_duplicate(blocks: Sequence[Block], duplicate: Row) -> str:
         if _position(_parse(line, block.shard, number)) == _position(duplicate)
     ]
     return (
-        f"{lines[1]}: sample {duplicate.sample} of model {duplicate.model!r} stands in {lines[0]} "
+        f"{lines[1]}: sample {duplicate.sample} of model {duplicate.model!r} is in {lines[0]} "
         "already; remove one of the two"
     )
 

@@ -205,7 +205,7 @@ def problem_id(line: bytes, where: str) -> str:
     """The id of the problem that a line is about.
 
     Raises:
-      UserError: it is no JSON object or has no id.
+      UserError: it is not a JSON object or has no id.
     """
     prefix = _id_prefix(line)
     if prefix is not None:

@@ -1,4 +1,4 @@
-"""Which of the paths with one key is kept."""
+"""Which one of several duplicates is kept."""
 
 from __future__ import annotations
 
@@ -10,53 +10,53 @@ MAX_COMPARED_CHARS = 10_000
 
 
 class Candidate(Protocol):
-    """A right path that may be kept; `logprob` may be missing in foreign files."""
+    """A correct path that may be kept."""
 
     @property
     def response(self) -> str:
-        """Its text."""
+        """The text."""
 
     @property
     def logprob(self) -> float | None:
-        """Under the model that wrote it."""
+        """Natural logarithm, under the model that wrote it; None in foreign files."""
 
 
 class Selector(Protocol):
-    """Decides collisions of one problem."""
+    """Decides between the duplicates of one problem."""
 
-    def replaces(self, new: Candidate, place: int, kept: Sequence[Candidate]) -> bool:
-        """Whether `new` takes the place of `kept[place]`, which has the same key."""
+    def replaces(self, new: Candidate, index: int, kept: Sequence[Candidate]) -> bool:
+        """Whether `new` replaces its duplicate `kept[index]`."""
 
 
 class First:
-    """The first one stays."""
+    """The first one."""
 
-    def replaces(self, new: Candidate, place: int, kept: Sequence[Candidate]) -> bool:  # noqa: ARG002
+    def replaces(self, new: Candidate, index: int, kept: Sequence[Candidate]) -> bool:  # noqa: ARG002
         return False
 
 
 class Shortest:
     """The fewest characters; the first of equals."""
 
-    def replaces(self, new: Candidate, place: int, kept: Sequence[Candidate]) -> bool:
-        return len(new.response) < len(kept[place].response)
+    def replaces(self, new: Candidate, index: int, kept: Sequence[Candidate]) -> bool:
+        return len(new.response) < len(kept[index].response)
 
 
 class MostLikely:
-    """The largest log-probability; the first of equals. One without any is the least likely."""
+    """The largest log-probability; the first of equals. None is the least likely."""
 
-    def replaces(self, new: Candidate, place: int, kept: Sequence[Candidate]) -> bool:
+    def replaces(self, new: Candidate, index: int, kept: Sequence[Candidate]) -> bool:
         if new.logprob is None:
             return False
-        old = kept[place].logprob
+        old = kept[index].logprob
         return old is None or new.logprob > old
 
 
 class Farthest:
     """The paper's greedy rule: a strictly larger sum of edit distances to the other kept paths.
 
-    Most candidates lose, and that can be shown without their distances: compared line by line, two
-    texts are at least as far apart as they are, by a few percent more, at a third of the cost.
+    Most candidates are not farther, which an upper bound shows: the sum of the distances of the
+    lines, a few percent above the distance of the texts, at a third of the cost.
     """
 
     def __init__(self) -> None:
@@ -69,19 +69,19 @@ class Farthest:
         self._scores: dict[int, int] = {}  # sums of these rows
         self._lost: set[str] = set()  # candidates that were not farther than these kept paths
 
-    def replaces(self, new: Candidate, place: int, kept: Sequence[Candidate]) -> bool:
+    def replaces(self, new: Candidate, index: int, kept: Sequence[Candidate]) -> bool:
         for added in kept[len(self._texts) :]:
             self._add(added.response)
         text = new.response
-        if text == kept[place].response or len(kept) == 1:
+        if text == kept[index].response or len(kept) == 1:
             return False
         if text in self._lost:
             return False
-        row = self._if_farther(text, place, self._score(place))
+        row = self._if_farther(text, index, self._score(index))
         if row is None:
             self._lost.add(text)
             return False
-        self._put(text, place, row)
+        self._put(text, index, row)
         return True
 
     def _add(self, text: str) -> None:
@@ -93,12 +93,12 @@ class Farthest:
         self._rows.append([None] * len(self._rows) + [0])
         self._forget()
 
-    def _put(self, text: str, place: int, row: list[int]) -> None:
-        self._texts[place] = text[:MAX_COMPARED_CHARS]
-        self._lines[place] = self._texts[place].split("\n")
-        self._rows[place] = [*row]
+    def _put(self, text: str, index: int, row: list[int]) -> None:
+        self._texts[index] = text[:MAX_COMPARED_CHARS]
+        self._lines[index] = self._texts[index].split("\n")
+        self._rows[index] = [*row]
         for other, distance in enumerate(row):
-            self._rows[other][place] = distance
+            self._rows[other][index] = distance
         self._forget()
 
     def _forget(self) -> None:
@@ -106,46 +106,50 @@ class Farthest:
         self._scores.clear()
         self._lost.clear()
 
-    def _score(self, place: int) -> int:
+    def _score(self, index: int) -> int:
         """The sum of distances from a kept path to the others."""
-        if place in self._scores:
-            return self._scores[place]
-        row = self._rows[place]
+        if index in self._scores:
+            return self._scores[index]
+        row = self._rows[index]
         if None in row:
-            text = self._texts[place]
+            text = self._texts[index]
             for other, known in enumerate(row):
                 if known is None:
                     distance = self._distance(text, self._texts[other])
-                    row[other] = self._rows[other][place] = distance
-        self._scores[place] = sum(row)  # type: ignore[arg-type]
-        return self._scores[place]
+                    row[other] = self._rows[other][index] = distance
+        self._scores[index] = sum(row)  # type: ignore[arg-type]
+        return self._scores[index]
 
-    def _if_farther(self, text: str, place: int, least: int) -> list[int] | None:
-        """The distances from `text` to the kept paths, if those to the others sum to more.
+    def _if_farther(self, text: str, index: int, least: int) -> list[int] | None:
+        """The distances from `text` to the kept paths other than `index`, if their sum is larger.
 
-        Begins with bounds, and puts distances in their place for as long as that can matter.
+        Begins with the bounds and replaces them by distances for as long as that can matter.
+
+        Args:
+          index: of the kept path that the text is a duplicate of.
+          least: the sum that has to be exceeded.
         """
         distance, text = self._distance, text[:MAX_COMPARED_CHARS]
         lines = text.split("\n")
         row = [
             sum(map(distance, lines, other))
             + (0 if len(lines) == len(other) else _surplus(lines, other))
-            if index != place
+            if number != index
             else 0
-            for index, other in enumerate(self._lines)
+            for number, other in enumerate(self._lines)
         ]
         total = sum(row)
-        for index, bound in enumerate(row):
+        for number, bound in enumerate(row):
             if total <= least:
                 return None
-            if index != place:
-                row[index] = distance(text, self._texts[index], score_cutoff=bound)
-                total += row[index] - bound
+            if number != index:
+                row[number] = distance(text, self._texts[number], score_cutoff=bound)
+                total += row[number] - bound
         return row if total > least else None
 
 
 def _surplus(lines: list[str], others: list[str]) -> int:
-    """Characters of the lines that have no partner, with the breaks before them."""
+    """Characters of the lines that only the longer text has, with the line breaks."""
     longer, size = (lines, len(others)) if len(lines) > len(others) else (others, len(lines))
     return sum(map(len, longer[size:])) + len(longer) - size
 

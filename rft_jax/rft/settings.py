@@ -1,4 +1,4 @@
-"""What `rft collect` can be told."""
+"""Settings of `rft collect`."""
 
 from __future__ import annotations
 
@@ -18,29 +18,31 @@ class CollectSettings:
     """How samples become training paths. The defaults decide as the paper's script does.
 
     Attributes:
-      answers: where a response says its answer: `first`, `last` (`#### n`), `boxed`,
-        `the_answer_is`, `strict`, `flexible` (lm-evaluation-harness).
+      answers: where a response says its final answer: `first` or `last` (`#### n`), `boxed`,
+        `the_answer_is`, `strict` or `flexible` (lm-evaluation-harness).
       equations: how an equation is checked: `paper` (floats, tolerance 1e-3) or `exact`
         (rationals; also percent, fractions on the right, chains, commas).
       equation_source: what counts as an equation: `annotations` (`<<lhs=rhs>>`), `text`
-        (running text: `48/2 = 24`), `either` (annotations, where there are none the text).
-      dedup: which paths of a problem are the same: `none`, `exact_text`, `equations` (the same
-        list of equations), `canonical` (operands of sums and products in any order), `unordered`
-        (the equations in any order too).
-      select: which of the same paths is kept: `farthest` (the largest sum of edit distances to
-        the other kept ones), `first`, `shortest`, `most_likely`.
-      count_human: whether the human path counts when paths are compared.
-      keep_unannotated: whether a right path without any equation is kept.
-      first_samples: only the first this many samples of a problem and model count, as if no more
-        had been drawn; 0 for all.
-      timeout: seconds that one symbolic comparison of answers may take.
-      workers: processes; 0 for one per CPU core. The result does not depend on it.
+        (running text: `48/2 = 24`), `either` (the text if there are no annotations).
+      dedup: which correct paths of a problem are duplicates: `none`, `exact_text` (equal texts),
+        `equations` (equal lists of equations), `canonical` (operands of sums and products in any
+        order), `unordered` (the equations in any order too).
+      select: which one of several duplicates is kept: `farthest` (the largest sum of edit
+        distances to the other kept paths), `first`, `shortest`, `most_likely`.
+      count_human: whether the reference solution counts as a path, so that duplicates of it are
+        not kept.
+      keep_unannotated: whether a correct path without any equation is kept.
+      first_samples: number of samples per problem and model that are used, in order of their
+        index; 0 for all.
+      timeout: CPU seconds that one symbolic comparison of answers may take.
+      workers: number of processes; 0 for one per CPU core. The result does not depend on it.
       suspicious_share: a reference that no sample agrees with is reported as suspicious when at
         least this share of the samples agree with each other.
-      decontaminate: problems (a file or a name) to compare questions and paths with; '' for none.
-      ngrams: lengths of the word sequences that count as overlap with those problems.
-      remove_ngram: paths and problems that share a sequence of this length are left out; 0 only
-        reports.
+      decontaminate: test problems (a file or a name) to compare questions and paths with; '' for
+        none.
+      ngrams: lengths, in words, of the sequences that count as overlap with the test problems.
+      remove_ngram: length, in words, of a sequence shared with the test problems that removes a
+        path or a problem; 0 removes none.
     """
 
     answers: str = "first"

@@ -21,9 +21,9 @@ PairCounts = Mapping[tuple[int, int], int]
 
 @cache
 def hit_probability(n: int, count: int, k: int) -> float:
-    """The share of k-subsets of n samples that hold at least one of `count`; 1 - C(n-c,k)/C(n,k).
+    """The share of k-subsets of n samples with one or more of `count`: 1 - C(n-c,k) / C(n,k).
 
-    A problem with fewer than k samples counts with all of them.
+    If there are fewer than k samples, all of them are used.
     """
     k = min(k, n)
     return 1.0 - math.comb(n - count, k) / math.comb(n, k)

@@ -1,8 +1,7 @@
 r"""Whether two answers are equal: the one rule, whichever of them is the reference.
 
-- Plain numbers are exact rationals. A decimal with at least six significant digits also equals an
-  exact value (a fraction, a root, π) that it rounds or cuts off at its last digit; two decimals are
-  equal only when they are the same number.
+- Plain numbers are exact rationals. A decimal with at least six significant digits also equals a
+  value without a finite decimal form (1/3, a root, π) that it rounds or cuts off at its last digit.
 - A unit may be left out. Where both answers have one they must measure the same (`2 hours` is
   `120 minutes`); `50%` is `50` and 1/2, `60^\circ` is `60` and π/3. Currency signs are dropped.
 - A name may be left out: `x = 5` is `5`, and not `y = 5`. Other equations and inequalities are
@@ -126,13 +125,15 @@ class AnswerComparer:
         return a.number == b.number or self._is_rounded(a, b)
 
     def _is_rounded(self, a: Value, b: Value) -> bool:
-        """Whether one of two values is a decimal and the other an exact value that it rounds."""
+        """Whether one of two values is a decimal, and rounds the other, which has none."""
         if is_decimal(a.text) == is_decimal(b.text):
             return False
         decimal, exact = (a, b) if is_decimal(a.text) else (b, a)
         value = exact.number
         if value is None:
             value = _as_number(self._formulas.value(exact.formula))
+        elif pow(10, value.denominator.bit_length(), value.denominator) == 0:
+            return False  # it has a finite decimal form
         return value is not None and rounds(decimal.text, value)
 
     def value(self, answer: str) -> Hashable:

@@ -21,8 +21,8 @@ Finding = Literal["correct", "wrong_equation", "malformed_equation"]
 
 # The paper's pattern; its time grows with the square of the text where many `<<` stay open.
 _ANNOTATION = re.compile(r"<<([^>]*)>>")
-# Finds the same in linear time: a start whose next `>` stands alone can be no annotation, nor can a
-# start before that `>`, so what follows is taken along, whatever it is.
+# Finds the same in linear time: a start whose next `>` stands alone cannot be an annotation, nor
+# can a start before that `>`, so the match continues after it.
 _ANNOTATION_OR_NOT = re.compile(r"<<([^>]*)(>?>?)")
 _SHORT = 4096
 PAPER_TOLERANCE = 1e-3
@@ -34,7 +34,7 @@ _MEMO_CHARS = 200
 
 
 def find_annotations(text: str) -> list[str]:
-    """What stands between each `<<` and `>>`, in order, as the paper's pattern finds it."""
+    """The contents of all `<<…>>`, in order, as the paper's pattern finds them."""
     if len(text) <= _SHORT:
         return _ANNOTATION.findall(text)
     found = _ANNOTATION_OR_NOT.findall(text)
@@ -115,8 +115,9 @@ class EquationChecker:
         self._memo: dict[str, Finding] = {}
 
     def first_fault(self, equations: Sequence[str]) -> tuple[str, Finding] | None:
-        """The equation that decides, with what was found: the first malformed one, else the first
-        incorrect one; None when all are correct.
+        """The equation that decides, and its finding; None when all are correct.
+
+        It is the first malformed one, else the first incorrect one.
         """
         memo = self._memo
         fault: tuple[str, Finding] | None = None

@@ -138,22 +138,22 @@ class Grader:
         return Grade(answer, equations, verdict, reason)
 
     def _compare(self, answer: str, reference: str) -> tuple[str, Reason | None]:
-        found: tuple[str, Reason | None] = "correct", None
+        result: tuple[str, Reason | None] = "correct", None
         try:
             if not self._comparer.equal(reference, answer):
                 detail = f"answers {answer:.80}, the reference is {reference:.80}"
-                found = "wrong_answer", Reason("answer", detail[:MAX_DETAIL_CHARS])
+                result = "wrong_answer", Reason("answer", detail[:MAX_DETAIL_CHARS])
         except TimeoutError:
             detail = f"comparing {answer:.80} with {reference:.80} took longer than allowed"
-            found = "timeout", Reason("comparison", detail[:MAX_DETAIL_CHARS])
-        self._compared[answer] = found
-        return found
+            result = "timeout", Reason("comparison", detail[:MAX_DETAIL_CHARS])
+        self._compared[answer] = result
+        return result
 
     def _explain(self, response: str, equation: str, finding: Finding) -> Reason:
         detail = explain(equation, finding)[:MAX_DETAIL_CHARS]
         return Reason("equation", detail, self._line_of(equation, response))
 
     def _line_of(self, equation: str, response: str) -> int | None:
-        """The line of a response that has the equation; None where it stands on several."""
+        """The line of a response with the equation; None if the equation has a line break."""
         lines = enumerate(response.split("\n"), start=1)
         return next((number for number, line in lines if equation in self.equations(line)), None)

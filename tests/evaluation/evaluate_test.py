@@ -36,8 +36,8 @@ def _samples(folder: Path, answers: list[list[Any]], model: str = "m", **more: A
             if a is None
             else {"response": f"so #### {a}", "finish_reason": "stop"}
         )
-        for i, drawn in enumerate(answers)
-        for j, a in enumerate(drawn)
+        for i, row in enumerate(answers)
+        for j, a in enumerate(row)
     ]
     write_rows(folder / "samples-00000-of-00001.jsonl", rows)
     if more:
@@ -250,7 +250,7 @@ def test_an_output_made_with_other_settings_is_left_alone(tmp_path: Path) -> Non
     [
         (lambda rows: rows[:1], "1 of 2 problems have no sample, the first is 'q1'"),
         (lambda rows: [*rows, {**rows[0], "sample": 5, "model": "n"}], "'n' among those of 'm'"),
-        (lambda rows: [*rows, rows[0]], "sample 0 of 'q0' stands there twice"),
+        (lambda rows: [*rows, rows[0]], "sample 0 of 'q0' occurs twice"),
     ],
 )
 def test_samples_that_do_not_fit_are_refused(tmp_path: Path, break_it: Any, says: str) -> None:
@@ -357,9 +357,14 @@ def test_the_model_is_sampled_with_these_settings_and_then_scored(
         problems,
         "a mesh",
     )
-    drawn = received["settings"]
-    assert (drawn.num_samples, drawn.temperature, drawn.limit, drawn.seed) == (1, 0.0, 2, 4)
-    assert (drawn.top_k, drawn.template, drawn.over_long) == (5, "plain", "cut")
+    sampling = received["settings"]
+    assert (sampling.num_samples, sampling.temperature, sampling.limit, sampling.seed) == (
+        1,
+        0.0,
+        2,
+        4,
+    )
+    assert (sampling.top_k, sampling.template, sampling.over_long) == (5, "plain", "cut")
 
 
 @pytest.mark.parametrize(

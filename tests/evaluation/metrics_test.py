@@ -16,9 +16,9 @@ from rft_jax.evaluation.metrics import (
 )
 
 
-def _credit(drawn: tuple[str | None, ...]) -> float:
+def _credit(subset: tuple[str | None, ...]) -> float:
     """Share of a majority vote that goes to `correct`, ties shared, counted the slow way."""
-    counts = {label: drawn.count(label) for label in drawn if label is not None}
+    counts = {label: subset.count(label) for label in subset if label is not None}
     winners = [label for label, n in counts.items() if n == max(counts.values())]
     return 1 / len(winners) if "correct" in winners else 0.0
 
@@ -38,7 +38,7 @@ def test_majority_at_k_is_the_mean_over_all_subsets(votes: Votes, data: st.DataO
     labels = ["correct"] * votes.correct + [None] * votes.abstained
     for number, count in enumerate(votes.incorrect):
         labels += [f"incorrect {number}"] * count
-    subsets = [_credit(drawn) for drawn in combinations(labels, k)]
+    subsets = [_credit(subset) for subset in combinations(labels, k)]
     assert majority_at_k(votes, k) == pytest.approx(sum(subsets) / len(subsets), abs=1e-12)
 
 
@@ -46,7 +46,9 @@ def test_majority_at_k_is_the_mean_over_all_subsets(votes: Votes, data: st.DataO
 @given(st.integers(1, 9), st.data())
 def test_pass_at_k_is_the_mean_over_all_subsets(n: int, data: st.DataObject) -> None:
     correct, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
-    subsets = [any(drawn) for drawn in combinations([True] * correct + [False] * (n - correct), k)]
+    subsets = [
+        any(subset) for subset in combinations([True] * correct + [False] * (n - correct), k)
+    ]
     assert pass_at_k(correct, n, k) == pytest.approx(sum(subsets) / len(subsets), abs=1e-12)
 
 
@@ -60,8 +62,8 @@ def test_at_one_sample_both_are_the_share_of_correct_samples(votes: Votes) -> No
 def test_a_large_case_stays_exact() -> None:
     votes = Votes(30, (25, 10, 10, 5) + (1,) * 15, 5)
     exact = majority_at_k(votes, 50)
-    drawn = majority_by_resampling(votes, 50, resamples=200_000, seed=0)
-    assert exact == pytest.approx(drawn, abs=0.005)
+    subset = majority_by_resampling(votes, 50, resamples=200_000, seed=0)
+    assert exact == pytest.approx(subset, abs=0.005)
     assert 0.5 < exact < 1
 
 

@@ -47,7 +47,7 @@ def _input(folder: Path, problems: int = 30, samples: int = 8) -> tuple[str, lis
     return write_problems(folder / "problems.jsonl", dict.fromkeys(ids, "#### 18")), folders
 
 
-def test_human_paths_come_first_and_in_input_order(tmp_path: Path) -> None:
+def test_reference_solutions_come_first_in_input_order(tmp_path: Path) -> None:
     samples = write_samples(tmp_path / "s", {"q": ["<<9+9=18>>\n#### 18"], "p": ["#### 18"]})
     result = run_collect(tmp_path, {"q": "#### 18", "p": "#### 18", "r": "#### 1"}, [samples])
     assert [(row["id"], row["origin"]) for row in result.paths] == [
@@ -149,13 +149,13 @@ def test_the_settings_decide_what_is_kept(tmp_path: Path, settings: dict, kept: 
     assert [row["sample"] for row in result.ledger if row["kept"]] == kept
 
 
-def test_a_human_path_that_counts_says_who_found_it_too(tmp_path: Path) -> None:
+def test_a_reference_solution_that_counts_lists_the_models_that_found_it(tmp_path: Path) -> None:
     samples = write_samples(tmp_path / "s", {"p": ["x <<9+9=18>>\n#### 18"]})
     result = run_collect(tmp_path, {"p": "<<9+9=18>>\n#### 18"}, [samples], count_human=True)
     assert [(row["origin"], row["models"]) for row in result.paths] == [("human", ["m"])]
 
 
-def test_the_first_samples_alone_give_what_drawing_no_more_would_have_given(tmp_path: Path) -> None:
+def test_the_first_samples_alone_give_the_output_of_fewer_samples(tmp_path: Path) -> None:
     problems, (folder, _) = _input(tmp_path, samples=8)
     rows = {f"p/{index}": responses(7 * index, 8)[:3] for index in range(30)}
     fewer = write_samples(tmp_path / "fewer" / "a", rows, "a")
@@ -235,7 +235,7 @@ collect(sys.argv[1], sys.argv[2:4], sys.argv[4], CollectSettings(workers=2))
 """
 
 
-def test_a_killed_run_begins_again_and_ends_the_same(tmp_path: Path) -> None:
+def test_a_killed_run_starts_over_and_ends_the_same(tmp_path: Path) -> None:
     problems, samples = _input(tmp_path, problems=400, samples=30)
     out = tmp_path / "out"
     command = [sys.executable, "-c", INTERRUPTED, problems, *samples, str(out)]
@@ -283,7 +283,7 @@ def test_math_style_references_work_as_the_docs_show(tmp_path: Path) -> None:
     assert [path.response for _, path in read_paths(out / "paths.jsonl")][1:3] == texts[:2]
 
 
-def test_gsm8ks_own_solutions_are_all_right(tmp_path: Path) -> None:
+def test_gsm8ks_own_solutions_are_all_correct(tmp_path: Path) -> None:
     folder = os.environ.get("GSM8K_DIR")
     if not folder:
         pytest.skip("GSM8K_DIR is not set")
@@ -294,4 +294,4 @@ def test_gsm8ks_own_solutions_are_all_right(tmp_path: Path) -> None:
         collect("gsm8k:test", [samples], str(out), CollectSettings(equations=equations))
         verdicts = [row["verdict"] for row in read_lines(out / "ledger.jsonl")]
         assert len(verdicts) == 1319
-        assert verdicts.count("correct") == 1319 - wrong  # `3/4=3/4` is no float to the paper
+        assert verdicts.count("correct") == 1319 - wrong  # `3/4=3/4` is not a float to the paper

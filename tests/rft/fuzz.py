@@ -1,4 +1,4 @@
-"""Samples of every kind that a model or an enemy writes, from a seed."""
+"""Samples of every kind, honest and hostile, from a seed."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ WORDS = (
 
 
 def response(rng: random.Random, equations: list[str]) -> str:
-    """Words around equations; mostly right ones and the right answer, so that paths collide."""
+    """Words around equations; mostly correct ones and the correct answer, so that paths collide."""
     text = rng.choice(WORDS)
     for equation in equations:
         text += f"<<{equation}>>{rng.choice(WORDS)}{rng.choice(WORDS)}"

@@ -142,9 +142,9 @@ def test_a_million_answers(tmp_path: Path) -> None:
 
 
 def test_formulas_that_never_end(tmp_path: Path) -> None:
-    bomb = r"\boxed{9^{9^{9^9}}}"
+    tower = r"\boxed{9^{9^{9^9}}}"
     problems = {"p": r"\boxed{x+1}"}
-    texts = [bomb, r"\boxed{1+x}", bomb]
+    texts = [tower, r"\boxed{1+x}", tower]
     samples = write_samples(tmp_path / "s", {"p": texts})
     result = run_collect(
         tmp_path, problems, [samples], answers="boxed", dedup="exact_text", timeout=0.5
@@ -201,7 +201,7 @@ def test_an_unknown_id(tmp_path: Path) -> None:
 def test_a_sample_twice_in_one_file(tmp_path: Path) -> None:
     folder = _folder(tmp_path, *[sample_row("p", s, "a") for s in (0, 1, 1)])
     message = _error(tmp_path, folder, most_workers=2)
-    assert "samples-0.jsonl:3: sample 1 of model 'm' stands in " in message
+    assert "samples-0.jsonl:3: sample 1 of model 'm' is in " in message
     assert "samples-0.jsonl:2 already" in message
 
 
@@ -228,7 +228,7 @@ def test_two_folders_with_the_same_model_name_on_different_problems(tmp_path: Pa
 
 def test_a_problem_id_twice(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "p.jsonl", [{"id": "p", "question": "?", "answer": "#### 1"}] * 2)
-    with pytest.raises(UserError, match=r"p\.jsonl:2: id 'p' stands in line 1 already"):
+    with pytest.raises(UserError, match=r"p\.jsonl:2: id 'p' is already in line 1"):
         collect(
             path,
             [_folder(tmp_path, sample_row("p", 0, "a"))],
@@ -261,7 +261,7 @@ def test_gzip_cut_short(tmp_path: Path, keep: float) -> None:
     assert "the gzip stream is damaged" in _error(tmp_path, str(folder))
 
 
-def test_what_is_no_gzip(tmp_path: Path) -> None:
+def test_a_file_that_is_not_gzip(tmp_path: Path) -> None:
     folder = tmp_path / "s"
     folder.mkdir()
     (folder / "samples-0.jsonl.gz").write_bytes(b"{}\n")
@@ -290,7 +290,7 @@ def test_what_is_no_gzip(tmp_path: Path) -> None:
         (b"null", "a JSON object is needed"),
     ],
 )
-def test_a_line_that_is_no_sample(tmp_path: Path, line: bytes, message: str) -> None:
+def test_a_line_that_is_not_a_sample(tmp_path: Path, line: bytes, message: str) -> None:
     folder = tmp_path / "s"
     folder.mkdir()
     good = json.dumps(sample_row("p", 7, "a")).encode()
@@ -299,7 +299,7 @@ def test_a_line_that_is_no_sample(tmp_path: Path, line: bytes, message: str) -> 
     assert message in found and "samples-0.jsonl:2: " in found
 
 
-def test_an_empty_file_is_no_mistake(tmp_path: Path) -> None:
+def test_an_empty_file_is_not_an_error(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     result = run_collect(tmp_path, {"p": "#### 18"}, [folder])
     assert result.ledger == [] and len(result.paths) == 1

@@ -83,7 +83,7 @@ class Collected:
 def run_collect(
     folder: Path, references: Mapping[str, str], samples: Sequence[str], **settings: Any
 ) -> Collected:
-    """Writes the problems, collects into `folder/out`, in this process unless told otherwise."""
+    """Writes the problems, collects into `folder/out`, in this process by default."""
     problems = write_problems(folder / "problems.jsonl", references)
     options = CollectSettings(**{"workers": 1, **settings})
     collect(problems, samples, str(folder / "out"), options)

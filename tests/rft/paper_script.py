@@ -75,7 +75,7 @@ def keep_distinct(
     distance: Distance = edit_distance,
     value: Callable[[str], object] | None = None,
 ) -> list[str]:
-    """The kept ones of one problem's responses with the right answer, in the script's order."""
+    """The kept ones of one problem's responses with the correct answer, in the script's order."""
     keys: list[str] = []
     kept: list[str] = []
     for response in responses:

@@ -83,6 +83,6 @@ def test_a_line_that_holds_two_rows_is_an_error_that_names_it() -> None:
 
 
 @pytest.mark.parametrize("odd", [b"\xff", b"[" * 5000, b"{"])
-def test_what_is_no_row_is_an_error_that_names_its_line(odd: bytes) -> None:
+def test_a_line_that_is_not_a_row_is_an_error_that_names_it(odd: bytes) -> None:
     with pytest.raises(UserError, match=r"samples\.jsonl:2"):
         parse_rows([block([lines_of([GOOD])[0], odd])])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rft_jax.rft.stats import expected_at_k, hit_probability, ks_up_to
 from rft_jax.rft.tally import Tally
+from rft_jax.verify.grading import AnswerComparer
 from tests.rft.make import run_collect, sample_row, write_lines, write_samples
 
 
@@ -16,7 +17,7 @@ from tests.rft.make import run_collect, sample_row, write_lines, write_samples
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=8), st.data())
 def test_distinct_at_k_is_the_mean_over_all_subsets(labels: list[int], data: st.DataObject) -> None:
     n, k = len(labels), data.draw(st.integers(1, len(labels)))
-    subsets = [len(set(drawn)) for drawn in combinations(labels, k)]
+    subsets = [len(set(subset)) for subset in combinations(labels, k)]
     counts: dict[tuple[int, int], int] = {}
     for label in set(labels):
         pair = n, labels.count(label)
@@ -30,7 +31,7 @@ def test_more_samples_than_there_are_count_as_all() -> None:
     assert hit_probability(500, 1, 250) == pytest.approx(0.5)
 
 
-def test_curves_are_drawn_at_powers_of_two_and_the_end() -> None:
+def test_curves_have_points_at_powers_of_two_and_the_end() -> None:
     assert ks_up_to(1) == [1]
     assert ks_up_to(8) == [1, 2, 4, 8]
     assert ks_up_to(10) == [1, 2, 4, 8, 10]
@@ -80,7 +81,7 @@ def test_pass_at_k_and_distinct_at_k_are_those_of_all_subsets(tmp_path: Path) ->
     assert {point["k"]: point["value"] for point in stats["pass@k"]} == {1: 0.75, 2: 1.0, 4: 1.0}
     keys = ["x", "x", "y", None]
     for k in (1, 2, 4):
-        subsets = [len(set(drawn) - {None}) for drawn in combinations(keys, k)]
+        subsets = [len(set(subset) - {None}) for subset in combinations(keys, k)]
         expected = sum(subsets) / len(subsets)
         (point,) = [p for p in stats["distinct@k"]["equations"] if p["k"] == k]
         assert point["value"] == pytest.approx(expected)
@@ -122,3 +123,24 @@ def test_problems_with_unequal_numbers_of_samples_count_with_what_they_have(tmp_
     write_lines(folder / "samples-0.jsonl", [*rows, sample_row("q", 0, WRONG)])
     stats = run_collect(tmp_path, {"p": "#### 18", "q": "#### 18"}, [str(folder)]).stats
     assert {point["k"]: point["value"] for point in stats["pass@k"]} == {1: 0.125, 2: 0.25, 4: 0.5}
+
+
+def test_undecided_samples_are_counted_and_in_no_expectation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def equal(_: object, reference: str, answer: str) -> bool:
+        if answer == "y":
+            raise TimeoutError
+        return reference == answer
+
+    monkeypatch.setattr(AnswerComparer, "equal", equal)
+    texts = [rf"\boxed{{{answer}}}" for answer in "xyzzy"]
+    samples = write_samples(tmp_path / "a", {"p": texts})
+    result = run_collect(
+        tmp_path, {"p": r"\boxed{x}"}, [samples], answers="boxed", suspicious_share=0.3
+    )
+    assert result.verdicts == ["correct", "timeout", "wrong_answer", "wrong_answer", "timeout"]
+    assert result.stats["samples"] == 5 and result.stats["verdicts"]["timeout"] == 2
+    assert [point["k"] for point in result.stats["pass@k"]] == [1, 2, 3]
+    assert result.stats["pass@k"][0]["value"] == pytest.approx(1 / 3)
+    assert result.stats["suspicious_references"] == []

@@ -1,0 +1,46 @@
+"""The file formats: problems, samples, the ledger and training paths."""
+
+from rft_jax.records.fields import to_row
+from rft_jax.records.ledger import (
+    MAX_ANSWER_CHARS,
+    MAX_DETAIL_CHARS,
+    VERDICTS,
+    LedgerRow,
+    Reason,
+    Verdict,
+    ledger_line,
+    read_ledger,
+)
+from rft_jax.records.paths import Path, path_line, read_paths
+from rft_jax.records.problems import Problem, distinct_id, question_digest, read_problems
+from rft_jax.records.samples import (
+    Sample,
+    finished_sample_files,
+    parse_sample,
+    read_samples,
+    sample_files,
+)
+
+__all__ = [
+    "MAX_ANSWER_CHARS",
+    "MAX_DETAIL_CHARS",
+    "VERDICTS",
+    "LedgerRow",
+    "Path",
+    "Problem",
+    "Reason",
+    "Sample",
+    "Verdict",
+    "distinct_id",
+    "finished_sample_files",
+    "ledger_line",
+    "parse_sample",
+    "path_line",
+    "question_digest",
+    "read_ledger",
+    "read_paths",
+    "read_problems",
+    "read_samples",
+    "sample_files",
+    "to_row",
+]

@@ -1,0 +1,46 @@
+"""Fields of a row, checked; and records as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rft_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from rft_jax.records import Path, Problem, Sample
+
+_OPTIONAL = ("tokens", "logprob")
+
+
+def to_row(record: Problem | Sample | Path) -> dict[str, Any]:
+    """The record's JSONL row, without a sample's missing tokens or logprob."""
+    row = asdict(record)
+    return {name: v for name, v in row.items() if not (name in _OPTIONAL and v is None)}
+
+
+def text_field(row: Mapping[str, Any], names: tuple[str, ...], where: str) -> str:
+    """The value of the first of the names that the row has.
+
+    Raises:
+      UserError: it has none of them, or the value is not a string.
+    """
+    for name in names:
+        if name in row:
+            if not isinstance(row[name], str):
+                raise UserError(f"{where}: {name} is {row[name]!r:.60}; a string is needed")
+            return row[name]
+    raise UserError(f"{where}: no {' or '.join(repr(name) for name in names)}; add the field")
+
+
+def integer_field(row: Mapping[str, Any], name: str, where: str) -> int:
+    """The value of a field.
+
+    Raises:
+      UserError: it is missing or not an integer.
+    """
+    value = row.get(name)
+    if type(value) is not int:
+        raise UserError(f"{where}: {name} is {value!r:.60}; an integer is needed")
+    return value

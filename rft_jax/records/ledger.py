@@ -1,0 +1,133 @@
+"""The ledger of `rft collect`: what was decided about every sample, and the verdicts there are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from json.encoder import encode_basestring as quoted
+from pathlib import Path
+from typing import NamedTuple
+
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import read_rows
+from rft_jax.records.fields import integer_field, text_field
+
+MAX_ANSWER_CHARS = 1_000  # of an answer in the ledger
+MAX_DETAIL_CHARS = 200  # of a reason's detail
+
+
+class Verdict(NamedTuple):
+    """What a verdict means.
+
+    Attributes:
+      words: said of a sample that got it without a reason of its own.
+      colour: index into the report's palette.
+      answer_correct: whether the sample's answer equals the reference; None where that is
+        undecided, so that the sample counts neither way.
+    """
+
+    words: str
+    colour: int
+    answer_correct: bool | None
+
+
+# Every verdict there is, in the order of deciding: the first that applies is the sample's.
+VERDICTS: dict[str, Verdict] = {
+    "timeout": Verdict("comparing its answer took longer than allowed", 6, None),
+    "truncated": Verdict("stopped by its length before it gave an answer", 5, False),
+    "no_answer": Verdict("gives no answer", 7, False),
+    "wrong_answer": Verdict("its answer is not the reference's", 1, False),
+    "malformed_equation": Verdict("an equation cannot be read", 3, True),
+    "wrong_equation": Verdict("an equation is incorrect", 4, True),
+    "correct": Verdict("the answer and all equations are correct", 2, True),
+}
+
+
+class Reason(NamedTuple):
+    """Why a sample got its verdict.
+
+    Attributes:
+      kind: which check failed: `answer`, `comparison` or `equation`.
+      detail: the finding in words, at most MAX_DETAIL_CHARS.
+      line: the line of the response with the fault, from 1; None if it is not on a single line.
+    """
+
+    kind: str
+    detail: str
+    line: int | None = None
+
+
+class LedgerRow(NamedTuple):
+    """What was decided about one sample.
+
+    Attributes:
+      id: of the problem.
+      sample: index among the problem's samples of this model.
+      model: that wrote it.
+      verdict: one of VERDICTS.
+      reason: None where the verdict says all, and in ledgers of earlier versions.
+      answer: the final answer as the response writes it; None where it gives none, and in ledgers
+        of earlier versions.
+      key: equal for samples of a problem that count as the same path.
+      kept: whether the sample became a training path.
+    """
+
+    id: str
+    sample: int
+    model: str
+    verdict: str
+    reason: Reason | None
+    answer: str | None
+    key: str | None
+    kept: bool
+
+
+def ledger_line(
+    id: str,  # noqa: A002  the field's name
+    sample: int,
+    model: str,
+    verdict: str,
+    reason: Reason | None,
+    answer: str | None,
+    key: str | None,
+    kept: bool,
+) -> str:
+    """A line of `ledger.jsonl`, by the fields of LedgerRow; by hand, as every sample has one."""
+    return (
+        f'{{"id": {quoted(id)}, "sample": {sample}, "model": {quoted(model)}, '
+        f'"verdict": "{verdict}", "reason": {"null" if reason is None else _reason_json(reason)}, '
+        f'"answer": {"null" if answer is None else quoted(answer[:MAX_ANSWER_CHARS])}, '
+        f'"key": {"null" if key is None else quoted(key)}, '
+        f'"kept": {"true" if kept else "false"}}}\n'
+    )
+
+
+@lru_cache(maxsize=1024)
+def _reason_json(reason: Reason) -> str:
+    return json.dumps(reason._asdict(), ensure_ascii=False)
+
+
+def read_ledger(folder: str | Path) -> Iterator[LedgerRow]:
+    """The rows of a collect folder's `ledger.jsonl`, also one of an earlier version.
+
+    Raises:
+      UserError: a row lacks a field, or its verdict is unknown; names file and line.
+    """
+    path = Path(folder) / "ledger.jsonl"
+    for number, row in read_rows(path):
+        where = f"{path}:{number}"
+        verdict = text_field(row, ("verdict",), where)
+        if verdict not in VERDICTS:
+            raise UserError(f"{where}: verdict {verdict!r:.60}; there are {', '.join(VERDICTS)}")
+        reason = row.get("reason")
+        yield LedgerRow(
+            id=text_field(row, ("id",), where),
+            sample=integer_field(row, "sample", where),
+            model=text_field(row, ("model",), where),
+            verdict=verdict,
+            reason=None if reason is None else Reason(**reason),
+            answer=row.get("answer"),
+            key=row.get("key"),
+            kept=bool(row.get("kept")),
+        )

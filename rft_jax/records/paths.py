@@ -1,0 +1,66 @@
+"""Training paths, which `rft collect` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from json.encoder import encode_basestring as quoted
+from pathlib import Path as FilePath
+
+from rft_jax.files.jsonl import read_rows
+from rft_jax.records.fields import text_field
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One training path of a problem.
+
+    Attributes:
+      origin: `human` for the reference solution, `sampled` for any other.
+      models: all that sampled a path with this one's key.
+      equations: of the response, in order.
+    """
+
+    id: str
+    query: str
+    response: str
+    origin: str
+    models: tuple[str, ...]
+    equations: tuple[str, ...]
+
+
+def path_line(
+    id: str,  # noqa: A002  the field's name
+    query: str,
+    response: str,
+    origin: str,
+    models: Iterable[str],
+    equations: Iterable[str],
+) -> str:
+    """A line of `paths.jsonl`, by the fields of Path."""
+    return (
+        f'{{"id": {quoted(id)}, "query": {quoted(query)}, "response": {quoted(response)}, '
+        f'"origin": "{origin}", "models": [{", ".join(map(quoted, models))}], '
+        f'"equations": [{", ".join(map(quoted, equations))}]}}\n'
+    )
+
+
+def read_paths(path: str | FilePath) -> Iterator[tuple[int, Path]]:
+    """Yields (line number, path) of a paths file.
+
+    Raises:
+      UserError: a row lacks a field; names file and line.
+    """
+    for number, row in read_rows(path):
+        where = f"{path}:{number}"
+        yield (
+            number,
+            Path(
+                id=text_field(row, ("id",), where),
+                query=text_field(row, ("query",), where),
+                response=text_field(row, ("response",), where),
+                origin=text_field({"origin": "human", **row}, ("origin",), where),
+                models=tuple(row.get("models", ())),
+                equations=tuple(row.get("equations", ())),
+            ),
+        )

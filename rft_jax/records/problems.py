@@ -1,0 +1,71 @@
+"""Problems: a question and its reference solution."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import read_rows
+from rft_jax.records.fields import text_field
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A question and its worked answer (reasoning path, then the final answer as `#### n`)."""
+
+    id: str
+    question: str
+    answer: str
+
+
+def question_digest(question: str) -> str:
+    """The first 12 hex digits of the question's SHA-256, a part of generated ids."""
+    return hashlib.sha256(question.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def distinct_id(prefix: str, question: str, repeats: Counter[str]) -> str:
+    """`<prefix>/<digest>`, with `-2`, `-3`, … for a repeated question.
+
+    Args:
+      repeats: how often each id was given; updated.
+    """
+    base = f"{prefix}/{question_digest(question)}"
+    repeats[base] += 1
+    return base if repeats[base] == 1 else f"{base}-{repeats[base]}"
+
+
+def read_problems(path: str | Path, prefix: str | None = None) -> list[Problem]:
+    """Problems of a JSONL file with `question`/`answer` or `query`/`response` rows.
+
+    A row without an id gets `<prefix>/<digest of its question>`, with `-2`, `-3`, … for a repeated
+    question.
+
+    Args:
+      prefix: of generated ids; the file's stem by default.
+
+    Raises:
+      UserError: a row lacks its question or answer, or an id occurs twice; names file and line.
+    """
+    prefix = prefix or Path(path).name.split(".")[0]
+    problems: list[Problem] = []
+    seen: dict[str, int] = {}
+    repeats: Counter[str] = Counter()
+    for number, row in read_rows(path):
+        where = f"{path}:{number}"
+        question = text_field(row, ("question", "query"), where)
+        answer = text_field(row, ("answer", "response"), where)
+        identity = row.get("id")
+        if identity is None:
+            identity = distinct_id(prefix, question, repeats)
+        if not isinstance(identity, str) or not identity:
+            raise UserError(f"{where}: id is {identity!r}; a non-empty string is needed")
+        if identity in seen:
+            raise UserError(f"{where}: id {identity!r} is already in line {seen[identity]}")
+        seen[identity] = number
+        problems.append(Problem(identity, question, answer))
+    if not problems:
+        raise UserError(f"{path}: has no problem")
+    return problems

@@ -1,0 +1,113 @@
+"""Samples, and the files of a folder that have them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import read_rows
+from rft_jax.files.outputs import COMPLETE, SETTINGS
+from rft_jax.records.fields import integer_field, text_field
+
+_FILE_NAME = re.compile(r"samples.*\.jsonl(?:\.gz)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sampled response to a problem.
+
+    Attributes:
+      id: of the problem.
+      sample: index among the problem's samples of this model.
+      model: that wrote it.
+      seed: of the sampling run.
+      tokens: ids of the sampled tokens, EOS included; None in foreign files.
+      finish_reason: `stop`, or `length` for a text that was cut off.
+      logprob: sum over the tokens of the natural logarithm of their probability under the model at
+        temperature 1; None in foreign files.
+    """
+
+    id: str
+    sample: int
+    model: str
+    seed: int
+    response: str
+    tokens: tuple[int, ...] | None
+    finish_reason: str
+    logprob: float | None
+
+
+def read_samples(path: str | Path) -> Iterator[tuple[int, Sample]]:
+    """Yields (line number, sample) of a samples file, ours or a foreign one.
+
+    Raises:
+      UserError: a row lacks a field or has one of another type; names file and line.
+    """
+    for number, row in read_rows(path):
+        yield number, parse_sample(row, f"{path}:{number}")
+
+
+def sample_files(path: str | Path) -> list[Path]:
+    """The samples files of a folder in order, or the file itself.
+
+    Raises:
+      UserError: there are none, or the folder's sampling is not finished.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UserError(f"{path}: no such folder; name what rft sample wrote, or a samples file")
+    names = finished_sample_files(str(path), [entry.name for entry in path.iterdir()])
+    return [path / name for name in names]
+
+
+def finished_sample_files(folder: str, names: Collection[str]) -> list[str]:
+    """The samples files among the names in a folder, in order.
+
+    Raises:
+      UserError: there are none, or the folder's sampling is not finished.
+    """
+    if SETTINGS in names and COMPLETE not in names:
+        raise UserError(f"{folder}: sampling is not finished; run the same rft sample again")
+    files = sorted(filter(_FILE_NAME.fullmatch, names))
+    if not files:
+        raise UserError(f"{folder}: no samples-*.jsonl there; name what rft sample wrote")
+    return files
+
+
+def parse_sample(row: Mapping[str, Any], where: str) -> Sample:
+    """The sample of a row.
+
+    Args:
+      where: file and line, for messages.
+
+    Raises:
+      UserError: the row lacks a field or has one of another type.
+    """
+    tokens = row.get("tokens")
+    if tokens is not None and not (
+        isinstance(tokens, list) and all(type(token) is int for token in tokens)
+    ):
+        raise UserError(f"{where}: tokens must be a list of integers")
+    finish = row.get("finish_reason", "stop")
+    if finish not in ("stop", "length"):
+        raise UserError(f"{where}: finish_reason is {finish!r}; 'stop' or 'length' is needed")
+    logprob = row.get("logprob")
+    if logprob is not None and not (isinstance(logprob, int | float) and not math.isnan(logprob)):
+        raise UserError(f"{where}: logprob is {logprob!r}; a number is needed")
+    return Sample(
+        id=text_field(row, ("id",), where),
+        sample=integer_field(row, "sample", where),
+        model=text_field({"model": "", **row}, ("model",), where),
+        seed=integer_field({"seed": 0, **row}, "seed", where),
+        response=text_field(row, ("response",), where),
+        tokens=None if tokens is None else tuple(tokens),
+        finish_reason=finish,
+        logprob=None if logprob is None else float(logprob),
+    )

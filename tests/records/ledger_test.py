@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import write_rows
+from rft_jax.records import (
+    MAX_ANSWER_CHARS,
+    VERDICTS,
+    LedgerRow,
+    Reason,
+    ledger_line,
+    read_ledger,
+)
+
+texts = st.text(st.characters(codec=None), max_size=20)
+_reasons = st.builds(Reason, texts, texts, st.none() | st.integers(1, 99))
+_ledger_rows = st.builds(
+    LedgerRow,
+    texts,
+    st.integers(0, 99),
+    texts,
+    st.sampled_from(sorted(VERDICTS)),
+    st.none() | _reasons,
+    st.none() | texts,
+    st.none() | texts,
+    st.booleans(),
+)
+
+
+@given(_ledger_rows)
+def test_a_line_of_the_ledger_is_its_row_in_json(row: LedgerRow) -> None:
+    reason = None if row.reason is None else row.reason._asdict()
+    line = json.dumps({**row._asdict(), "reason": reason}, ensure_ascii=False)
+    assert ledger_line(*row) == line + "\n"
+
+
+def test_a_ledger_comes_back_as_it_was_and_so_does_one_of_an_earlier_version(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        LedgerRow(
+            "p", 0, "m", "wrong_answer", Reason("answer", "answers 1", None), "1", "k", False
+        ),
+        LedgerRow("p", 1, "m", "correct", None, "2", None, True),
+    ]
+    old = {"id": "p", "sample": 2, "model": "m", "verdict": "correct", "key": "k", "kept": True}
+    text = "".join(ledger_line(*row) for row in rows) + json.dumps(old)
+    (tmp_path / "ledger.jsonl").write_text(text)
+    assert list(read_ledger(tmp_path)) == [
+        *rows,
+        LedgerRow("p", 2, "m", "correct", None, None, "k", True),
+    ]
+
+
+def test_a_long_answer_is_cut_in_the_ledger() -> None:
+    row = LedgerRow("p", 0, "m", "wrong_answer", None, "9" * 5000, "", False)
+    assert len(json.loads(ledger_line(*row))["answer"]) == MAX_ANSWER_CHARS
+
+
+def test_an_unknown_verdict_is_named_by_file_and_line(tmp_path: Path) -> None:
+    row = {"id": "p", "sample": 0, "model": "m", "verdict": "fine", "key": "", "kept": False}
+    write_rows(tmp_path / "ledger.jsonl", [row])
+    with pytest.raises(UserError, match=r"ledger\.jsonl:1: verdict 'fine'; there are timeout, tru"):
+        list(read_ledger(tmp_path))

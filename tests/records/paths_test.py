@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rft_jax.files.jsonl import write_rows
+from rft_jax.records import Path as TrainingPath
+from rft_jax.records import path_line, read_paths, to_row
+
+texts = st.text(st.characters(codec=None), max_size=20)
+
+
+def test_a_path_round_trips(tmp_path: Path) -> None:
+    path = TrainingPath("p", "a?", "b", "sampled", ("m", "n"), ("1+1=2",))
+    write_rows(
+        tmp_path / "paths.jsonl", [to_row(path), {"id": "p", "query": "a?", "response": "b"}]
+    )
+    assert list(read_paths(tmp_path / "paths.jsonl")) == [
+        (1, path),
+        (2, TrainingPath("p", "a?", "b", "human", (), ())),
+    ]
+
+
+@given(
+    st.builds(
+        TrainingPath,
+        texts,
+        texts,
+        texts,
+        st.just("human"),
+        st.tuples(texts, texts),
+        st.tuples(texts),
+    )
+)
+def test_a_line_of_paths_is_its_row_in_json(path: TrainingPath) -> None:
+    assert path_line(*asdict(path).values()) == json.dumps(to_row(path), ensure_ascii=False) + "\n"

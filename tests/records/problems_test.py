@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import write_rows
+from rft_jax.records import Problem, question_digest, read_problems
+
+
+def test_a_problem_without_an_id_gets_one_from_its_question(tmp_path: Path) -> None:
+    rows = [
+        {"question": "a?", "answer": "1"},
+        {"query": "a?", "response": "2", "more": [1]},
+        {"id": "mine", "question": "a?", "answer": "3"},
+        {"question": "a?", "answer": "4"},
+    ]
+    write_rows(tmp_path / "some.x.jsonl", rows)
+    base = f"some/{question_digest('a?')}"
+    assert read_problems(tmp_path / "some.x.jsonl") == [
+        Problem(base, "a?", "1"),
+        Problem(f"{base}-2", "a?", "2"),
+        Problem("mine", "a?", "3"),
+        Problem(f"{base}-3", "a?", "4"),
+    ]
+    assert read_problems(tmp_path / "some.x.jsonl", prefix="p")[0].id.startswith("p/")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "has no problem"),
+        ([{"question": "a?"}], r":1: no 'answer' or 'response'; add the field"),
+        ([{"question": 5, "answer": "1"}], r":1: question is 5; a string is needed"),
+        ([{"id": "", "question": "a?", "answer": "1"}], r":1: id is ''; a non-empty string"),
+        ([{"id": 7, "question": "a?", "answer": "1"}], r":1: id is 7; a non-empty string"),
+        ([{"id": "p", "question": "a?", "answer": "1"}] * 2, r":2: id 'p' is already in line 1"),
+    ],
+)
+def test_a_bad_problem_is_named_by_file_and_line(
+    tmp_path: Path, rows: list[dict], message: str
+) -> None:
+    write_rows(tmp_path / "p.jsonl", rows)
+    with pytest.raises(UserError, match=rf"p\.jsonl.*{message}"):
+        read_problems(tmp_path / "p.jsonl")
