@@ -102,7 +102,7 @@ def _decoding(
         memory=available_memory(topology.chip),
         shards=topology.num_chips // tensor,
         tensor=tensor,
-        weight_parts=tensor,
+        weight_shards=tensor,
     )
     try:
         geometry = choose_geometry(config, sample, hardware)

@@ -39,14 +39,14 @@ class Hardware:
       memory: bytes of one device; by default unlimited.
       shards: shards of the mesh that slots are split over.
       tensor: devices that kv heads are split over.
-      weight_parts: devices that the weights of one copy of the model are split over.
+      weight_shards: devices that the weights of one copy of the model are split over.
     """
 
     platform: str = "cpu"
     memory: float = math.inf
     shards: int = 1
     tensor: int = 1
-    weight_parts: int = 1
+    weight_shards: int = 1
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def memory_needed(
     config: LlamaConfig, settings: SampleSettings, geometry: Geometry, hardware: Hardware
 ) -> dict[str, int]:
     """Bytes on one device, by what takes them: weights, prompts and responses (cache), logits."""
-    mesh = {"fsdp": hardware.weight_parts // hardware.tensor, "tensor": hardware.tensor}
+    mesh = {"fsdp": hardware.weight_shards // hardware.tensor, "tensor": hardware.tensor}
     slots = geometry.slots // hardware.shards
     column = cache_column_bytes(config, settings, hardware.tensor)
     common = cache_column_bytes(config, replace(settings, cache_dtype=""), hardware.tensor)

@@ -74,7 +74,7 @@ def hardware_of(mesh: Mesh, rows: tuple[str, ...]) -> Hardware:
         memory=_memory(device),
         shards=shards,
         tensor=mesh.shape["tensor"],
-        weight_parts=mesh.size // shards,
+        weight_shards=mesh.size // shards,
     )
 
 

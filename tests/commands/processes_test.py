@@ -58,11 +58,12 @@ def test_two_processes_evaluate_as_one_and_process_0_prints_the_metrics(
 
 @pytest.mark.slow
 def test_a_mistake_ends_all_processes_with_its_code(inputs: list[str], tmp_path: Path) -> None:
-    words = ["evaluate", *inputs, "--output", str(tmp_path / "out"), *GREEDY]
-    first, second = finish(start([*words, "--gin.evaluate.k=2"], 2))
+    (tmp_path / "notes.txt").touch()
+    words = ["evaluate", *inputs, "--output", str(tmp_path), *GREEDY]
+    first, second = finish(start(words, 2))
     assert (first[0], second[0]) == (2, 2), (first, second)
-    assert "evaluate.k = 2, but problem" in first[1]
-    assert "failed in process 0, whose message says why" in second[1]
+    assert "contains 'notes.txt' but no settings.json" in first[1]
+    assert "refused to process 0, whose message says why" in second[1]
 
 
 @pytest.mark.slow

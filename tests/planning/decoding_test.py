@@ -39,7 +39,7 @@ def test_the_hardware_is_that_of_the_samplers_mesh():
     hardware = hardware_of(mesh, ("data", "fsdp"))
     plan = plan_decoding(SEVEN, BF16, replace(DATA, sample_tensor=2), parse_topology("h100:8"))
     assert len(jax.local_devices()) == 8
-    same = ("shards", "tensor", "weight_parts")
+    same = ("shards", "tensor", "weight_shards")
     assert [getattr(plan.hardware, name) for name in same] == [
         getattr(hardware, name) for name in same
     ]
@@ -114,7 +114,7 @@ def test_a_groups_prompt_is_read_once():
 
 
 def test_a_step_moves_weights_and_cache_in_their_dtypes():
-    hardware = Hardware("gpu", tensor=2, weight_parts=2)
+    hardware = Hardware("gpu", tensor=2, weight_shards=2)
     int8 = replace(BF16, cache_dtype="int8")
     costs = [
         decode_cost(

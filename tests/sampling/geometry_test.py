@@ -123,7 +123,7 @@ def test_the_refusal_advises_what_is_not_set_yet(
 def test_kv_heads_and_kernels_that_do_not_split_evenly_are_whole_on_every_device() -> None:
     """As in the sharding rules: 2 kv heads do not split over 4 devices, 4 heads do."""
     config = replace(LLAMA_7B, num_heads=4, num_kv_heads=2)
-    split = Hardware("gpu", tensor=4, weight_parts=4)
+    split = Hardware("gpu", tensor=4, weight_shards=4)
     geometry = choose_geometry(config, BF16, split)
     needed = memory_needed(config, BF16, geometry, split)
     column = 2 * 32 * 2 * config.head_size * 2
@@ -134,7 +134,7 @@ def test_kv_heads_and_kernels_that_do_not_split_evenly_are_whole_on_every_device
 
 
 def test_a_model_split_over_devices_fits() -> None:
-    split = Hardware("gpu", memory=12 * GIB, tensor=4, weight_parts=4)
+    split = Hardware("gpu", memory=12 * GIB, tensor=4, weight_shards=4)
     assert choose_geometry(LLAMA_7B, BF16, split).slots >= 64
 
 

@@ -42,7 +42,7 @@ def test_a_copy_of_the_model_takes_the_devices_that_the_slots_leave(
     settings = SampleSettings(shard_weights=shard_weights)
     mesh = sampling_mesh(settings, MeshSettings(data=1, fsdp=4, tensor=2))
     hardware = hardware_of(mesh, row_axes(settings))
-    assert (hardware.shards, hardware.tensor, hardware.weight_parts) == (shards, 2, copies)
+    assert (hardware.shards, hardware.tensor, hardware.weight_shards) == (shards, 2, copies)
     assert hardware.platform == "cpu"
     assert 2**30 < hardware.memory * len(jax.local_devices()) < 2**50
 

@@ -6,14 +6,15 @@ import os
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rft_jax.cli import main
 from rft_jax.files.jsonl import write_rows
 from rft_jax.records import read_samples
+from rft_jax.rft.budgets import Proportional
 from rft_jax.sampling import sample
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.shares import Share
@@ -102,7 +103,14 @@ def test_a_total_shared_out_in_proportion_does_not_depend_on_the_hosts(
     budget = {"budget": "proportional", "round_size": 2, "average": 2.5}
     mesh = {"data": 1, "fsdp": 1, "tensor": 1}
     _on_two_hosts(files, tmp_path / "two", mesh, **budget)
-    assert main(_words(files, tmp_path / "one", mesh, **budget)) == 0
+    settings = SampleSettings(**{**vars(SETTINGS), **budget})
+    model, problems, output = files / "model", files / "problems.jsonl", tmp_path / "one"
+    sample(
+        *map(str, (model, problems, output)),
+        None,
+        settings,
+        make_budget=partial(Proportional, round_size=2, average=2.5, num_samples=4),
+    )
     two = [tmp_path / "two" / f"samples-{i:05d}-of-00002.jsonl" for i in (0, 1)]
     one = tmp_path / "one" / "samples-00000-of-00001.jsonl"
     assert b"".join(path.read_bytes() for path in two) == one.read_bytes()
