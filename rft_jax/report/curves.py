@@ -9,7 +9,7 @@ from typing import Any
 
 from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.files.jsonl import read_json, read_rows
-from rft_jax.report import svg
+from rft_jax.report import axes, svg
 from rft_jax.report.html import Section, card, charts
 from rft_jax.report.runs import RunRecord, arm_names, greedy_evaluations, read_predictions
 from rft_jax.report.tables import measure
@@ -100,7 +100,7 @@ def _votes_card(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
                 lines.append(svg.Series(run.arm_name(stage.arm), points, palette[stage.arm]))
     if not lines:
         return ""
-    chart = svg.line_chart(lines, "votes (k)", "maj@k", svg.percent, log_x=True)
+    chart = svg.line_chart(lines, "votes (k)", "maj@k", axes.percent, log_x=True)
     return card(chart, "Majority votes against k", "Mean over subsets of k samples, ties shared.")
 
 
@@ -115,7 +115,7 @@ def _difficulty_cards(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> 
             svg.Series(names(arm), _by(rows, key), palette[arm]) for arm, rows in grouped.items()
         ]
         if any(len(one.points) > 1 for one in series):
-            chart = svg.line_chart(series, x_label, "accuracy", svg.percent)
+            chart = svg.line_chart(series, x_label, "accuracy", axes.percent)
             cards.append(card(chart, title, "Bars: 95 % intervals over questions."))
     return cards
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rft_jax.report import svg
+from rft_jax.report import axes, svg
 from rft_jax.report.html import Section, card, charts, folded
 from rft_jax.report.published import SOURCE, published
 from rft_jax.report.runs import RunRecord
@@ -73,7 +73,7 @@ def _chart(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) -> str:
         for i, line in enumerate(baselines)
     ]
     is_share = _is_share(plot)
-    y_format = svg.percent if is_share else svg.plain
+    y_format = axes.percent if is_share else axes.plain
     y_label = plot["y_label"] or ("accuracy" if is_share else plot["y"])
     return svg.line_chart(series, plot["x_label"], y_label, y_format, log_x=plot["log_x"])
 
@@ -128,7 +128,7 @@ def _points_table(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) 
     lines = [line for line in lines if line["points"]]
     xs = sorted({point["x"] for line in lines for point in line["points"]})
     by_x = [{point["x"]: point for point in line["points"]} for line in lines]
-    cells = [[Cell(svg.plain(x)), *(_cell(plot, at.get(x)) for at in by_x)] for x in xs]
+    cells = [[Cell(axes.plain(x)), *(_cell(plot, at.get(x)) for at in by_x)] for x in xs]
     for line in baselines:
         cells.append([Cell(line["label"]), _cell(plot, line)])
         cells[-1] += [Cell("")] * (len(lines) - 1)

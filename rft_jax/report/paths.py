@@ -9,7 +9,7 @@ from typing import Any
 
 from rft_jax.files.jsonl import read_json
 from rft_jax.records import VERDICTS
-from rft_jax.report import svg
+from rft_jax.report import axes, svg
 from rft_jax.report.html import Section, card, charts
 from rft_jax.report.runs import RunRecord, StageRecord, arm_names, read_settings
 from rft_jax.report.tables import Cell, Table
@@ -125,7 +125,7 @@ def _solved_card(collected: Sequence[Collected], palette: Mapping[str, int]) -> 
     if not lines:
         return ""
     chart = svg.line_chart(
-        lines, "samples per problem (k)", "problems with a correct path", svg.percent, log_x=True
+        lines, "samples per problem (k)", "problems with a correct path", axes.percent, log_x=True
     )
     caption = "A path is correct when its answer and all its equations are (unbiased pass@k)."
     return card(chart, "Problems solved against k", caption)

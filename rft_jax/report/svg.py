@@ -6,19 +6,27 @@ mark shows its values (SVG titles; no script).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
+from rft_jax.report.axes import (
+    WIDTH,
+    Axis,
+    Format,
+    axis_labels,
+    grid,
+    linear_axis,
+    percent,
+    plain,
+    spread_ticks,
+    x_axis,
+)
 from rft_jax.report.html import asset
 
-WIDTH = 400.0
 COLOURS = 8
 _MARGIN = 8  # units around a chart in a file of its own
 _LONGEST_NAME = 48  # characters of a row's name that fit into the width
-
-Format = Callable[[float], str]
 
 
 @dataclass(frozen=True)
@@ -50,60 +58,6 @@ class Series:
     marks: bool = True
 
 
-@dataclass(frozen=True)
-class Axis:
-    """A scale from data to the drawing.
-
-    Attributes:
-      first: the value at `start`.
-      last: the value at `end`.
-      start: a coordinate.
-      end: a coordinate.
-      log: whether the scale is logarithmic.
-      ticks: values with a label.
-    """
-
-    first: float
-    last: float
-    start: float
-    end: float
-    log: bool = False
-    ticks: Sequence[float] = field(default=())
-
-    def __call__(self, value: float) -> float:
-        transform = math.log if self.log else float
-        low, high = transform(self.first), transform(self.last)
-        share = (transform(value) - low) / (high - low)
-        return self.start + share * (self.end - self.start)
-
-
-def percent(value: float) -> str:
-    """A fraction as a short percentage."""
-    return f"{100 * value:.0f} %" if abs(value * 100 % 1) < 1e-6 else f"{100 * value:.1f} %"
-
-
-def plain(value: float) -> str:
-    """A number with at most three significant digits, or whole from 1,000 on."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """About `count` round numbers that cover [low, high]."""
-    if high <= low:
-        high = low + (abs(low) or 1.0)
-    raw = (high - low) / count
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 12) for i in range(first, last + 1)]
-
-
-def _linear(values: Iterable[float], start: float, end: float, zero: bool = False) -> Axis:
-    covered = list(values) + ([0.0] if zero else [])
-    ticks = nice_ticks(min(covered), max(covered))
-    return Axis(ticks[0], ticks[-1], start, end, ticks=ticks)
-
-
 def line_chart(
     series: Sequence[Series],
     x_label: str,
@@ -129,54 +83,16 @@ def line_chart(
     points = [point for one in series for point in one.points]
     marked = [one for one in series if one.marks and marks]
     left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - 42
-    x = _x_axis([point.x for point in points], left + 8, right - 8, log_x)
+    x = x_axis([point.x for point in points], left + 8, right - 8, log_x)
     bounds = [b for p in points for b in (p.y, p.low, p.high) if b is not None]
-    y = _linear(bounds, bottom, top, zero)
-    parts = [_grid(x, y, left, right, bottom, y_format), _axis_labels(x_label, y_label, height)]
+    y = linear_axis(bounds, bottom, top, zero)
+    parts = [grid(x, y, left, right, bottom, y_format), axis_labels(x_label, y_label, height)]
     # Marks at the same x are moved sideways, so that their intervals do not overlap.
     aside = {id(one): 4.0 * (i - (len(marked) - 1) / 2) for i, one in enumerate(marked)}
     parts += [_line(one, aside.get(id(one), 0.0), x, y, y_format, marks) for one in series]
     return _svg(height, f"{y_label} by {x_label}", parts) + legend(
         {one.label: one.colour for one in series if one.label},
         {one.label for one in series if one.dashed},
-    )
-
-
-def _x_axis(values: Sequence[float], start: float, end: float, log: bool) -> Axis:
-    """Ticks at the values themselves if they are few, at round numbers otherwise."""
-    distinct = sorted(set(values))
-    if len(distinct) > 12 or len(distinct) == 1:
-        return _linear(values, start, end)
-    return Axis(distinct[0], distinct[-1], start, end, log, distinct)
-
-
-def _grid(x: Axis, y: Axis, left: float, right: float, bottom: float, y_format: Format) -> str:
-    lines = [
-        f'<line class="grid" x1="{left}" x2="{right}" y1="{y(t):.1f}" y2="{y(t):.1f}"/>'
-        f'<text x="{left - 7}" y="{y(t) + 4:.1f}" text-anchor="end">{escape(y_format(t))}</text>'
-        for t in y.ticks
-    ]
-    lines += [
-        f'<text x="{x(t):.1f}" y="{bottom + 17}" text-anchor="middle">{escape(plain(t))}</text>'
-        for t in _spread(x)
-    ]
-    return "".join(lines)
-
-
-def _spread(axis: Axis, apart: float = 30.0) -> list[float]:
-    """The ticks whose labels do not overlap; always with the last one."""
-    spread: list[float] = []
-    for tick in reversed(axis.ticks):
-        if not spread or abs(axis(spread[-1]) - axis(tick)) >= apart:
-            spread.append(tick)
-    return spread
-
-
-def _axis_labels(x_label: str, y_label: str, height: float) -> str:
-    return (
-        f'<text class="label" x="{WIDTH - 14}" y="{height - 6}" text-anchor="end">'
-        f"{escape(x_label)}</text>"
-        f'<text class="label" x="4" y="12">{escape(y_label)}</text>'
     )
 
 
@@ -213,11 +129,11 @@ def interval_chart(
     heights = [head + gap * len(points) for _, points, _ in rows]
     height = top + sum(heights) + 40
     bounds = [b for _, points, _ in rows for p in points for b in (p.x, p.low, p.high)]
-    x = _linear([b for b in bounds if b is not None], 14.0, WIDTH - 22)
+    x = linear_axis([b for b in bounds if b is not None], 14.0, WIDTH - 22)
     parts = [
         f'<line class="grid" x1="{x(t):.1f}" x2="{x(t):.1f}" y1="{top}" y2="{height - 38}"/>'
         f'<text x="{x(t):.1f}" y="{height - 22}" text-anchor="middle">{escape(x_format(t))}</text>'
-        for t in _spread(x, 40)
+        for t in spread_ticks(x, 40)
     ]
     y = top
     for (label, points, colour), tall in zip(rows, heights, strict=True):
@@ -264,11 +180,11 @@ def histogram(
         return ""
     first, last = min(numbers), max(numbers)
     left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - 42
-    y = _linear([n for _, counts, _ in groups for n in counts.values()], bottom, top, zero=True)
+    y = linear_axis([n for _, counts, _ in groups for n in counts.values()], bottom, top, zero=True)
     x = Axis(first, last + 1, left, right, ticks=range(first, last + 1))
     slot = x(first + 1) - left
     width = 0.84 * slot / len(groups)
-    parts = [_grid(Axis(0, 1, 0, 1), y, left, right, bottom, plain)]
+    parts = [grid(Axis(0, 1, 0, 1), y, left, right, bottom, plain)]
     for i, (label, counts, colour) in enumerate(groups):
         bars = [
             f'<rect x="{x(n) + 0.08 * slot + i * width:.1f}" y="{y(counts[n]):.1f}" '
@@ -279,9 +195,9 @@ def histogram(
         parts.append(f'<g class="c{colour % COLOURS}">{"".join(bars)}</g>')
     parts += [
         f'<text x="{x(n) + slot / 2:.1f}" y="{bottom + 17}" text-anchor="middle">{n}</text>'
-        for n in _spread(x, 26)
+        for n in spread_ticks(x, 26)
     ]
-    parts.append(_axis_labels(x_label, y_label, height))
+    parts.append(axis_labels(x_label, y_label, height))
     colours = {label: colour for label, _, colour in groups} if len(groups) > 1 else {}
     return _svg(height, f"{y_label} by {x_label}", parts) + legend(colours)
 

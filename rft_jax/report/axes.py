@@ -1,0 +1,107 @@
+"""Axes of charts: scales, round ticks, grid lines and labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+WIDTH = 400.0
+
+Format = Callable[[float], str]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A scale from data to the drawing.
+
+    Attributes:
+      first: the value at `start`.
+      last: the value at `end`.
+      start: a coordinate.
+      end: a coordinate.
+      log: whether the scale is logarithmic.
+      ticks: values with a label.
+    """
+
+    first: float
+    last: float
+    start: float
+    end: float
+    log: bool = False
+    ticks: Sequence[float] = field(default=())
+
+    def __call__(self, value: float) -> float:
+        transform = math.log if self.log else float
+        low, high = transform(self.first), transform(self.last)
+        share = (transform(value) - low) / (high - low)
+        return self.start + share * (self.end - self.start)
+
+
+def percent(value: float) -> str:
+    """A fraction as a short percentage."""
+    return f"{100 * value:.0f} %" if abs(value * 100 % 1) < 1e-6 else f"{100 * value:.1f} %"
+
+
+def plain(value: float) -> str:
+    """A number with at most three significant digits, or whole from 1,000 on."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """About `count` round numbers that cover [low, high]."""
+    if high <= low:
+        high = low + (abs(low) or 1.0)
+    raw = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def linear_axis(values: Iterable[float], start: float, end: float, zero: bool = False) -> Axis:
+    """An axis with round ticks that cover the values, and 0 if `zero`."""
+    covered = list(values) + ([0.0] if zero else [])
+    ticks = nice_ticks(min(covered), max(covered))
+    return Axis(ticks[0], ticks[-1], start, end, ticks=ticks)
+
+
+def x_axis(values: Sequence[float], start: float, end: float, log: bool) -> Axis:
+    """Ticks at the values themselves if they are few, at round numbers otherwise."""
+    distinct = sorted(set(values))
+    if len(distinct) > 12 or len(distinct) == 1:
+        return linear_axis(values, start, end)
+    return Axis(distinct[0], distinct[-1], start, end, log, distinct)
+
+
+def grid(x: Axis, y: Axis, left: float, right: float, bottom: float, y_format: Format) -> str:
+    """Horizontal grid lines and the labels of both axes' ticks."""
+    lines = [
+        f'<line class="grid" x1="{left}" x2="{right}" y1="{y(t):.1f}" y2="{y(t):.1f}"/>'
+        f'<text x="{left - 7}" y="{y(t) + 4:.1f}" text-anchor="end">{escape(y_format(t))}</text>'
+        for t in y.ticks
+    ]
+    lines += [
+        f'<text x="{x(t):.1f}" y="{bottom + 17}" text-anchor="middle">{escape(plain(t))}</text>'
+        for t in spread_ticks(x)
+    ]
+    return "".join(lines)
+
+
+def spread_ticks(axis: Axis, apart: float = 30.0) -> list[float]:
+    """The ticks whose labels do not overlap; always with the last one."""
+    spread: list[float] = []
+    for tick in reversed(axis.ticks):
+        if not spread or abs(axis(spread[-1]) - axis(tick)) >= apart:
+            spread.append(tick)
+    return spread
+
+
+def axis_labels(x_label: str, y_label: str, height: float) -> str:
+    """The names of the axes, below to the right and above to the left."""
+    return (
+        f'<text class="label" x="{WIDTH - 14}" y="{height - 6}" text-anchor="end">'
+        f"{escape(x_label)}</text>"
+        f'<text class="label" x="4" y="12">{escape(y_label)}</text>'
+    )
