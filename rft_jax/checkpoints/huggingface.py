@@ -5,9 +5,10 @@ Import goes tensor by tensor, straight into sharded arrays; export one file (≤
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,12 @@ from rft_jax.files.jsonl import write_json
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_params
 from rft_jax.models.lora import merge_adapters
+from rft_jax.models.shapes import param_shapes as shapes_by_path
 from rft_jax.prompts import Template, save_template
 from rft_jax.tokenizers import Tokenizer
 
 MAX_SHARD_BYTES = 5 * 10**9
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,9 @@ class Weight:
         return math.prod(shape[self.inputs :]), math.prod(shape[: self.inputs])
 
 
-_FREQUENCIES = "rotary_emb.inv_freq"  # which old files store
-_LAYER = "model.layers.{}."
+_FREQUENCIES = "rotary_emb.inv_freq"
+_PREFIX = "model."
+_LAYER = _PREFIX + "layers.{}."
 WEIGHTS = {
     "embed/embedding": Weight("model.embed_tokens.weight"),
     "layers/attention_norm/scale": Weight(_LAYER + "input_layernorm.weight"),
@@ -78,6 +82,7 @@ WEIGHTS = {
     "final_norm/scale": Weight("model.norm.weight"),
     "unembed/kernel": Weight("lm_head.weight", inputs=1),
 }
+_TABLE, _HEAD = WEIGHTS["embed/embedding"].name, WEIGHTS["unembed/kernel"].name
 
 
 def import_params(folder: str | Path, config: LlamaConfig, mesh: Mesh | None = None) -> Params:
@@ -87,13 +92,25 @@ def import_params(folder: str | Path, config: LlamaConfig, mesh: Mesh | None = N
     processes each reads the files and keeps its shards.
 
     Args:
+      config: as `read_config` reads it. A model that it ties and that stores another output table
+        all the same gets that table, as in transformers: the result has `unembed` then.
       mesh: where the parameters go, by the rules of `partitioning`; None for the first device.
 
     Raises:
-      UserError: a tensor is missing, has another shape than `config` asks for, or no place in it.
+      UserError: a tensor is missing, has another shape than `config` describes, or is not part of
+        the model that it describes.
     """
     with TensorReader(folder) as reader:
-        _refuse_others(reader, folder, config)
+        _settle_names(reader, config)
+        _check(reader, folder, config)
+        if config.tie_word_embeddings and _has_another_head(reader):
+            logger.warning(
+                "%s: config.json ties the embeddings, but the stored %s differs; the stored one is "
+                "used (as in transformers), and tie_word_embeddings is taken as false",
+                folder,
+                _HEAD,
+            )
+            config = replace(config, tie_word_embeddings=False)
         loaded = {
             path: _import_leaf(reader, path, leaf)
             for path, leaf in _flatten(param_shapes(config, mesh))
@@ -101,19 +118,51 @@ def import_params(folder: str | Path, config: LlamaConfig, mesh: Mesh | None = N
     return _unflatten(loaded)
 
 
-def _refuse_others(reader: TensorReader, folder: str | Path, config: LlamaConfig) -> None:
-    """Refuses tensors that the model would compute without (biases, further layers).
+def _settle_names(reader: TensorReader, config: LlamaConfig) -> None:
+    """Gives tensors their usual names where a folder, as transformers may write it, has others.
 
-    A tied model's second table and the rotary frequencies are what config.json says already.
+    The base model alone is stored without the prefix; a tied table perhaps as the output's.
     """
-    known = {name for name, _ in _file_order(config)} | {WEIGHTS["unembed/kernel"].name}
-    others = [name for name in reader.names - known if not name.endswith(_FREQUENCIES)]
+    if not any(name.startswith(_PREFIX) for name in reader.names):
+        for name in reader.names - {_HEAD}:
+            reader.rename(name, _PREFIX + name)
+    if config.tie_word_embeddings and _HEAD in reader.names and _TABLE not in reader.names:
+        reader.rename(_HEAD, _TABLE)
+
+
+def _check(reader: TensorReader, folder: str | Path, config: LlamaConfig) -> None:
+    """Refuses tensors that don't fit, and those that the model would compute without.
+
+    The rotary frequencies, which old files store, are what config.json says already.
+    """
+    has_head = _HEAD in reader.names
+    if _TABLE in reader.names and not (has_head or config.tie_word_embeddings):
+        raise UserError(
+            f"{folder}: no tensor {_HEAD!r}; if the embedding is the output's table too, set "
+            "tie_word_embeddings to true in config.json, else copy the whole model folder again"
+        )
+    stored = replace(config, tie_word_embeddings=not has_head)
+    reader.check(_expected(stored))
+    expected = {name for name, _ in _expected(stored)}
+    others = [n for n in reader.names - expected if not n.endswith(_FREQUENCIES)]
     if others:
         raise UserError(
-            f"{folder}: {len(others)} tensors have no place in the model that config.json "
+            f"{folder}: {len(others)} tensors are not part of the model that config.json "
             f"describes, the first is {min(others)!r}; the two don't belong together, or the model "
-            "is none that this package computes"
+            "has an architecture that this package does not implement"
         )
+
+
+def _expected(config: LlamaConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Every tensor's name in the files with its shape there, in the order of `_file_order`."""
+    shapes = shapes_by_path(config)
+    for name, (path, layer) in _file_order(config):
+        yield name, WEIGHTS[path].their_shape(shapes[path][layer is not None :])
+
+
+def _has_another_head(reader: TensorReader) -> bool:
+    """Whether the output's table is stored and differs from the embedding."""
+    return _HEAD in reader.names and not np.array_equal(reader.read(_TABLE), reader.read(_HEAD))
 
 
 def param_shapes(config: LlamaConfig, mesh: Mesh | None = None) -> Params:
@@ -137,7 +186,7 @@ def _import_leaf(reader: TensorReader, path: str, leaf: jax.ShapeDtypeStruct) ->
     weight, sharding = WEIGHTS[path], leaf.sharding
 
     def read(name: str, shape: tuple[int, ...], place: Sharding) -> Array:
-        ours = weight.to_ours(reader.read(name, weight.their_shape(shape)), shape)
+        ours = weight.to_ours(reader.read(name), shape)
         return jax.make_array_from_callback(
             shape, place, lambda index: ours[index].astype(leaf.dtype)
         )
@@ -218,13 +267,13 @@ def write_description(
 def _file_order(config: LlamaConfig) -> Iterator[tuple[str, tuple[str, int | None]]]:
     """Every tensor's name in the file with our path and layer, embedding first, layer by layer."""
     layered = [path for path in WEIGHTS if path.startswith("layers/")]
-    yield WEIGHTS["embed/embedding"].name, ("embed/embedding", None)
+    yield _TABLE, ("embed/embedding", None)
     for layer in range(config.num_layers):
         for path in layered:
             yield WEIGHTS[path].name.format(layer), (path, layer)
     yield WEIGHTS["final_norm/scale"].name, ("final_norm/scale", None)
     if not config.tie_word_embeddings:
-        yield WEIGHTS["unembed/kernel"].name, ("unembed/kernel", None)
+        yield _HEAD, ("unembed/kernel", None)
 
 
 def _to_host(array: Array) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
@@ -67,6 +67,7 @@ def load_model(
     template = load_template(description) or get_template(DEFAULT_TEMPLATE)
     if description == folder:
         params = import_params(folder, config, mesh)
+        config = replace(config, tie_word_embeddings="unembed" not in params)
     else:
         params = restore_params(description.parent, param_shapes(config, mesh), step)
     return LoadedModel(config, params, tokenizer, template)

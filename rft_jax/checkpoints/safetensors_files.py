@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, Any
 
 import ml_dtypes
@@ -20,8 +21,9 @@ SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 _KINDS = (np.float32, ml_dtypes.bfloat16, np.float16)
 _DTYPES = dict(zip(STORED_DTYPES, map(np.dtype, _KINDS), strict=True))
-_READ = (*_DTYPES.values(), np.dtype(np.float64))
 _FORMAT_NAMES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
+_READ = (*_FORMAT_NAMES.values(), "F64")
+logger = logging.getLogger(__name__)
 
 
 class TensorReader:
@@ -34,12 +36,10 @@ class TensorReader:
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
         self._stack = ExitStack()
-        self._opened = {path.name: self._open(path) for path in _files(self._folder)}
-        self._homes = {
-            name: file
-            for file, handle in self._opened.items()
-            for name in handle.keys()  # noqa: SIM118
-        }
+        self._stored: dict[str, tuple[Any, str]] = {}  # name -> open file, name in it
+        for path in _files(self._folder):
+            file = self._open(path)
+            self._stored |= {name: (file, name) for name in file.keys()}  # noqa: SIM118
 
     def __enter__(self) -> TensorReader:
         return self
@@ -56,51 +56,66 @@ class TensorReader:
             raise UserError(
                 f"{path}: named in {INDEX} but missing; copy the whole model folder again"
             ) from error
-        except safetensors.SafetensorError as error:
+        except (safetensors.SafetensorError, OSError) as error:
             raise UserError(f"{path}: damaged ({error}); copy the model folder again") from error
 
     @property
     def names(self) -> frozenset[str]:
         """The names of all tensors."""
-        return frozenset(self._homes)
+        return frozenset(self._stored)
 
-    def read(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        """One tensor, in its own dtype.
+    def rename(self, name: str, new: str) -> None:
+        """Makes a tensor readable under another name."""
+        self._stored[new] = self._stored.pop(name)
+
+    def check(self, expected: Iterable[tuple[str, tuple[int, ...]]]) -> None:
+        """Compares the files' headers with what config.json describes; reads no tensor.
+
+        Args:
+          expected: names and shapes; taken one by one, so that a config with millions of layers
+            ends at the first that is missing.
 
         Raises:
-          UserError: it isn't there, has another shape, or holds no plain floats.
+          UserError: a tensor is missing, has another shape or isn't stored as plain floats.
         """
-        if name not in self._homes:
-            raise UserError(
-                f"{self._folder}: no tensor {name!r}; config.json asks for it, so the two don't "
-                "belong together"
-            )
-        tensor = self._opened[self._homes[name]].get_tensor(name)
-        if tensor.shape != shape:
-            raise UserError(
-                f"{self._folder / self._homes[name]}: {name} has shape {list(tensor.shape)}, "
-                f"config.json asks for {list(shape)}; the two don't belong together"
-            )
-        if tensor.dtype not in _READ:
-            raise UserError(
-                f"{self._folder / self._homes[name]}: {name} is of {tensor.dtype}; quantized "
-                "weights are not supported, take the model in float32, bfloat16 or float16"
-            )
-        return tensor
+        for name, shape in expected:
+            if name not in self._stored:
+                raise UserError(
+                    f"{self._folder}: no tensor {name!r}; config.json describes one, so the two "
+                    "don't belong together"
+                )
+            file, stored = self._stored[name]
+            header = file.get_slice(stored)
+            if tuple(header.get_shape()) != shape:
+                raise UserError(
+                    f"{self._folder}: {name} has shape {header.get_shape()}, config.json describes "
+                    f"{list(shape)}; the two don't belong together"
+                )
+            if header.get_dtype() not in _READ:
+                raise UserError(
+                    f"{self._folder}: {name} is stored as {header.get_dtype()}; quantized weights "
+                    "are not supported, take the model in float32, bfloat16 or float16"
+                )
+
+    def read(self, name: str) -> np.ndarray:
+        """One tensor that `check` has seen, in its own dtype."""
+        file, stored = self._stored[name]
+        return file.get_tensor(stored)
 
 
 def _files(folder: Path) -> list[Path]:
-    """The safetensors files of a folder: those of its index, or the single one."""
-    if (folder / INDEX).is_file():
-        content = read_json(folder / INDEX)
-        weight_map = content.get("weight_map") if isinstance(content, dict) else None
-        if not isinstance(weight_map, dict) or not all(
-            isinstance(name, str) for name in weight_map.values()
-        ):
-            raise UserError(f"{folder / INDEX}: no weight_map in it; copy the model folder again")
-        return [folder / name for name in sorted(set(weight_map.values()))]
+    """The safetensors files that transformers would read: the single one, else an index's."""
     if (folder / SINGLE).is_file():
+        if (folder / INDEX).is_file():
+            logger.warning(
+                "%s: ignored, since %s lies beside it and goes first (as in transformers); delete "
+                "the one that is out of date",
+                folder / INDEX,
+                SINGLE,
+            )
         return [folder / SINGLE]
+    if (folder / INDEX).is_file():
+        return _indexed_files(folder)
     pickles = sorted(path.name for path in folder.glob("*.bin"))
     if pickles:
         raise UserError(
@@ -108,6 +123,24 @@ def _files(folder: Path) -> list[Path]:
             "AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW) with transformers"
         )
     raise UserError(f"{folder}: no weights ({SINGLE} or {INDEX}) in it")
+
+
+def _indexed_files(folder: Path) -> list[Path]:
+    """The files that an index names; one outside the folder would be weights of somebody else's."""
+    content = read_json(folder / INDEX)
+    weight_map = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(weight_map, dict) or not all(
+        isinstance(name, str) for name in weight_map.values()
+    ):
+        raise UserError(f"{folder / INDEX}: no weight_map in it; copy the model folder again")
+    names = sorted(set(weight_map.values()))
+    outside = [n for n in names if PurePath(n).is_absolute() or ".." in PurePath(n).parts]
+    if outside:
+        raise UserError(
+            f"{folder / INDEX}: weight_map names {outside[0]!r}, outside the model's folder; a "
+            "folder's weights lie in it, so take it from a source that you trust"
+        )
+    return [folder / name for name in names]
 
 
 def write_tensors(
