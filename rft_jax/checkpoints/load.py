@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -109,10 +110,14 @@ def copy_model(
       template: name of the template to carry along; None for the source's own.
 
     Raises:
-      UserError: the source can't be read, or there is something at the target.
+      UserError: the source can't be read or written in that dtype, or the target is not empty.
     """
     if Path(target).exists() and (not Path(target).is_dir() or any(Path(target).iterdir())):
         raise UserError(f"{target}: exists already and is not empty; name a new folder")
     model = load_model(source)
     chosen = get_template(template) if template else model.template
-    export_model(target, model.config, model.params, model.tokenizer, chosen, dtype)
+    try:
+        export_model(target, model.config, model.params, model.tokenizer, chosen, dtype)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)  # so that the same name can be taken again
+        raise

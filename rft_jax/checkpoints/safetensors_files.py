@@ -161,6 +161,9 @@ def write_tensors(
       fetch: gives one tensor by name; called once for each, in order.
       shard_bytes: no file holds more, unless one tensor does.
       write: False on processes that only take part in fetching.
+
+    Raises:
+      UserError: a tensor holds a number that is NaN, infinite, or too large for the dtype.
     """
     item = _DTYPES[dtype].itemsize
     sizes = {name: math.prod(shape) * item for name, shape in shapes.items()}
@@ -207,8 +210,26 @@ def _write_shard(
     text += b" " * (-len(text) % 8)
     out.write(len(text).to_bytes(8, "little") + text)
     for name in shapes:
-        tensor = np.ascontiguousarray(fetch(name), dtype=kind)
-        out.write(tensor.reshape(-1).view(np.uint8).data)
+        out.write(_converted(fetch(name), name, dtype).reshape(-1).view(np.uint8).data)
+
+
+def _converted(tensor: np.ndarray, name: str, dtype: str) -> np.ndarray:
+    """The tensor in the stored dtype.
+
+    Raises:
+      UserError: it holds a number that is NaN, infinite, or too large for that dtype.
+    """
+    with np.errstate(over="ignore"):
+        stored = np.ascontiguousarray(tensor, dtype=_DTYPES[dtype])
+    if np.isfinite(stored).all():
+        return stored
+    if not np.isfinite(tensor).all():
+        raise UserError(f"{name} holds NaN or infinite weights; take an earlier checkpoint")
+    raise UserError(
+        f"{name} holds {np.abs(tensor).max():g}, over the largest {dtype} of "
+        f"{float(ml_dtypes.finfo(stored.dtype).max):g}; take bfloat16 (rft export-hf writes a "
+        "model or a checkpoint in another dtype)"
+    )
 
 
 def _split(sizes: Mapping[str, int], limit: int) -> list[list[str]]:

@@ -199,6 +199,29 @@ def test_a_folder_gets_its_config_last(
     assert not (tmp_path / "config.json").exists()
 
 
+def _export_with(model_folder: Path, target: Path, value: float, dtype: str) -> None:
+    model = load_model(model_folder)
+    kernel = model.params["layers"]["mlp"]["down"]["kernel"]
+    model.params["layers"]["mlp"]["down"]["kernel"] = kernel.at[1, 0, 0].set(value)
+    export_model(target, *_parts(model), dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "message"),
+    [
+        (-1e5, "float16", r"layers\.1\.mlp\.down_proj.* holds 100000, .* 65504; take bfloat16"),
+        (3.4e38, "bfloat16", r"layers\.1\.mlp\.down_proj.* over the largest bfloat16"),
+        (float("nan"), "float32", r"layers\.1\.mlp\.down_proj.* holds NaN or infinite weights"),
+    ],
+)
+def test_weights_that_the_dtype_cannot_hold_are_refused_by_name(
+    model_folder: Path, tmp_path: Path, value: float, dtype: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        _export_with(model_folder, tmp_path, value, dtype)
+    assert not (tmp_path / "config.json").exists()
+
+
 def test_a_pickle_is_refused_with_the_fix(model_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80")
     config = read_config(model_folder)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from rft_jax.checkpoints.huggingface import export_model
 from rft_jax.checkpoints.load import LoadedModel, copy_model, describe_checkpoints, load_model
 from rft_jax.checkpoints.train_state import TrainStateCheckpoints
 from rft_jax.devices.mesh_settings import MeshSettings
@@ -117,3 +118,15 @@ def test_a_copy_carries_the_template_and_dtype_asked_for(
     assert {tensor.dtype for tensor in tensors.values()} == {np.dtype(np.float16)}
     with pytest.raises(UserError, match="not empty; name a new folder"):
         copy_model(model_folder, tmp_path / "copy")
+
+
+def test_a_copy_that_fails_leaves_its_name_free(model: LoadedModel, tmp_path: Path) -> None:
+    kernel = model.params["layers"]["mlp"]["up"]["kernel"].at[0, 0, 0].set(1e5)
+    up = {"up": {"kernel": kernel}}
+    layers = model.params["layers"]
+    params = {**model.params, "layers": {**layers, "mlp": {**layers["mlp"], **up}}}
+    export_model(tmp_path / "a", model.config, params, model.tokenizer, model.template)
+    with pytest.raises(UserError, match="take bfloat16"):
+        copy_model(tmp_path / "a", tmp_path / "b", "float16")
+    assert not (tmp_path / "b").exists()
+    copy_model(tmp_path / "a", tmp_path / "b", "bfloat16")
