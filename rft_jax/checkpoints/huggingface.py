@@ -253,15 +253,10 @@ def write_description(
     folder: str | Path, config: LlamaConfig, tokenizer: Tokenizer, template: Template, dtype: str
 ) -> None:
     """Everything of a model folder but the weights: tokenizer, template and, last, config.json."""
-    eos = sorted(tokenizer.eos_ids)
-    special_ids = {
-        "bos_token_id": tokenizer.bos_id,
-        "eos_token_id": eos[0] if len(eos) == 1 else eos,
-        "pad_token_id": tokenizer.pad_id,
-    }
     tokenizer.save(folder)
     save_template(template, folder)
-    write_json(Path(folder) / CONFIG_JSON, config_to_json(config, dtype) | special_ids)
+    content = config_to_json(config, dtype) | dict(tokenizer.config_ids)
+    write_json(Path(folder) / CONFIG_JSON, content)
 
 
 def _file_order(config: LlamaConfig) -> Iterator[tuple[str, tuple[str, int | None]]]:
