@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +28,8 @@ from rft_jax.tokenizers import Tokenizer, load_tokenizer
 DEFAULT_TEMPLATE = "plain"
 # Beside the steps of a training, what every step needs to be a model.
 DESCRIPTION = "model"
+_MARKER = re.compile(r"<\|[^|<>\s]+\|>|</?s>")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,22 @@ class LoadedModel:
     params: Params
     tokenizer: Tokenizer
     template: Template
+
+    def template_named(self, name: str) -> Template:
+        """The template of that name, the model's own for ''.
+
+        Warns of markers in it, such as `<|im_start|>`, that are not tokens of the tokenizer.
+        """
+        template = get_template(name) if name else self.template
+        for marker in dict.fromkeys(_MARKER.findall(template.prompt)):
+            length = len(self.tokenizer.encode(marker))
+            if length > 1:
+                logger.warning(
+                    "template %r: %s is not a token of this model's tokenizer and is read as %d "
+                    "tokens; take a template that the model knows, such as 'plain'",
+                    *(template.name, marker, length),
+                )
+        return template
 
 
 def load_model(
@@ -59,12 +79,7 @@ def load_model(
     folder = Path(folder)
     description, step = _find_description(folder)
     config = read_config(description, dtype=dtype, param_dtype=param_dtype)
-    tokenizer = load_tokenizer(description)
-    if tokenizer.vocab_size > config.vocab_size:
-        raise UserError(
-            f"{description}: the tokenizer has {tokenizer.vocab_size} tokens, config.json a "
-            f"vocab_size of {config.vocab_size}; the two don't belong together"
-        )
+    tokenizer = load_tokenizer(description, config.vocab_size)
     template = load_template(description) or get_template(DEFAULT_TEMPLATE)
     if description == folder:
         params = import_params(folder, config, mesh)
@@ -115,7 +130,7 @@ def copy_model(
     if Path(target).exists() and (not Path(target).is_dir() or any(Path(target).iterdir())):
         raise UserError(f"{target}: exists already and is not empty; name a new folder")
     model = load_model(source)
-    chosen = get_template(template) if template else model.template
+    chosen = model.template_named(template or "")
     try:
         export_model(target, model.config, model.params, model.tokenizer, chosen, dtype)
     except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,15 @@ import jax
 from jax.sharding import Mesh
 
 from rft_jax.checkpoints.huggingface import export_model
-from rft_jax.checkpoints.load import describe_checkpoints, load_model
+from rft_jax.checkpoints.load import (
+    DEFAULT_TEMPLATE,
+    LoadedModel,
+    describe_checkpoints,
+    load_model,
+)
 from rft_jax.checkpoints.names import tokenizer_folder
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
-from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
 from rft_jax.files.jsonl import write_json
 from rft_jax.files.outputs import OutputFolder
@@ -100,7 +105,9 @@ def _train(
     mesh: Mesh,
     stopped: Callable[[int], bool],
 ) -> None:
-    config, params, tokenizer, template = _start(model, settings, mesh)
+    start = _start(model, settings, mesh)
+    config, params = start.config, start.params
+    tokenizer, template = start.tokenizer, start.template
     config.check_length(settings.max_length)
     arrays = _token_arrays(data, folder.path / "tokens", tokenizer, template, settings)
     if distributed.is_main():
@@ -142,27 +149,19 @@ def _token_arrays(
     return arrays
 
 
-def _start(
-    model: str | LlamaConfig, settings: TrainSettings, mesh: Mesh
-) -> tuple[LlamaConfig, Params, Tokenizer, Template]:
-    """The model that training starts from, float32 parameters laid over the mesh."""
+def _start(model: str | LlamaConfig, settings: TrainSettings, mesh: Mesh) -> LoadedModel:
+    """The model that training starts from, float32 parameters distributed over the mesh."""
     computed = {name: getattr(settings, name) for name in COMPUTED}
-    if isinstance(model, LlamaConfig):
-        config = replace(model, **computed)
-        tokenizer = load_tokenizer(tokenizer_folder(settings.tokenizer))
-        if tokenizer.vocab_size > config.vocab_size:
-            raise UserError(
-                f"the tokenizer in {settings.tokenizer} has {tokenizer.vocab_size} tokens, the "
-                f"model's vocab_size is {config.vocab_size}"
-            )
-        key = jax.random.key(settings.seed)
-        shapes = jax.eval_shape(lambda: init_params(config, key))
-        shardings = partitioning.param_shardings(shapes, mesh)
-        params = jax.jit(lambda: init_params(config, key), out_shardings=shardings)()
-        return config, params, tokenizer, get_template(settings.template or "plain")
-    loaded = load_model(model, mesh)
-    template = get_template(settings.template) if settings.template else loaded.template
-    return replace(loaded.config, **computed), loaded.params, loaded.tokenizer, template
+    if isinstance(model, str):
+        loaded = load_model(model, mesh)
+    else:
+        tokenizer = load_tokenizer(tokenizer_folder(settings.tokenizer), model.vocab_size)
+        init = partial(init_params, replace(model, **computed), jax.random.key(settings.seed))
+        shardings = partitioning.param_shardings(jax.eval_shape(init), mesh)
+        params = jax.jit(init, out_shardings=shardings)()
+        loaded = LoadedModel(model, params, tokenizer, get_template(DEFAULT_TEMPLATE))
+    template = loaded.template_named(settings.template)
+    return replace(loaded, config=replace(loaded.config, **computed), template=template)
 
 
 def _summary(run: Run) -> str:

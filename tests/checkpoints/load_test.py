@@ -105,7 +105,7 @@ def test_a_tokenizer_larger_than_the_embedding_is_refused_with_both_sizes(
     shutil.copytree(model_folder, tmp_path, dirs_exist_ok=True)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"vocab_size": 50}))
-    with pytest.raises(UserError, match=r"51 tokens, config\.json a vocab_size of 50"):
+    with pytest.raises(UserError, match=r"1 tokens .* have no row in the model's embedding of 50"):
         load_model(tmp_path)
 
 
@@ -130,3 +130,14 @@ def test_a_copy_that_fails_leaves_its_name_free(model: LoadedModel, tmp_path: Pa
         copy_model(tmp_path / "a", tmp_path / "b", "float16")
     assert not (tmp_path / "b").exists()
     copy_model(tmp_path / "a", tmp_path / "b", "bfloat16")
+
+
+def test_a_template_with_markers_that_are_not_tokens_is_named_with_a_warning(
+    model: LoadedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert model.template_named("") == model.template
+    assert model.template_named("plain") == TEMPLATES["plain"]
+    assert not caplog.text
+    assert model.template_named("chatml") == TEMPLATES["chatml"]
+    assert "<|im_start|> is not a token of this model's tokenizer" in caplog.text
+    assert caplog.text.count("<|im_end|> is not a token") == 1
