@@ -20,6 +20,8 @@ from rft_jax.checkpoints.huggingface import (
 from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, read_config
 from rft_jax.checkpoints.train_state import restore_params
 from rft_jax.errors import UserError
+from rft_jax.files.jsonl import read_json
+from rft_jax.files.outputs import SETTINGS
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
 from rft_jax.prompts import Template, get_template, load_template
@@ -99,12 +101,21 @@ def _find_description(folder: Path) -> tuple[Path, int | None]:
             return candidate, step
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; --model names a folder with {CONFIG_JSON}")
-    unfinished = (folder / "checkpoints" / DESCRIPTION).is_dir()
-    mend = "its training is not finished; run it again, or name its checkpoints folder"
-    raise UserError(
-        f"{folder}: no {CONFIG_JSON} in it; "
-        f"{mend if unfinished else '--model names a Hugging Face folder or one of our trainings'}"
-    )
+    raise UserError(f"{folder}: no {CONFIG_JSON} in it; {_instead_of(folder)}")
+
+
+def _instead_of(folder: Path) -> str:
+    """What to name in the place of a folder that is not a model."""
+    for run in (folder, folder.parent, folder.parent.parent):
+        made_with = read_json(run / SETTINGS) if (run / SETTINGS).is_file() else {}
+        if made_with.get("lora_rank"):
+            return (
+                "a LoRA training saves adapters alone, without the weights that they change; "
+                f"finish it (run it again) and name {run}, which has them merged"
+            )
+        if made_with.get("command") == "train":
+            return "its training is not finished; run it again, or name its checkpoints folder"
+    return "--model names a Hugging Face folder or the output of rft train"
 
 
 def describe_checkpoints(

@@ -70,9 +70,21 @@ def test_a_step_is_a_model_by_itself_on_any_mesh(training: Path) -> None:
     assert {len(leaf.sharding.device_set) for leaf in leaves} == {8}
 
 
-def test_the_folder_of_an_unfinished_training_is_refused_with_the_way_on(training: Path) -> None:
+def test_the_folder_of_an_unfinished_training_is_refused_with_the_fix(training: Path) -> None:
+    (training.parent / "settings.json").write_text('{"command": "train", "lora_rank": 0}')
     with pytest.raises(UserError, match="not finished; run it again"):
         load_model(training.parent)
+
+
+@pytest.mark.parametrize("step", ["", "checkpoints", "checkpoints/2"])
+def test_adapters_alone_are_refused_with_the_training_that_merges_them(
+    tmp_path: Path, step: str
+) -> None:
+    (tmp_path / "lora/checkpoints/2").mkdir(parents=True)
+    (tmp_path / "lora/settings.json").write_text('{"command": "train", "lora_rank": 2}')
+    merged = rf"a LoRA training saves adapters alone.* and name {tmp_path / 'lora'}, which"
+    with pytest.raises(UserError, match=merged):
+        load_model(tmp_path / "lora" / step)
 
 
 def test_a_step_that_is_not_there_is_refused_with_those_that_are(training: Path) -> None:
