@@ -26,7 +26,8 @@ def load_training_data(
     """Token arrays of everything named: one folder of them, or problems, paths and tasks by name.
 
     Raises:
-      UserError: token arrays were made with another tokenizer, or stand beside other data.
+      UserError: token arrays were made with another tokenizer or template, hold tokens that the
+        tokenizer lacks, or are named beside other data.
     """
     folders = [spec for spec in data if is_token_arrays(spec)]
     if not folders:
@@ -37,11 +38,7 @@ def load_training_data(
     if len(data) > 1:
         raise UserError(f"{folders[0]}: token arrays can't be joined with other --data")
     arrays = load_token_arrays(folders[0])
-    if arrays.manifest.get("tokenizer") != tokenizer.fingerprint:
-        raise UserError(
-            f"{folders[0]}: made with tokenizer {arrays.manifest.get('tokenizer')!r:.20}, the "
-            f"model's is {tokenizer.fingerprint!r:.20}; make the token arrays again"
-        )
+    _check_origin(arrays, folders[0], tokenizer, template)
     longest = int(arrays.lengths.max())
     if longest > settings.max_length + 1:
         raise UserError(
@@ -49,6 +46,29 @@ def load_training_data(
             f"{settings.max_length} holds {settings.max_length + 1}"
         )
     return _first(arrays, settings.limit) if settings.limit else arrays
+
+
+def _check_origin(
+    arrays: TokenArrays, folder: str, tokenizer: Tokenizer, template: Template
+) -> None:
+    """Refuses arrays that this tokenizer and this template would not have made."""
+    if arrays.manifest.get("tokenizer") != tokenizer.fingerprint:
+        raise UserError(
+            f"{folder}: made with tokenizer {arrays.manifest.get('tokenizer')!r:.20}, the "
+            f"model's is {tokenizer.fingerprint!r:.20}; make the token arrays again"
+        )
+    made_with = arrays.manifest.get("template")
+    made_with = made_with if isinstance(made_with, dict) else {}
+    if made_with.get("prompt") != template.prompt:
+        raise UserError(
+            f"{folder}: made with template {made_with.get('name')!r}, the model's is "
+            f"{template.name!r}; set train.template to the former, or make the token arrays again"
+        )
+    if not 0 <= arrays.tokens.min() <= arrays.tokens.max() < tokenizer.vocab_size:
+        raise UserError(
+            f"{folder}: tokens from {arrays.tokens.min()} to {arrays.tokens.max()}, the tokenizer "
+            f"has {tokenizer.vocab_size}; make the token arrays again"
+        )
 
 
 def _first(arrays: TokenArrays, limit: int) -> TokenArrays:

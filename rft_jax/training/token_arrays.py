@@ -25,6 +25,7 @@ MANIFEST = "manifest.json"
 _ARRAYS = ("tokens", "offsets", "prompt_lengths")
 _QUESTIONS = "questions"  # folders made before there was such an array lack it
 _BATCH = 4096
+_AGAIN = "make the token arrays again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,21 +69,44 @@ def is_token_arrays(folder: str | Path) -> bool:
 
 
 def load_token_arrays(folder: str | Path) -> TokenArrays:
-    """Reads a folder of token arrays; tokens are mapped into memory, not read.
+    """Reads a folder of token arrays; they are mapped into memory, not read.
 
     Raises:
-      UserError: a file is missing.
+      UserError: a file is missing or damaged, or they don't describe the same examples.
     """
-    manifest = read_json(Path(folder) / MANIFEST)
-    arrays = {}
-    for name in _ARRAYS:
-        path = Path(folder) / f"{name}.npy"
-        if not path.exists():
-            raise UserError(f"{path}: no such file; make the token arrays again")
-        arrays[name] = np.load(path, mmap_mode="r" if name == "tokens" else None)
-    questions = Path(folder) / f"{_QUESTIONS}.npy"
-    arrays[_QUESTIONS] = np.load(questions) if questions.exists() else None
-    return TokenArrays(**arrays, manifest=manifest)
+    folder = Path(folder)
+    manifest = read_json(folder / MANIFEST)
+    arrays = {name: _load_array(folder / f"{name}.npy") for name in _ARRAYS}
+    questions = folder / f"{_QUESTIONS}.npy"
+    arrays[_QUESTIONS] = _load_array(questions) if questions.exists() else None
+    loaded = TokenArrays(**arrays, manifest=manifest)
+    if not isinstance(manifest, dict) or not _describe_the_same(loaded):
+        raise UserError(f"{folder}: the arrays don't describe the same examples; {_AGAIN}")
+    return loaded
+
+
+def _load_array(path: Path) -> Any:
+    try:
+        array = np.load(path, mmap_mode="r")
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; {_AGAIN}") from error
+    except Exception as error:  # NumPy raises many kinds for a damaged or an object array
+        raise UserError(f"{path}: not an array that can be read ({error}); {_AGAIN}") from error
+    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "iu":
+        raise UserError(f"{path}: a row of integers is needed; {_AGAIN}")
+    return array
+
+
+def _describe_the_same(arrays: TokenArrays) -> bool:
+    """Whether the offsets divide the tokens into one example for every other entry."""
+    offsets, prompts, questions = arrays.offsets, arrays.prompt_lengths, arrays.questions
+    counts = {len(offsets) - 1, len(prompts), len(prompts if questions is None else questions)}
+    return (
+        len(counts) == 1
+        and len(prompts) > 0
+        and (offsets[0], offsets[-1]) == (0, len(arrays.tokens))
+        and bool((prompts >= 0).all() and (prompts < arrays.lengths).all())
+    )
 
 
 def equal_question_weights(arrays: TokenArrays) -> np.ndarray:
@@ -111,7 +135,8 @@ def tokenize(
     """Token arrays of (question, response) pairs.
 
     An example is BOS (if the tokenizer has one), the rendered prompt, the response and EOS. A row
-    of `max_length` columns holds `max_length + 1` tokens, since the last is only a target.
+    of `max_length` columns holds `max_length + 1` tokens, since the last is only a target. Empty
+    responses are dropped, and counted.
 
     Args:
       over_long: 'drop' leaves an example out that is longer; 'cut' cuts its prompt on the left, as
@@ -121,7 +146,7 @@ def tokenize(
     prompt_lengths: list[int] = []
     questions: list[int] = []
     known: dict[str, int] = {}
-    counts = {"examples": 0, "dropped": 0, "cut": 0}
+    counts = {"examples": 0, "empty": 0, "dropped": 0, "cut": 0}
     digest = hashlib.sha256()
     begin = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
     iterator = iter(examples)
@@ -131,6 +156,9 @@ def tokenize(
         for example, prompt, response in zip(batch, prompts, responses, strict=True):
             digest.update(repr(example).encode("utf-8", "surrogatepass"))
             counts["examples"] += 1
+            if not example[1].strip():
+                counts["empty"] += 1
+                continue
             response = [*response, tokenizer.eos_id]
             excess = len(begin) + len(prompt) + len(response) - (max_length + 1)
             if excess > 0 and (over_long == "drop" or excess > len(prompt)):
@@ -144,8 +172,8 @@ def tokenize(
             questions.append(known.setdefault(example[0], len(known)))
     if not pieces:
         raise UserError(
-            f"no example fits: {counts['examples']} read, {counts['dropped']} longer than "
-            f"train.max_length {max_length}"
+            f"no example is left: {counts['examples']} read, {counts['empty']} with an empty "
+            f"response, {counts['dropped']} longer than train.max_length {max_length}"
         )
     manifest = {
         "source_sha256": digest.hexdigest(),

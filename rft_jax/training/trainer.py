@@ -168,7 +168,9 @@ def _summary(run: Run) -> str:
     manifest, settings = run.batches.arrays.manifest, run.settings
     columns = run.batches.arrays.lengths.sum() - len(run.batches.arrays)
     rows = len(run.batches.epoch_rows(0))
-    left_out = ", ".join(f"{manifest[n]} {n}" for n in ("dropped", "cut") if manifest.get(n))
+    left_out = ", ".join(
+        f"{manifest[n]} {n}" for n in ("empty", "dropped", "cut") if manifest.get(n)
+    )
     return (
         f"train: {num_params(run.config):,} parameters; {len(run.batches.arrays):,} examples"
         f"{f' ({left_out})' if left_out else ''}; {run.num_steps:,} steps of "
