@@ -35,9 +35,9 @@ _NOT_NEGATIVE = (
     "learning_rate",
     "final_learning_rate_ratio",
     "weight_decay",
-    "epsilon",
     "max_grad_norm",
 )
+_POSITIVE = ("epsilon", "lora_alpha")  # without an epsilon, a gradient of 0 makes a weight NaN
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,9 @@ class TrainSettings:
 
     Attributes:
       learning_rate: the peak.
-      schedule: 'cosine', 'linear' (both fall to final_learning_rate_ratio) or 'constant'.
-      final_learning_rate_ratio: the last step's learning rate over the peak.
+      schedule: learning-rate schedule after the warm-up: 'cosine', 'linear' or 'constant'.
+      final_learning_rate_ratio: learning rate at the end of the schedule, over the peak; the step
+        after the last would have it, so the last step's is a little higher.
       warmup_ratio: share of all steps over which the learning rate rises linearly.
       warmup_steps: steps over which it does; 0 for warmup_ratio's share.
       num_epochs: passes over the data.
@@ -60,7 +61,8 @@ class TrainSettings:
         example by the number of examples of its question, so that easy questions, of which many
         paths are kept, don't dominate.
       pack: whether several examples share a row; off, each has its own.
-      weight_decay: decoupled (AdamW).
+      weight_decay: decoupled weight decay (AdamW) of all kernels; norms and the embedding don't
+        decay.
       beta1: AdamW's first decay.
       beta2: AdamW's second decay.
       epsilon: AdamW's.
@@ -145,6 +147,9 @@ class TrainSettings:
         for name in _NOT_NEGATIVE:
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(f"train.{name} is {getattr(self, name)}; 0 or more is needed")
+        for name in _POSITIVE:
+            if not 0 < getattr(self, name) < math.inf:
+                raise UserError(f"train.{name} is {getattr(self, name)}; above 0 is needed")
         for name in _FRACTIONS:
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(
