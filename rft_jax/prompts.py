@@ -41,10 +41,11 @@ TEMPLATES = {
             "Below is an instruction that describes a task. Write a response that appropriately "
             "completes the request.\n\n### Instruction:\n{question}\n\n### Response:",
         ),
-        # The turn markers of SmolLM2-Instruct and other models trained on ChatML.
+        # ChatML as SmolLM2-Instruct's own chat template writes it, system message included.
         Template(
             "chatml",
-            "<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n",
+            "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging "
+            "Face<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n",
         ),
     )
 }
