@@ -8,7 +8,7 @@ from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -29,7 +29,13 @@ from rft_jax.training.metrics import MetricsLog
 from rft_jax.training.optimizers import learning_rate
 from rft_jax.training.profiling import StepTrace, memory_summary
 from rft_jax.training.settings import TrainSettings
-from rft_jax.training.train_step import TrainState, init_state, state_shardings, train_step
+from rft_jax.training.train_step import (
+    TrainState,
+    init_state,
+    not_finite,
+    state_shardings,
+    train_step,
+)
 
 
 @dataclass(frozen=True)
@@ -54,11 +60,15 @@ def run_steps(run: Run, params: Params, stopped: Callable[[int], bool]) -> Train
 
     Raises:
       Preempted: it was time; the state is saved.
-      UserError: a loss or a gradient is no number.
+      UserError: a loss, a gradient or a weight is NaN or infinite.
     """
     checkpoints = TrainStateCheckpoints(run.folder / "checkpoints", run.settings.keep_checkpoints)
     state = _begin(run, params, checkpoints)
     first = int(state.step)
+    damaged = not_finite({"state": state, "frozen": run.frozen})
+    if damaged:
+        fix = f"delete {run.folder}/checkpoints/{first}" if first else "start from another model"
+        raise UserError(f"{damaged[0]} is NaN or infinite before step {first + 1}; {fix}")
     if is_main():
         print(memory_summary(state), flush=True)
     log = MetricsLog(run.folder, first, run.settings.wandb, asdict(run.settings))
@@ -126,10 +136,8 @@ class _Steps:
         self._pending = None
         numbers = {name: float(value) for name, value in figures.items()}
         if not (np.isfinite(numbers["loss"]) and np.isfinite(numbers["grad_norm"])):
-            raise UserError(
-                f"step {step}: loss {numbers['loss']}, gradient norm {numbers['grad_norm']}; the "
-                f"last good checkpoint is step {self._saved} in {self._run.folder}/checkpoints; "
-                "lower train.learning_rate"
+            self._diverged(
+                f"step {step}: loss {numbers['loss']}, gradient norm {numbers['grad_norm']}"
             )
         self._log.add(step, numbers | {"learning_rate": rate})
         self._begin = self._begin or time.monotonic()
@@ -154,13 +162,27 @@ class _Steps:
         return speed
 
     def save(self, state: TrainState, step: int, shown: Progress | None) -> None:
-        """Saves once a step; the metrics up to it go first, so they are never behind."""
+        """Saves once a step, if all of the state is finite; the metrics up to it go first.
+
+        Raises:
+          UserError: a weight or a moment is NaN or infinite.
+        """
         self.fetch(shown)
         if step > self._saved:
+            damaged = not_finite(state)
+            if damaged:
+                self._diverged(f"step {step}: its update made {damaged[0]} NaN or infinite")
             if is_main():
                 self._log.write()
             self._checkpoints.save(step, state)
             self._saved = step
+
+    def _diverged(self, what: str) -> NoReturn:
+        good = f"the last good checkpoint is step {self._saved} in {self._run.folder}/checkpoints"
+        raise UserError(
+            f"{what}; {good if self._saved else 'no checkpoint was saved before'}; "
+            "lower train.learning_rate"
+        )
 
     def write_timing(self) -> None:
         """Leaves how fast it went; apart from everything that is compared."""

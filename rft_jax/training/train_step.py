@@ -120,7 +120,7 @@ def train_step(
     loss, weight, grads = gradients(
         state.params, batch, config, settings.loss_chunk, settings.gradient_accumulation, frozen
     )
-    scale = 1 / jnp.maximum(weight, 1.0)
+    scale = 1 / jnp.where(weight > 0, weight, 1.0)
     shardings = state_shardings(state, mesh)
     grads = jax.tree.map(lambda g: g * scale, grads)
     grads = jax.lax.with_sharding_constraint(grads, shardings.params)
@@ -129,3 +129,14 @@ def train_step(
     new = TrainState(state.step + 1, optax.apply_updates(state.params, updates), opt_state)
     new = jax.lax.with_sharding_constraint(new, shardings)
     return new, {"loss": loss * scale, "grad_norm": optax.global_norm(grads), "tokens": weight}
+
+
+def not_finite(tree: Any) -> list[str]:
+    """The paths of the arrays that hold a number which is NaN or infinite."""
+    leaves = {path_name(p): leaf for p, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    return [path for path, is_finite in _are_finite(leaves).items() if not is_finite]
+
+
+@jax.jit
+def _are_finite(leaves: dict[str, Array]) -> dict[str, Array]:
+    return {path: jnp.isfinite(leaf).all() for path, leaf in leaves.items()}

@@ -17,7 +17,13 @@ from rft_jax.models.llama import Llama, init_params
 from rft_jax.training.batches import Batches
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.token_arrays import TokenArrays
-from rft_jax.training.train_step import gradients, init_state, state_shardings, train_step
+from rft_jax.training.train_step import (
+    gradients,
+    init_state,
+    not_finite,
+    state_shardings,
+    train_step,
+)
 
 CONFIG = LlamaConfig(
     vocab_size=48,
@@ -98,6 +104,39 @@ def test_packed_rows_give_the_loss_and_gradients_of_unpacked_ones() -> None:
     assert (batch(True, 24)["segment_ids"].max(1) > 1).any()
     for one, other in zip(jax.tree.leaves(packed), jax.tree.leaves(single), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0.01, 1.0, 100.0])
+def test_loss_and_gradient_are_means_whatever_the_weights_sum_to(factor: float) -> None:
+    """Weights of train.question_weights = 'equal' may sum to less than 1 in a small batch."""
+    mesh = partitioning.make_mesh(MeshSettings(1, 1, 1), jax.devices()[:1])
+    results = []
+    for scale in (1.0, factor):
+        rows = batch()
+        rows["loss_weights"] = rows["loss_weights"] * np.float32(scale / rows["loss_weights"].sum())
+        with jax.set_mesh(mesh):
+            state = init_state(init_params(CONFIG, jax.random.key(0)), SETTINGS)
+            _, metrics = train_step(
+                state,
+                partitioning.global_batch(rows, mesh),
+                jnp.float32(1e-2),
+                config=CONFIG,
+                settings=SETTINGS,
+                mesh=mesh,
+            )
+        results.append((float(metrics["loss"]), float(metrics["grad_norm"])))
+    np.testing.assert_allclose(*results, rtol=1e-5)
+
+
+def test_numbers_that_are_not_finite_are_named_by_their_paths() -> None:
+    state = init_state(init_params(CONFIG, jax.random.key(0)), SETTINGS)
+    assert not_finite(state) == []
+    state.params["final_norm"]["scale"] = jnp.asarray([1.0, np.inf])
+    state.opt_state[1].nu["embed"]["embedding"] = jnp.asarray(np.nan)
+    assert set(not_finite(state)) == {
+        "params/final_norm/scale",
+        "opt_state/1/nu/embed/embedding",
+    }
 
 
 @pytest.mark.parametrize("remat", ["full", "save_attention"])

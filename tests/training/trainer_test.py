@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from rft_jax.checkpoints.load import load_model
 from rft_jax.devices.chips import CHIPS
@@ -130,12 +131,38 @@ def test_sigterm_saves_and_the_next_run_ends_with_the_same_weights(
     assert_same_outcome(tmp_path / "model", finished)
 
 
-def test_a_loss_that_is_no_number_stops_with_step_and_last_good_checkpoint(
+WILD = replace(SETTINGS, learning_rate=1e30, max_grad_norm=0.0, save_every_steps=1)
+
+
+def test_a_loss_that_is_nan_stops_with_step_and_last_good_checkpoint(
     data: str, tmp_path: Path
 ) -> None:
-    wild = replace(SETTINGS, learning_rate=1e30, max_grad_norm=0.0, save_every_steps=1)
-    with pytest.raises(UserError, match=r"step \d+: loss .*last good checkpoint is step \d+"):
-        train(CONFIG, [data], str(tmp_path / "model"), wild)
+    with pytest.raises(UserError, match=r"step 2: loss .*last good checkpoint is step 1 in"):
+        train(CONFIG, [data], str(tmp_path / "model"), WILD)
+
+
+@pytest.mark.parametrize("num_steps", [1, 3])
+def test_an_update_that_makes_weights_infinite_is_neither_saved_nor_exported(
+    data: str, tmp_path: Path, num_steps: int
+) -> None:
+    folder = tmp_path / "model"
+    wild = replace(WILD, learning_rate=3e38, weight_decay=5.0, num_steps=num_steps)
+    message = r"step 1: its update made params/\S+ NaN or infinite; no checkpoint was saved before"
+    with pytest.raises(UserError, match=message):
+        train(CONFIG, [data], str(folder), wild)
+    assert not (folder / "model.safetensors").exists()
+    assert not (folder / "checkpoints" / "1").exists()
+
+
+def test_a_model_with_nan_is_refused_before_any_step(
+    finished: Path, data: str, tmp_path: Path
+) -> None:
+    broken = shutil.copytree(finished, tmp_path / "broken")
+    tensors = load_file(broken / "model.safetensors")
+    tensors["model.layers.1.mlp.up_proj.weight"][0, 0] = np.nan
+    save_file(tensors, broken / "model.safetensors")
+    with pytest.raises(UserError, match="up/kernel is NaN or infinite before step 1; start from"):
+        train(str(broken), [data], str(tmp_path / "model"), replace(SETTINGS, template=""))
 
 
 def test_dropped_examples_are_counted(
