@@ -42,7 +42,9 @@ def test_a_batch_is_encoded_like_its_texts(tokenizer: Tokenizer) -> None:
     assert tokenizer.encode_batch(texts) == [tokenizer.encode(text) for text in texts]
 
 
-def test_special_tokens_and_ids_outside_the_vocabulary_decode_to_nothing(tokenizer: Tokenizer) -> None:
+def test_special_tokens_and_ids_outside_the_vocabulary_decode_to_nothing(
+    tokenizer: Tokenizer,
+) -> None:
     ids = tokenizer.encode("7 eggs")
     assert tokenizer.bos_id is not None
     noisy = [tokenizer.bos_id, *ids, tokenizer.eos_id, tokenizer.pad_id, tokenizer.vocab_size + 7]
