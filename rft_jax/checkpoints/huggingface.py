@@ -21,13 +21,13 @@ from jaxtyping import Array
 
 from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, config_to_json
 from rft_jax.checkpoints.safetensors_files import TensorReader, write_tensors
-from rft_jax.devices.partitioning import param_shardings, path_name
+from rft_jax.devices.partitioning import param_shardings, path_name, with_shardings
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_json
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_params
 from rft_jax.models.lora import merge_adapters
-from rft_jax.models.shapes import param_shapes as shapes_by_path
+from rft_jax.models.shapes import param_shapes
 from rft_jax.prompts import Template, save_template
 from rft_jax.tokenizers import Tokenizer
 
@@ -113,7 +113,7 @@ def import_params(folder: str | Path, config: LlamaConfig, mesh: Mesh | None = N
             config = replace(config, tie_word_embeddings=False)
         loaded = {
             path: _import_leaf(reader, path, leaf)
-            for path, leaf in _flatten(param_shapes(config, mesh))
+            for path, leaf in _flatten(abstract_params(config, mesh))
         }
     return _unflatten(loaded)
 
@@ -155,7 +155,7 @@ def _check(reader: TensorReader, folder: str | Path, config: LlamaConfig) -> Non
 
 def _expected(config: LlamaConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Every tensor's name in the files with its shape there, in the order of `_file_order`."""
-    shapes = shapes_by_path(config)
+    shapes = param_shapes(config)
     for name, (path, layer) in _file_order(config):
         yield name, WEIGHTS[path].their_shape(shapes[path][layer is not None :])
 
@@ -165,21 +165,16 @@ def _has_another_head(reader: TensorReader) -> bool:
     return _HEAD in reader.names and not np.array_equal(reader.read(_TABLE), reader.read(_HEAD))
 
 
-def param_shapes(config: LlamaConfig, mesh: Mesh | None = None) -> Params:
+def abstract_params(config: LlamaConfig, mesh: Mesh | None = None) -> Params:
     """The parameter tree with a ShapeDtypeStruct for every array; nothing is computed.
 
     Args:
       mesh: whose shardings, by the rules of `partitioning`, they carry; None for the first device.
     """
     shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))
-    if mesh is None:
-        first = SingleDeviceSharding(jax.devices()[0])
-        return jax.tree.map(partial(_placed, sharding=first), shapes)
-    return jax.tree.map(_placed, shapes, param_shardings(shapes, mesh))
-
-
-def _placed(leaf: jax.ShapeDtypeStruct, sharding: Sharding) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+    first = SingleDeviceSharding(jax.devices()[0])
+    on_first = jax.tree.map(lambda _: first, shapes)
+    return with_shardings(shapes, on_first if mesh is None else param_shardings(shapes, mesh))
 
 
 def _import_leaf(reader: TensorReader, path: str, leaf: jax.ShapeDtypeStruct) -> Array:

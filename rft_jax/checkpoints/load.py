@@ -12,9 +12,9 @@ import jax
 from jax.sharding import Mesh
 
 from rft_jax.checkpoints.huggingface import (
+    abstract_params,
     export_model,
     import_params,
-    param_shapes,
     write_description,
 )
 from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, read_config
@@ -87,7 +87,7 @@ def load_model(
         params = import_params(folder, config, mesh)
         config = replace(config, tie_word_embeddings="unembed" not in params)
     else:
-        params = restore_params(description.parent, param_shapes(config, mesh), step)
+        params = restore_params(description.parent, abstract_params(config, mesh), step)
     return LoadedModel(config, params, tokenizer, template)
 
 

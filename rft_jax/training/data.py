@@ -31,7 +31,7 @@ def load_training_data(
     """
     folders = [spec for spec in data if is_token_arrays(spec)]
     if not folders:
-        examples: Iterator[tuple[str, str]] = chain.from_iterable(map(read_examples, data))
+        examples: Iterator[tuple[str, str]] = chain.from_iterable(map(_examples, data))
         if settings.limit:
             examples = islice(examples, settings.limit)
         return tokenize(examples, tokenizer, template, settings.max_length, settings.over_long)
@@ -78,7 +78,7 @@ def _first(arrays: TokenArrays, limit: int) -> TokenArrays:
     return TokenArrays(tokens, offsets, arrays.prompt_lengths[:limit], arrays.manifest, questions)
 
 
-def read_examples(spec: str) -> Iterator[tuple[str, str]]:
+def _examples(spec: str) -> Iterator[tuple[str, str]]:
     """(question, response) pairs of a problems or paths file, a named set, or a seqio task."""
     from rft_jax.data.preprocess import training_examples
 

@@ -31,7 +31,7 @@ from rft_jax.training.profiling import StepTrace, memory_summary
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import (
     TrainState,
-    init_state,
+    init_train_state,
     not_finite,
     state_shardings,
     train_step,
@@ -90,13 +90,10 @@ def run_steps(run: Run, params: Params, stopped: Callable[[int], bool]) -> Train
 
 def _begin(run: Run, params: Params, checkpoints: TrainStateCheckpoints) -> TrainState:
     """The newest checkpoint's state, or the first one, into which the parameters are moved."""
-    init = partial(init_state, settings=run.settings)
+    init = partial(init_train_state, settings=run.settings)
     shapes = jax.eval_shape(init, params)
     shardings = state_shardings(shapes, run.mesh)
-    target = jax.tree.map(
-        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings
-    )
-    found = checkpoints.restore_latest(target)
+    found = checkpoints.restore_latest(partitioning.with_shardings(shapes, shardings))
     return found or jax.jit(init, out_shardings=shardings, donate_argnums=0)(params)
 
 

@@ -37,7 +37,7 @@ class TrainState:
     opt_state: Any
 
 
-def init_state(params: Params, settings: TrainSettings) -> TrainState:
+def init_train_state(params: Params, settings: TrainSettings) -> TrainState:
     """The state before the first step."""
     return TrainState(jnp.int32(0), params, make_optimizer(settings).init(params))
 

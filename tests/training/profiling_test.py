@@ -17,7 +17,7 @@ from rft_jax.models.llama import init_params
 from rft_jax.models.shapes import num_params
 from rft_jax.training.profiling import StepTrace, memory_summary
 from rft_jax.training.settings import TrainSettings
-from rft_jax.training.train_step import init_state, state_shardings
+from rft_jax.training.train_step import init_train_state, state_shardings
 
 
 @jax.jit
@@ -81,7 +81,7 @@ def test_the_memory_of_parameters_and_moments_is_a_devices_share(fsdp: int, shar
         num_kv_heads=8,
     )
     mesh = partitioning.make_mesh(MeshSettings(fsdp=fsdp), jax.devices()[:fsdp])
-    state = init_state(init_params(config, jax.random.key(0)), TrainSettings())
+    state = init_train_state(init_params(config, jax.random.key(0)), TrainSettings())
     state = jax.device_put(state, state_shardings(state, mesh))
     norms = 3 * 128  # whole on every device
     parameters = 4 * ((num_params(config) - norms) / share + norms)

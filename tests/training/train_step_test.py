@@ -19,7 +19,7 @@ from rft_jax.training.settings import TrainSettings
 from rft_jax.training.token_arrays import TokenArrays
 from rft_jax.training.train_step import (
     gradients,
-    init_state,
+    init_train_state,
     not_finite,
     state_shardings,
     train_step,
@@ -50,7 +50,7 @@ def batch(packed: bool = True, rows: int = 8) -> dict[str, np.ndarray]:
 def three_steps(mesh_settings: MeshSettings, count: int, settings: TrainSettings) -> Any:
     mesh = partitioning.make_mesh(mesh_settings, jax.devices()[:count])
     with jax.set_mesh(mesh):
-        state = init_state(init_params(CONFIG, jax.random.key(0)), settings)
+        state = init_train_state(init_params(CONFIG, jax.random.key(0)), settings)
         state = jax.device_put(state, state_shardings(state, mesh))
         losses = []
         for step in range(3):
@@ -115,7 +115,7 @@ def test_loss_and_gradient_are_means_whatever_the_weights_sum_to(factor: float) 
         rows = batch()
         rows["loss_weights"] = rows["loss_weights"] * np.float32(scale / rows["loss_weights"].sum())
         with jax.set_mesh(mesh):
-            state = init_state(init_params(CONFIG, jax.random.key(0)), SETTINGS)
+            state = init_train_state(init_params(CONFIG, jax.random.key(0)), SETTINGS)
             _, metrics = train_step(
                 state,
                 partitioning.global_batch(rows, mesh),
@@ -129,7 +129,7 @@ def test_loss_and_gradient_are_means_whatever_the_weights_sum_to(factor: float) 
 
 
 def test_numbers_that_are_not_finite_are_named_by_their_paths() -> None:
-    state = init_state(init_params(CONFIG, jax.random.key(0)), SETTINGS)
+    state = init_train_state(init_params(CONFIG, jax.random.key(0)), SETTINGS)
     assert not_finite(state) == []
     state.params["final_norm"]["scale"] = jnp.asarray([1.0, np.inf])
     state.opt_state[1].nu["embed"]["embedding"] = jnp.asarray(np.nan)
