@@ -1,6 +1,6 @@
-"""LLaMA parameters out of and into Hugging Face model folders (safetensors), without loss.
+"""LLaMA parameters from and to Hugging Face model folders (safetensors), without loss.
 
-Import goes tensor by tensor, straight into sharded arrays; export one file (≤ 5 GB) at a time.
+Import reads tensor by tensor into sharded arrays; export writes one file (≤ 5 GB) at a time.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Weight:
-    """Where a parameter of ours lies in a Hugging Face file.
+    """How a parameter is stored in a Hugging Face file.
 
     Attributes:
-      name: the tensor's name, `{}` for the number of the layer.
-      inputs: axes of our kernel that its first axes, which are contracted, make up; Hugging Face
-        stores the outputs first and everything in two axes. None for what is the same in both.
+      name: the tensor's name, `{}` for the layer's index.
+      inputs: number of leading axes of the kernel that are contracted with the input; the file has
+        two axes, outputs first. None for a tensor that is stored as it is.
     """
 
     name: str
     inputs: int | None = None
 
     def to_ours(self, tensor: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """A view of a Hugging Face tensor as our parameter (of one layer)."""
+        """A view of a stored tensor as the parameter (of one layer), which has this shape."""
         return tensor if self.inputs is None else tensor.T.reshape(shape)
 
     def to_theirs(self, tensor: np.ndarray) -> np.ndarray:
@@ -59,7 +59,7 @@ class Weight:
         return tensor.reshape(self.their_shape(tensor.shape)[::-1]).T
 
     def their_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape in the file of a parameter with our shape (of one layer)."""
+        """The stored shape of a parameter (of one layer) with this shape."""
         if self.inputs is None:
             return shape
         return math.prod(shape[self.inputs :]), math.prod(shape[: self.inputs])
@@ -88,13 +88,14 @@ _TABLE, _HEAD = WEIGHTS["embed/embedding"].name, WEIGHTS["unembed/kernel"].name
 def import_params(folder: str | Path, config: LlamaConfig, mesh: Mesh | None = None) -> Params:
     """The parameters in a Hugging Face folder, as arrays of `config.param_dtype`.
 
-    Host memory holds the arrays that live there and one tensor of the file. With several
+    Host memory holds the arrays that are placed there and one tensor of the file. With several
     processes each reads the files and keeps its shards.
 
     Args:
+      folder: with `model.safetensors`, or shards and their index.
       config: as `read_config` reads it. A model that it ties and that stores another output table
         all the same gets that table, as in transformers: the result has `unembed` then.
-      mesh: where the parameters go, by the rules of `partitioning`; None for the first device.
+      mesh: devices of the parameters, by the rules of `partitioning`; None for the first device.
 
     Raises:
       UserError: a tensor is missing, has another shape than `config` describes, or is not part of
@@ -121,7 +122,7 @@ def import_params(folder: str | Path, config: LlamaConfig, mesh: Mesh | None = N
 def _settle_names(reader: TensorReader, config: LlamaConfig) -> None:
     """Gives tensors their usual names where a folder, as transformers may write it, has others.
 
-    The base model alone is stored without the prefix; a tied table perhaps as the output's.
+    The base model alone is stored without the prefix, a tied table perhaps as the output's.
     """
     if not any(name.startswith(_PREFIX) for name in reader.names):
         for name in reader.names - {_HEAD}:
@@ -133,7 +134,7 @@ def _settle_names(reader: TensorReader, config: LlamaConfig) -> None:
 def _check(reader: TensorReader, folder: str | Path, config: LlamaConfig) -> None:
     """Refuses tensors that don't fit, and those that the model would compute without.
 
-    The rotary frequencies, which old files store, are what config.json says already.
+    The rotary frequencies, which old files store, follow from config.json.
     """
     has_head = _HEAD in reader.names
     if _TABLE in reader.names and not (has_head or config.tie_word_embeddings):
@@ -169,7 +170,7 @@ def abstract_params(config: LlamaConfig, mesh: Mesh | None = None) -> Params:
     """The parameter tree with a ShapeDtypeStruct for every array; nothing is computed.
 
     Args:
-      mesh: whose shardings, by the rules of `partitioning`, they carry; None for the first device.
+      mesh: devices of their shardings, by the rules of `partitioning`; None for the first device.
     """
     shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))
     first = SingleDeviceSharding(jax.devices()[0])
@@ -180,10 +181,10 @@ def abstract_params(config: LlamaConfig, mesh: Mesh | None = None) -> Params:
 def _import_leaf(reader: TensorReader, path: str, leaf: jax.ShapeDtypeStruct) -> Array:
     weight, sharding = WEIGHTS[path], leaf.sharding
 
-    def read(name: str, shape: tuple[int, ...], place: Sharding) -> Array:
+    def read(name: str, shape: tuple[int, ...], sharding: Sharding) -> Array:
         ours = weight.to_ours(reader.read(name), shape)
         return jax.make_array_from_callback(
-            shape, place, lambda index: ours[index].astype(leaf.dtype)
+            shape, sharding, lambda index: ours[index].astype(leaf.dtype)
         )
 
     if not path.startswith("layers/"):
@@ -196,7 +197,7 @@ def _import_leaf(reader: TensorReader, path: str, leaf: jax.ShapeDtypeStruct) ->
 
 
 def _without_layers(sharding: Sharding) -> Sharding:
-    """The sharding of one layer of a stacked parameter; the axis of layers is never split."""
+    """The sharding of one layer of a stacked parameter; the layers' axis is never split."""
     if isinstance(sharding, NamedSharding):
         return NamedSharding(sharding.mesh, PartitionSpec(*sharding.spec[1:]))
     return sharding
@@ -204,7 +205,7 @@ def _without_layers(sharding: Sharding) -> Sharding:
 
 @partial(jax.jit, donate_argnums=0)
 def _put_layer(stacked: Array, one: Array, layer: int) -> Array:
-    """Writes one layer in place: `stacked` is given up, so no second copy of it exists."""
+    """Writes one layer in place: `stacked` is donated, so no second copy of it exists."""
     return jax.lax.dynamic_update_index_in_dim(stacked, one, layer, 0)
 
 
@@ -219,12 +220,20 @@ def export_model(
 ) -> None:
     """Writes a folder that transformers, vLLM and `load_model` read; adapters are merged.
 
-    `config.json` comes last, so a folder that has one is whole. With several processes all must
-    call this; the first one writes.
+    `config.json` is written last, so a folder that has one is complete. With several processes all
+    must call this; the first one writes.
 
     Args:
+      folder: where; made if it is not there.
+      config: the model's shape, adapters included.
+      params: the parameters, layers stacked.
+      tokenizer: whose files are copied.
+      template: the prompt template that the model carries.
       dtype: of the stored parameters: 'float32', 'bfloat16' or 'float16'.
-      shard_bytes: no safetensors file is larger, unless one tensor is.
+      shard_bytes: most bytes of a safetensors file, unless one tensor has more.
+
+    Raises:
+      UserError: a weight is NaN, infinite or too large for the dtype.
     """
     leaves = dict(_flatten(merge_adapters(config, params)))
     sources = dict(_file_order(config))
@@ -247,7 +256,7 @@ def export_model(
 def write_description(
     folder: str | Path, config: LlamaConfig, tokenizer: Tokenizer, template: Template, dtype: str
 ) -> None:
-    """Everything of a model folder but the weights: tokenizer, template and, last, config.json."""
+    """Writes what a model folder has beside its weights: tokenizer, template, last config.json."""
     tokenizer.save(folder)
     save_template(template, folder)
     content = config_to_json(config, dtype) | dict(tokenizer.config_ids)
@@ -255,7 +264,7 @@ def write_description(
 
 
 def _file_order(config: LlamaConfig) -> Iterator[tuple[str, tuple[str, int | None]]]:
-    """Every tensor's name in the file with our path and layer, embedding first, layer by layer."""
+    """Every stored tensor's name with the parameter's path and layer, layer by layer."""
     layered = [path for path in WEIGHTS if path.startswith("layers/")]
     yield _TABLE, ("embed/embedding", None)
     for layer in range(config.num_layers):
@@ -267,7 +276,7 @@ def _file_order(config: LlamaConfig) -> Iterator[tuple[str, tuple[str, int | Non
 
 
 def _to_host(array: Array) -> np.ndarray:
-    """A whole array on this host, wherever its shards lie."""
+    """The complete array on this host, on whichever devices its shards are."""
     if isinstance(array, jax.Array) and not array.is_fully_addressable:
         from jax.experimental import multihost_utils
 

@@ -19,7 +19,7 @@ from rft_jax.models.config import LlamaConfig, RopeScaling
 
 CONFIG_JSON = "config.json"
 
-# Fields that must have one of these values, for the model knows no other.
+# Fields whose other values the model does not implement.
 _ONLY: Mapping[str, tuple[Any, ...]] = {
     "model_type": ("llama", "mistral"),
     "hidden_act": ("silu", "swish"),
@@ -48,13 +48,14 @@ logger = logging.getLogger(__name__)
 
 
 def read_config(folder: str | Path, **overrides: Any) -> LlamaConfig:
-    """The model's shape as a folder's `config.json` tells it.
+    """The model's shape by a folder's `config.json`.
 
     Args:
-      overrides: fields of LlamaConfig that the file does not decide (`dtype`, `remat`, …).
+      folder: of the model.
+      overrides: fields of LlamaConfig that the file does not define (`dtype`, `remat`, …).
 
     Raises:
-      UserError: the file is missing, or a field is, or asks for something the model lacks.
+      UserError: the file or a field is missing, or a field needs something the model lacks.
     """
     path = Path(folder) / CONFIG_JSON
     content = read_json(path)
@@ -114,8 +115,8 @@ def _ignored(content: Mapping[str, Any], theta: float) -> Iterator[str]:
 def config_to_json(config: LlamaConfig, dtype: str) -> dict[str, Any]:
     """The `config.json` of a model, without its special tokens.
 
-    Rotary settings stand there twice, as transformers 5 (`rope_parameters`) and as older readers
-    (`rope_theta`, `rope_scaling`) look for them. It is a Mistral where transformers would refuse
+    Rotary settings are written twice: for transformers 5 (`rope_parameters`) and for older readers
+    (`rope_theta`, `rope_scaling`). It is a Mistral where transformers would refuse
     the same LLaMA: with a sliding window, or heads that don't divide the width.
     """
     has_odd_heads = config.hidden_size % config.num_heads != 0

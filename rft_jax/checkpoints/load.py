@@ -1,4 +1,4 @@
-"""A model folder as the commands name it with `--model`: parameters, tokenizer, template."""
+"""What `--model` names: a folder with parameters, a tokenizer and a prompt template."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from rft_jax.prompts import Template, get_template, load_template
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
 
 DEFAULT_TEMPLATE = "plain"
-# Beside the steps of a training, what every step needs to be a model.
+# Folder beside the steps of a training, with what every step needs to be a model.
 DESCRIPTION = "model"
 _MARKER = re.compile(r"<\|[^|<>\s]+\|>|</?s>")
 logger = logging.getLogger(__name__)
@@ -36,7 +36,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """All that is needed to train from a model or to draw from it."""
+    """A model to train from or to sample from.
+
+    Attributes:
+      config: its shape, and how it is computed.
+      params: its parameters, layers stacked.
+      tokenizer: its tokenizer.
+      template: the prompt template that its folder carries.
+    """
 
     config: LlamaConfig
     params: Params
@@ -66,14 +73,14 @@ def load_model(
     dtype: str = "float32",
     param_dtype: str = "float32",
 ) -> LoadedModel:
-    """Reads a model; what kind of folder it is in is found out by looking.
+    """Reads a model from a folder, whose kind is detected.
 
     Args:
-      folder: a Hugging Face folder, the output of a finished training (which is one), or the
-        `checkpoints` of a training, for its newest good step, or one of the steps in there.
-      mesh: where the parameters go; None for the first device.
-      dtype: 'float32' or 'bfloat16', of the computation.
-      param_dtype: 'float32' or 'bfloat16', of the parameters.
+      folder: a Hugging Face folder, the output of a finished training (which is one), the
+        `checkpoints` of a training (for its newest undamaged step), or one of the steps in there.
+      mesh: devices of the parameters; None for the first device.
+      dtype: of the computation: 'float32' or 'bfloat16'.
+      param_dtype: of the parameters: 'float32' or 'bfloat16'.
 
     Raises:
       UserError: something is missing, or config, weights and tokenizer don't belong together.
@@ -92,7 +99,7 @@ def load_model(
 
 
 def _find_description(folder: Path) -> tuple[Path, int | None]:
-    """Where a model's config.json and tokenizer lie, and the step that its folder names."""
+    """The folder of a model's config.json and tokenizer, and the step that `folder` names."""
     candidates: dict[Path, int | None] = {folder: None, folder / DESCRIPTION: None}
     if folder.name.isdigit():
         candidates[folder.parent / DESCRIPTION] = int(folder.name)
@@ -121,7 +128,7 @@ def _instead_of(folder: Path) -> str:
 def describe_checkpoints(
     folder: str | Path, config: LlamaConfig, tokenizer: Tokenizer, template: Template
 ) -> None:
-    """Lays config, tokenizer and template beside the steps, so that each is a model by itself."""
+    """Writes config, tokenizer and template beside the steps, so that each step is a model."""
     if jax.process_index() == 0:
         write_description(Path(folder) / DESCRIPTION, config, tokenizer, template, "float32")
 
@@ -129,11 +136,13 @@ def describe_checkpoints(
 def copy_model(
     source: str | Path, target: str | Path, dtype: str = "float32", template: str | None = None
 ) -> None:
-    """Writes a model folder again, as a Hugging Face folder with a prompt template.
+    """Writes a copy of a model as a Hugging Face folder with a prompt template.
 
     Args:
+      source: what `load_model` reads.
+      target: folder to write, new or empty.
       dtype: of the written parameters: 'float32', 'bfloat16' or 'float16'.
-      template: name of the template to carry along; None for the source's own.
+      template: name of the template that the copy carries; None for the source's own.
 
     Raises:
       UserError: the source can't be read or written in that dtype, or the target is not empty.

@@ -1,4 +1,4 @@
-"""Tensors in `.safetensors` files, one file or several with an index, one tensor at a time."""
+"""Tensors of `.safetensors` files, one file or several with an index, one tensor at a time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class TensorReader:
-    """The tensors of a model folder by name. A context manager: files stay open in between.
+    """The tensors of a model folder by name; a context manager, which holds the files open.
 
     Raises:
       UserError: the folder has no safetensors, or a file is missing or damaged.
@@ -126,7 +126,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _indexed_files(folder: Path) -> list[Path]:
-    """The files that an index names; one outside the folder would be weights of somebody else's."""
+    """The files that an index names; none may lie outside the folder."""
     content = read_json(folder / INDEX)
     weight_map = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(weight_map, dict) or not all(
@@ -153,14 +153,15 @@ def write_tensors(
 ) -> None:
     """Writes tensors as one file, or as shards with an index when they don't fit into one.
 
-    Holds one tensor in memory. Every file is written aside and renamed.
+    Holds one tensor in memory. Every file is renamed once it is complete.
 
     Args:
-      shapes: names and shapes, in the order of writing.
-      dtype: 'float32', 'bfloat16' or 'float16', of all.
-      fetch: gives one tensor by name; called once for each, in order.
-      shard_bytes: no file holds more, unless one tensor does.
-      write: False on processes that only take part in fetching.
+      folder: of the files.
+      shapes: shapes by name, in the order of writing.
+      dtype: of all tensors: 'float32', 'bfloat16' or 'float16'.
+      fetch: returns a tensor by its name; called once for each, in order.
+      shard_bytes: most bytes of a file, unless one tensor has more.
+      write: False in processes that only take part in fetching.
 
     Raises:
       UserError: a tensor holds a number that is NaN, infinite, or too large for the dtype.
@@ -192,9 +193,9 @@ def _write_shard(
     dtype: str,
     fetch: Callable[[str], np.ndarray],
 ) -> None:
-    """One file: the header's length (8 bytes), the header (JSON, filled up to 8 bytes), the data.
+    """One file: the header's length (8 bytes), the header (JSON, padded to 8 bytes), the data.
 
-    The format's own library wants all tensors of a file in memory at once.
+    The format's own library needs all tensors of a file in memory at once.
     """
     kind = _DTYPES[dtype]
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
@@ -233,7 +234,7 @@ def _converted(tensor: np.ndarray, name: str, dtype: str) -> np.ndarray:
 
 
 def _split(sizes: Mapping[str, int], limit: int) -> list[list[str]]:
-    """Names in order, cut where the next would make a shard larger than `limit` bytes."""
+    """Names in order, split where the next would make a shard larger than `limit` bytes."""
     shards: list[list[str]] = [[]]
     filled = 0
     for name, size in sizes.items():

@@ -1,4 +1,4 @@
-"""From problems and paths to training examples, in plain Python."""
+"""Training examples of problems and paths, in plain Python."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ def training_examples(spec: str) -> Iterator[tuple[str, str]]:
     """(question, response) pairs of a problems file, a paths file or a named set, in order.
 
     A lone surrogate, which no tokenizer reads, becomes U+FFFD.
+
+    Args:
+      spec: the file or the name.
 
     Raises:
       UserError: there is no such file or set, it is empty, or a row lacks one of the two.

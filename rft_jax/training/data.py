@@ -1,4 +1,4 @@
-"""From what `--data` names to token arrays."""
+"""Token arrays of what `--data` names."""
 
 from __future__ import annotations
 
@@ -23,11 +23,18 @@ from rft_jax.training.token_arrays import (
 def load_training_data(
     data: list[str], tokenizer: Tokenizer, template: Template, settings: TrainSettings
 ) -> TokenArrays:
-    """Token arrays of everything named: one folder of them, or problems, paths and tasks by name.
+    """Token arrays of all the data.
+
+    Args:
+      data: one folder of token arrays; or any number of problems and paths files, named sets and
+        seqio tasks, which are concatenated.
+      tokenizer: the model's.
+      template: puts a question into a prompt.
+      settings: `max_length`, `over_long` and `limit` are used.
 
     Raises:
       UserError: token arrays were made with another tokenizer or template, hold tokens that the
-        tokenizer lacks, or are named beside other data.
+        tokenizer lacks, have longer examples, or are named beside other data.
     """
     folders = [spec for spec in data if is_token_arrays(spec)]
     if not folders:

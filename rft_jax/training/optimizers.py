@@ -1,4 +1,4 @@
-"""AdamW; its learning rate is an argument of the step, so that a new one compiles nothing."""
+"""AdamW; the learning rate is an argument of the step, so that a new one compiles nothing."""
 
 from __future__ import annotations
 

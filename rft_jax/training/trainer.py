@@ -41,8 +41,8 @@ from rft_jax.training.token_arrays import (
     load_token_arrays,
 )
 
-# Settings that later versions have brought, with the values under which they change nothing, and
-# such as never do: a folder made without them goes on.
+# Settings added later, with the value that keeps the old behaviour, and settings that never affect
+# the result: both are left out of the fingerprint, so older folders can be resumed.
 _NEUTRAL = {"question_weights": "none", "warmup_steps": 0}
 _WITHOUT_EFFECT = ("wandb", "profile_steps")
 
@@ -61,9 +61,9 @@ def train(
       model: a model folder, or a shape to start from random weights.
       data: problems or paths JSONL files, named problem sets, seqio tasks, or a folder of token
         arrays.
-      output: folder for the model, checkpoints and metrics; run again, it goes on from there.
+      output: folder for the model, checkpoints and metrics; a run that was stopped is resumed.
       settings: the recipe.
-      mesh: sizes of the device mesh.
+      mesh: sizes of the device mesh; None for fsdp over all devices.
       config_text: the resolved settings as a gin file, written into the output.
 
     Raises:
@@ -89,7 +89,7 @@ def train(
 
 
 def _deciding(settings: TrainSettings) -> dict[str, Any]:
-    """The settings that decide what a training leaves."""
+    """The settings that affect the result."""
     return {
         name: value
         for name, value in asdict(settings).items()
@@ -138,14 +138,14 @@ def _train(
 
 
 def _token_arrays(
-    data: list[str], kept: Path, tokenizer: Tokenizer, template: Template, settings: TrainSettings
+    data: list[str], cache: Path, tokenizer: Tokenizer, template: Template, settings: TrainSettings
 ) -> TokenArrays:
-    """The examples; tokenized once, and kept for when the run goes on or another one asks."""
-    if is_token_arrays(kept):
-        return load_token_arrays(kept)
+    """The examples; tokenized once, and saved for a resumed run or another one."""
+    if is_token_arrays(cache):
+        return load_token_arrays(cache)
     arrays = load_training_data(data, tokenizer, template, settings)
     if distributed.is_main() and not any(map(is_token_arrays, data)):
-        arrays.save(kept)
+        arrays.save(cache)
     return arrays
 
 

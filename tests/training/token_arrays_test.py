@@ -39,7 +39,7 @@ def arrays() -> TokenArrays:
     return tokenize(EXAMPLES, tokenizer, get_template("plain"), max_length=64)
 
 
-def test_examples_of_one_question_have_one_number(arrays: TokenArrays) -> None:
+def test_examples_of_the_same_question_have_its_index(arrays: TokenArrays) -> None:
     assert arrays.questions is not None
     assert arrays.questions.tolist() == [0, 1, 0, 0, 2]
 
@@ -52,14 +52,14 @@ def test_a_folder_is_read_as_it_was_saved(arrays: TokenArrays, tmp_path: Path) -
     assert again.manifest == json.loads((tmp_path / "manifest.json").read_text())
 
 
-def test_a_folder_from_before_there_were_questions_is_read_too(
-    arrays: TokenArrays, tmp_path: Path
-) -> None:
+def test_an_older_folder_without_questions_is_read(arrays: TokenArrays, tmp_path: Path) -> None:
     arrays.save(tmp_path)
     (tmp_path / "questions.npy").unlink()
     again = load_token_arrays(tmp_path)
     assert again.questions is None and (again.tokens == arrays.tokens).all()
-    with pytest.raises(UserError, match="which examples are of one question; make them again"):
+    with pytest.raises(
+        UserError, match="which examples have the same question; make the token arrays"
+    ):
         equal_question_weights(again)
 
 
@@ -145,7 +145,7 @@ def test_a_missing_array_is_named(arrays: TokenArrays, tmp_path: Path) -> None:
         load_token_arrays(tmp_path)
 
 
-def test_equal_weights_give_every_question_the_same_sum_and_examples_one_on_average(
+def test_equal_weights_sum_to_the_same_for_every_question_and_average_one(
     arrays: TokenArrays,
 ) -> None:
     weights = equal_question_weights(arrays)
@@ -155,7 +155,7 @@ def test_equal_weights_give_every_question_the_same_sum_and_examples_one_on_aver
     assert sums == pytest.approx(np.full(3, 5 / 3))
 
 
-def test_weights_stand_on_response_tokens_alone(arrays: TokenArrays) -> None:
+def test_only_response_tokens_have_weights(arrays: TokenArrays) -> None:
     weights = equal_question_weights(arrays)
     plain = Batches(arrays, 1, 256, seed=0)
     weighted = Batches(arrays, 1, 256, seed=0, weights=weights)

@@ -1,4 +1,4 @@
-"""One step: sharded equals single, parts equal the whole, packed equals unpacked."""
+"""One step: sharded equals single, microbatches equal the batch, packed equals unpacked."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def three_steps(mesh_settings: MeshSettings, count: int, settings: TrainSettings
         losses = []
         for step in range(3):
             rows = Batches(arrays(), 8, 16, seed=0).batch(step)
-            state, figures = train_step(
+            state, metrics = train_step(
                 state,
                 partitioning.global_batch(rows, mesh),
                 jnp.float32(1e-2),
@@ -63,7 +63,7 @@ def three_steps(mesh_settings: MeshSettings, count: int, settings: TrainSettings
                 settings=settings,
                 mesh=mesh,
             )
-            losses.append(float(figures["loss"]))
+            losses.append(float(metrics["loss"]))
     return losses, jax.device_get(state.params), state
 
 
@@ -87,11 +87,11 @@ def test_parameters_and_moments_stay_split_over_the_mesh() -> None:
     assert moment.sharding.shard_shape(moment.shape) == (2, 4, 16)
 
 
-@pytest.mark.parametrize("parts", [2, 4])
-def test_a_batch_in_parts_has_the_gradients_of_the_whole(parts: int) -> None:
+@pytest.mark.parametrize("microbatches", [2, 4])
+def test_gradients_of_microbatches_sum_to_the_batchs(microbatches: int) -> None:
     params = init_params(CONFIG, jax.random.key(0))
     whole = gradients(params, batch(), CONFIG, 0, 1)  # type: ignore[arg-type]
-    split = gradients(params, batch(), CONFIG, 0, parts)  # type: ignore[arg-type]
+    split = gradients(params, batch(), CONFIG, 0, microbatches)  # type: ignore[arg-type]
     assert whole[1] == split[1]
     for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(split), strict=True):
         np.testing.assert_allclose(one / whole[1], other / whole[1], atol=1e-6)
@@ -159,7 +159,7 @@ def test_a_mesh_that_does_not_make_up_the_devices_names_both_numbers() -> None:
         partitioning.make_mesh(MeshSettings(1, 1, 3))
 
 
-def test_each_remat_policy_keeps_less_for_the_backward_pass() -> None:
+def test_each_remat_policy_stores_less_for_the_backward_pass() -> None:
     def kept(remat: str) -> int:
         config = replace(CONFIG, remat=remat, num_layers=6)
         tokens = jnp.zeros((4, 64), jnp.int32)
