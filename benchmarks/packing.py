@@ -31,7 +31,7 @@ from rft_jax.models.llama import init_params  # noqa: E402
 from rft_jax.training.batches import Batches  # noqa: E402
 from rft_jax.training.settings import TrainSettings  # noqa: E402
 from rft_jax.training.token_arrays import TokenArrays  # noqa: E402
-from rft_jax.training.train_step import init_state, state_shardings, train_step  # noqa: E402
+from rft_jax.training.train_step import init_train_state, state_shardings, train_step  # noqa: E402
 
 CONFIG = LlamaConfig(
     vocab_size=4096,
@@ -74,7 +74,7 @@ class Side:
         self._batches = Batches(arrays, flags.batch, flags.length, 0, packed)
         self._mesh = partitioning.make_mesh(MeshSettings(), jax.devices()[:1])
         with jax.set_mesh(self._mesh):
-            state = init_state(init_params(CONFIG, jax.random.key(0)), self._settings)
+            state = init_train_state(init_params(CONFIG, jax.random.key(0)), self._settings)
             self._state = jax.device_put(state, state_shardings(state, self._mesh))
         self._next = 0
 

@@ -44,7 +44,7 @@ from rft_jax.models.config import LlamaConfig  # noqa: E402
 from rft_jax.models.llama import Params, init_adapters, init_params  # noqa: E402
 from rft_jax.models.shapes import train_flops_per_token  # noqa: E402
 from rft_jax.training.settings import COMPUTED, TrainSettings  # noqa: E402
-from rft_jax.training.train_step import init_state, state_shardings, train_step  # noqa: E402
+from rft_jax.training.train_step import init_train_state, state_shardings, train_step  # noqa: E402
 
 SHAPES = {
     "tiny": LlamaConfig(128, 32, 64, 2, 4, 2),
@@ -103,7 +103,7 @@ def our_step(config: LlamaConfig, settings: TrainSettings, tokens: np.ndarray) -
         frozen: Params = {}
         if settings.lora is not None:
             frozen, params = params, init_adapters(config, key)
-        state = jax.jit(init_state, static_argnums=1, donate_argnums=0)(params, settings)
+        state = jax.jit(init_train_state, static_argnums=1, donate_argnums=0)(params, settings)
         state = jax.device_put(state, state_shardings(state, mesh))
 
     def step() -> None:

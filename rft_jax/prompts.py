@@ -1,4 +1,4 @@
-"""Prompt templates: what stands around a question before a model answers it.
+"""Prompt templates: the text around a question that a model answers.
 
 A model folder carries its template (`prompt_template.json`), so nobody has to remember it.
 """
@@ -16,7 +16,12 @@ FILE_NAME = "prompt_template.json"
 
 @dataclass(frozen=True)
 class Template:
-    """A prompt with `{question}` where the question goes; `{` and `}` mean nothing else."""
+    """A prompt with `{question}` in the place of the question; other braces mean themselves.
+
+    Attributes:
+      name: for settings and messages.
+      prompt: the text.
+    """
 
     name: str
     prompt: str
@@ -41,10 +46,11 @@ TEMPLATES = {
             "Below is an instruction that describes a task. Write a response that appropriately "
             "completes the request.\n\n### Instruction:\n{question}\n\n### Response:",
         ),
-        # The turn markers of SmolLM2-Instruct and other models trained on ChatML.
+        # ChatML as SmolLM2-Instruct's own chat template writes it, system message included.
         Template(
             "chatml",
-            "<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n",
+            "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging "
+            "Face<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n",
         ),
     )
 }
@@ -54,7 +60,7 @@ def get_template(name: str) -> Template:
     """The template of that name.
 
     Raises:
-      UserError: there is none; lists those there are.
+      UserError: there is none; lists the names.
     """
     if name not in TEMPLATES:
         raise UserError(f"no template {name!r}; there are {', '.join(TEMPLATES)}")
@@ -70,7 +76,7 @@ def load_template(folder: str | Path) -> Template | None:
     """The template a model folder carries, or None.
 
     Raises:
-      UserError: the file is there and is no template.
+      UserError: the file is not a template.
     """
     path = Path(folder) / FILE_NAME
     if not path.exists():

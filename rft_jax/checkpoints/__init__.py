@@ -1,0 +1,1 @@
+"""Models on disk: Hugging Face folders in and out, train states by Orbax, what `--model` names."""

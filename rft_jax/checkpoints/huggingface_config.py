@@ -1,11 +1,15 @@
 """`config.json` of Hugging Face LLaMA and Mistral folders, to `LlamaConfig` and back.
 
-What the file asks for and the model lacks is an error that names the field, never passed over.
+The file means what it means to transformers: the same defaults, the same order of precedence. A
+field that changes the computation and that the model lacks is an error that names it; one that
+transformers ignores is ignored, with a warning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +19,12 @@ from rft_jax.models.config import LlamaConfig, RopeScaling
 
 CONFIG_JSON = "config.json"
 
-# Fields that must have one of these values, for the model knows no other.
+# Fields whose other values the model does not implement.
 _ONLY: Mapping[str, tuple[Any, ...]] = {
     "model_type": ("llama", "mistral"),
     "hidden_act": ("silu", "swish"),
     "attention_bias": (False,),
     "mlp_bias": (False,),
-    "attention_dropout": (0.0,),
     "partial_rotary_factor": (1.0,),
     "quantization_config": (None,),
 }
@@ -32,16 +35,27 @@ _REQUIRED = (
     "num_hidden_layers",
     "num_attention_heads",
 )
+# What transformers takes where the file has no such field.
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "llama": {"max_position_embeddings": 2048, "num_key_value_heads": None},
+    "mistral": {
+        "max_position_embeddings": 32 * 4096,
+        "num_key_value_heads": 8,
+        "sliding_window": 4096,
+    },
+}
+logger = logging.getLogger(__name__)
 
 
 def read_config(folder: str | Path, **overrides: Any) -> LlamaConfig:
-    """The model's shape as a folder's `config.json` tells it.
+    """The model's shape by a folder's `config.json`.
 
     Args:
-      overrides: fields of LlamaConfig that the file does not decide (`dtype`, `remat`, …).
+      folder: of the model.
+      overrides: fields of LlamaConfig that the file does not define (`dtype`, `remat`, …).
 
     Raises:
-      UserError: the file is missing, or a field is, or asks for something the model lacks.
+      UserError: the file or a field is missing, or a field needs something the model lacks.
     """
     path = Path(folder) / CONFIG_JSON
     content = read_json(path)
@@ -58,37 +72,55 @@ def config_from_json(content: Mapping[str, Any], where: str, **overrides: Any) -
                 f"{where}: {field} {_short(content[field])} is not supported, only "
                 f"{' or '.join(repr(value) for value in allowed)}; use a model without it"
             )
+    kind = content.get("model_type", "llama")
+    content = {**_DEFAULTS[kind], **content}
     sizes = {field: _whole_number(content, field, where) for field in _REQUIRED}
-    is_mistral = content.get("model_type") == "mistral"
     heads = sizes["num_attention_heads"]
     rope_theta, rope_scaling = _rope(content, where)
+    for ignored in _ignored(content, rope_theta):
+        logger.warning("%s: %s", where, ignored)
     return LlamaConfig(
         vocab_size=sizes["vocab_size"],
         hidden_size=sizes["hidden_size"],
         intermediate_size=sizes["intermediate_size"],
         num_layers=sizes["num_hidden_layers"],
         num_heads=heads,
-        num_kv_heads=_whole_number(
-            content, "num_key_value_heads", where, 8 if is_mistral else heads
-        ),
+        num_kv_heads=_whole_number(content, "num_key_value_heads", where, heads),
         head_dim=_whole_number(content, "head_dim", where, None),
-        max_position_embeddings=_whole_number(content, "max_position_embeddings", where, 2048),
-        sliding_window=_whole_number(content, "sliding_window", where, None),
+        max_position_embeddings=_whole_number(content, "max_position_embeddings", where),
+        sliding_window=(
+            _whole_number(content, "sliding_window", where, None) if kind == "mistral" else None
+        ),
         rope_theta=rope_theta,
         rope_scaling=rope_scaling,
         rms_norm_eps=_positive(content, "rms_norm_eps", where, 1e-6),
-        tie_word_embeddings=bool(content.get("tie_word_embeddings", False)),
+        tie_word_embeddings=_flag(content, "tie_word_embeddings", where),
         **overrides,
     )
+
+
+def _ignored(content: Mapping[str, Any], theta: float) -> Iterator[str]:
+    """What the file says and the model, as in transformers, does not follow; a sentence each."""
+    if content.get("sliding_window") is not None and content.get("model_type") != "mistral":
+        yield "sliding_window is ignored: a 'llama' has none (as in transformers)"
+    if content.get("attention_dropout"):
+        yield f"attention_dropout {content['attention_dropout']} is ignored: nothing is dropped"
+    if content.get("rope_theta") not in (None, theta):
+        yield f"rope_theta {content['rope_theta']} is ignored: the rotary settings have {theta}"
+    old, new = content.get("rope_scaling"), content.get("rope_parameters")
+    if old and new and {"rope_theta": theta, **new} != {**new, "rope_theta": theta, **old}:
+        yield "rope_parameters is ignored: rope_scaling differs and goes first (as in transformers)"
 
 
 def config_to_json(config: LlamaConfig, dtype: str) -> dict[str, Any]:
     """The `config.json` of a model, without its special tokens.
 
-    Rotary settings stand there twice, as transformers 5 (`rope_parameters`) and as older readers
-    (`rope_theta`, `rope_scaling`) look for them.
+    Rotary settings are written twice: for transformers 5 (`rope_parameters`) and for older readers
+    (`rope_theta`, `rope_scaling`). It is a Mistral where transformers would refuse
+    the same LLaMA: with a sliding window, or heads that don't divide the width.
     """
-    is_mistral = config.sliding_window is not None
+    has_odd_heads = config.hidden_size % config.num_heads != 0
+    is_mistral = config.sliding_window is not None or has_odd_heads
     scaling = _scaling_to_json(config.rope_scaling)
     return {
         "architectures": ["MistralForCausalLM" if is_mistral else "LlamaForCausalLM"],
@@ -133,11 +165,13 @@ def _scaling_to_json(scaling: RopeScaling | None) -> dict[str, Any] | None:
 
 
 def _rope(content: Mapping[str, Any], where: str) -> tuple[float, RopeScaling | None]:
-    """`rope_theta` and scaling from `rope_parameters`, or from the older `rope_scaling`."""
-    field = "rope_parameters" if content.get("rope_parameters") else "rope_scaling"
-    rope = content.get(field) or {}
-    if not isinstance(rope, dict):
-        raise UserError(f"{where}: {field} {_short(rope)} is not an object")
+    """`rope_theta` and scaling from the older `rope_scaling`, else from `rope_parameters`."""
+    spellings = {name: content.get(name) or {} for name in ("rope_scaling", "rope_parameters")}
+    for name, value in spellings.items():
+        if not isinstance(value, dict):
+            raise UserError(f"{where}: {name} {_short(value)} is not an object")
+    field = "rope_scaling" if spellings["rope_scaling"] else "rope_parameters"
+    rope = spellings[field]
     theta_holder = rope if "rope_theta" in rope else content
     theta = _positive(theta_holder, "rope_theta", where, 10000.0)
     kind = rope.get("rope_type", rope.get("type", "default"))
@@ -158,7 +192,10 @@ def _rope(content: Mapping[str, Any], where: str) -> tuple[float, RopeScaling | 
         low_freq_factor=_positive(rope, "low_freq_factor", where),
         high_freq_factor=_positive(rope, "high_freq_factor", where),
         original_max_position_embeddings=_whole_number(
-            rope, "original_max_position_embeddings", where
+            rope,
+            "original_max_position_embeddings",
+            where,
+            _whole_number(content, "max_position_embeddings", where),
         ),
     )
 
@@ -182,8 +219,16 @@ def _positive(content: Mapping[str, Any], field: str, where: str, *default: floa
         return default[0]
     if value is None:
         raise UserError(f"{where}: {field} is missing")
-    if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
         raise UserError(f"{where}: {field} {_short(value)} is not a positive number")
+    return value
+
+
+def _flag(content: Mapping[str, Any], field: str, where: str) -> bool:
+    """A field that is true or false; null and absent count as false."""
+    value = content.get(field) or False
+    if not isinstance(value, bool):
+        raise UserError(f"{where}: {field} {_short(value)} is not true or false")
     return value
 
 

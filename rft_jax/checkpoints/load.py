@@ -1,40 +1,70 @@
-"""A model folder as the commands name it with `--model`: parameters, tokenizer, template."""
+"""What `--model` names: a folder with parameters, a tokenizer and a prompt template."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import re
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
 from jax.sharding import Mesh
 
 from rft_jax.checkpoints.huggingface import (
+    abstract_params,
     export_model,
     import_params,
-    param_shapes,
     write_description,
 )
 from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, read_config
 from rft_jax.checkpoints.train_state import restore_params
 from rft_jax.errors import UserError
+from rft_jax.files.jsonl import read_json
+from rft_jax.files.outputs import SETTINGS
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
 from rft_jax.prompts import Template, get_template, load_template
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
 
 DEFAULT_TEMPLATE = "plain"
-# Beside the steps of a training, what every step needs to be a model.
+# Folder beside the steps of a training, with what every step needs to be a model.
 DESCRIPTION = "model"
+_MARKER = re.compile(r"<\|[^|<>\s]+\|>|</?s>")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """All that is needed to train from a model or to draw from it."""
+    """A model to train from or to sample from.
+
+    Attributes:
+      config: its shape, and how it is computed.
+      params: its parameters, layers stacked.
+      tokenizer: its tokenizer.
+      template: the prompt template that its folder carries.
+    """
 
     config: LlamaConfig
     params: Params
     tokenizer: Tokenizer
     template: Template
+
+    def template_named(self, name: str) -> Template:
+        """The template of that name, the model's own for ''.
+
+        Warns of markers in it, such as `<|im_start|>`, that are not tokens of the tokenizer.
+        """
+        template = get_template(name) if name else self.template
+        for marker in dict.fromkeys(_MARKER.findall(template.prompt)):
+            length = len(self.tokenizer.encode(marker))
+            if length > 1:
+                logger.warning(
+                    "template %r: %s is not a token of this model's tokenizer and is read as %d "
+                    "tokens; take a template that the model knows, such as 'plain'",
+                    *(template.name, marker, length),
+                )
+        return template
 
 
 def load_model(
@@ -43,14 +73,14 @@ def load_model(
     dtype: str = "float32",
     param_dtype: str = "float32",
 ) -> LoadedModel:
-    """Reads a model; what kind of folder it is in is found out by looking.
+    """Reads a model from a folder, whose kind is detected.
 
     Args:
-      folder: a Hugging Face folder, the output of a finished training (which is one), or the
-        `checkpoints` of a training, for its newest good step, or one of the steps in there.
-      mesh: where the parameters go; None for the first device.
-      dtype: 'float32' or 'bfloat16', of the computation.
-      param_dtype: 'float32' or 'bfloat16', of the parameters.
+      folder: a Hugging Face folder, the output of a finished training (which is one), the
+        `checkpoints` of a training (for its newest undamaged step), or one of the steps in there.
+      mesh: devices of the parameters; None for the first device.
+      dtype: of the computation: 'float32' or 'bfloat16'.
+      param_dtype: of the parameters: 'float32' or 'bfloat16'.
 
     Raises:
       UserError: something is missing, or config, weights and tokenizer don't belong together.
@@ -58,22 +88,18 @@ def load_model(
     folder = Path(folder)
     description, step = _find_description(folder)
     config = read_config(description, dtype=dtype, param_dtype=param_dtype)
-    tokenizer = load_tokenizer(description)
-    if tokenizer.vocab_size > config.vocab_size:
-        raise UserError(
-            f"{description}: the tokenizer has {tokenizer.vocab_size} tokens, config.json a "
-            f"vocab_size of {config.vocab_size}; the two don't belong together"
-        )
+    tokenizer = load_tokenizer(description, config.vocab_size)
     template = load_template(description) or get_template(DEFAULT_TEMPLATE)
     if description == folder:
         params = import_params(folder, config, mesh)
+        config = replace(config, tie_word_embeddings="unembed" not in params)
     else:
-        params = restore_params(description.parent, param_shapes(config, mesh), step)
+        params = restore_params(description.parent, abstract_params(config, mesh), step)
     return LoadedModel(config, params, tokenizer, template)
 
 
 def _find_description(folder: Path) -> tuple[Path, int | None]:
-    """Where a model's config.json and tokenizer lie, and the step that its folder names."""
+    """The folder of a model's config.json and tokenizer, and the step that `folder` names."""
     candidates: dict[Path, int | None] = {folder: None, folder / DESCRIPTION: None}
     if folder.name.isdigit():
         candidates[folder.parent / DESCRIPTION] = int(folder.name)
@@ -82,18 +108,27 @@ def _find_description(folder: Path) -> tuple[Path, int | None]:
             return candidate, step
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; --model names a folder with {CONFIG_JSON}")
-    unfinished = (folder / "checkpoints" / DESCRIPTION).is_dir()
-    mend = "its training is not finished; run it again, or name its checkpoints folder"
-    raise UserError(
-        f"{folder}: no {CONFIG_JSON} in it; "
-        f"{mend if unfinished else '--model names a Hugging Face folder or one of our trainings'}"
-    )
+    raise UserError(f"{folder}: no {CONFIG_JSON} in it; {_instead_of(folder)}")
+
+
+def _instead_of(folder: Path) -> str:
+    """What to name in the place of a folder that is not a model."""
+    for run in (folder, folder.parent, folder.parent.parent):
+        made_with = read_json(run / SETTINGS) if (run / SETTINGS).is_file() else {}
+        if made_with.get("lora_rank"):
+            return (
+                "a LoRA training saves adapters alone, without the weights that they change; "
+                f"finish it (run it again) and name {run}, which has them merged"
+            )
+        if made_with.get("command") == "train":
+            return "its training is not finished; run it again, or name its checkpoints folder"
+    return "--model names a Hugging Face folder or the output of rft train"
 
 
 def describe_checkpoints(
     folder: str | Path, config: LlamaConfig, tokenizer: Tokenizer, template: Template
 ) -> None:
-    """Lays config, tokenizer and template beside the steps, so that each is a model by itself."""
+    """Writes config, tokenizer and template beside the steps, so that each step is a model."""
     if jax.process_index() == 0:
         write_description(Path(folder) / DESCRIPTION, config, tokenizer, template, "float32")
 
@@ -101,17 +136,23 @@ def describe_checkpoints(
 def copy_model(
     source: str | Path, target: str | Path, dtype: str = "float32", template: str | None = None
 ) -> None:
-    """Writes a model folder again, as a Hugging Face folder with a prompt template.
+    """Writes a copy of a model as a Hugging Face folder with a prompt template.
 
     Args:
+      source: what `load_model` reads.
+      target: folder to write, new or empty.
       dtype: of the written parameters: 'float32', 'bfloat16' or 'float16'.
-      template: name of the template to carry along; None for the source's own.
+      template: name of the template that the copy carries; None for the source's own.
 
     Raises:
-      UserError: the source can't be read, or there is something at the target.
+      UserError: the source can't be read or written in that dtype, or the target is not empty.
     """
     if Path(target).exists() and (not Path(target).is_dir() or any(Path(target).iterdir())):
         raise UserError(f"{target}: exists already and is not empty; name a new folder")
     model = load_model(source)
-    chosen = get_template(template) if template else model.template
-    export_model(target, model.config, model.params, model.tokenizer, chosen, dtype)
+    chosen = model.template_named(template or "")
+    try:
+        export_model(target, model.config, model.params, model.tokenizer, chosen, dtype)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)  # so that the same name can be taken again
+        raise

@@ -1,4 +1,4 @@
-"""Names that stand for a folder of the package: its small model, and that model's tokenizer."""
+"""Names of models and tokenizers that come with the package, and their folders."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
-"""Tensors in `.safetensors` files, one file or several with an index, one tensor at a time."""
+"""Tensors of `.safetensors` files, one file or several with an index, one tensor at a time."""
 
 from __future__ import annotations
 
 import json
+import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, Any
 
 import ml_dtypes
@@ -20,12 +21,13 @@ SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 _KINDS = (np.float32, ml_dtypes.bfloat16, np.float16)
 _DTYPES = dict(zip(STORED_DTYPES, map(np.dtype, _KINDS), strict=True))
-_READ = (*_DTYPES.values(), np.dtype(np.float64))
 _FORMAT_NAMES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
+_READ = (*_FORMAT_NAMES.values(), "F64")
+logger = logging.getLogger(__name__)
 
 
 class TensorReader:
-    """The tensors of a model folder by name. A context manager: files stay open in between.
+    """The tensors of a model folder by name; a context manager, which holds the files open.
 
     Raises:
       UserError: the folder has no safetensors, or a file is missing or damaged.
@@ -34,12 +36,10 @@ class TensorReader:
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
         self._stack = ExitStack()
-        self._opened = {path.name: self._open(path) for path in _files(self._folder)}
-        self._homes = {
-            name: file
-            for file, handle in self._opened.items()
-            for name in handle.keys()  # noqa: SIM118
-        }
+        self._stored: dict[str, tuple[Any, str]] = {}  # name -> open file, name in it
+        for path in _files(self._folder):
+            file = self._open(path)
+            self._stored |= {name: (file, name) for name in file.keys()}  # noqa: SIM118
 
     def __enter__(self) -> TensorReader:
         return self
@@ -56,51 +56,66 @@ class TensorReader:
             raise UserError(
                 f"{path}: named in {INDEX} but missing; copy the whole model folder again"
             ) from error
-        except safetensors.SafetensorError as error:
+        except (safetensors.SafetensorError, OSError) as error:
             raise UserError(f"{path}: damaged ({error}); copy the model folder again") from error
 
     @property
     def names(self) -> frozenset[str]:
         """The names of all tensors."""
-        return frozenset(self._homes)
+        return frozenset(self._stored)
 
-    def read(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        """One tensor, in its own dtype.
+    def rename(self, name: str, new: str) -> None:
+        """Makes a tensor readable under another name."""
+        self._stored[new] = self._stored.pop(name)
+
+    def check(self, expected: Iterable[tuple[str, tuple[int, ...]]]) -> None:
+        """Compares the files' headers with what config.json describes; reads no tensor.
+
+        Args:
+          expected: names and shapes; taken one by one, so that a config with millions of layers
+            ends at the first that is missing.
 
         Raises:
-          UserError: it isn't there, has another shape, or holds no plain floats.
+          UserError: a tensor is missing, has another shape or isn't stored as plain floats.
         """
-        if name not in self._homes:
-            raise UserError(
-                f"{self._folder}: no tensor {name!r}; config.json asks for it, so the two don't "
-                "belong together"
-            )
-        tensor = self._opened[self._homes[name]].get_tensor(name)
-        if tensor.shape != shape:
-            raise UserError(
-                f"{self._folder / self._homes[name]}: {name} has shape {list(tensor.shape)}, "
-                f"config.json asks for {list(shape)}; the two don't belong together"
-            )
-        if tensor.dtype not in _READ:
-            raise UserError(
-                f"{self._folder / self._homes[name]}: {name} is of {tensor.dtype}; quantized "
-                "weights are not supported, take the model in float32, bfloat16 or float16"
-            )
-        return tensor
+        for name, shape in expected:
+            if name not in self._stored:
+                raise UserError(
+                    f"{self._folder}: no tensor {name!r}; config.json describes one, so the two "
+                    "don't belong together"
+                )
+            file, stored = self._stored[name]
+            header = file.get_slice(stored)
+            if tuple(header.get_shape()) != shape:
+                raise UserError(
+                    f"{self._folder}: {name} has shape {header.get_shape()}, config.json describes "
+                    f"{list(shape)}; the two don't belong together"
+                )
+            if header.get_dtype() not in _READ:
+                raise UserError(
+                    f"{self._folder}: {name} is stored as {header.get_dtype()}; quantized weights "
+                    "are not supported, take the model in float32, bfloat16 or float16"
+                )
+
+    def read(self, name: str) -> np.ndarray:
+        """One tensor that `check` has seen, in its own dtype."""
+        file, stored = self._stored[name]
+        return file.get_tensor(stored)
 
 
 def _files(folder: Path) -> list[Path]:
-    """The safetensors files of a folder: those of its index, or the single one."""
-    if (folder / INDEX).is_file():
-        content = read_json(folder / INDEX)
-        weight_map = content.get("weight_map") if isinstance(content, dict) else None
-        if not isinstance(weight_map, dict) or not all(
-            isinstance(name, str) for name in weight_map.values()
-        ):
-            raise UserError(f"{folder / INDEX}: no weight_map in it; copy the model folder again")
-        return [folder / name for name in sorted(set(weight_map.values()))]
+    """The safetensors files that transformers would read: the single one, else an index's."""
     if (folder / SINGLE).is_file():
+        if (folder / INDEX).is_file():
+            logger.warning(
+                "%s: ignored, since %s lies beside it and goes first (as in transformers); delete "
+                "the one that is out of date",
+                folder / INDEX,
+                SINGLE,
+            )
         return [folder / SINGLE]
+    if (folder / INDEX).is_file():
+        return _indexed_files(folder)
     pickles = sorted(path.name for path in folder.glob("*.bin"))
     if pickles:
         raise UserError(
@@ -108,6 +123,24 @@ def _files(folder: Path) -> list[Path]:
             "AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW) with transformers"
         )
     raise UserError(f"{folder}: no weights ({SINGLE} or {INDEX}) in it")
+
+
+def _indexed_files(folder: Path) -> list[Path]:
+    """The files that an index names; none may lie outside the folder."""
+    content = read_json(folder / INDEX)
+    weight_map = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(weight_map, dict) or not all(
+        isinstance(name, str) for name in weight_map.values()
+    ):
+        raise UserError(f"{folder / INDEX}: no weight_map in it; copy the model folder again")
+    names = sorted(set(weight_map.values()))
+    outside = [n for n in names if PurePath(n).is_absolute() or ".." in PurePath(n).parts]
+    if outside:
+        raise UserError(
+            f"{folder / INDEX}: weight_map names {outside[0]!r}, outside the model's folder; a "
+            "folder's weights lie in it, so take it from a source that you trust"
+        )
+    return [folder / name for name in names]
 
 
 def write_tensors(
@@ -120,14 +153,18 @@ def write_tensors(
 ) -> None:
     """Writes tensors as one file, or as shards with an index when they don't fit into one.
 
-    Holds one tensor in memory. Every file is written aside and renamed.
+    Holds one tensor in memory. Every file is renamed once it is complete.
 
     Args:
-      shapes: names and shapes, in the order of writing.
-      dtype: 'float32', 'bfloat16' or 'float16', of all.
-      fetch: gives one tensor by name; called once for each, in order.
-      shard_bytes: no file holds more, unless one tensor does.
-      write: False on processes that only take part in fetching.
+      folder: of the files.
+      shapes: shapes by name, in the order of writing.
+      dtype: of all tensors: 'float32', 'bfloat16' or 'float16'.
+      fetch: returns a tensor by its name; called once for each, in order.
+      shard_bytes: most bytes of a file, unless one tensor has more.
+      write: False in processes that only take part in fetching.
+
+    Raises:
+      UserError: a tensor holds a number that is NaN, infinite, or too large for the dtype.
     """
     item = _DTYPES[dtype].itemsize
     sizes = {name: math.prod(shape) * item for name, shape in shapes.items()}
@@ -156,9 +193,9 @@ def _write_shard(
     dtype: str,
     fetch: Callable[[str], np.ndarray],
 ) -> None:
-    """One file: the header's length (8 bytes), the header (JSON, filled up to 8 bytes), the data.
+    """One file: the header's length (8 bytes), the header (JSON, padded to 8 bytes), the data.
 
-    The format's own library wants all tensors of a file in memory at once.
+    The format's own library needs all tensors of a file in memory at once.
     """
     kind = _DTYPES[dtype]
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
@@ -174,12 +211,30 @@ def _write_shard(
     text += b" " * (-len(text) % 8)
     out.write(len(text).to_bytes(8, "little") + text)
     for name in shapes:
-        tensor = np.ascontiguousarray(fetch(name), dtype=kind)
-        out.write(tensor.reshape(-1).view(np.uint8).data)
+        out.write(_converted(fetch(name), name, dtype).reshape(-1).view(np.uint8).data)
+
+
+def _converted(tensor: np.ndarray, name: str, dtype: str) -> np.ndarray:
+    """The tensor in the stored dtype.
+
+    Raises:
+      UserError: it holds a number that is NaN, infinite, or too large for that dtype.
+    """
+    with np.errstate(over="ignore"):
+        stored = np.ascontiguousarray(tensor, dtype=_DTYPES[dtype])
+    if np.isfinite(stored).all():
+        return stored
+    if not np.isfinite(tensor).all():
+        raise UserError(f"{name} holds NaN or infinite weights; take an earlier checkpoint")
+    raise UserError(
+        f"{name} holds {np.abs(tensor).max():g}, over the largest {dtype} of "
+        f"{float(ml_dtypes.finfo(stored.dtype).max):g}; take bfloat16 (rft export-hf writes a "
+        "model or a checkpoint in another dtype)"
+    )
 
 
 def _split(sizes: Mapping[str, int], limit: int) -> list[list[str]]:
-    """Names in order, cut where the next would make a shard larger than `limit` bytes."""
+    """Names in order, split where the next would make a shard larger than `limit` bytes."""
     shards: list[list[str]] = [[]]
     filled = 0
     for name, size in sizes.items():

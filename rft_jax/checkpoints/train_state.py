@@ -1,7 +1,7 @@
 """Train state on disk, by Orbax: saved in the background, sharded, restored onto any mesh.
 
 A step is a folder that gets its name (`100`) only once everything in it is written, so a process
-killed at any moment leaves whole steps, and scraps that the next start clears away.
+killed at any moment leaves complete steps, and partial ones that the next start removes.
 """
 
 from __future__ import annotations
@@ -29,30 +29,36 @@ logger = logging.getLogger(__name__)
 class TrainStateCheckpoints:
     """Saves and restores train states: dataclasses of arrays with a field `params`.
 
-    Parameters lie apart from the rest of the state, so that they can be restored alone. With
+    Parameters are stored apart from the rest of the state, so that they can be restored alone. With
     several processes each writes its own shards; all must make the same calls.
     """
 
     def __init__(self, folder: str | Path, keep: int = 1) -> None:
-        """Opens the folder, made when it isn't there; scraps of interrupted saves are removed.
+        """Opens the folder, made if it isn't there; what interrupted saves left is removed.
 
         Args:
-          keep: newest steps to keep; older ones are removed once a newer one is whole.
+          folder: of the steps.
+          keep: number of newest steps to keep; older ones are removed once a newer one is complete.
         """
-        self._folder = _place_of(folder)
+        self._folder = _epath(folder)
         self._manager = _open(self._folder, keep)
 
     def save(self, step: int, state: Any) -> None:
-        """Starts to save and returns when the state may change again; waits for an earlier save."""
+        """Starts to save; returns as soon as the state may change. Waits for an earlier save.
+
+        Args:
+          step: number of the step, greater than those before.
+          state: a dataclass of arrays.
+        """
         fields = _fields(state)
         params = ocp.args.StandardSave(fields.pop("params"))
         rest = ocp.args.StandardSave(fields)
         self._manager.save(step, args=ocp.args.Composite(params=params, rest=rest))
 
     def restore_latest(self, target: State) -> State | None:
-        """The newest good state, or None if there is none.
+        """The newest undamaged state, or None if there is none.
 
-        Damaged steps are passed over with a warning, and renamed so that they can be saved again.
+        Damaged steps are skipped with a warning, and renamed so that they can be saved again.
 
         Args:
           target: a state of arrays or ShapeDtypeStructs, whose shardings the result gets.
@@ -65,7 +71,7 @@ class TrainStateCheckpoints:
             fields = _restore(self._manager, self._folder, step, wanted)
             if fields is not None:
                 return dataclasses.replace(target, **fields)  # type: ignore[type-var]
-            self._set_aside(step)
+            self._quarantine(step)
         return None
 
     def wait(self) -> None:
@@ -73,10 +79,10 @@ class TrainStateCheckpoints:
         self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits, then lets go of the folder."""
+        """Waits for saves, then closes the folder."""
         self._manager.close()
 
-    def _set_aside(self, step: int) -> None:
+    def _quarantine(self, step: int) -> None:
         damaged = self._folder / f"damaged-{step}"
 
         def rename() -> None:
@@ -90,34 +96,35 @@ class TrainStateCheckpoints:
 
 
 def restore_params(folder: str | Path, target: Any, step: int | None = None) -> Any:
-    """The parameters alone of a step, the newest good one if none is named; changes nothing.
+    """The parameters alone of a step; nothing in the folder is changed.
 
     Args:
       folder: where a TrainStateCheckpoints saved.
       target: the parameter tree as arrays or ShapeDtypeStructs with shardings.
+      step: number of the step; None for the newest undamaged one.
 
     Raises:
-      UserError: there is no good step, or a parameter was saved with another shape.
+      UserError: there is no undamaged step, or a parameter was saved with another shape.
     """
-    place = _place_of(folder)
-    if not place.is_dir():
-        raise UserError(f"{place}: no such folder of checkpoints")
-    with _open(place, keep=None) as manager:
+    path = _epath(folder)
+    if not path.is_dir():
+        raise UserError(f"{path}: no such folder of checkpoints")
+    with _open(path, keep=None) as manager:
         wanted = {"params": jax.tree.map(_abstract, target)}
         steps = sorted(manager.all_steps(), reverse=True)
         for number in steps if step is None else [step] if step in steps else []:
-            fields = _restore(manager, place, number, wanted)
+            fields = _restore(manager, path, number, wanted)
             if fields is not None:
                 return fields["params"]
-    whole = [number for number in steps if number != step]
+    others = [number for number in steps if number != step]
     raise UserError(
-        f"{place}: no whole checkpoint{'' if step is None else f' of step {step}'} in it; "
-        + (f"there are {whole}" if step is not None and whole else "train again")
+        f"{path}: no complete checkpoint{'' if step is None else f' of step {step}'} in it; "
+        + (f"there are {others}" if step is not None and others else "train again")
     )
 
 
-def _place_of(folder: str | Path) -> epath.Path:
-    """Where the steps lie: in the folder; of a copy of one at `gs://`, there.
+def _epath(folder: str | Path) -> epath.Path:
+    """The path of the steps: the folder; if it is the local copy of one at `gs://`, that URL.
 
     Raises:
       UserError: several processes have a copy each of a folder that Orbax can't write to.
@@ -134,7 +141,7 @@ def _place_of(folder: str | Path) -> epath.Path:
 
 
 def _open(folder: epath.Path, keep: int | None) -> ocp.CheckpointManager:
-    """A manager; without `keep` one that only reads."""
+    """A manager that keeps `keep` steps; one that only reads for None."""
     options = ocp.CheckpointManagerOptions(
         max_to_keep=keep,
         read_only=keep is None,
@@ -148,7 +155,7 @@ def _open(folder: epath.Path, keep: int | None) -> ocp.CheckpointManager:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps Orbax from warning of what it was asked for, and of damage that is told once by us."""
+    """Silences Orbax's warnings about requested settings, and about damage that we report."""
     absl = logging.getLogger("absl")
     level = absl.level
     absl.setLevel(logging.CRITICAL)
@@ -189,18 +196,18 @@ def _restore(
 def _check_shapes(
     manager: ocp.CheckpointManager, where: epath.Path, step: int, items: dict[str, Any]
 ) -> None:
-    """Tells a checkpoint of another model from a damaged one."""
+    """Refuses a checkpoint of another model, which is not a damaged one."""
     metadata = manager.item_metadata(step)
     for name, tree in items.items():
         saved = _shapes(metadata[name])
         if not saved:
             raise FileNotFoundError(f"no readable metadata of {name}")
-        asked = _shapes(tree)
-        for path in [*asked, *saved]:
-            if asked.get(path) != saved.get(path):
+        wanted = _shapes(tree)
+        for path in [*wanted, *saved]:
+            if wanted.get(path) != saved.get(path):
                 raise UserError(
                     f"{where}: {path} has shape {saved.get(path, 'none')}, this model's is "
-                    f"{asked.get(path, 'none')}; name another --output, or the same model again"
+                    f"{wanted.get(path, 'none')}; name another --output, or the same model again"
                 )
 
 

@@ -1,4 +1,4 @@
-"""Where problems come from: a JSONL file, or a data set by name."""
+"""Sources of problems: a JSONL file, or a data set by name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def load_problems(spec: str) -> list[Problem]:
         set), or `wordproblems:train|dev|test` (the embedded data in its default sizes).
 
     Raises:
-      UserError: there is no such file or split, or a row is no problem.
+      UserError: there is no such file or split, or a row is not a problem.
     """
     spec = fetched(spec)
     name, colon, split = spec.partition(":")

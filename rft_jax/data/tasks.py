@@ -1,13 +1,13 @@
 """Training data as seqio Tasks and Mixtures; the one module that imports TensorFlow.
 
-A Task yields `inputs` (the prompt) and `targets` (the response and EOS) as token ids, beside the
-texts `question` and `response`. BOS is left to the feature converter: `DecoderFeatureConverter(
-bos_id=...)` puts it where the plain-Python route has it. seqio takes id 0 for padding, so no text
-may contain it.
+A Task yields `inputs` (the prompt) and `targets` (the response and EOS) as token ids, and the texts
+`question` and `response`. BOS is added by the feature converter: `DecoderFeatureConverter(
+bos_id=...)` puts it where the plain-Python preprocessing has it. seqio uses id 0 for padding, so no
+text may contain it.
 
-At import there are `gsm8k_sft` and `wordproblems_sft`. `gsm8k_sft` tokenizes as the model folder in
-$RFT_TOKENIZER does, or else into bytes. Tasks of other modules are found when $RFT_TASK_MODULES
-names the modules (comma-separated).
+`gsm8k_sft` and `wordproblems_sft` are registered at import. `gsm8k_sft` tokenizes as the model
+folder in $RFT_TOKENIZER does, without one into bytes. Tasks of other modules are found if
+$RFT_TASK_MODULES names the modules (comma-separated).
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _TEXTS = ("question", "response")
 _EMBEDDED_TOKENIZER = str(Path(__file__).parents[1] / "wordproblems" / "tokenizer")
 _definitions: dict[str, object] = {}
 
-if glob.glob("/dev/nvidia*"):  # asking TensorFlow costs an error message where there is none
-    tf.config.set_visible_devices([], "GPU")  # the accelerator's memory is JAX's
+if glob.glob("/dev/nvidia*"):  # without a GPU the call below prints an error
+    tf.config.set_visible_devices([], "GPU")  # JAX uses the accelerator's memory
 
 
 class TokenizerVocabulary(seqio.Vocabulary):
@@ -52,7 +52,7 @@ class TokenizerVocabulary(seqio.Vocabulary):
 
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer behind it."""
+        """The tokenizer of the folder."""
         return load_tokenizer(self.folder)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class TokenizerVocabulary(seqio.Vocabulary):
         ids = self.tokenizer.encode(s)
         if 0 in ids:
             raise UserError(
-                f"{self.folder}: the text {s!r:.60} contains token 0, which seqio takes for "
+                f"{self.folder}: the text {s!r:.60} contains token 0, which seqio uses for "
                 "padding; train from the JSONL file instead of a task"
             )
         return ids
@@ -115,12 +115,17 @@ def register_task(
     template: str = "plain",
     num_examples: Mapping[str, int] | None = None,
 ) -> str:
-    """Registers a Task over problems or paths; the same again is no mistake. Returns the name.
+    """Registers a Task over problems or paths, once; the same definition again has no effect.
 
     Args:
+      name: of the task.
       splits: seqio split -> a JSONL file or a named set (`gsm8k:train`).
-      tokenizer: a folder with a tokenizer; without one $RFT_TOKENIZER, else bytes.
+      tokenizer: a folder with a tokenizer; None for that in $RFT_TOKENIZER, else bytes.
       template: name of the prompt template.
+      num_examples: examples per split, if they are known.
+
+    Returns:
+      The name.
 
     Raises:
       UserError: another task has that name.
@@ -129,7 +134,9 @@ def register_task(
     definition = (dict(splits), folder, template)
     if name in _definitions:
         if _definitions[name] != definition:
-            raise UserError(f"task {name!r} is there already, with {_definitions[name]}")
+            raise UserError(
+                f"task {name!r} is registered already, with {_definitions[name]}; take another name"
+            )
         return name
     vocabulary = TokenizerVocabulary(folder) if folder else seqio.ByteVocabulary()
     seqio.TaskRegistry.add(
@@ -184,7 +191,13 @@ def register_paths(
     """Registers a Task over a problems or paths file, with the one split `train`.
 
     Args:
-      name: of the task; unless given, made of the file's folder, its name and a digest of its path.
+      path: of the file.
+      tokenizer: a folder with a tokenizer; None for that in $RFT_TOKENIZER, else bytes.
+      template: name of the prompt template.
+      name: of the task; None for one made of the file's folder, its name and a digest of its path.
+
+    Returns:
+      The task's name.
     """
     if name is None:
         file = Path(path).resolve()
@@ -201,34 +214,47 @@ def register_mixture(
     tokenizer: str | None = None,
     template: str = "plain",
 ) -> str:
-    """Registers a Mixture of tasks, paths files and named sets. Returns the name.
+    """Registers a Mixture of tasks, paths files and named sets.
 
     Args:
-      rates: what -> how often it is drawn, in proportion.
+      name: of the mixture.
+      rates: task, file or named set -> its sampling rate, relative to the others.
+      tokenizer: of files and named sets, as in `register_task`.
+      template: of files and named sets.
+
+    Returns:
+      The name.
 
     Raises:
       UserError: another mixture has that name.
     """
-    members = tuple((_member(what, tokenizer, template), float(r)) for what, r in rates.items())
+    members = tuple((_member(spec, tokenizer, template), float(r)) for spec, r in rates.items())
     if name in _definitions:
         if _definitions[name] != members:
-            raise UserError(f"mixture {name!r} is there already, with {_definitions[name]}")
+            raise UserError(
+                f"mixture {name!r} is registered already, with {_definitions[name]}; take another "
+                "name"
+            )
         return name
     seqio.MixtureRegistry.add(name, list(members))
     _definitions[name] = members
     return name
 
 
-def _member(what: str, tokenizer: str | None, template: str) -> str:
-    if what in seqio.TaskRegistry.names() or what in seqio.MixtureRegistry.names():
-        return what
-    return register_paths(what, tokenizer, template)
+def _member(spec: str, tokenizer: str | None, template: str) -> str:
+    if spec in seqio.TaskRegistry.names() or spec in seqio.MixtureRegistry.names():
+        return spec
+    return register_paths(spec, tokenizer, template)
 
 
 def task_examples(name: str, split: str = "train") -> Iterator[tuple[str, str]]:
     """(question, response) pairs of a Task, in its order, or of one epoch of a Mixture.
 
-    An epoch of a Mixture has as many examples as its tasks have together, drawn at its rates.
+    An epoch of a Mixture has as many examples as its tasks together, sampled at its rates.
+
+    Args:
+      name: of the task or mixture.
+      split: of its examples.
 
     Raises:
       UserError: there is no such task, or its examples have no texts.
@@ -254,16 +280,16 @@ def _find(name: str) -> seqio.Task | seqio.Mixture:
     try:
         return seqio.get_mixture_or_task(name)
     except ValueError as error:
-        known = sorted({*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names()})
+        names = sorted({*seqio.TaskRegistry.names(), *seqio.MixtureRegistry.names()})
         raise UserError(
-            f"{name}: no such file and no seqio task; there are {', '.join(known)}, and those of "
-            f"the modules in ${TASK_MODULES}"
+            f"{name}: no such file and no seqio task; the tasks are {', '.join(names)}; name "
+            f"modules with others in ${TASK_MODULES}"
         ) from error
 
 
 def _size(task: seqio.Task, split: str) -> int:
-    known = task.num_input_examples(split)
-    return known if known is not None else sum(1 for _ in task.source.get_dataset(split))
+    size = task.num_input_examples(split)
+    return size if size is not None else sum(1 for _ in task.source.get_dataset(split))
 
 
 def _text_fields(name: str, spec: Mapping[str, Any]) -> Sequence[str]:
@@ -271,8 +297,8 @@ def _text_fields(name: str, spec: Mapping[str, Any]) -> Sequence[str]:
         if all(field in spec for field in fields):
             return fields
     raise UserError(
-        f"task {name!r} keeps no texts (question and response, or inputs_pretokenized and "
-        f"targets_pretokenized) in its examples, only {', '.join(spec)}"
+        f"task {name!r} has no texts (question and response, or inputs_pretokenized and "
+        f"targets_pretokenized) in its examples, only {', '.join(spec)}; add those fields"
     )
 
 

@@ -12,7 +12,7 @@ def read_gsm8k(split: str) -> Iterator[tuple[str, str]]:
     """(question, answer) pairs of a split, in order.
 
     Raises:
-      UserError: TensorFlow Datasets or its prepared folder is missing; says how to get either.
+      UserError: TensorFlow Datasets or its prepared folder is missing; names the fix.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")

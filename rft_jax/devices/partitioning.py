@@ -49,6 +49,15 @@ def param_shardings(params: Any, mesh: Mesh) -> Any:
     return jax.tree_util.tree_map_with_path(sharding, params)
 
 
+def with_shardings(tree: Any, shardings: Any) -> Any:
+    """A ShapeDtypeStruct with its sharding for every leaf of a tree (arrays or shapes)."""
+    return jax.tree.map(
+        lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
+        tree,
+        shardings,
+    )
+
+
 def path_name(path: tuple[Any, ...]) -> str:
     """A key path as `a/b/c`."""
     return jax.tree_util.keystr(path, simple=True, separator="/")

@@ -152,14 +152,24 @@ class LlamaConfig:
     @property
     def max_length(self) -> int:
         """Tokens of the longest sequence that the model was made for."""
-        return getattr(self, self.length_field)
+        return min(self._length_limits.values())
 
     @property
     def length_field(self) -> str:
         """The field that sets `max_length`."""
-        window = self.sliding_window
-        is_shorter = window is not None and window < self.max_position_embeddings
-        return "sliding_window" if is_shorter else "max_position_embeddings"
+        limits = self._length_limits
+        return min(limits, key=limits.__getitem__)
+
+    @property
+    def _length_limits(self) -> dict[str, int]:
+        """Linear scaling stretches the positions: `factor` times as many of them are usable."""
+        limits = {"max_position_embeddings": self.max_position_embeddings}
+        if self.rope_scaling is not None and self.rope_scaling.kind == "linear":
+            positions = int(self.max_position_embeddings * self.rope_scaling.factor)
+            limits = {"max_position_embeddings × rope_scaling.factor": positions}
+        if self.sliding_window is not None:
+            limits["sliding_window"] = self.sliding_window
+        return limits
 
     def check_length(self, length: int) -> None:
         """Refuses sequences longer than `max_length`.

@@ -17,7 +17,12 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from rft_jax.devices.mesh_settings import MeshSettings
-from rft_jax.devices.partitioning import batch_sharding, make_mesh, param_shardings
+from rft_jax.devices.partitioning import (
+    batch_sharding,
+    make_mesh,
+    param_shardings,
+    with_shardings,
+)
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import init_adapters, init_params, unstack_layers
@@ -30,8 +35,7 @@ from rft_jax.sampling.program import Program, decoding_config
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.state import abstract_state
 from rft_jax.training.settings import COMPUTED, TrainSettings
-from rft_jax.training.train_step import init_state as init_train_state
-from rft_jax.training.train_step import state_shardings, train_step
+from rft_jax.training.train_step import init_train_state, state_shardings, train_step
 
 # Libtpu looks for a TPU machine, warns that there is none, and locks its chips for one process.
 _WITHOUT_TPU = {
@@ -109,10 +113,10 @@ def compile_train_step(
         frozen: Any = {}
         trained = base
         if config.lora is not None:
-            frozen = _placed(base, param_shardings(base, mesh))
+            frozen = with_shardings(base, param_shardings(base, mesh))
             trained = jax.eval_shape(lambda: init_adapters(config, jax.random.key(0)))
         state = jax.eval_shape(partial(init_train_state, settings=settings), trained)
-        state = _placed(state, state_shardings(state, mesh))
+        state = with_shardings(state, state_shardings(state, mesh))
         lowered = train_step.lower(
             state,
             _batch_shapes(settings, mesh),
@@ -123,12 +127,6 @@ def compile_train_step(
             **({"frozen": frozen} if frozen else {}),
         )
         return _compile(lowered)
-
-
-def _placed(tree: Any, shardings: Any) -> Any:
-    return jax.tree.map(
-        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), tree, shardings
-    )
 
 
 def _batch_shapes(settings: TrainSettings, mesh: Mesh) -> dict[str, jax.ShapeDtypeStruct]:
@@ -156,7 +154,7 @@ def compile_decode_step(
         params = jax.eval_shape(
             lambda: unstack_layers(init_params(stacked, jax.random.key(0)), config.num_layers)
         )
-        params = _placed(params, decoding_shardings(params, mesh, program.row_axes))
+        params = with_shardings(params, decoding_shardings(params, mesh, program.row_axes))
         state = abstract_state(program, geometry.buckets[-1])
         more = jax.ShapeDtypeStruct((), jnp.bool_)
         return _compile(decode_chunk.lower(params, state, more, program=program))

@@ -125,10 +125,11 @@ def choose_geometry(
     """
     hardware = hardware or Hardware()
     room = config.max_length - settings.max_new_tokens
-    if room < 1:
+    if room < 2:
         raise UserError(
             f"{settings.gin_name}.max_new_tokens = {settings.max_new_tokens} leaves no room for a "
-            f"prompt in the model's {config.length_field} of {config.max_length}; take fewer"
+            f"prompt in the model's {config.length_field} of {config.max_length}; take at most "
+            f"{config.max_length - 2}"
         )
     longest = min(settings.max_prompt_length, room) - 1
     group = settings.group or _default_group(settings, hardware.shards)

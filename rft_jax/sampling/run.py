@@ -20,7 +20,6 @@ from rft_jax.files.identity import input_identity
 from rft_jax.files.jsonl import read_json, write_json
 from rft_jax.files.outputs import SETTINGS, OutputFolder
 from rft_jax.progress import Progress
-from rft_jax.prompts import get_template
 from rft_jax.records import Problem, Sample, parse_sample, to_row
 from rft_jax.sampling.budget import Budget, MakeBudget
 from rft_jax.sampling.geometry import Geometry
@@ -99,7 +98,7 @@ def _prepare(
     share = Share.of_this_process(settings.span_hosts)
     devices = sampling_mesh(settings, mesh)
     loaded = load_model(model, devices, dtype=settings.dtype, param_dtype=settings.dtype)
-    template = get_template(settings.template) if settings.template else loaded.template
+    template = loaded.template_named(settings.template)
     sampler = Sampler(loaded, loaded.tokenizer, settings, devices)
     encoded = sampler.encode([template.render(one.question) for one in problems])
     preferred = sampler.geometry(encoded=encoded)

@@ -62,7 +62,8 @@ class DecodingSettings:
     def __post_init__(self) -> None:
         stop: Any = self.stop  # gin gives lists; one string alone is one string
         object.__setattr__(self, "stop", (stop,) if isinstance(stop, str) else tuple(stop))
-        self._check_at_least(1, "num_samples", "max_new_tokens", "max_prompt_length")
+        self._check_at_least(1, "num_samples", "max_new_tokens")
+        self._check_at_least(2, "max_prompt_length")
         self._check_at_least(0, "temperature", "top_k", "slots", "group", "limit")
         if self.temperature != 0 and not _LEAST_TEMPERATURE <= self.temperature < math.inf:
             self._refuse("temperature", f"0 (greedy), or at least {_LEAST_TEMPERATURE} and finite")

@@ -31,10 +31,10 @@ class Batches:
       arrays: the examples.
       batch_size: rows of a batch, over all processes.
       max_length: columns of a row.
-      seed: of the order of examples in every epoch.
+      seed: determines the order of examples in every epoch.
       packed: whether examples share rows.
-      pad_id: fills what is left.
-      weights: float32[n], what each example's response tokens count; None for 1.
+      pad_id: token of the columns that no example fills.
+      weights: float32[n], loss weight of each example's response tokens; None for 1.
     """
 
     arrays: TokenArrays
@@ -51,7 +51,7 @@ class Batches:
 
     @lru_cache(maxsize=2)  # noqa: B019 (batches live as long as the run)
     def epoch_rows(self, epoch: int) -> list[list[int]]:
-        """The rows of an epoch in the order they are trained, as example indices."""
+        """The rows of an epoch in the order of training, as example indices."""
         order = shuffled(len(self.arrays), self.seed, epoch, 0)
         if not self.packed:
             return [[int(example)] for example in order]
@@ -79,15 +79,20 @@ class Batches:
     def batch(self, step: int, process_index: int = 0, process_count: int = 1) -> Batch:
         """One process's rows of batch `step`.
 
+        Args:
+          step: the batch, from 0.
+          process_index: which process's rows.
+          process_count: processes that divide the batch.
+
         Returns:
           `tokens`, `targets`, `positions`, `segment_ids` (int32) and `loss_weights` (float32), each
           rows × max_length. `targets` are the tokens that follow; `loss_weights` is 1 (or the
           example's weight) where the target is a response token (the first and EOS included), 0
           elsewhere; positions restart with every example; segments count from 1, 0 is padding.
         """
-        share = self.batch_size // process_count
-        rows = self.rows_of(step)[process_index * share : (process_index + 1) * share]
-        shape = (share, self.max_length)
+        count = self.batch_size // process_count
+        rows = self.rows_of(step)[process_index * count : (process_index + 1) * count]
+        shape = (count, self.max_length)
         batch = {
             "tokens": np.full(shape, self.pad_id, np.int32),
             "targets": np.full(shape, self.pad_id, np.int32),
@@ -105,11 +110,11 @@ class Batches:
             begin, end = self.arrays.offsets[example : example + 2]
             tokens = self.arrays.tokens[begin:end]
             columns = len(tokens) - 1
-            here = slice(start, start + columns)
-            row["tokens"][here] = tokens[:-1]
-            row["targets"][here] = tokens[1:]
-            row["positions"][here] = np.arange(columns)
-            row["segment_ids"][here] = segment
+            segment_columns = slice(start, start + columns)
+            row["tokens"][segment_columns] = tokens[:-1]
+            row["targets"][segment_columns] = tokens[1:]
+            row["positions"][segment_columns] = np.arange(columns)
+            row["segment_ids"][segment_columns] = segment
             first = max(int(self.arrays.prompt_lengths[example]) - 1, 0)
             weight = 1.0 if self.weights is None else self.weights[example]
             row["loss_weights"][start + first : start + columns] = weight

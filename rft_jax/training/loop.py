@@ -1,4 +1,4 @@
-"""The loop over optimizer steps: figures a step late, checkpoints, resuming, stopping."""
+"""The loop over optimizer steps: metrics one step late, checkpoints, resuming, stopping."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -29,12 +29,28 @@ from rft_jax.training.metrics import MetricsLog
 from rft_jax.training.optimizers import learning_rate
 from rft_jax.training.profiling import StepTrace, memory_summary
 from rft_jax.training.settings import TrainSettings
-from rft_jax.training.train_step import TrainState, init_state, state_shardings, train_step
+from rft_jax.training.train_step import (
+    TrainState,
+    init_train_state,
+    not_finite,
+    state_shardings,
+    train_step,
+)
 
 
 @dataclass(frozen=True)
 class Run:
-    """What stays the same through a training run."""
+    """What stays the same throughout a training run.
+
+    Attributes:
+      config: the model's shape, adapters included.
+      settings: the recipe.
+      mesh: devices of parameters and batches.
+      batches: the batch of every step.
+      num_steps: optimizer steps in all.
+      folder: the run's output.
+      frozen: parameters that are not trained, if adapters are; else empty.
+    """
 
     config: LlamaConfig
     settings: TrainSettings
@@ -46,19 +62,24 @@ class Run:
 
 
 def run_steps(run: Run, params: Params, stopped: Callable[[int], bool]) -> TrainState:
-    """All steps that are left. A step's figures are fetched while the next one is computed.
+    """All remaining steps. A step's metrics are fetched while the next one is computed.
 
     Args:
-      params: where training begins, when there is no checkpoint to go on from.
-      stopped: whether it is time to save and stop, after the step of that number.
+      run: what is trained, and how.
+      params: where training starts if there is no checkpoint; donated.
+      stopped: whether to save and stop after the step of that number.
 
     Raises:
-      Preempted: it was time; the state is saved.
-      UserError: a loss or a gradient is no number.
+      Preempted: the run was stopped; the state is saved.
+      UserError: a loss, a gradient or a weight is NaN or infinite.
     """
     checkpoints = TrainStateCheckpoints(run.folder / "checkpoints", run.settings.keep_checkpoints)
     state = _begin(run, params, checkpoints)
     first = int(state.step)
+    damaged = not_finite({"state": state, "frozen": run.frozen})
+    if damaged:
+        fix = f"delete {run.folder}/checkpoints/{first}" if first else "start from another model"
+        raise UserError(f"{damaged[0]} is NaN or infinite before step {first + 1}; {fix}")
     if is_main():
         print(memory_summary(state), flush=True)
     log = MetricsLog(run.folder, first, run.settings.wandb, asdict(run.settings))
@@ -79,19 +100,16 @@ def run_steps(run: Run, params: Params, stopped: Callable[[int], bool]) -> Train
 
 
 def _begin(run: Run, params: Params, checkpoints: TrainStateCheckpoints) -> TrainState:
-    """The newest checkpoint's state, or the first one, into which the parameters are moved."""
-    init = partial(init_state, settings=run.settings)
+    """The newest checkpoint's state, else the first one, made of the parameters."""
+    init = partial(init_train_state, settings=run.settings)
     shapes = jax.eval_shape(init, params)
     shardings = state_shardings(shapes, run.mesh)
-    target = jax.tree.map(
-        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), shapes, shardings
-    )
-    found = checkpoints.restore_latest(target)
-    return found or jax.jit(init, out_shardings=shardings, donate_argnums=0)(params)
+    restored = checkpoints.restore_latest(partitioning.with_shardings(shapes, shardings))
+    return restored or jax.jit(init, out_shardings=shardings, donate_argnums=0)(params)
 
 
 class _Steps:
-    """The loop's bookkeeping: the figures not fetched yet, the last save, the clock."""
+    """The loop's bookkeeping: metrics that are not fetched yet, the last save, the clock."""
 
     def __init__(
         self, run: Run, log: MetricsLog, checkpoints: TrainStateCheckpoints, first: int
@@ -105,7 +123,7 @@ class _Steps:
         run = self._run
         rate = learning_rate(run.settings, step, run.num_steps)
         batch = run.batches.batch(step, jax.process_index(), jax.process_count())
-        state, figures = train_step(
+        state, metrics = train_step(
             state,
             partitioning.global_batch(batch, run.mesh),
             np.float32(rate),  # of the host: the same in every process
@@ -115,32 +133,30 @@ class _Steps:
             frozen=run.frozen,
         )
         self.fetch(shown)
-        self._pending = (step + 1, rate, figures)
+        self._pending = (step + 1, rate, metrics)
         return state
 
     def fetch(self, shown: Progress | None) -> None:
-        """Takes the last step's figures off the device, and stops at a loss that is no number."""
+        """Fetches the last step's metrics; raises if its loss or gradient is NaN or infinite."""
         if self._pending is None:
             return
-        step, rate, figures = self._pending
+        step, rate, metrics = self._pending
         self._pending = None
-        numbers = {name: float(value) for name, value in figures.items()}
+        numbers = {name: float(value) for name, value in metrics.items()}
         if not (np.isfinite(numbers["loss"]) and np.isfinite(numbers["grad_norm"])):
-            raise UserError(
-                f"step {step}: loss {numbers['loss']}, gradient norm {numbers['grad_norm']}; the "
-                f"last good checkpoint is step {self._saved} in {self._run.folder}/checkpoints; "
-                "lower train.learning_rate"
+            self._diverged(
+                f"step {step}: loss {numbers['loss']}, gradient norm {numbers['grad_norm']}"
             )
         self._log.add(step, numbers | {"learning_rate": rate})
         self._begin = self._begin or time.monotonic()
         if shown is not None:
-            figures_shown: dict[str, float | str] = {"loss": numbers["loss"], **self._speed(step)}
-            if "MFU" in figures_shown:
-                figures_shown["MFU"] = f"{figures_shown['MFU']:.1%}"
-            shown.update(step, **figures_shown)
+            texts: dict[str, float | str] = {"loss": numbers["loss"], **self._speed(step)}
+            if "MFU" in texts:
+                texts["MFU"] = f"{texts['MFU']:.1%}"
+            shown.update(step, **texts)
 
     def _speed(self, step: int) -> dict[str, float]:
-        """Tokens a second over all devices and, where their peak is known, its share in use."""
+        """Tokens per second over all devices and, if the chip's peak is known, the MFU."""
         done = step - self._first - 1
         if not done or self._begin is None:
             return {}
@@ -154,16 +170,30 @@ class _Steps:
         return speed
 
     def save(self, state: TrainState, step: int, shown: Progress | None) -> None:
-        """Saves once a step; the metrics up to it go first, so they are never behind."""
+        """Saves a step once, if all of its state is finite; the metrics are written before it.
+
+        Raises:
+          UserError: a weight or a moment is NaN or infinite.
+        """
         self.fetch(shown)
         if step > self._saved:
+            damaged = not_finite(state)
+            if damaged:
+                self._diverged(f"step {step}: its update made {damaged[0]} NaN or infinite")
             if is_main():
                 self._log.write()
             self._checkpoints.save(step, state)
             self._saved = step
 
+    def _diverged(self, what: str) -> NoReturn:
+        good = f"the last good checkpoint is step {self._saved} in {self._run.folder}/checkpoints"
+        raise UserError(
+            f"{what}; {good if self._saved else 'no checkpoint was saved before'}; "
+            "lower train.learning_rate"
+        )
+
     def write_timing(self) -> None:
-        """Leaves how fast it went; apart from everything that is compared."""
+        """Writes the speed, apart from the files that are equal in every run."""
         if is_main():
             speed: dict[str, Any] = dict(self._speed(self._run.num_steps))
             speed["device"] = jax.devices()[0].device_kind

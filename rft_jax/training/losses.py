@@ -1,4 +1,4 @@
-"""Cross-entropy over response tokens, a few positions' logits at a time."""
+"""Cross-entropy over response tokens, with the logits of a few positions at a time."""
 
 from __future__ import annotations
 
@@ -19,21 +19,24 @@ def summed_loss(
     """Sum over tokens of weight times negative log-probability, in float32.
 
     Args:
-      chunk: positions whose logits exist at a time, which T is a multiple of; the backward pass
-        makes them again. 0 for all at once.
+      params: the model's parameters, for the logits.
+      hidden: the model's output before the logits.
+      targets: the token that follows each position.
+      loss_weights: what each target counts; 0 for none.
+      chunk: positions whose logits exist at the same time, a divisor of T; the backward pass
+        computes them again. 0 for all at once.
     """
     if not chunk or chunk >= targets.shape[1]:
         return _summed(params, hidden, targets, loss_weights)
 
     def split(x: Array) -> Array:
-        parts = x.reshape(x.shape[0], -1, chunk, *x.shape[2:])
-        return jnp.moveaxis(parts, 1, 0)
+        return jnp.moveaxis(x.reshape(x.shape[0], -1, chunk, *x.shape[2:]), 1, 0)
 
-    def add(total: Array, part: tuple[Array, Array, Array]) -> tuple[Array, None]:
-        return total + _summed(params, *part), None
+    def add(total: Array, chunk: tuple[Array, Array, Array]) -> tuple[Array, None]:
+        return total + _summed(params, *chunk), None
 
-    parts = (split(hidden), split(targets), split(loss_weights))
-    return jax.lax.scan(jax.checkpoint(add), jnp.float32(0), parts)[0]
+    chunks = (split(hidden), split(targets), split(loss_weights))
+    return jax.lax.scan(jax.checkpoint(add), jnp.float32(0), chunks)[0]
 
 
 def _summed(params: Params, hidden: Array, targets: Array, loss_weights: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What training leaves to look at: metrics.jsonl, TensorBoard events, Weights & Biases if asked."""
+"""Metrics of training: metrics.jsonl, TensorBoard events, and optionally Weights & Biases."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ FILE_NAME = "metrics.jsonl"
 
 
 class MetricsLog:
-    """The rows of all steps so far; written whole at every checkpoint, so a row is never torn.
+    """The rows of all steps so far; the file is replaced at every checkpoint, so it is complete.
 
     Args:
-      folder: where `metrics.jsonl` and `tensorboard/` lie.
-      step: steps done by the checkpoint gone on from; later rows of an earlier run are dropped.
-      project: on Weights & Biases, for the rows to go there too; '' for none.
-      settings: what Weights & Biases shows beside them.
+      folder: of `metrics.jsonl` and `tensorboard/`.
+      step: steps done by the checkpoint that is resumed; later rows of the run before are dropped.
+      project: project on Weights & Biases that gets the rows too; '' for none.
+      settings: shown by Weights & Biases.
 
     Raises:
-      UserError: there is a project and no wandb.
+      UserError: there is a project, and wandb is not installed.
     """
 
     def __init__(
@@ -35,20 +35,20 @@ class MetricsLog:
         self.rows: list[dict[str, Any]] = []
         if step and self._path.exists():
             self.rows = [row for _, row in read_rows(self._path) if row["step"] <= step]
-        self._shown = len(self.rows)
+        self._sent = len(self.rows)
         self._project, self._settings = project, dict(settings or {})
         self._writers: list[Callable[[dict[str, Any]], None]] = []
         if project and importlib.util.find_spec("wandb") is None:
             raise UserError(f"train.wandb = {project!r} needs wandb: pip install wandb")
 
-    def add(self, step: int, figures: dict[str, float]) -> None:
-        """Keeps the figures of a step (counted from 1)."""
-        self.rows.append({"step": step} | figures)
+    def add(self, step: int, metrics: dict[str, float]) -> None:
+        """Adds the metrics of a step (from 1)."""
+        self.rows.append({"step": step} | metrics)
 
     def write(self) -> None:
-        """Puts everything so far on disk, and sends it where it is asked for."""
+        """Writes all rows to disk, and sends those that are new."""
         write_rows(self._path, self.rows)
-        new = self.rows[self._shown :]
+        new = self.rows[self._sent :]
         if new and not self._writers:
             self._writers.append(_tensorboard(self.tensorboard, new[0]["step"]))
             if self._project:
@@ -56,11 +56,11 @@ class MetricsLog:
         for write in self._writers:
             for row in new:
                 write(row)
-        self._shown = len(self.rows)
+        self._sent = len(self.rows)
 
 
 def _tensorboard(folder: Path, first: int) -> Callable[[dict[str, Any]], None]:
-    """Writes TensorBoard events; those of an interrupted run from step `first` on are purged."""
+    """Writes TensorBoard events; an interrupted run's from step `first` on are removed."""
     from tensorboardX import SummaryWriter
 
     writer = SummaryWriter(str(folder), purge_step=first)
@@ -77,7 +77,7 @@ def _tensorboard(folder: Path, first: int) -> Callable[[dict[str, Any]], None]:
 def _wandb(
     folder: Path, project: str, settings: dict[str, Any]
 ) -> Callable[[dict[str, Any]], None]:
-    """Sends rows to one run of a project, the same whenever the folder is gone on with."""
+    """Sends rows to the same run of a project whenever training in this folder is resumed."""
     import wandb
 
     identity = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:12]
@@ -91,7 +91,7 @@ def _wandb(
     )
 
     def write(row: dict[str, Any]) -> None:
-        figures = {f"train/{name}": value for name, value in row.items() if name != "step"}
-        run.log(figures, step=row["step"])
+        metrics = {f"train/{name}": value for name, value in row.items() if name != "step"}
+        run.log(metrics, step=row["step"])
 
     return write

@@ -6,43 +6,46 @@ from collections.abc import Sequence
 
 import numpy as np
 
-WINDOW = 2048  # examples packed among themselves: enough to fill rows, few enough to stay shuffled
+WINDOW = 2048
+"""Examples that are packed together: enough to fill rows, few enough to stay shuffled."""
 
 
 def pack(lengths: np.ndarray, capacity: int, window: int = WINDOW) -> list[list[int]]:
     """Rows of example indices whose lengths sum to at most `capacity`.
 
     Best-fit decreasing within windows of consecutive examples: longest first, each into the row
-    that it leaves the least room in.
+    with the least free space that holds it.
 
     Args:
-      lengths: int[n], all at most `capacity`, in the order the examples should roughly keep.
+      lengths: int[n], tokens of each example, at most `capacity`, in an order that the rows roughly
+        keep.
+      capacity: tokens of a row.
+      window: number of consecutive examples that are packed together.
     """
     rows: list[list[int]] = []
     for start in range(0, len(lengths), window):
-        part = lengths[start : start + window]
-        longest_first = np.argsort(-part, kind="stable")
-        rows += _best_fit((longest_first + start).tolist(), part[longest_first].tolist(), capacity)
+        chunk = lengths[start : start + window]
+        longest_first = np.argsort(-chunk, kind="stable")
+        rows += _best_fit((longest_first + start).tolist(), chunk[longest_first].tolist(), capacity)
     return rows
 
 
 def _best_fit(examples: Sequence[int], lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Open rows are kept by the room left in them; a bit mask says which rooms there are."""
+    """Open rows are indexed by their free space; bit n of a mask says whether one has n free."""
     rows: list[list[int]] = []
-    by_room: dict[int, list[list[int]]] = {}
-    rooms = 0
+    by_space: dict[int, list[list[int]]] = {}
+    spaces = 0
     for example, length in zip(examples, lengths, strict=True):
-        fitting = rooms >> length
+        fitting = spaces >> length
         if fitting:
-            room = length + (fitting & -fitting).bit_length() - 1
-            row = by_room[room].pop()
-            if not by_room[room]:
-                rooms &= ~(1 << room)
+            space = length + (fitting & -fitting).bit_length() - 1
+            row = by_space[space].pop()
+            if not by_space[space]:
+                spaces &= ~(1 << space)
         else:
-            room, row = capacity, []
+            space, row = capacity, []
             rows.append(row)
         row.append(example)
-        left = room - length
-        by_room.setdefault(left, []).append(row)
-        rooms |= 1 << left
+        by_space.setdefault(space - length, []).append(row)
+        spaces |= 1 << (space - length)
     return rows

@@ -1,4 +1,4 @@
-"""Where the time of a step goes (a trace for TensorBoard's profiler), and where the memory."""
+"""Time and memory of a step: a trace for TensorBoard's profiler, bytes of the state."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from rft_jax.devices.chips import size_text
 from rft_jax.training.train_step import TrainState
 
 Result = TypeVar("Result")
-_WARM = 2  # steps of a start that no trace holds: they compile and fill the caches
+_WARM_UP = 2  # steps of a start that are not traced: they compile and fill the caches
 
 
 class StepTrace:
-    """A trace of some steps, left where TensorBoard's profiler (XProf) looks for it.
+    """A trace of some steps, written where TensorBoard's profiler (XProf) reads it.
 
     Args:
-      folder: of TensorBoard's events; the trace goes to `plugins/profile/` in it.
+      folder: of TensorBoard's events; the trace is written to `plugins/profile/` in it.
       first: the first step of this start.
-      count: steps to trace, from the third on; 0 for none.
+      count: number of steps to trace, from the third on; 0 for none.
     """
 
     def __init__(self, folder: Path, first: int, count: int) -> None:
         self._folder = folder
-        self._steps = range(first + _WARM, first + _WARM + count)
+        self._steps = range(first + _WARM_UP, first + _WARM_UP + count)
         self._is_running = False
 
     def __enter__(self) -> StepTrace:
@@ -37,7 +37,7 @@ class StepTrace:
             jax.profiler.stop_trace()
 
     def call(self, number: int, step: Callable[[], Result]) -> Result:
-        """What `step` returns, which is step `number`; traced, if that one's turn it is."""
+        """The result of `step`, which computes step `number`; traced if that one is to be."""
         if number not in self._steps:
             return step()
         if not self._is_running:
@@ -53,7 +53,7 @@ class StepTrace:
 
 
 def memory_summary(state: TrainState) -> str:
-    """Bytes of the state on this process's first device, beside what that device has."""
+    """Memory of the state on this process's first device, and that device's memory."""
     device = jax.local_devices()[0]
     parameters, rest = _bytes_on(device, state.params), _bytes_on(device, state.opt_state)
     stats = device.memory_stats() or {}

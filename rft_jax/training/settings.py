@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from rft_jax.errors import UserError
 from rft_jax.models.config import DTYPES, LORA_TARGETS, STORED_DTYPES, Lora
 
-COMPUTED = ("dtype", "attention", "remat", "scan_unroll")  # settings of how, not of what
+COMPUTED = ("dtype", "attention", "remat", "scan_unroll")
+"""Settings of how the model is computed, which `LlamaConfig` has too."""
 _CHOICES = {
     "schedule": ("cosine", "linear", "constant"),
     "over_long": ("drop", "cut"),
@@ -30,14 +31,14 @@ _AT_LEAST = {
     "max_length": 2,
     "seed": 0,
 }
-_FRACTIONS = ("warmup_ratio", "beta1", "beta2")  # of 1; a beta of 1 would never forget
+_FRACTIONS = ("warmup_ratio", "beta1", "beta2")  # at least 0, below 1
 _NOT_NEGATIVE = (
     "learning_rate",
     "final_learning_rate_ratio",
     "weight_decay",
-    "epsilon",
     "max_grad_norm",
 )
+_POSITIVE = ("epsilon", "lora_alpha")  # without an epsilon, a gradient of 0 makes a weight NaN
 
 
 @dataclass(frozen=True)
@@ -45,44 +46,52 @@ class TrainSettings:
     """How a model is fine-tuned; the defaults are the paper's recipe (arXiv 2308.01825, § 3).
 
     Attributes:
-      learning_rate: the peak.
-      schedule: 'cosine', 'linear' (both fall to final_learning_rate_ratio) or 'constant'.
-      final_learning_rate_ratio: the last step's learning rate over the peak.
-      warmup_ratio: share of all steps over which the learning rate rises linearly.
-      warmup_steps: steps over which it does; 0 for warmup_ratio's share.
-      num_epochs: passes over the data.
-      num_steps: optimizer steps; 0 for as many as num_epochs gives.
-      batch_size: rows of max_length tokens in a step, over all devices; rows hold several examples.
-      gradient_accumulation: parts that a batch is computed in, one after the other.
-      max_length: tokens in a row.
-      over_long: what becomes of an example longer than a row: 'drop' or 'cut'; counted either way.
-      question_weights: 'none' counts every response token alike; 'equal' divides the weight of an
-        example by the number of examples of its question, so that easy questions, of which many
-        paths are kept, don't dominate.
-      pack: whether several examples share a row; off, each has its own.
-      weight_decay: decoupled (AdamW).
-      beta1: AdamW's first decay.
-      beta2: AdamW's second decay.
-      epsilon: AdamW's.
-      max_grad_norm: gradients are scaled down to this global norm; 0 for never.
-      seed: of the order of examples, and of the weights with --model init:CONFIG.
-      limit: only the first this many examples; 0 for all.
+      learning_rate: peak learning rate, reached at the end of the warm-up.
+      schedule: learning-rate schedule after the warm-up: 'cosine', 'linear' or 'constant'.
+      final_learning_rate_ratio: learning rate at the end of the schedule, over the peak; the step
+        after the last would have it, so the last step's is a little higher.
+      warmup_ratio: share of all steps in which the learning rate rises linearly to its peak; not
+        used with warmup_steps.
+      warmup_steps: number of linear warm-up steps; 0: use warmup_ratio.
+      num_epochs: passes over the data; not used with num_steps.
+      num_steps: optimizer steps; 0: use num_epochs.
+      batch_size: rows of max_length tokens per optimizer step, over all devices; with packing a row
+        holds several examples.
+      gradient_accumulation: microbatches per optimizer step, computed one after the other.
+      max_length: tokens per row; longer examples are dropped or truncated (see over_long).
+      over_long: examples longer than a row: 'drop', or 'cut' (truncate the prompt on the left);
+        their number is reported.
+      question_weights: 'none': every response token has the same weight in the loss; 'equal': an
+        example's weight is divided by the number of examples of its question, so that easy
+        questions, which have many distinct paths, don't dominate.
+      pack: whether several examples share a row; if not, each example is a row.
+      weight_decay: decoupled weight decay (AdamW) of all kernels; norms and the embedding don't
+        decay.
+      beta1: AdamW's decay rate of the first moment.
+      beta2: AdamW's decay rate of the second moment.
+      epsilon: AdamW's addend to the square root of the second moment; above 0.
+      max_grad_norm: global norm to which gradients are clipped; 0: no clipping.
+      seed: seed of the order of examples, and of random weights (--model init:CONFIG, LoRA).
+      limit: train on the first this many examples only; 0: on all.
       template: prompt template ('plain', 'alpaca', 'chatml', 'none'); '' for the model's own.
-      tokenizer: with --model init:CONFIG, the folder of the tokenizer, or 'wordproblems:tokenizer'.
-      dtype: of activations: 'float32' or 'bfloat16'; the optimizer's weights are float32.
-      moment_dtype: of AdamW's moments.
-      lora_rank: trains low-rank adapters of this rank and no other parameter; 0 for all parameters.
-      lora_alpha: the adapters' product counts lora_alpha / lora_rank.
+      tokenizer: folder of the tokenizer, or 'wordproblems:tokenizer'; only for --model init:CONFIG.
+      dtype: dtype of activations, 'float32' or 'bfloat16'; the optimizer's weights are float32.
+      moment_dtype: dtype of AdamW's moments, 'float32' or 'bfloat16'.
+      lora_rank: rank of low-rank adapters, which are then trained alone; 0: train all parameters.
+      lora_alpha: scale of the adapters: their product is multiplied by lora_alpha / lora_rank.
       lora_targets: kernels with an adapter, of q, k, v, o, gate, up, down.
-      export_dtype: of the finished model's safetensors.
-      attention: 'auto' (cuDNN on NVIDIA, splash on TPU, einsum on CPU), or one of those by name.
-      remat: 'none', 'save_attention' or 'full'.
-      scan_unroll: blocks in a row within the loop over layers: more to compile, faster on CPU.
-      loss_chunk: positions whose logits exist at a time; 0 for all of them.
-      save_every_steps: steps between checkpoints.
-      keep_checkpoints: how many checkpoints are kept.
-      profile_steps: steps of a start, from the third on, whose trace is left for TensorBoard's
-        profiler; 0 for none.
+      export_dtype: dtype of the finished model's files: 'float32', 'bfloat16' or 'float16'.
+      attention: attention kernel: 'cudnn' (NVIDIA), 'splash' (TPU), 'einsum', or 'auto' for the
+        device's.
+      remat: what the backward pass computes again: 'none', 'full' (everything but each block's
+        input) or 'save_attention' (everything but that and attention's output).
+      scan_unroll: blocks per iteration of the loop over layers; more compile longer and run faster
+        on a CPU.
+      loss_chunk: positions whose logits exist at the same time; 0: all of a row.
+      save_every_steps: optimizer steps between two checkpoints.
+      keep_checkpoints: number of newest checkpoints to keep.
+      profile_steps: number of steps, from the third after a start on, that are traced for
+        TensorBoard's profiler; 0: none.
       wandb: project on Weights & Biases that gets the metrics too (needs wandb); '' for none.
     """
 
@@ -131,7 +140,7 @@ class TrainSettings:
         return Lora(self.lora_rank, self.lora_alpha, self.lora_targets)
 
     def __post_init__(self) -> None:
-        _ = self.lora  # refuses adapters that make no sense
+        _ = self.lora  # raises on invalid adapters
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UserError(
@@ -145,6 +154,9 @@ class TrainSettings:
         for name in _NOT_NEGATIVE:
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(f"train.{name} is {getattr(self, name)}; 0 or more is needed")
+        for name in _POSITIVE:
+            if not 0 < getattr(self, name) < math.inf:
+                raise UserError(f"train.{name} is {getattr(self, name)}; above 0 is needed")
         for name in _FRACTIONS:
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(
@@ -152,7 +164,8 @@ class TrainSettings:
                 )
         if self.num_steps == 0 and self.num_epochs < 1:
             raise UserError(
-                f"train.num_steps {self.num_steps} with num_epochs {self.num_epochs}: no work"
+                f"train.num_steps is {self.num_steps} and num_epochs {self.num_epochs}; one of "
+                "them must be at least 1"
             )
         if self.batch_size % self.gradient_accumulation:
             raise UserError(

@@ -1,8 +1,8 @@
 """Tokenized examples as flat arrays with a manifest: what training reads.
 
-A folder holds `tokens.npy` (all examples' ids, end to end), `offsets.npy` (where each begins, and
-the end), `prompt_lengths.npy`, `questions.npy` (which examples are of one question) and
-`manifest.json`, which says what they were made from.
+A folder holds `tokens.npy` (all examples' ids, concatenated), `offsets.npy` (where each begins, and
+the end), `prompt_lengths.npy`, `questions.npy` (which examples have the same question) and
+`manifest.json` (their source, tokenizer and template).
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from rft_jax.tokenizers import Tokenizer
 
 MANIFEST = "manifest.json"
 _ARRAYS = ("tokens", "offsets", "prompt_lengths")
-_QUESTIONS = "questions"  # folders made before there was such an array lack it
+_QUESTIONS = "questions"  # older folders lack it
 _BATCH = 4096
+_AGAIN = "make the token arrays again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +36,8 @@ class TokenArrays:
       tokens: int32[total].
       offsets: int64[n + 1].
       prompt_lengths: int32[n], leading tokens of each example that carry no loss.
-      manifest: what they were made from, and how many were dropped or cut.
-      questions: int32[n], the number of each example's question, or None where it is not known.
+      manifest: their source, tokenizer and template; how many were empty, dropped or cut.
+      questions: int32[n], the index of each example's question; None if it is unknown.
     """
 
     tokens: np.ndarray
@@ -47,14 +48,14 @@ class TokenArrays:
 
     @property
     def lengths(self) -> np.ndarray:
-        """int64[n], tokens of each example."""
+        """int64[n], number of tokens of each example."""
         return np.diff(self.offsets)
 
     def __len__(self) -> int:
         return len(self.prompt_lengths)
 
     def save(self, folder: str | Path) -> None:
-        """Writes the folder; the manifest last, so that a torn one is seen to be torn."""
+        """Writes the folder; the manifest last, so that a partial folder has none."""
         for name in (*_ARRAYS, _QUESTIONS):
             if getattr(self, name) is not None:
                 with atomic_write(Path(folder) / f"{name}.npy", "wb") as file:
@@ -68,33 +69,56 @@ def is_token_arrays(folder: str | Path) -> bool:
 
 
 def load_token_arrays(folder: str | Path) -> TokenArrays:
-    """Reads a folder of token arrays; tokens are mapped into memory, not read.
+    """Token arrays of a folder, memory-mapped.
 
     Raises:
-      UserError: a file is missing.
+      UserError: a file is missing or damaged, or they don't describe the same examples.
     """
-    manifest = read_json(Path(folder) / MANIFEST)
-    arrays = {}
-    for name in _ARRAYS:
-        path = Path(folder) / f"{name}.npy"
-        if not path.exists():
-            raise UserError(f"{path}: no such file; make the token arrays again")
-        arrays[name] = np.load(path, mmap_mode="r" if name == "tokens" else None)
-    questions = Path(folder) / f"{_QUESTIONS}.npy"
-    arrays[_QUESTIONS] = np.load(questions) if questions.exists() else None
-    return TokenArrays(**arrays, manifest=manifest)
+    folder = Path(folder)
+    manifest = read_json(folder / MANIFEST)
+    arrays = {name: _load_array(folder / f"{name}.npy") for name in _ARRAYS}
+    questions = folder / f"{_QUESTIONS}.npy"
+    arrays[_QUESTIONS] = _load_array(questions) if questions.exists() else None
+    loaded = TokenArrays(**arrays, manifest=manifest)
+    if not isinstance(manifest, dict) or not _describe_the_same(loaded):
+        raise UserError(f"{folder}: the arrays don't describe the same examples; {_AGAIN}")
+    return loaded
+
+
+def _load_array(path: Path) -> Any:
+    try:
+        array = np.load(path, mmap_mode="r")
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; {_AGAIN}") from error
+    except Exception as error:  # NumPy raises many kinds for a damaged or an object array
+        raise UserError(f"{path}: not an array that can be read ({error}); {_AGAIN}") from error
+    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "iu":
+        raise UserError(f"{path}: a row of integers is needed; {_AGAIN}")
+    return array
+
+
+def _describe_the_same(arrays: TokenArrays) -> bool:
+    """Whether offsets, tokens, prompt lengths and questions are of the same examples."""
+    offsets, prompts, questions = arrays.offsets, arrays.prompt_lengths, arrays.questions
+    counts = {len(offsets) - 1, len(prompts), len(prompts if questions is None else questions)}
+    return (
+        len(counts) == 1
+        and len(prompts) > 0
+        and (offsets[0], offsets[-1]) == (0, len(arrays.tokens))
+        and bool((prompts >= 0).all() and (prompts < arrays.lengths).all())
+    )
 
 
 def equal_question_weights(arrays: TokenArrays) -> np.ndarray:
     """float32[n]: one over the number of examples of an example's question, 1 on average.
 
     Raises:
-      UserError: the arrays don't say which examples are of one question.
+      UserError: the arrays lack the questions' indices.
     """
     if arrays.questions is None:
         raise UserError(
-            "train.question_weights = 'equal': these token arrays don't say which examples are of "
-            "one question; make them again"
+            "train.question_weights = 'equal': these token arrays don't say which examples have "
+            f"the same question; {_AGAIN}"
         )
     _, number, counts = np.unique(arrays.questions, return_inverse=True, return_counts=True)
     weights = 1.0 / counts[number]
@@ -111,17 +135,25 @@ def tokenize(
     """Token arrays of (question, response) pairs.
 
     An example is BOS (if the tokenizer has one), the rendered prompt, the response and EOS. A row
-    of `max_length` columns holds `max_length + 1` tokens, since the last is only a target.
+    of `max_length` columns holds `max_length + 1` tokens, since the last is only a target. Empty
+    responses are dropped, and counted.
 
     Args:
-      over_long: 'drop' leaves an example out that is longer; 'cut' cuts its prompt on the left, as
-        the paper's code does, and where the response alone is too long drops it.
+      examples: in the order of the result.
+      tokenizer: for prompts and responses, which are tokenized separately.
+      template: puts a question into a prompt.
+      max_length: columns of a row.
+      over_long: a longer example is dropped ('drop'), or its prompt truncated on the left, as in
+        the paper's code ('cut'); if its response alone is too long, it is dropped either way.
+
+    Raises:
+      UserError: no example is left.
     """
     pieces: list[list[int]] = []
     prompt_lengths: list[int] = []
     questions: list[int] = []
-    known: dict[str, int] = {}
-    counts = {"examples": 0, "dropped": 0, "cut": 0}
+    indices: dict[str, int] = {}
+    counts = {"examples": 0, "empty": 0, "dropped": 0, "cut": 0}
     digest = hashlib.sha256()
     begin = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
     iterator = iter(examples)
@@ -131,6 +163,9 @@ def tokenize(
         for example, prompt, response in zip(batch, prompts, responses, strict=True):
             digest.update(repr(example).encode("utf-8", "surrogatepass"))
             counts["examples"] += 1
+            if not example[1].strip():
+                counts["empty"] += 1
+                continue
             response = [*response, tokenizer.eos_id]
             excess = len(begin) + len(prompt) + len(response) - (max_length + 1)
             if excess > 0 and (over_long == "drop" or excess > len(prompt)):
@@ -141,11 +176,11 @@ def tokenize(
                 prompt = prompt[excess:]
             pieces.append(begin + prompt + response)
             prompt_lengths.append(len(begin) + len(prompt))
-            questions.append(known.setdefault(example[0], len(known)))
+            questions.append(indices.setdefault(example[0], len(indices)))
     if not pieces:
         raise UserError(
-            f"no example fits: {counts['examples']} read, {counts['dropped']} longer than "
-            f"train.max_length {max_length}"
+            f"no example is left: {counts['examples']} read, {counts['empty']} with an empty "
+            f"response, {counts['dropped']} longer than train.max_length {max_length}"
         )
     manifest = {
         "source_sha256": digest.hexdigest(),
@@ -162,11 +197,11 @@ def _joined(
     prompt_lengths: list[int],
     questions: list[int],
     counts: dict[str, int],
-    made_from: dict[str, Any],
+    source: dict[str, Any],
 ) -> TokenArrays:
     offsets = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
     total = int(offsets[-1])
     tokens = np.fromiter((token for piece in pieces for token in piece), np.int32, total)
     sizes = {"tokens": total, "response_tokens": total - sum(prompt_lengths)}
     lengths, numbers = (np.asarray(values, np.int32) for values in (prompt_lengths, questions))
-    return TokenArrays(tokens, offsets, lengths, counts | sizes | made_from, numbers)
+    return TokenArrays(tokens, offsets, lengths, counts | sizes | source, numbers)

@@ -1,4 +1,4 @@
-"""One optimizer step: jitted, donated, its shardings those of the state it was given."""
+"""One optimizer step: jitted, its state donated, the shardings those of that state."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from rft_jax.training.settings import TrainSettings
 
 @flax.struct.dataclass
 class TrainState:
-    """What training carries from step to step.
+    """What one training step hands to the next.
 
     Attributes:
-      step: steps done.
-      params: float32 parameters; only the adapters, where only they are trained.
+      step: number of steps done.
+      params: float32 parameters; the adapters alone, if only they are trained.
       opt_state: the optimizer's moments, shaped like the parameters.
     """
 
@@ -37,13 +37,13 @@ class TrainState:
     opt_state: Any
 
 
-def init_state(params: Params, settings: TrainSettings) -> TrainState:
+def init_train_state(params: Params, settings: TrainSettings) -> TrainState:
     """The state before the first step."""
     return TrainState(jnp.int32(0), params, make_optimizer(settings).init(params))
 
 
 def state_shardings(state: TrainState, mesh: Mesh) -> TrainState:
-    """Shardings of a state (or of its shapes): moments lie as their parameters do."""
+    """Shardings of a state (or of its shapes): moments have those of their parameters."""
     by_param = {
         path_name(path): sharding
         for path, sharding in jax.tree_util.tree_leaves_with_path(
@@ -53,9 +53,9 @@ def state_shardings(state: TrainState, mesh: Mesh) -> TrainState:
 
     def sharding(path: tuple[Any, ...], leaf: Any) -> NamedSharding:
         name = path_name(path)
-        for param, found in by_param.items():
+        for param, of_param in by_param.items():
             if name.endswith(param) and leaf.ndim:
-                return found
+                return of_param
         return NamedSharding(mesh, P())
 
     return jax.tree_util.tree_map_with_path(sharding, state)
@@ -66,36 +66,43 @@ def gradients(
     batch: dict[str, Array],
     config: LlamaConfig,
     chunk: int,
-    parts: int,
+    num_microbatches: int,
     frozen: Params | None = None,
 ) -> tuple[Float[Array, ""], Float[Array, ""], Params]:
-    """Summed loss, summed weights and the summed loss's gradient, over `parts` parts of a batch.
+    """Summed loss, summed weights and the summed loss's gradient of a batch.
 
-    Part i takes every `parts`-th row from the i-th, so that rows stay on the device they are on.
+    Microbatch i takes every `num_microbatches`-th row from the i-th, so that rows stay on their
+    devices.
 
     Args:
-      frozen: the rest of the model's parameters where `params` are adapters alone.
+      params: trained parameters.
+      batch: as `Batches.batch` returns it, rows × max_length each.
+      config: the model's shape.
+      chunk: positions whose logits exist at the same time; 0 for all of a row.
+      num_microbatches: what the batch is divided into; they are computed one after the other.
+      frozen: the rest of the model's parameters if `params` are adapters alone.
     """
 
-    def loss(params: Params, part: dict[str, Array]) -> Array:
-        whole = with_adapters(frozen or {}, params)
+    def loss(params: Params, rows: dict[str, Array]) -> Array:
+        all_params = with_adapters(frozen or {}, params)
         hidden, _ = Llama(config).apply(
-            {"params": whole}, part["tokens"], part["positions"], part["segment_ids"]
+            {"params": all_params}, rows["tokens"], rows["positions"], rows["segment_ids"]
         )
-        return summed_loss(whole, hidden, part["targets"], part["loss_weights"], chunk)
+        return summed_loss(all_params, hidden, rows["targets"], rows["loss_weights"], chunk)
 
     weight = jnp.sum(batch["loss_weights"])
-    if parts == 1:
+    if num_microbatches == 1:
         total, grads = jax.value_and_grad(loss)(params, batch)
         return total, weight, grads
 
-    split = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(-1, parts, *x.shape[1:]), 1, 0), batch)
+    def split(x: Array) -> Array:
+        return jnp.moveaxis(x.reshape(-1, num_microbatches, *x.shape[1:]), 1, 0)
 
-    def add(total: Any, part: dict[str, Array]) -> tuple[Any, None]:
-        return jax.tree.map(jnp.add, total, jax.value_and_grad(loss)(params, part)), None
+    def add(total: Any, rows: dict[str, Array]) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, jax.value_and_grad(loss)(params, rows)), None
 
     zero = (jnp.float32(0), jax.tree.map(jnp.zeros_like, params))
-    (total, grads), _ = jax.lax.scan(add, zero, split)
+    (total, grads), _ = jax.lax.scan(add, zero, jax.tree.map(split, batch))
     return total, weight, grads
 
 
@@ -112,7 +119,13 @@ def train_step(
     """One step of AdamW on the mean loss of the batch's response tokens.
 
     Args:
-      frozen: parameters that stay as they are, beside a state of adapters.
+      state: before the step; donated.
+      batch: as `Batches.batch` returns it, rows × max_length each, sharded by row.
+      learning_rate: of this step.
+      config: the model's shape.
+      settings: the recipe.
+      mesh: devices of state and batch.
+      frozen: parameters that are not trained, if the state's are adapters alone.
 
     Returns:
       The next state, and `loss`, `grad_norm` (before clipping) and `tokens` (those with loss).
@@ -120,7 +133,7 @@ def train_step(
     loss, weight, grads = gradients(
         state.params, batch, config, settings.loss_chunk, settings.gradient_accumulation, frozen
     )
-    scale = 1 / jnp.maximum(weight, 1.0)
+    scale = 1 / jnp.where(weight > 0, weight, 1.0)
     shardings = state_shardings(state, mesh)
     grads = jax.tree.map(lambda g: g * scale, grads)
     grads = jax.lax.with_sharding_constraint(grads, shardings.params)
@@ -129,3 +142,14 @@ def train_step(
     new = TrainState(state.step + 1, optax.apply_updates(state.params, updates), opt_state)
     new = jax.lax.with_sharding_constraint(new, shardings)
     return new, {"loss": loss * scale, "grad_norm": optax.global_norm(grads), "tokens": weight}
+
+
+def not_finite(tree: Any) -> list[str]:
+    """The paths of the arrays that hold a number which is NaN or infinite."""
+    leaves = {path_name(p): leaf for p, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    return [path for path, is_finite in _are_finite(leaves).items() if not is_finite]
+
+
+@jax.jit
+def _are_finite(leaves: dict[str, Array]) -> dict[str, Array]:
+    return {path: jnp.isfinite(leaf).all() for path, leaf in leaves.items()}

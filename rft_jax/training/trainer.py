@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,15 @@ import jax
 from jax.sharding import Mesh
 
 from rft_jax.checkpoints.huggingface import export_model
-from rft_jax.checkpoints.load import describe_checkpoints, load_model
+from rft_jax.checkpoints.load import (
+    DEFAULT_TEMPLATE,
+    LoadedModel,
+    describe_checkpoints,
+    load_model,
+)
 from rft_jax.checkpoints.names import tokenizer_folder
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
-from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
 from rft_jax.files.jsonl import write_json
 from rft_jax.files.outputs import OutputFolder
@@ -36,8 +41,8 @@ from rft_jax.training.token_arrays import (
     load_token_arrays,
 )
 
-# Settings that later versions have brought, with the values under which they change nothing, and
-# such as never do: a folder made without them goes on.
+# Settings added later, with the value that keeps the old behaviour, and settings that never affect
+# the result: both are left out of the fingerprint, so older folders can be resumed.
 _NEUTRAL = {"question_weights": "none", "warmup_steps": 0}
 _WITHOUT_EFFECT = ("wandb", "profile_steps")
 
@@ -56,9 +61,9 @@ def train(
       model: a model folder, or a shape to start from random weights.
       data: problems or paths JSONL files, named problem sets, seqio tasks, or a folder of token
         arrays.
-      output: folder for the model, checkpoints and metrics; run again, it goes on from there.
+      output: folder for the model, checkpoints and metrics; a run that was stopped is resumed.
       settings: the recipe.
-      mesh: sizes of the device mesh.
+      mesh: sizes of the device mesh; None for fsdp over all devices.
       config_text: the resolved settings as a gin file, written into the output.
 
     Raises:
@@ -84,7 +89,7 @@ def train(
 
 
 def _deciding(settings: TrainSettings) -> dict[str, Any]:
-    """The settings that decide what a training leaves."""
+    """The settings that affect the result."""
     return {
         name: value
         for name, value in asdict(settings).items()
@@ -100,7 +105,9 @@ def _train(
     mesh: Mesh,
     stopped: Callable[[int], bool],
 ) -> None:
-    config, params, tokenizer, template = _start(model, settings, mesh)
+    start = _start(model, settings, mesh)
+    config, params = start.config, start.params
+    tokenizer, template = start.tokenizer, start.template
     config.check_length(settings.max_length)
     arrays = _token_arrays(data, folder.path / "tokens", tokenizer, template, settings)
     if distributed.is_main():
@@ -131,45 +138,39 @@ def _train(
 
 
 def _token_arrays(
-    data: list[str], kept: Path, tokenizer: Tokenizer, template: Template, settings: TrainSettings
+    data: list[str], cache: Path, tokenizer: Tokenizer, template: Template, settings: TrainSettings
 ) -> TokenArrays:
-    """The examples; tokenized once, and kept for when the run goes on or another one asks."""
-    if is_token_arrays(kept):
-        return load_token_arrays(kept)
+    """The examples; tokenized once, and saved for a resumed run or another one."""
+    if is_token_arrays(cache):
+        return load_token_arrays(cache)
     arrays = load_training_data(data, tokenizer, template, settings)
     if distributed.is_main() and not any(map(is_token_arrays, data)):
-        arrays.save(kept)
+        arrays.save(cache)
     return arrays
 
 
-def _start(
-    model: str | LlamaConfig, settings: TrainSettings, mesh: Mesh
-) -> tuple[LlamaConfig, Params, Tokenizer, Template]:
-    """The model that training starts from, float32 parameters laid over the mesh."""
+def _start(model: str | LlamaConfig, settings: TrainSettings, mesh: Mesh) -> LoadedModel:
+    """The model that training starts from, float32 parameters distributed over the mesh."""
     computed = {name: getattr(settings, name) for name in COMPUTED}
-    if isinstance(model, LlamaConfig):
-        config = replace(model, **computed)
-        tokenizer = load_tokenizer(tokenizer_folder(settings.tokenizer))
-        if tokenizer.vocab_size > config.vocab_size:
-            raise UserError(
-                f"the tokenizer in {settings.tokenizer} has {tokenizer.vocab_size} tokens, the "
-                f"model's vocab_size is {config.vocab_size}"
-            )
-        key = jax.random.key(settings.seed)
-        shapes = jax.eval_shape(lambda: init_params(config, key))
-        shardings = partitioning.param_shardings(shapes, mesh)
-        params = jax.jit(lambda: init_params(config, key), out_shardings=shardings)()
-        return config, params, tokenizer, get_template(settings.template or "plain")
-    loaded = load_model(model, mesh)
-    template = get_template(settings.template) if settings.template else loaded.template
-    return replace(loaded.config, **computed), loaded.params, loaded.tokenizer, template
+    if isinstance(model, str):
+        loaded = load_model(model, mesh)
+    else:
+        tokenizer = load_tokenizer(tokenizer_folder(settings.tokenizer), model.vocab_size)
+        init = partial(init_params, replace(model, **computed), jax.random.key(settings.seed))
+        shardings = partitioning.param_shardings(jax.eval_shape(init), mesh)
+        params = jax.jit(init, out_shardings=shardings)()
+        loaded = LoadedModel(model, params, tokenizer, get_template(DEFAULT_TEMPLATE))
+    template = loaded.template_named(settings.template)
+    return replace(loaded, config=replace(loaded.config, **computed), template=template)
 
 
 def _summary(run: Run) -> str:
     manifest, settings = run.batches.arrays.manifest, run.settings
     columns = run.batches.arrays.lengths.sum() - len(run.batches.arrays)
     rows = len(run.batches.epoch_rows(0))
-    left_out = ", ".join(f"{manifest[n]} {n}" for n in ("dropped", "cut") if manifest.get(n))
+    left_out = ", ".join(
+        f"{manifest[n]} {n}" for n in ("empty", "dropped", "cut") if manifest.get(n)
+    )
     return (
         f"train: {num_params(run.config):,} parameters; {len(run.batches.arrays):,} examples"
         f"{f' ({left_out})' if left_out else ''}; {run.num_steps:,} steps of "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -83,14 +84,113 @@ def test_llama_1_without_key_value_heads_has_one_for_every_head() -> None:
 
 
 def test_a_mistral_keeps_its_window() -> None:
-    content = tiny_config(8, 2, model_type="mistral", sliding_window=4096)
+    content = tiny_config(8, 2, model_type="mistral", sliding_window=512)
     config = config_from_json(content, "config.json")
-    assert config.sliding_window == 4096
+    assert config.sliding_window == 512
     assert config_to_json(config, "float32")["model_type"] == "mistral"
     assert config_from_json(config_to_json(config, "float32"), "again") == config
     without = config_from_json(content | {"sliding_window": None}, "config.json")
     assert without.sliding_window is None
     assert config_to_json(without, "float32")["model_type"] == "llama"
+
+
+def test_a_shape_that_only_a_mistral_may_have_is_written_as_one() -> None:
+    """transformers refuses a llama whose number of heads does not divide its width."""
+    shape = {"hidden_size": 50, "head_dim": 16, "sliding_window": None}
+    config = config_from_json(tiny_config(4, 2, model_type="mistral", **shape), "config.json")
+    written = config_to_json(config, "float32")
+    assert (written["model_type"], written["sliding_window"]) == ("mistral", None)
+    assert config_from_json(written, "again") == config
+    transformers = pytest.importorskip("transformers")
+    assert transformers.AutoConfig.for_model(**written).hidden_size == 50
+
+
+def test_a_window_in_a_llama_config_is_ignored_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = config_from_json(tiny_config(sliding_window=16), "m/config.json")
+    assert config == config_from_json(tiny_config(), "m/config.json")
+    assert caplog.text.count("m/config.json: sliding_window is ignored") == 1
+
+
+def test_attention_dropout_is_ignored_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    config = config_from_json(tiny_config(attention_dropout=0.1), "m/config.json")
+    assert config == config_from_json(tiny_config(attention_dropout=0.0), "m/config.json")
+    assert caplog.text.count("attention_dropout 0.1 is ignored") == 1
+
+
+LINEAR = {"rope_type": "linear", "factor": 2.0}
+OTHER_SCALINGS: tuple[Any, ...] = (
+    None,
+    {},
+    {"type": "linear", "factor": 4.0},
+    {"rope_type": "linear", "factor": 4.0, "rope_theta": 777.0},
+    {"rope_type": "default"},
+    {"rope_type": "default", "rope_theta": 888.0},
+    LLAMA3_ROPE,
+    {key: value for key, value in LLAMA3_ROPE.items() if not key.startswith("original")},
+)
+
+
+@pytest.mark.parametrize("model_type", ["llama", "mistral"])
+@pytest.mark.parametrize("theta", [None, 500.0])
+@pytest.mark.parametrize("old", OTHER_SCALINGS)
+@pytest.mark.parametrize("new", OTHER_SCALINGS)
+def test_any_spelling_of_the_rotary_settings_means_what_it_means_to_transformers(
+    model_type: str, theta: float | None, old: Any, new: Any
+) -> None:
+    transformers = pytest.importorskip("transformers")
+    content = tiny_config(model_type=model_type)
+    del content["rope_parameters"]
+    fields = {"rope_theta": theta, "rope_scaling": old, "rope_parameters": new}
+    content |= copy.deepcopy({k: v for k, v in fields.items() if v is not None})
+    ours = config_from_json(content, "config.json")
+    theirs = transformers.AutoConfig.for_model(**copy.deepcopy(content)).rope_parameters
+    assert ours.rope_theta == theirs["rope_theta"]
+    assert (ours.rope_scaling.kind if ours.rope_scaling else "default") == theirs["rope_type"]
+    for name in ("factor", "low_freq_factor", "original_max_position_embeddings"):
+        if ours.rope_scaling is not None and name in theirs:
+            assert getattr(ours.rope_scaling, name) == theirs[name]
+
+
+def test_rotary_settings_edited_in_an_export_are_followed_and_the_others_said_to_be_ignored(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    written = config_to_json(config_from_json(LLAMA_3_2_1B, "config.json"), "float32")
+    config_from_json(written, "config.json")
+    assert not caplog.text
+    edited = config_from_json(written | {"rope_scaling": LINEAR}, "config.json")
+    assert edited.rope_scaling == RopeScaling("linear", 2.0)
+    assert "rope_parameters is ignored: rope_scaling differs" in caplog.text
+    plain = config_to_json(config_from_json(tiny_config(), "config.json"), "float32")
+    assert config_from_json(plain | {"rope_theta": 5.0}, "config.json").rope_theta == 10000.0
+    assert "rope_theta 5.0 is ignored: the rotary settings have 10000.0" in caplog.text
+
+
+@pytest.mark.parametrize("model_type", ["llama", "mistral"])
+def test_fields_that_are_not_there_have_transformers_defaults(model_type: str) -> None:
+    transformers = pytest.importorskip("transformers")
+    sizes = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers")
+    content = {"model_type": model_type, "num_attention_heads": 16}
+    content |= {name: tiny_config()[name] for name in sizes} | {"hidden_size": 128}
+    ours = config_from_json(content, "config.json")
+    theirs = transformers.AutoConfig.for_model(**content)
+    assert ours.num_kv_heads == theirs.num_key_value_heads
+    assert ours.max_position_embeddings == theirs.max_position_embeddings
+    assert ours.sliding_window == getattr(theirs, "sliding_window", None)
+    assert ours.rms_norm_eps == theirs.rms_norm_eps
+    assert ours.head_dim == theirs.head_dim
+    assert ours.tie_word_embeddings == theirs.tie_word_embeddings
+
+
+def test_linear_scaling_makes_the_longest_sequence_longer() -> None:
+    content = tiny_config(max_position_embeddings=64, rope=LINEAR_ROPE)
+    config = config_from_json(content, "config.json")
+    config.check_length(256)
+    with pytest.raises(UserError, match=r"max_position_embeddings × .*factor of 256"):
+        config.check_length(257)
+    llama3 = config_from_json(tiny_config(max_position_embeddings=64, rope=LLAMA3_ROPE), "")
+    assert llama3.max_length == 64
 
 
 @pytest.mark.parametrize("rope", [None, LLAMA3_ROPE, LINEAR_ROPE])
@@ -120,7 +220,6 @@ def test_transformers_reads_a_written_config_as_the_same_model() -> None:
         ({"mlp_bias": True}, "mlp_bias True"),
         ({"hidden_act": "gelu"}, "hidden_act 'gelu' is not supported, only 'silu'"),
         ({"model_type": "qwen2"}, "model_type 'qwen2'"),
-        ({"attention_dropout": 0.1}, "attention_dropout 0.1"),
         ({"quantization_config": {"bits": 4}}, "quantization_config {'bits': 4}"),
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor 0.5"),
         ({"rope_parameters": {"rope_type": "yarn"}}, r"rope_parameters\.rope_type 'yarn'"),
@@ -133,6 +232,9 @@ def test_transformers_reads_a_written_config_as_the_same_model() -> None:
         ({"hidden_size": "64"}, "hidden_size '64' is not a positive whole number"),
         ({"num_hidden_layers": 0}, "num_hidden_layers 0 is not"),
         ({"rms_norm_eps": -1}, "rms_norm_eps -1 is not a positive number"),
+        ({"rms_norm_eps": float("inf")}, "rms_norm_eps inf is not a positive number"),
+        ({"rms_norm_eps": float("nan")}, "rms_norm_eps nan is not a positive number"),
+        ({"tie_word_embeddings": "false"}, "tie_word_embeddings 'false' is not true or false"),
         ({"num_key_value_heads": 3}, "num_heads 4 is not divisible by num_kv_heads 3"),
     ],
 )
@@ -148,6 +250,9 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps(tiny_config(mlp_bias=True)))
     with pytest.raises(UserError, match=str(path)):
+        read_config(tmp_path)
+    path.write_text('{"a":' * 100_000)
+    with pytest.raises(UserError, match=r"config\.json: not JSON"):
         read_config(tmp_path)
     path.write_text("[]")
     with pytest.raises(UserError, match="a JSON object is needed, found list"):

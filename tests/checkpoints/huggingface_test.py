@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ from rft_jax.models.config import Lora
 from rft_jax.models.kv_cache import empty_cache
 from rft_jax.models.llama import Llama, init_adapters, unembed
 from rft_jax.models.lora import merge_adapters, with_adapters
-from tests.llama_twin import random_tensors, tiny_config, write_folder
+from tests.checkpoints.conftest import write_tokenizer
+from tests.llama_twin import random_tensors, random_tokens, tiny_config, write_folder
 
 
 def _all_equal(a: Any, b: Any) -> bool:
@@ -76,15 +78,67 @@ def test_bfloat16_survives_being_loaded_as_float32_and_written_again(
     assert {leaf.dtype for leaf in jax.tree.leaves(loaded.params)} == {jnp.dtype("bfloat16")}
 
 
-def test_a_tied_model_is_written_without_a_second_table(tmp_path: Path) -> None:
+HEAD, TABLE = "lm_head.weight", "model.embed_tokens.weight"
+
+
+def _stored(how: str, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A tied model's tensors as folders of transformers may hold them."""
+    if how == "the table once":
+        return tensors
+    if how == "the table twice":
+        return tensors | {HEAD: tensors[TABLE]}
+    if how == "another head":
+        return tensors | {HEAD: 2 * tensors[TABLE][::-1]}
+    if how == "only the head":
+        return {HEAD if name == TABLE else name: tensor for name, tensor in tensors.items()}
+    return {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
+
+
+WAYS = ("the table once", "the table twice", "another head", "only the head", "the base model")
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_a_tied_model_has_transformers_logits_however_its_tables_are_stored(
+    how: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     content = tiny_config(6, 1, tied=True)
-    folder = write_folder(tmp_path, content, random_tensors(content))
-    config = read_config(folder)
-    assert "unembed" not in import_params(folder, config)
-    # Some published tied models store the table twice.
-    twice = random_tensors(content) | {"lm_head.weight": np.zeros((61, 72), np.float32)}
-    write_folder(tmp_path, content, twice)
-    assert "unembed" not in import_params(folder, config)
+    write_folder(tmp_path, content, _stored(how, random_tensors(content)))
+    write_tokenizer(tmp_path)
+    model = load_model(tmp_path)
+    assert model.config.tie_word_embeddings == (how != "another head")
+    assert ("tie_word_embeddings is taken as false" in caplog.text) == (how == "another head")
+    tokens = random_tokens(content)
+    positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
+    hidden, _ = Llama(model.config).apply({"params": model.params}, tokens, positions)
+    ours = np.asarray(unembed(model.params, hidden))
+    transformers, torch = pytest.importorskip("transformers"), pytest.importorskip("torch")
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    np.testing.assert_allclose(
+        ours, theirs(torch.tensor(tokens)).logits.detach().numpy(), atol=1e-4
+    )
+
+
+def test_a_head_of_its_own_survives_export(tmp_path: Path) -> None:
+    content = tiny_config(6, 1, tied=True)
+    tensors = _stored("another head", random_tensors(content))
+    write_folder(tmp_path / "a", content, tensors)
+    write_tokenizer(tmp_path / "a")
+    written = _export(tmp_path / "a", tmp_path / "b")
+    assert _all_equal(written, tensors)
+    assert not read_config(tmp_path / "b").tie_word_embeddings
+
+
+def test_an_untied_model_without_a_head_is_refused_with_the_setting_that_ties(
+    tmp_path: Path,
+) -> None:
+    content = tiny_config(6, 1)
+    tensors = random_tensors(content)
+    del tensors[HEAD]
+    write_folder(tmp_path, content, tensors)
+    with pytest.raises(
+        UserError, match=r"no tensor 'lm_head\.weight'.*tie_word_embeddings to true"
+    ):
+        import_params(tmp_path, read_config(tmp_path))
 
 
 @pytest.mark.parametrize("sizes", [(1, 8, 1), (2, 2, 2), (1, 1, 4)])
@@ -145,11 +199,40 @@ def test_a_folder_gets_its_config_last(
     assert not (tmp_path / "config.json").exists()
 
 
-def test_a_pickle_is_refused_with_the_mend(model_folder: Path, tmp_path: Path) -> None:
+def _export_with(model_folder: Path, target: Path, value: float, dtype: str) -> None:
+    model = load_model(model_folder)
+    kernel = model.params["layers"]["mlp"]["down"]["kernel"]
+    model.params["layers"]["mlp"]["down"]["kernel"] = kernel.at[1, 0, 0].set(value)
+    export_model(target, *_parts(model), dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "message"),
+    [
+        (-1e5, "float16", r"layers\.1\.mlp\.down_proj.* holds 100000, .* 65504; take bfloat16"),
+        (3.4e38, "bfloat16", r"layers\.1\.mlp\.down_proj.* over the largest bfloat16"),
+        (float("nan"), "float32", r"layers\.1\.mlp\.down_proj.* holds NaN or infinite weights"),
+    ],
+)
+def test_weights_that_the_dtype_cannot_hold_are_refused_by_name(
+    model_folder: Path, tmp_path: Path, value: float, dtype: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        _export_with(model_folder, tmp_path, value, dtype)
+    assert not (tmp_path / "config.json").exists()
+
+
+def test_a_pickle_is_refused_with_the_fix(model_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80")
     config = read_config(model_folder)
     with pytest.raises(UserError, match=r"pytorch_model\.bin: a pickle.*save_pretrained"):
         import_params(tmp_path, config)
+
+
+def _write_index(folder: Path, weight_map: Any) -> None:
+    """An index in the place of the single file."""
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(json.dumps(weight_map))
 
 
 def _damage(folder: Path, how: str) -> None:
@@ -163,36 +246,47 @@ def _damage(folder: Path, how: str) -> None:
         tensors["model.layers.0.self_attn.q_proj.bias"] = np.ones(96, np.float32)
     elif how == "layer":
         tensors["model.layers.2.input_layernorm.weight"] = np.ones(96, np.float32)
-    elif how == "quantized":
+    elif how == "int8":
         tensors["model.norm.weight"] = np.ones(96, np.int8)
-    if how in ("missing", "shape", "bias", "layer", "quantized"):
+    elif how == "fp8":
+        tensors["model.norm.weight"] = np.ones(96, ml_dtypes.float8_e4m3fn)
+    if how in ("missing", "shape", "bias", "layer", "int8", "fp8"):
         save_file(tensors, path)
     elif how == "truncated":
         path.write_bytes(path.read_bytes()[:-100])
     elif how == "no weights":
         path.unlink()
     elif how == "shard missing":
-        index = {"weight_map": dict.fromkeys(tensors, "model-00001-of-00002.safetensors")}
-        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+        _write_index(
+            folder, {"weight_map": dict.fromkeys(tensors, "model-00001-of-00002.safetensors")}
+        )
     elif how == "index":
-        (folder / "model.safetensors.index.json").write_text("{}")
+        _write_index(folder, {})
     elif how == "index of numbers":
-        (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": 5}}')
+        _write_index(folder, {"weight_map": {"a": 5}})
+    elif how == "index of a folder":
+        _write_index(folder, {"weight_map": dict.fromkeys(tensors, ".")})
+    elif how == "deep index":
+        path.unlink()
+        (folder / "model.safetensors.index.json").write_text("[" * 100_000)
 
 
 @pytest.mark.parametrize(
     ("how", "message"),
     [
         ("missing", r"no tensor 'model\.layers\.1\.mlp\.up_proj\.weight'"),
-        ("shape", r"model\.norm\.weight has shape \[7\], config\.json asks for \[96\]"),
+        ("shape", r"model\.norm\.weight has shape \[7\], config\.json describes \[96\]"),
         ("truncated", "damaged"),
         ("no weights", "no weights"),
         ("shard missing", "model-00001-of-00002.safetensors: named in .* but missing"),
         ("index", "no weight_map"),
         ("index of numbers", "no weight_map"),
-        ("bias", r"1 tensors have no place .* 'model\.layers\.0\.self_attn\.q_proj\.bias'"),
-        ("layer", r"no place .* the first is 'model\.layers\.2\.input_layernorm\.weight'"),
-        ("quantized", r"model\.norm\.weight is of int8; quantized weights are not supported"),
+        ("index of a folder", "damaged"),
+        ("deep index", r"index\.json: not JSON"),
+        ("bias", r"1 tensors are not part .* 'model\.layers\.0\.self_attn\.q_proj\.bias'"),
+        ("layer", r"not part .* the first is 'model\.layers\.2\.input_layernorm\.weight'"),
+        ("int8", r"model\.norm\.weight is stored as I8; quantized weights are not supported"),
+        ("fp8", r"model\.norm\.weight is stored as F8_E4M3; quantized weights are not supported"),
     ],
 )
 def test_a_damaged_folder_is_refused_with_what_is_wrong(
@@ -205,7 +299,60 @@ def test_a_damaged_folder_is_refused_with_what_is_wrong(
         load_model(folder)
 
 
-def test_stored_rotary_frequencies_are_passed_over(model_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["../other.safetensors", "/other.safetensors", "a/../../b"])
+def test_an_index_that_names_files_outside_the_folder_is_refused(
+    model_folder: Path, tmp_path: Path, name: str
+) -> None:
+    folder = shutil.copytree(model_folder, tmp_path / "copy")
+    shutil.move(folder / "model.safetensors", tmp_path / "other.safetensors")
+    if name.startswith("/"):
+        name = str(tmp_path / "other.safetensors")
+    index = {"weight_map": {"model.norm.weight": name}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match="outside the model's folder"):
+        load_model(folder)
+
+
+def test_a_shard_that_is_a_link_into_a_cache_is_read(model_folder: Path, tmp_path: Path) -> None:
+    """As in the cache of huggingface_hub, where all files are links to `../../blobs/…`."""
+    folder = shutil.copytree(model_folder, tmp_path / "snapshot")
+    shutil.move(folder / "model.safetensors", tmp_path / "blob")
+    (folder / "model-1.safetensors").symlink_to(tmp_path / "blob")
+    index = {"weight_map": dict.fromkeys(load_file(tmp_path / "blob"), "model-1.safetensors")}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert _all_equal(load_model(folder).params, load_model(model_folder).params)
+
+
+@pytest.mark.parametrize("shards", [True, False])
+def test_a_single_file_goes_before_an_index_left_behind_with_or_without_its_shards(
+    model_folder: Path, tmp_path: Path, shards: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = shutil.copytree(model_folder, tmp_path / "copy")
+    older = {name: 0 * tensor for name, tensor in load_file(folder / "model.safetensors").items()}
+    if shards:
+        save_file(older, folder / "model-1.safetensors")
+    index = {"weight_map": dict.fromkeys(older, "model-1.safetensors")}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert _all_equal(load_model(folder).params, load_model(model_folder).params)
+    assert "index.json: ignored" in caplog.text and "delete the one" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [{"num_hidden_layers": 10**7}, {"vocab_size": 10**12}, {"head_dim": 10**30}],
+)
+def test_a_config_of_absurd_sizes_is_refused_by_the_headers_at_once(
+    model_folder: Path, content: dict[str, Any], tmp_path: Path, sizes: dict[str, int]
+) -> None:
+    folder = shutil.copytree(model_folder, tmp_path / "copy")
+    (folder / "config.json").write_text(json.dumps(content | sizes))
+    begin = time.monotonic()
+    with pytest.raises(UserError, match="don't belong together"):
+        load_model(folder)
+    assert time.monotonic() - begin < 5
+
+
+def test_stored_rotary_frequencies_are_ignored(model_folder: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(model_folder, tmp_path / "copy")
     tensors = load_file(folder / "model.safetensors")
     tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = np.ones(4, np.float32)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from rft_jax.checkpoints.huggingface import export_model
 from rft_jax.checkpoints.load import LoadedModel, copy_model, describe_checkpoints, load_model
 from rft_jax.checkpoints.train_state import TrainStateCheckpoints
 from rft_jax.devices.mesh_settings import MeshSettings
@@ -69,9 +70,21 @@ def test_a_step_is_a_model_by_itself_on_any_mesh(training: Path) -> None:
     assert {len(leaf.sharding.device_set) for leaf in leaves} == {8}
 
 
-def test_the_folder_of_an_unfinished_training_is_refused_with_the_way_on(training: Path) -> None:
+def test_the_folder_of_an_unfinished_training_is_refused_with_the_fix(training: Path) -> None:
+    (training.parent / "settings.json").write_text('{"command": "train", "lora_rank": 0}')
     with pytest.raises(UserError, match="not finished; run it again"):
         load_model(training.parent)
+
+
+@pytest.mark.parametrize("step", ["", "checkpoints", "checkpoints/2"])
+def test_adapters_alone_are_refused_with_the_training_that_merges_them(
+    tmp_path: Path, step: str
+) -> None:
+    (tmp_path / "lora/checkpoints/2").mkdir(parents=True)
+    (tmp_path / "lora/settings.json").write_text('{"command": "train", "lora_rank": 2}')
+    merged = rf"a LoRA training saves adapters alone.* and name {tmp_path / 'lora'}, which"
+    with pytest.raises(UserError, match=merged):
+        load_model(tmp_path / "lora" / step)
 
 
 def test_a_step_that_is_not_there_is_refused_with_those_that_are(training: Path) -> None:
@@ -104,7 +117,7 @@ def test_a_tokenizer_larger_than_the_embedding_is_refused_with_both_sizes(
     shutil.copytree(model_folder, tmp_path, dirs_exist_ok=True)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"vocab_size": 50}))
-    with pytest.raises(UserError, match=r"51 tokens, config\.json a vocab_size of 50"):
+    with pytest.raises(UserError, match=r"1 tokens .* have no row in the model's embedding of 50"):
         load_model(tmp_path)
 
 
@@ -117,3 +130,26 @@ def test_a_copy_carries_the_template_and_dtype_asked_for(
     assert {tensor.dtype for tensor in tensors.values()} == {np.dtype(np.float16)}
     with pytest.raises(UserError, match="not empty; name a new folder"):
         copy_model(model_folder, tmp_path / "copy")
+
+
+def test_a_copy_that_fails_leaves_its_name_free(model: LoadedModel, tmp_path: Path) -> None:
+    kernel = model.params["layers"]["mlp"]["up"]["kernel"].at[0, 0, 0].set(1e5)
+    up = {"up": {"kernel": kernel}}
+    layers = model.params["layers"]
+    params = {**model.params, "layers": {**layers, "mlp": {**layers["mlp"], **up}}}
+    export_model(tmp_path / "a", model.config, params, model.tokenizer, model.template)
+    with pytest.raises(UserError, match="take bfloat16"):
+        copy_model(tmp_path / "a", tmp_path / "b", "float16")
+    assert not (tmp_path / "b").exists()
+    copy_model(tmp_path / "a", tmp_path / "b", "bfloat16")
+
+
+def test_a_template_with_markers_that_are_not_tokens_is_named_with_a_warning(
+    model: LoadedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert model.template_named("") == model.template
+    assert model.template_named("plain") == TEMPLATES["plain"]
+    assert not caplog.text
+    assert model.template_named("chatml") == TEMPLATES["chatml"]
+    assert "<|im_start|> is not a token of this model's tokenizer" in caplog.text
+    assert caplog.text.count("<|im_end|> is not a token") == 1

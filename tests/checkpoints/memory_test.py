@@ -72,7 +72,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 
 
 @pytest.mark.parametrize("param_dtype", ["float32", "bfloat16"])
-def test_a_model_is_imported_with_less_than_one_tensor_to_spare(
+def test_import_holds_less_than_one_tensor_beside_the_arrays(
     tmp_path: Path, param_dtype: str
 ) -> None:
     sizes = {"vocab_size": 64_000, "hidden_size": 512, "intermediate_size": 2048}
@@ -83,7 +83,7 @@ def test_a_model_is_imported_with_less_than_one_tensor_to_spare(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("param_dtype", ["float32", "bfloat16"])
-def test_a_model_of_a_billion_parameters_is_imported_with_less_than_one_tensor_to_spare(
+def test_import_of_a_billion_parameters_holds_less_than_one_tensor_beside_them(
     tmp_path: Path, param_dtype: str
 ) -> None:
     sizes = {"vocab_size": 128_256, "hidden_size": 2048, "intermediate_size": 8192}
@@ -93,6 +93,6 @@ def test_a_model_of_a_billion_parameters_is_imported_with_less_than_one_tensor_t
 
 @pytest.mark.slow
 @pytest.mark.skipif("SMOLLM2_DIR" not in os.environ, reason="needs SMOLLM2_DIR")
-def test_smollm2_is_imported_with_less_than_one_tensor_to_spare() -> None:
+def test_import_of_smollm2_holds_less_than_one_tensor_beside_the_arrays() -> None:
     folder = Path(os.environ["SMOLLM2_DIR"])
     assert _bytes_over_the_final_size(folder, "float32") < 49_152 * 576 * 4

@@ -1,4 +1,4 @@
-"""Train state on disk: any mesh, async, pruned; damaged and half-written steps are passed over."""
+"""Train state on disk: any mesh, async, pruned; damaged and partial steps are skipped."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_state_moves_from_eight_devices_to_four_to_one(tmp_path: Path) -> None
         state = restored
 
 
-def test_old_steps_are_pruned_once_newer_ones_are_whole(tmp_path: Path) -> None:
+def test_old_steps_are_pruned_once_newer_ones_are_complete(tmp_path: Path) -> None:
     _saved(tmp_path, 1, 2, 3, 4, keep=2)
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["3", "4"]
 
@@ -102,7 +102,7 @@ def test_parameters_are_restored_alone(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_saving_does_not_see_what_happens_to_the_state_afterwards(tmp_path: Path) -> None:
+def test_a_save_is_of_the_state_at_its_call(tmp_path: Path) -> None:
     """The next step is computed in the buffers of the last, while they are still being written."""
 
     @partial(jax.jit, donate_argnums=0)
@@ -167,7 +167,7 @@ def test_a_damaged_step_is_ignored_with_a_warning_and_can_be_saved_again(
     checkpoints.close()
 
 
-def test_a_half_written_step_does_not_count(tmp_path: Path) -> None:
+def test_a_partial_step_is_not_restored(tmp_path: Path) -> None:
     _saved(tmp_path, 1)
     scrap = tmp_path / "2.orbax-checkpoint-tmp"
     (scrap / "params").mkdir(parents=True)
@@ -236,7 +236,7 @@ def _run_and_kill(folder: Path, delay: float) -> int:
     "delays",
     [(0.3, 0.0), pytest.param((0.5, 0.11, 0.23, 0.37, 0.05, 0.61), marks=pytest.mark.slow)],
 )
-def test_a_process_killed_while_saving_leaves_whole_steps(
+def test_a_process_killed_while_saving_leaves_complete_steps(
     tmp_path: Path, delays: tuple[float, ...]
 ) -> None:
     begun = [_run_and_kill(tmp_path, delay) for delay in delays]
@@ -289,7 +289,7 @@ print("found", found, flush=True)
 
 
 @pytest.mark.slow
-def test_two_processes_pass_over_a_damaged_step_together(tmp_path: Path) -> None:
+def test_two_processes_skip_a_damaged_step_together(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"

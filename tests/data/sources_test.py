@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from rft_jax.data.preprocess import training_examples
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
@@ -53,42 +52,3 @@ def test_a_file_whose_name_looks_like_a_set_is_a_file(
     monkeypatch.chdir(tmp_path)
     write_rows("gsm8k:mine", [{"question": "a?", "answer": "#### 1"}])
     assert [problem.question for problem in load_problems("gsm8k:mine")] == ["a?"]
-
-
-def test_training_examples_are_pairs_of_a_file_in_order(tmp_path: Path) -> None:
-    path = tmp_path / "paths.jsonl.gz"
-    rows = [
-        {"id": "p", "query": "a?", "response": "1", "origin": "human", "models": []},
-        {"id": "p", "query": "a?", "response": "2", "origin": "sampled", "models": ["m"]},
-        {"question": "b?", "answer": "3"},
-    ]
-    write_rows(path, rows)
-    assert list(training_examples(str(path))) == [("a?", "1"), ("a?", "2"), ("b?", "3")]
-
-
-def test_training_examples_of_a_named_set_are_its_problems() -> None:
-    problems = load_problems("wordproblems:dev")
-    examples = list(training_examples("wordproblems:dev"))
-    assert examples == [(problem.question, problem.answer) for problem in problems]
-
-
-def test_lone_surrogates_are_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "paths.jsonl"
-    path.write_text('{"query": "a\\ud800?", "response": "\\ud83d\\ude00\\udfff"}\n')
-    assert list(training_examples(str(path))) == [("a\ufffd?", "\U0001f600\ufffd")]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('{"query": "a?"}\n', r"paths\.jsonl:1: no 'response' or 'answer' with text"),
-        ('{"query": 5, "response": "b"}\n', r"paths\.jsonl:1: no 'query' or 'question' with text"),
-        ('{"query": "a?", "response": "b"}\n{"query', r"paths\.jsonl:2: not JSON"),
-        ("", r"paths\.jsonl: holds no example"),
-    ],
-)
-def test_a_bad_training_file_is_named_by_line(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "paths.jsonl"
-    path.write_text(text)
-    with pytest.raises(UserError, match=message):
-        list(training_examples(str(path)))

@@ -41,10 +41,10 @@ def _arrays(path: str):
 def test_a_paths_file_is_a_task(paths: str) -> None:
     name = tasks.register_paths(paths, TOKENIZER)
     assert name in seqio.TaskRegistry.names()
-    assert name == tasks.register_paths(paths, TOKENIZER)  # the same again is no mistake
+    assert name == tasks.register_paths(paths, TOKENIZER)  # the same definition again
     assert list(tasks.task_examples(name)) == list(training_examples(paths))
     assert seqio.get_mixture_or_task(name).num_input_examples("train") == 60
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="is registered already"):
         tasks.register_paths(paths, TOKENIZER, template="none", name=name)
 
 
@@ -120,7 +120,7 @@ def test_a_mixture_samples_at_its_rates_and_reproducibly(paths: str, tmp_path: P
         name, {"inputs": 64, "targets": 64}, seqio.DecoderFeatureConverter(pack=True), verbose=False
     )
     assert len(next(iter(dataset))["decoder_target_tokens"]) == 128
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="is registered already"):
         tasks.register_mixture("three_to_one", {paths: 1.0, other: 1.0}, TOKENIZER)
 
 

@@ -21,7 +21,7 @@ from rft_jax.models.config import LORA_TARGETS, LlamaConfig, Lora
 from rft_jax.models.llama import Llama, Params, init_adapters, unembed
 from rft_jax.models.lora import adapters_of, merge_adapters, with_adapters
 from rft_jax.training.settings import TrainSettings
-from rft_jax.training.train_step import init_state, state_shardings, train_step
+from rft_jax.training.train_step import init_train_state, state_shardings, train_step
 from tests.llama_twin import random_tensors, random_tokens, tiny_config, write_folder
 
 
@@ -122,7 +122,7 @@ def test_training_moves_the_adapters_and_nothing_else(
     mesh = make_mesh(MeshSettings(1, 2, 1), jax.devices()[:2])
     before = jax.tree.map(np.asarray, params)
     with jax.set_mesh(mesh):
-        state = init_state(init_adapters(config, jax.random.key(0)), settings)
+        state = init_train_state(init_adapters(config, jax.random.key(0)), settings)
         state = jax.device_put(state, state_shardings(state, mesh))
         frozen = jax.device_put(params, param_shardings(params, mesh))
         moments = [leaf for leaf in jax.tree.leaves(state.opt_state) if leaf.ndim]

@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from rft_jax.checkpoints.huggingface import WEIGHTS, param_shapes
+from rft_jax.checkpoints.huggingface import WEIGHTS, abstract_params
 from rft_jax.devices.partitioning import path_name
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import load_config
@@ -48,7 +48,7 @@ def _config(name: str) -> LlamaConfig:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_gin_file_has_as_many_parameters_as_the_published_model(name: str) -> None:
     config = _config(name)
-    leaves = jax.tree.leaves(param_shapes(config))
+    leaves = jax.tree.leaves(abstract_params(config))
     assert sum(math.prod(leaf.shape) for leaf in leaves) == PUBLISHED[name]
     assert num_params(config) == PUBLISHED[name]
 
@@ -65,7 +65,7 @@ def test_llama_3_2_scales_its_rotary_frequencies_by_32() -> None:
 
 
 def test_every_parameter_has_a_name_in_a_hugging_face_file() -> None:
-    shapes = param_shapes(_config("wordproblems"))
+    shapes = abstract_params(_config("wordproblems"))
     paths = {path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(shapes)}
     assert paths == set(WEIGHTS)
 

@@ -26,7 +26,7 @@ from rft_jax.planning.closed_form import (
     train_cost,
 )
 from rft_jax.training.settings import TrainSettings
-from rft_jax.training.train_step import init_state, state_shardings
+from rft_jax.training.train_step import init_train_state, state_shardings
 
 CONFIG = LlamaConfig(
     vocab_size=100,
@@ -67,7 +67,7 @@ def placed_bytes(config: LlamaConfig, settings: TrainSettings, sizes: tuple[int,
     """Bytes of the real state with its real shardings on one chip."""
     mesh = partitioning.make_mesh(MeshSettings(*sizes))
     init = init_params if config.lora is None else init_adapters
-    shapes = jax.eval_shape(lambda: init_state(init(config, jax.random.key(0)), settings))
+    shapes = jax.eval_shape(lambda: init_train_state(init(config, jax.random.key(0)), settings))
     return on_one_chip(shapes, state_shardings(shapes, mesh))
 
 

@@ -43,8 +43,10 @@ def test_a_sliding_window_is_the_longest_that_prompt_and_response_may_be_togethe
     config = replace(CONFIG, sliding_window=128)
     geometry = choose_geometry(config, SampleSettings(max_new_tokens=100))
     assert geometry.max_prompt_length + 100 == 128
-    with pytest.raises(UserError, match="room for a prompt in the model's sliding_window of 128"):
-        choose_geometry(config, SampleSettings(max_new_tokens=128))
+    assert choose_geometry(config, SampleSettings(max_new_tokens=126)).max_prompt_length == 2
+    for max_new_tokens in (127, 128, 200):
+        with pytest.raises(UserError, match=r"no room .* sliding_window of 128; take at most 126"):
+            choose_geometry(config, SampleSettings(max_new_tokens=max_new_tokens))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def batches(**changes: object) -> Batches:
     return Batches(arrays(), **settings)  # type: ignore[arg-type]
 
 
-def test_batch_n_is_the_same_whatever_was_asked_before() -> None:
+def test_batch_n_does_not_depend_on_earlier_calls() -> None:
     one, other = batches(), batches()
     later = one.batch(5)
     for step in range(5):
@@ -44,7 +44,7 @@ def test_an_epoch_holds_every_example_once(packed: bool) -> None:
     assert max(map(len, rows)) == (1 if not packed else max(map(len, rows)))
 
 
-def test_epochs_and_seeds_have_orders_of_their_own() -> None:
+def test_epochs_and_seeds_have_different_orders() -> None:
     assert batches().epoch_rows(0) != batches().epoch_rows(1)
     assert batches().epoch_rows(0) != batches(seed=8).epoch_rows(0)
 
@@ -87,5 +87,5 @@ def test_the_last_batch_is_filled_up_with_empty_rows() -> None:
     assert batch["loss_weights"][len(made.epoch_rows(0)) :].sum() == 0
 
 
-def test_shuffling_gives_this_very_order_on_every_machine() -> None:
+def test_shuffling_is_reproducible_across_machines() -> None:
     assert shuffled(8, 0, 1, 2).tolist() == [6, 7, 2, 3, 0, 5, 1, 4]

@@ -1,4 +1,4 @@
-"""What training leaves to look at, and where it sends it."""
+"""Metrics in files, TensorBoard events and Weights & Biases."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class FakeWandb(types.ModuleType):
         self.started.append(arguments)
         return self
 
-    def log(self, figures: dict[str, float], step: int) -> None:
-        self.logged.append((step, figures))
+    def log(self, metrics: dict[str, float], step: int) -> None:
+        self.logged.append((step, metrics))
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def wandb(monkeypatch: pytest.MonkeyPatch) -> FakeWandb:
     return fake
 
 
-def test_rows_are_written_at_checkpoints_and_gone_on_with(tmp_path: Path) -> None:
+def test_rows_are_written_at_checkpoints_and_continued_by_a_resumed_run(tmp_path: Path) -> None:
     log = MetricsLog(tmp_path, 0)
     for step in (1, 2, 3):
         log.add(step, {"loss": 1.0 / step})
@@ -95,7 +95,7 @@ def test_weights_and_biases_gets_every_row_once_and_one_run_a_folder(
     again.add(3, {"loss": 0.5})
     again.write()
     assert [step for step, _ in wandb.logged] == [1, 2, 3]
-    assert [figures["train/loss"] for _, figures in wandb.logged] == [2.0, 1.0, 0.5]
+    assert [metrics["train/loss"] for _, metrics in wandb.logged] == [2.0, 1.0, 0.5]
     first, second = wandb.started
     assert first["project"] == "maths" and first["config"] == {"seed": 3}
     assert first["id"] == second["id"] and first["resume"] == "allow"

@@ -1,4 +1,4 @@
-"""Packing never splits, loses or doubles an example, and fills rows."""
+"""Packing never splits, loses or repeats an example, and fills rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_every_example_is_in_one_row_and_no_row_overflows(lengths: list[int], wi
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=60))
-def test_no_two_rows_of_a_window_could_have_been_one(lengths: list[int]) -> None:
+def test_no_two_rows_of_a_window_fit_into_one(lengths: list[int]) -> None:
     rows = pack(np.asarray(lengths), 40, len(lengths))
     loads = sorted(sum(lengths[example] for example in row) for row in rows)
     assert len(loads) == 1 or loads[0] + loads[1] > 40
@@ -30,6 +30,6 @@ def test_packing_fills_95_percent_of_rows_at_lengths_like_gsm8k() -> None:
     assert lengths.sum() / (512 * len(rows)) >= 0.95
 
 
-def test_a_window_keeps_examples_near_their_place() -> None:
+def test_examples_stay_within_their_window() -> None:
     rows = pack(np.full(100, 10), 20, window=10)
     assert all(example // 10 == i // 5 for i, row in enumerate(rows) for example in row)

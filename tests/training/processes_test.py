@@ -1,4 +1,4 @@
-"""Two processes of four CPU devices train as one does, stop together, and leave it to go on."""
+"""Two processes of four CPU devices train as one does, stop together, and are resumed by one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rft_jax.files.jsonl import read_rows, write_rows
-from rft_jax.records import to_row
+from rft_jax.files.jsonl import read_rows
 from rft_jax.training.trainer import train
-from rft_jax.wordproblems.generator import generate_problems
-from tests.training.trainer_test import CONFIG, SETTINGS
+from tests.training.conftest import CONFIG, SETTINGS
 
 ROOT = Path(__file__).parents[2]
 PREEMPTED = 75
@@ -57,15 +55,8 @@ from dataclasses import replace
 data, output, root = sys.argv[1:4]
 sys.path.insert(0, root)
 from rft_jax.training.trainer import train
-from tests.training.trainer_test import CONFIG, SETTINGS
+from tests.training.conftest import CONFIG, SETTINGS
 """
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("data") / "problems.jsonl"
-    write_rows(path, map(to_row, generate_problems("dev", 60)))
-    return str(path)
 
 
 def in_two_processes(script: str, data: str, output: Path) -> tuple[list[int], list[str]]:
@@ -103,7 +94,7 @@ def losses(folder: Path) -> list[float]:
 
 
 @pytest.mark.slow
-def test_two_processes_stop_together_and_one_goes_on_with_the_same_losses(
+def test_two_processes_stop_together_and_one_resumes_with_the_same_losses(
     data: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "together"

@@ -1,4 +1,4 @@
-"""A trace holds the steps asked for, where TensorBoard's profiler looks for it."""
+"""A trace holds the requested steps, in the folder of TensorBoard's profiler."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rft_jax.models.llama import init_params
 from rft_jax.models.shapes import num_params
 from rft_jax.training.profiling import StepTrace, memory_summary
 from rft_jax.training.settings import TrainSettings
-from rft_jax.training.train_step import init_state, state_shardings
+from rft_jax.training.train_step import init_train_state, state_shardings
 
 
 @jax.jit
@@ -60,12 +60,12 @@ def test_xprof_shows_the_steps(tmp_path: Path) -> None:
     assert [name for name in names if name.startswith("train")] == ["train 2", "train 3", "train 4"]
 
 
-def test_a_training_that_ends_first_leaves_the_steps_there_were(tmp_path: Path) -> None:
+def test_a_training_that_ends_earlier_writes_the_steps_until_then(tmp_path: Path) -> None:
     run_steps(tmp_path, 0, 4, 100)
     assert traced_steps(tmp_path) == [2, 3]
 
 
-def test_no_steps_asked_for_leave_no_trace(tmp_path: Path) -> None:
+def test_without_requested_steps_there_is_no_trace(tmp_path: Path) -> None:
     run_steps(tmp_path, 0, 4, 0)
     assert list(tmp_path.iterdir()) == []
 
@@ -81,7 +81,7 @@ def test_the_memory_of_parameters_and_moments_is_a_devices_share(fsdp: int, shar
         num_kv_heads=8,
     )
     mesh = partitioning.make_mesh(MeshSettings(fsdp=fsdp), jax.devices()[:fsdp])
-    state = init_state(init_params(config, jax.random.key(0)), TrainSettings())
+    state = init_train_state(init_params(config, jax.random.key(0)), TrainSettings())
     state = jax.device_put(state, state_shardings(state, mesh))
     norms = 3 * 128  # whole on every device
     parameters = 4 * ((num_params(config) - norms) / share + norms)

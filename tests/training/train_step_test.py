@@ -1,4 +1,4 @@
-"""One step: sharded equals single, parts equal the whole, packed equals unpacked."""
+"""One step: sharded equals single, microbatches equal the batch, packed equals unpacked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from rft_jax.models.llama import Llama, init_params
 from rft_jax.training.batches import Batches
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.token_arrays import TokenArrays
-from rft_jax.training.train_step import gradients, init_state, state_shardings, train_step
+from rft_jax.training.train_step import (
+    gradients,
+    init_train_state,
+    not_finite,
+    state_shardings,
+    train_step,
+)
 
 CONFIG = LlamaConfig(
     vocab_size=48,
@@ -44,12 +50,12 @@ def batch(packed: bool = True, rows: int = 8) -> dict[str, np.ndarray]:
 def three_steps(mesh_settings: MeshSettings, count: int, settings: TrainSettings) -> Any:
     mesh = partitioning.make_mesh(mesh_settings, jax.devices()[:count])
     with jax.set_mesh(mesh):
-        state = init_state(init_params(CONFIG, jax.random.key(0)), settings)
+        state = init_train_state(init_params(CONFIG, jax.random.key(0)), settings)
         state = jax.device_put(state, state_shardings(state, mesh))
         losses = []
         for step in range(3):
             rows = Batches(arrays(), 8, 16, seed=0).batch(step)
-            state, figures = train_step(
+            state, metrics = train_step(
                 state,
                 partitioning.global_batch(rows, mesh),
                 jnp.float32(1e-2),
@@ -57,7 +63,7 @@ def three_steps(mesh_settings: MeshSettings, count: int, settings: TrainSettings
                 settings=settings,
                 mesh=mesh,
             )
-            losses.append(float(figures["loss"]))
+            losses.append(float(metrics["loss"]))
     return losses, jax.device_get(state.params), state
 
 
@@ -81,11 +87,11 @@ def test_parameters_and_moments_stay_split_over_the_mesh() -> None:
     assert moment.sharding.shard_shape(moment.shape) == (2, 4, 16)
 
 
-@pytest.mark.parametrize("parts", [2, 4])
-def test_a_batch_in_parts_has_the_gradients_of_the_whole(parts: int) -> None:
+@pytest.mark.parametrize("microbatches", [2, 4])
+def test_gradients_of_microbatches_sum_to_the_batchs(microbatches: int) -> None:
     params = init_params(CONFIG, jax.random.key(0))
     whole = gradients(params, batch(), CONFIG, 0, 1)  # type: ignore[arg-type]
-    split = gradients(params, batch(), CONFIG, 0, parts)  # type: ignore[arg-type]
+    split = gradients(params, batch(), CONFIG, 0, microbatches)  # type: ignore[arg-type]
     assert whole[1] == split[1]
     for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(split), strict=True):
         np.testing.assert_allclose(one / whole[1], other / whole[1], atol=1e-6)
@@ -98,6 +104,39 @@ def test_packed_rows_give_the_loss_and_gradients_of_unpacked_ones() -> None:
     assert (batch(True, 24)["segment_ids"].max(1) > 1).any()
     for one, other in zip(jax.tree.leaves(packed), jax.tree.leaves(single), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0.01, 1.0, 100.0])
+def test_loss_and_gradient_are_means_whatever_the_weights_sum_to(factor: float) -> None:
+    """Weights of train.question_weights = 'equal' may sum to less than 1 in a small batch."""
+    mesh = partitioning.make_mesh(MeshSettings(1, 1, 1), jax.devices()[:1])
+    results = []
+    for scale in (1.0, factor):
+        rows = batch()
+        rows["loss_weights"] = rows["loss_weights"] * np.float32(scale / rows["loss_weights"].sum())
+        with jax.set_mesh(mesh):
+            state = init_train_state(init_params(CONFIG, jax.random.key(0)), SETTINGS)
+            _, metrics = train_step(
+                state,
+                partitioning.global_batch(rows, mesh),
+                jnp.float32(1e-2),
+                config=CONFIG,
+                settings=SETTINGS,
+                mesh=mesh,
+            )
+        results.append((float(metrics["loss"]), float(metrics["grad_norm"])))
+    np.testing.assert_allclose(*results, rtol=1e-5)
+
+
+def test_numbers_that_are_not_finite_are_named_by_their_paths() -> None:
+    state = init_train_state(init_params(CONFIG, jax.random.key(0)), SETTINGS)
+    assert not_finite(state) == []
+    state.params["final_norm"]["scale"] = jnp.asarray([1.0, np.inf])
+    state.opt_state[1].nu["embed"]["embedding"] = jnp.asarray(np.nan)
+    assert set(not_finite(state)) == {
+        "params/final_norm/scale",
+        "opt_state/1/nu/embed/embedding",
+    }
 
 
 @pytest.mark.parametrize("remat", ["full", "save_attention"])
@@ -120,7 +159,7 @@ def test_a_mesh_that_does_not_make_up_the_devices_names_both_numbers() -> None:
         partitioning.make_mesh(MeshSettings(1, 1, 3))
 
 
-def test_each_remat_policy_keeps_less_for_the_backward_pass() -> None:
+def test_each_remat_policy_stores_less_for_the_backward_pass() -> None:
     def kept(remat: str) -> int:
         config = replace(CONFIG, remat=remat, num_layers=6)
         tokens = jnp.zeros((4, 64), jnp.int32)

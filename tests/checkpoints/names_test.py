@@ -1,0 +1,21 @@
+"""Names of models: the package's own, and paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rft_jax.checkpoints.names import EMBEDDED, TOKENIZER, model_folder, tokenizer_folder
+from rft_jax.tokenizers import load_tokenizer
+
+
+def test_the_embedded_model_and_tokenizer_are_folders_of_the_package() -> None:
+    model, tokenizer = model_folder(EMBEDDED), tokenizer_folder(TOKENIZER)
+    assert (Path(model) / "config.json").is_file()
+    assert load_tokenizer(tokenizer).fingerprint == load_tokenizer(model).fingerprint
+
+
+@pytest.mark.parametrize("path", ["runs/sft", "/models/7b", "wordproblems:other"])
+def test_any_other_name_is_a_path(path: str) -> None:
+    assert model_folder(path) == tokenizer_folder(path) == path

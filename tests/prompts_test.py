@@ -1,0 +1,57 @@
+"""Prompt templates: what they render, and how a model folder carries one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rft_jax.errors import UserError
+from rft_jax.prompts import TEMPLATES, Template, get_template, load_template, save_template
+
+# The chat template of SmolLM2-135M-Instruct, as published.
+SMOLLM2 = (
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
+    "{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face"
+    "<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + "
+    "'<|im_end|>' + '\n'}}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+@given(st.text(), st.sampled_from(sorted(TEMPLATES)))
+def test_a_question_stands_in_the_prompt_as_it_is(question: str, name: str) -> None:
+    before, after = TEMPLATES[name].prompt.split("{question}")
+    assert TEMPLATES[name].render(question) == before + question + after
+
+
+def test_chatml_is_what_smollm2s_own_chat_template_renders() -> None:
+    jinja2 = pytest.importorskip("jinja2")
+    expected = jinja2.Template(SMOLLM2).render(
+        messages=[{"role": "user", "content": "2+2?"}], add_generation_prompt=True
+    )
+    assert get_template("chatml").render("2+2?") == expected
+
+
+def test_a_folder_carries_its_template(tmp_path: Path) -> None:
+    assert load_template(tmp_path) is None
+    template = Template("mine", "{Q: {question} }\n")
+    save_template(template, tmp_path)
+    assert load_template(tmp_path) == template
+
+
+def test_a_template_without_its_question_or_of_no_known_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no template 'nope'; there are none, plain, alpaca"):
+        get_template("nope")
+    path = tmp_path / "prompt_template.json"
+    for content, message in (
+        ('{"name": "mine", "prompt": "Q:"}', r"'mine': the prompt has no \{question\}"),
+        ('{"name": "mine"}', r"prompt_template\.json: .* is needed"),
+        ("[1]", r"prompt_template\.json: .* is needed"),
+        ("[" * 100_000, r"prompt_template\.json: not JSON"),
+    ):
+        path.write_text(content)
+        with pytest.raises(UserError, match=message):
+            load_template(tmp_path)

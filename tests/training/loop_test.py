@@ -1,0 +1,89 @@
+"""The loop over steps: stops and resumes to the same weights, saves nothing that is NaN."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from rft_jax.devices.chips import CHIPS
+from rft_jax.errors import Preempted, UserError
+from rft_jax.files.jsonl import read_rows
+from rft_jax.models.shapes import train_flops_per_token
+from rft_jax.training import loop
+from rft_jax.training.trainer import train
+from tests.training.conftest import CONFIG, SETTINGS, assert_same_outcome, losses
+
+
+def test_sigterm_saves_and_the_next_run_ends_with_the_same_weights(
+    finished: Path, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole_step = loop.train_step
+    calls = []
+
+    def step_with_signal(*args: object, **named: object) -> object:
+        calls.append(1)
+        if len(calls) == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return whole_step(*args, **named)
+
+    monkeypatch.setattr(loop, "train_step", step_with_signal)
+    with pytest.raises(Preempted, match="after step 7"):
+        train(CONFIG, [data], str(tmp_path / "model"), SETTINGS)
+    assert len(losses(tmp_path / "model")) == 7
+    train(CONFIG, [data], str(tmp_path / "model"), SETTINGS)
+    assert len(calls) == 20
+    assert_same_outcome(tmp_path / "model", finished)
+
+
+WILD = replace(SETTINGS, learning_rate=1e30, max_grad_norm=0.0, save_every_steps=1)
+
+
+def test_a_loss_that_is_nan_stops_with_step_and_last_good_checkpoint(
+    data: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"step 2: loss .*last good checkpoint is step 1 in"):
+        train(CONFIG, [data], str(tmp_path / "model"), WILD)
+
+
+@pytest.mark.parametrize("num_steps", [1, 3])
+def test_an_update_that_makes_weights_infinite_is_neither_saved_nor_exported(
+    data: str, tmp_path: Path, num_steps: int
+) -> None:
+    folder = tmp_path / "model"
+    wild = replace(WILD, learning_rate=3e38, weight_decay=5.0, num_steps=num_steps)
+    message = r"step 1: its update made params/\S+ NaN or infinite; no checkpoint was saved before"
+    with pytest.raises(UserError, match=message):
+        train(CONFIG, [data], str(folder), wild)
+    assert not (folder / "model.safetensors").exists()
+    assert not (folder / "checkpoints" / "1").exists()
+
+
+def test_a_model_with_nan_is_refused_before_any_step(
+    finished: Path, data: str, tmp_path: Path
+) -> None:
+    broken = shutil.copytree(finished, tmp_path / "broken")
+    tensors = load_file(broken / "model.safetensors")
+    tensors["model.layers.1.mlp.up_proj.weight"][0, 0] = np.nan
+    save_file(tensors, broken / "model.safetensors")
+    with pytest.raises(UserError, match="up/kernel is NaN or infinite before step 1; start from"):
+        train(str(broken), [data], str(tmp_path / "model"), replace(SETTINGS, template=""))
+
+
+def test_progress_shows_mfu_where_the_devices_peak_is_known(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "chip_of", lambda _kind: CHIPS["v5e"])
+    train(CONFIG, [data], str(tmp_path / "model"), replace(SETTINGS, num_steps=3))
+    timing = json.loads((tmp_path / "model" / "timing.json").read_text())
+    flops = timing["tokens/s"] * train_flops_per_token(CONFIG, SETTINGS.max_length)
+    assert timing["MFU"] == pytest.approx(flops / (8 * 197e12))
+    rows = [row for _, row in read_rows(tmp_path / "model" / "metrics.jsonl")]
+    assert set(rows[0]) == {"step", "loss", "grad_norm", "tokens", "learning_rate"}

@@ -1,0 +1,46 @@
+"""Settings of training: invalid values are refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.models.config import Lora
+from rft_jax.training.settings import TrainSettings
+
+
+def test_a_rank_makes_adapters_and_no_rank_none() -> None:
+    assert TrainSettings().lora is None
+    settings = TrainSettings(lora_rank=4, lora_alpha=8.0, lora_targets=("q", "v"))
+    assert settings.lora == Lora(4, 8.0, ("q", "v"))
+    assert settings.lora is not None and settings.lora.scale == 2.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schedule": "cubic"}, "schedule 'cubic': one of cosine, linear, constant"),
+        ({"moment_dtype": "int8"}, "moment_dtype 'int8': one of float32, bfloat16"),
+        ({"max_length": 1}, "max_length is 1; at least 2"),
+        ({"loss_chunk": -4}, "loss_chunk is -4; at least 0"),
+        ({"loss_chunk": 100}, "max_length 512 is not divisible by loss_chunk 100"),
+        ({"export_dtype": "float8"}, "export_dtype 'float8': one of float32, bfloat16, float16"),
+        ({"seed": -1}, "seed is -1; at least 0"),
+        ({"learning_rate": -1e-5}, "learning_rate is -1e-05; 0 or more"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf; 0 or more"),
+        ({"epsilon": 0.0}, "epsilon is 0.0; above 0 is needed"),
+        ({"lora_alpha": float("nan")}, "lora_alpha is nan; above 0 is needed"),
+        ({"warmup_ratio": 3.0}, "warmup_ratio is 3.0; at least 0 and below 1"),
+        ({"beta2": 1.0}, "beta2 is 1.0; at least 0 and below 1"),
+        ({"num_epochs": 0}, "num_steps is 0 and num_epochs 0; one of"),
+        (
+            {"batch_size": 10, "gradient_accumulation": 4},
+            "batch_size 10 is not divisible by gradient_accumulation 4",
+        ),
+    ],
+)
+def test_a_bad_setting_is_named_with_its_value(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        TrainSettings(**changes)
