@@ -6,7 +6,6 @@ import codecs
 import gzip
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rft_jax.errors import UserError
+from rft_jax.files.atomic import replacing
 
 # What reading a compressed file raises that ends too early or is not one.
 _GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
@@ -82,22 +82,10 @@ def parse_row(line: bytes, where: str) -> dict[str, Any]:
 
 @contextmanager
 def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Opens a file that appears under its name only when the block ends without an error.
-
-    The bytes are on disk before the rename, so a crash leaves the old file or the whole new one.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Opens a file that appears under its name only when the block ends without an error."""
     encoding = None if "b" in mode else "utf-8"
-    try:
-        with open(aside, mode, encoding=encoding) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with replacing(Path(path)) as temporary, open(temporary, mode, encoding=encoding) as file:
+        yield file
 
 
 def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:

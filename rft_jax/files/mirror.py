@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from rft_jax.errors import UserError
+from rft_jax.files.atomic import replacing
 from rft_jax.files.jsonl import read_json, write_json
+from rft_jax.files.locks import LocksUnsupported, try_lock
 from rft_jax.files.outputs import COMPLETE
 
 SCRATCH = "RFT_SCRATCH"
@@ -113,11 +115,8 @@ class Mirror:
     def _take_over(self, files: dict[str, str]) -> None:
         for name, key in files.items():
             if self._known.get(name, [None])[0] != key:
-                target = self._path(name)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                aside = target.with_name(f".{target.name}.{os.getpid()}.fetched")
-                self._files.get_file(self._remote(name), str(aside))
-                os.replace(aside, target)
+                with replacing(self._path(name)) as temporary:
+                    self._files.get_file(self._remote(name), str(temporary))
                 self._remember(name, key)
         for name in self._known.keys() - files.keys():
             self._path(name).unlink(missing_ok=True)
@@ -174,17 +173,25 @@ class Mirror:
 
 
 def _take_copy(what: str, writes: bool) -> tuple[Path, IO[str]]:
-    """The folder of the first copy that may be used so, and the lock that says that it is."""
+    """The folder of the first copy that may be used so, and the lock that says that it is.
+
+    Raises:
+      UserError: the disk of the copies does not lock files.
+    """
     digest = hashlib.sha256(what.encode()).hexdigest()[:16]
     for number in itertools.count(1):
         home = scratch_folder() / (digest if number == 1 else f"{digest}-{number}")
         home.mkdir(parents=True, exist_ok=True)
-        lock = open(home / _LOCK, "a")  # noqa: SIM115  held as long as the copy is
+        lock = open(home / _LOCK, "a+")  # noqa: SIM115  held as long as the copy is
         try:
-            fcntl.flock(lock, (fcntl.LOCK_EX if writes else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-            return home, lock
-        except OSError:
-            lock.close()
+            if try_lock(lock, shared=not writes):
+                return home, lock
+        except LocksUnsupported as error:
+            raise UserError(
+                f"{scratch_folder()}: this disk does not lock files ({error.strerror}), and copies "
+                f"of what lies at URLs need that; set {SCRATCH} to a folder on a local disk"
+            ) from error
+        lock.close()
     raise AssertionError("there are more numbers")
 
 

@@ -7,7 +7,6 @@ all work is done, `COMPLETE`.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from rft_jax.errors import UserError
+from rft_jax.files.atomic import remove_leftovers
 from rft_jax.files.jsonl import atomic_write, read_json, write_json
+from rft_jax.files.locks import LocksUnsupported, try_lock
 
 SETTINGS = "settings.json"
 COMPLETE = "COMPLETE"
@@ -38,7 +39,8 @@ class OutputFolder:
         return (self.path / COMPLETE).exists()
 
     def commit(self) -> None:
-        """Marks the folder finished."""
+        """Marks the folder finished, rid of the temporary files of killed processes."""
+        remove_leftovers(self.path.rglob(".*.tmp"))
         write_json(self.path / COMPLETE, {})
 
 
@@ -60,7 +62,7 @@ def open_output(
     path = Path(path)
     check_content(path)
     path.mkdir(parents=True, exist_ok=True)
-    with open(path / LOCK, "a") as lock:
+    with open(path / LOCK, "a+") as lock:
         _take(lock, path)
         check_settings(path, settings)
         if not (path / SETTINGS).exists():
@@ -76,18 +78,21 @@ def open_output(
 
 
 def _take(lock: IO[str], path: Path) -> None:
-    """Locks the file; what a process that was just killed had begun may hold it for a moment."""
+    """Locks the folder; what a process that was just killed had begun may hold it for a moment."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except OSError as error:
+    try:
+        while not try_lock(lock):
             if time.monotonic() > deadline:
                 raise UserError(
                     f"{path}: in use by another process; wait for it or name another --output"
-                ) from error
-        time.sleep(0.05)
+                )
+            time.sleep(0.05)
+    except LocksUnsupported as error:
+        print(
+            f"{path}: this disk does not lock files ({error.strerror}); see to it that only one "
+            "command at a time works in the folder",
+            flush=True,
+        )
 
 
 def check_content(path: Path, *others: str) -> None:
@@ -114,10 +119,11 @@ def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
         return
     settings, found = json.loads(json.dumps(settings)), read_json(path / SETTINGS)
     for name in [*settings, *found]:
-        if found.get(name) != settings.get(name):
+        before, now = found.get(name), settings.get(name)
+        if before != now:
             raise UserError(
-                f"{path}: was made with {name} = {found.get(name)!r}, now it is "
-                f"{settings.get(name)!r}; name another --output, or go back to that setting"
+                f"{path}: was made with {name} = {before!r}, now it is {now!r}; name another "
+                "--output, or go back to that setting"
             )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,3 +84,30 @@ def test_a_folder_in_use_is_refused_until_its_process_is_killed(tmp_path: Path) 
         holder.kill()
     with open_output(tmp_path, {"a": 1}) as folder:
         assert not folder.is_complete
+
+
+def test_a_disk_that_does_not_lock_files_is_used_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As NFS, Lustre and FUSE mounts without locks."""
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with open_output(tmp_path / "out", {"a": 1}) as folder:
+        folder.commit()
+    said = capsys.readouterr().out
+    assert f"{tmp_path / 'out'}: this disk does not lock files (No locks available)" in said
+    assert said.count("\n") == 1
+
+
+def test_a_finished_folder_holds_no_temporary_files_of_killed_processes(tmp_path: Path) -> None:
+    with open_output(tmp_path, {"a": 1}) as folder:
+        (tmp_path / "parts").mkdir()
+        for name in (".ledger.jsonl.0123abcd.tmp", "parts/.part-000001.jsonl.17.tmp"):
+            (tmp_path / name).touch()
+        folder.commit()
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == [
+        ".lock", "COMPLETE", "settings.json",
+    ]  # fmt: skip
