@@ -9,6 +9,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +18,8 @@ from rft_jax.files.atomic import replacing
 
 # What reading a compressed file raises that ends too early or is not one.
 _GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+LONGEST_LINE = 64 << 20
+"""Bytes; parsed JSON takes several times as many."""
 
 
 def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -43,18 +46,24 @@ def open_lines(path: str | Path) -> IO[bytes]:
     return open(path, "rb", buffering=1 << 20)
 
 
-def numbered_lines(lines: Iterator[bytes], name: str) -> Iterator[tuple[int, bytes]]:
+def numbered_lines(file: IO[bytes], name: str) -> Iterator[tuple[int, bytes]]:
     """Yields (line number from 1, line), without the byte order mark that some editors add.
 
     Args:
       name: of the file, for messages.
 
     Raises:
-      UserError: the file is compressed and cut short or damaged; names file and line.
+      UserError: the file is compressed and cut short or damaged, or a line is longer than
+        LONGEST_LINE, as a small compressed file may have one; names file and line.
     """
     number = 0
     try:
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE + 1), b""), start=1):
+            if len(line) > LONGEST_LINE:
+                raise UserError(
+                    f"{name}:{number}: a line of more than {LONGEST_LINE >> 20} MiB; remove it, or "
+                    "shorten its fields"
+                )
             yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
     except _GZIP_ERRORS as error:
         raise UserError(
@@ -93,17 +102,18 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     with atomic_write(path, "wb") as raw:
         if str(path).endswith(".gz"):
             with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file:
-                file.writelines(map(_line, rows))
+                file.writelines(map(_encode, rows))
         else:
-            raw.writelines(map(_line, rows))
+            raw.writelines(map(_encode, rows))
 
 
-def _line(row: Mapping[str, Any]) -> bytes:
-    text = json.dumps(row, ensure_ascii=False) + "\n"
+def _encode(value: Any, indent: int | None = None) -> bytes:
+    """JSON and a line feed, readable but for text with a lone surrogate, which UTF-8 can't hold."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent) + "\n"
     try:
         return text.encode("utf-8")
-    except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
-        return (json.dumps(row) + "\n").encode("ascii")
+    except UnicodeEncodeError:
+        return (json.dumps(value, indent=indent) + "\n").encode("ascii")
 
 
 def read_json(path: str | Path) -> Any:
@@ -116,15 +126,14 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not JSON ({error})") from error
 
 
 def write_json(path: str | Path, value: Any) -> None:
     """Writes one JSON value atomically, indented, keys in the order given."""
-    with atomic_write(path) as file:
-        json.dump(value, file, ensure_ascii=False, indent=2)
-        file.write("\n")
+    with atomic_write(path, "wb") as file:
+        file.write(_encode(value, indent=2))
 
 
 def file_digest(path: str | Path) -> str:
