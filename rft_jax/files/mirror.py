@@ -24,6 +24,11 @@ _STATE, _LOCK = ".place.json", ".lock"
 # Orbax's, while it writes.
 _UNFINISHED = ".orbax-checkpoint-tmp"
 _STEP = re.compile(r"/checkpoints/(?!model/)[^/]+/")
+# What file systems say of a file's version; some say its size alone, which tells nothing.
+_VERSIONS = (
+    "etag", "ETag", "md5Hash", "Content-MD5", "blob_id", "sha",
+    "mtime", "updated", "created", "modified", "Last-Modified",
+)  # fmt: skip
 
 
 def scratch_folder() -> Path:
@@ -60,13 +65,16 @@ class Mirror:
       local: where the copy is.
 
     Raises:
-      UserError: fsspec does not know the file system.
+      UserError: fsspec does not know the file system, or no copy can have the URL's name.
     """
 
     def __init__(self, spec: str, writes: bool, parts: tuple[str, ...] = ("",)) -> None:
         import fsspec
 
         self.spec, self._parts = spec.rstrip("/"), parts
+        name = self.spec.rpartition("/")[2]
+        if name.startswith("."):
+            raise UserError(f"{spec}: {name!r} begins with a dot; give it another name")
         if self.spec.startswith(ORBAX_PLACES):
             # Orbax by fsspec too, here and in child processes, and not by TensorFlow where that is
             # installed. It asks once in a process, when JAX first looks for a compiled program.
@@ -77,7 +85,7 @@ class Mirror:
         except (ImportError, ValueError) as error:
             raise UserError(f"{spec}: {error}") from error
         self._home, self._held = _take_copy("\n".join([self.spec, *filter(None, parts)]), writes)
-        self.local = self._home / self.spec.rpartition("/")[2]
+        self.local = self._home / name
         self._busy = threading.RLock()
         # What lies there, by name: the store's key of it, and the local file's size and time.
         self._known: dict[str, list[Any]] = {}
@@ -89,12 +97,34 @@ class Mirror:
         self._held.close()
 
     def listing(self) -> dict[str, str]:
-        """Every file there that matters and isn't Orbax's, with a key that changes when it does."""
+        """Every file there that matters and isn't Orbax's, with a key that changes when it does.
+
+        A file of which the file system says nothing but the size has the key ''.
+
+        Raises:
+          UserError: a name leads out of the folder.
+        """
         self._files.invalidate_cache()
         found = self._files.find(self._root, detail=True)
-        named = {path[len(self._root) :].lstrip("/"): _key(info) for path, info in found.items()}
-        ours = {n: key for n, key in named.items() if n.startswith(self._parts)}
-        return {name: key for name, key in ours.items() if not self._is_orbax(name)}
+        named = {self._name(path): path for path in found if not path.endswith("/")}
+        keys = {
+            name: _key(found[path]) or _key(self._files.info(path))
+            for name, path in named.items()
+            if name.startswith(self._parts)
+        }
+        return {name: key for name, key in keys.items() if not self._is_orbax(name)}
+
+    def _name(self, path: str) -> str:
+        """What a listed path is called in the folder."""
+        root, path = self._root.strip("/"), path.lstrip("/")
+        if path == root:
+            return ""
+        name = path.removeprefix(f"{root}/")
+        if name == path or {"", ".", ".."} & {*name.split("/")} or "\0" in name:
+            raise UserError(
+                f"{self.spec}: lists {path!r:.200}, which leads out of it; nothing was copied"
+            )
+        return name
 
     def fetch(self, files: dict[str, str]) -> None:
         """Makes the local copy the same as these files, whatever it was."""
@@ -114,7 +144,7 @@ class Mirror:
 
     def _take_over(self, files: dict[str, str]) -> None:
         for name, key in files.items():
-            if self._known.get(name, [None])[0] != key:
+            if not key or self._known.get(name, [None])[0] != key:
                 with replacing(self._path(name)) as temporary:
                     self._files.get_file(self._remote(name), str(temporary))
                 self._remember(name, key)
@@ -204,6 +234,8 @@ def _stamp(path: Path) -> list[int]:
 
 
 def _key(info: dict[str, Any]) -> str:
-    """What the store says of a file's version."""
-    said = [info.get(name) for name in ("size", "etag", "ETag", "md5Hash", "mtime", "updated")]
-    return hashlib.sha256(repr([*said, info.get("created")]).encode()).hexdigest()[:16]
+    """A digest of what the file system says of a file's version; '' where it says none."""
+    versions = [info.get(name) for name in _VERSIONS]
+    if not any(versions):
+        return ""
+    return hashlib.sha256(repr([info.get("size"), *versions]).encode()).hexdigest()[:16]
