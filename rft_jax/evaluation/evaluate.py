@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rft_jax.data.sources import load_problems
+from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.errors import UserError
 from rft_jax.evaluation.against import check_comparable, write_comparison
 from rft_jax.evaluation.inputs import Responses, read_responses
@@ -56,11 +56,13 @@ def evaluate(
         settings.check_sampling()
     if against is not None:
         check_comparable(Path(against), _problems(problems, settings))
-    inputs = {"problems": problems, "model": model, "samples": samples}
-    identities = {
-        name: None if spec is None else input_identity(spec) for name, spec in inputs.items()
+    made_with = {
+        "command": "evaluate",
+        "problems": problems_identity(problems),
+        "model": model and input_identity(model),
+        "samples": samples and input_identity(samples),
+        **asdict(settings),
     }
-    made_with = {"command": "evaluate", **identities, **asdict(settings)}
     if model is None:
         with open_output(output, made_with, config_text) as folder:
             _measure(folder, problems, str(samples), settings, against)

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from rft_jax.errors import UserError
 from rft_jax.files.atomic import replacing
+from rft_jax.files.digests import cache_folder
 from rft_jax.files.jsonl import read_json, write_json
 from rft_jax.files.locks import LocksUnsupported, try_lock
 from rft_jax.files.outputs import COMPLETE
@@ -33,21 +34,36 @@ _VERSIONS = (
 
 def scratch_folder() -> Path:
     """Where the local copies lie: $RFT_SCRATCH, or in the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get(SCRATCH) or Path(cache) / "rft_jax" / "remote")
+    return Path(os.environ.get(SCRATCH) or cache_folder() / "remote")
 
 
 def original(path: str | Path) -> str | None:
     """The URL that a path in a local copy is the copy of; None for any other path."""
+    found = _copy_of(path)
+    return found and "/".join([found[0]["spec"], *found[1]])
+
+
+def left_at_store(path: str | Path) -> dict[str, str]:
+    """The files of a local copy's folder that Orbax reads at the store itself.
+
+    Returns:
+      Their names in the folder, each with a key that changes when the file does.
+    """
+    state, inner = _copy_of(path) or ({}, ())
+    start = "".join(f"{part}/" for part in inner)
+    names = state.get("left_at_store", {})
+    return {name[len(start) :]: key for name, key in names.items() if name.startswith(start)}
+
+
+def _copy_of(path: str | Path) -> tuple[dict[str, Any], tuple[str, ...]] | None:
+    """The saved state of the copy in which a path lies, and the path's components in it."""
     path, scratch = Path(path).resolve(), scratch_folder().resolve()
     if not path.is_relative_to(scratch) or path == scratch:
         return None
     home = scratch / path.relative_to(scratch).parts[0]
     if not (home / _STATE).exists():
         return None
-    spec = read_json(home / _STATE)["spec"]
-    inner = path.relative_to(home).parts[1:]
-    return "/".join([spec, *inner])
+    return read_json(home / _STATE), path.relative_to(home).parts[1:]
 
 
 class Mirror:
@@ -89,6 +105,7 @@ class Mirror:
         self._busy = threading.RLock()
         # What lies there, by name: the store's key of it, and the local file's size and time.
         self._known: dict[str, list[Any]] = {}
+        self._left_at_store: dict[str, str] = {}
         if (self._home / _STATE).exists():
             self._known = read_json(self._home / _STATE)["files"]
 
@@ -112,7 +129,8 @@ class Mirror:
             for name, path in named.items()
             if name.startswith(self._parts)
         }
-        return {name: key for name, key in keys.items() if not self._is_orbax(name)}
+        self._left_at_store = {name: key for name, key in keys.items() if self._is_orbax(name)}
+        return {name: key for name, key in keys.items() if name not in self._left_at_store}
 
     def _name(self, path: str) -> str:
         """What a listed path is called in the folder."""
@@ -199,7 +217,8 @@ class Mirror:
         self._known[name] = [key, *(stamp or _stamp(self._path(name)))]
 
     def _save(self) -> None:
-        write_json(self._home / _STATE, {"spec": self.spec, "files": self._known})
+        state = {"spec": self.spec, "files": self._known, "left_at_store": self._left_at_store}
+        write_json(self._home / _STATE, state)
 
 
 def _take_copy(what: str, writes: bool) -> tuple[Path, IO[str]]:

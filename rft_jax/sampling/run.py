@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from rft_jax.checkpoints.load import load_model
-from rft_jax.data.sources import load_problems
+from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.devices.cluster import named_process
 from rft_jax.devices.distributed import initialize, is_main, open_shared_output, wait_for_all
 from rft_jax.devices.mesh_settings import MeshSettings
@@ -69,7 +69,7 @@ def sample(
     if shard.count == 1 or named_process(os.environ):  # shards that one launcher starts stay apart
         initialize()
     name = name or Path(model).resolve().name
-    inputs = {"model": input_identity(model), "problems": input_identity(problems)}
+    inputs = {"model": input_identity(model), "problems": problems_identity(problems)}
     identity = inputs | {"name": name} | asdict(settings) | shard.settings
     shard.check(Path(output), identity)
     target = shard.folder(Path(output))

@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from rft_jax.checkpoints.huggingface import export_model
 from rft_jax.checkpoints.load import describe_checkpoints, load_model
 from rft_jax.checkpoints.names import tokenizer_folder
+from rft_jax.data.sources import problems_identity
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
@@ -67,7 +68,7 @@ def train(
     """
     distributed.initialize()
     start = asdict(model) if isinstance(model, LlamaConfig) else input_identity(model)
-    made_with = {"command": "train", "model": start, "data": [input_identity(d) for d in data]}
+    made_with = {"command": "train", "model": start, "data": [problems_identity(d) for d in data]}
     made_with |= _deciding(settings)
     with (
         distributed.open_shared_output(output, made_with, config_text) as folder,
@@ -84,10 +85,12 @@ def train(
 
 
 def _deciding(settings: TrainSettings) -> dict[str, Any]:
-    """The settings that decide what a training leaves."""
+    """The settings that decide what a training leaves, a tokenizer by its content."""
+    tokenizer = settings.tokenizer and input_identity(settings.tokenizer)
+    values = asdict(settings) | {"tokenizer": tokenizer}
     return {
         name: value
-        for name, value in asdict(settings).items()
+        for name, value in values.items()
         if name not in _WITHOUT_EFFECT and (name not in _NEUTRAL or value != _NEUTRAL[name])
     }
 

@@ -12,7 +12,7 @@ import pytest
 
 from rft_jax.errors import UserError
 from rft_jax.files import mirror
-from rft_jax.files.mirror import Mirror
+from rft_jax.files.mirror import Mirror, left_at_store, original
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -135,3 +135,24 @@ def test_a_disk_of_copies_that_does_not_lock_is_refused_with_the_setting(
     with pytest.raises(UserError, match=r"does not lock files \(No locks.*set RFT_SCRATCH to"):
         Mirror("memory://b/model", writes=False)
     assert len(list((tmp_path / "scratch").iterdir())) == 1
+
+
+def test_what_orbax_reads_at_the_store_is_listed_and_not_copied(
+    memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With fsspec's memory in Google's place."""
+    monkeypatch.setenv("EPATH_USE_TF", "false")
+    monkeypatch.setattr(fsspec.core, "url_to_fs", lambda spec: (memory, spec.removeprefix("gs:/")))
+    for name in ("model/config.json", "100/params/d", "100/rest/d"):
+        memory.pipe_file(f"/b/checkpoints/{name}", b"{}")
+    store = Mirror("gs://b/checkpoints", writes=False)
+    assert _copied(store) == {"model/config.json": "{}"}
+    assert left_at_store(store.local).keys() == {"100/params/d", "100/rest/d"}
+    before = left_at_store(store.local / "100")
+    assert before.keys() == {"params/d", "rest/d"}
+    memory.pipe_file("/b/checkpoints/100/params/d", b"{ }")
+    _copied(store)
+    after = left_at_store(store.local / "100")
+    assert before["params/d"] != after["params/d"] and before["rest/d"] == after["rest/d"]
+    assert left_at_store("/somewhere/else") == {}
+    assert original(store.local / "100") == "gs://b/checkpoints/100"

@@ -111,3 +111,17 @@ def test_a_finished_folder_holds_no_temporary_files_of_killed_processes(tmp_path
     assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == [
         ".lock", "COMPLETE", "settings.json",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_an_input_that_earlier_versions_did_not_read_whole_is_refused_with_the_reason(
+    tmp_path: Path, listed: bool
+) -> None:
+    before, now = (f"m {'0' * 16}", f"m {'a' * 64}")
+    with open_output(tmp_path, {"model": [before] if listed else before}) as folder:
+        folder.commit()
+    with (
+        pytest.raises(UserError, match="earlier versions did not read all of it"),
+        open_output(tmp_path, {"model": [now] if listed else now}),
+    ):
+        pass
