@@ -60,7 +60,6 @@ EXEMPT = re.compile(
 PENDING = {
     "checkpoints",
     "data",
-    "files",
     "prompts",
     "records",
     "rft",

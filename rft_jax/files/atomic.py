@@ -25,7 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary file that replaces `path` when the block ends without an error.
 
     Its bytes are on disk before the rename, so a crash leaves the old file or the whole new one.
-    What a killed process left of an earlier attempt is removed.
+    Temporary files that killed processes left for `path` are removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent.glob(f".{glob.escape(path.name)}.*.tmp"))

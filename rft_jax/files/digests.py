@@ -1,7 +1,7 @@
-"""Digests of files by SHA-256; of a large one computed once for each version of it.
+"""SHA-256 digests of files; for a large file computed once per version of the file.
 
-Earlier versions of this program did not read all of a file over 64 MiB, nor of checkpoints. What
-these decide has a whole digest and everything else the beginning of one, which tells them apart.
+Earlier versions of this program did not read all of a file over 64 MiB, or of checkpoints. Digests
+of those are written whole, and all others as their first digits, which tells the two apart.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ SHORT, WHOLE = 16, 64
 """Hex digits of either kind of digest."""
 SMALL_BYTES = 64 << 20
 _IDENTITY = re.compile(rf"(.+) ([0-9a-f]{{{SHORT}}}|[0-9a-f]{{{WHOLE}}})", re.DOTALL)
-# A file changed more recently may change again under the same time stamps: some have steps of 2 s.
+# A file changed more recently may change again with equal time stamps, which can be 2 s coarse.
 _SETTLED_SECONDS = 10.0
 
 
 def cache_folder() -> Path:
-    """Where this program keeps what it can compute again: `rft_jax` in the user's cache."""
+    """The folder of results that can be computed again: `rft_jax` in the user's cache."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "rft_jax"
 
 
 def content_digest(path: Path) -> str:
-    """A file's digest in hex: SHORT digits, of a file over 64 MiB WHOLE."""
+    """A file's digest in hex: SHORT digits, or WHOLE for a file over 64 MiB."""
     if path.stat().st_size > SMALL_BYTES:
-        return _remembered_digest(path)
+        return _cached_digest(path)
     return file_digest(path)[:SHORT]
 
 
@@ -45,11 +45,11 @@ def lines_digest(lines: Iterable[str]) -> str:
 
 
 def differ_by_version(found: Any, wanted: Any) -> bool:
-    """Whether an earlier version, which read less of the input, may have called it `found`.
+    """Whether `found` may be the identity of the input `wanted` by a version that read less of it.
 
     Args:
-      found: what a folder was made with: an identity, a list of them, or another setting.
-      wanted: the same as it is now.
+      found: a value of an output folder's settings: an identity, a list of them, or another value.
+      wanted: the value now.
     """
     if isinstance(found, list) and isinstance(wanted, list):
         return any(map(differ_by_version, found, wanted))
@@ -61,11 +61,11 @@ def differ_by_version(found: Any, wanted: Any) -> bool:
     return found == name or (short is not None and len(digest) == WHOLE)
 
 
-def _remembered_digest(path: Path) -> str:
-    """A file's digest, computed again when anything about the file has changed.
+def _cached_digest(path: Path) -> str:
+    """A file's digest, from the cache if the file has not changed since.
 
-    That is device, inode, size and both time stamps: a write sets the change time, which no program
-    can set back.
+    A change shows in device, inode, size or a time stamp: a write sets the change time (ctime),
+    which no program can set back.
     """
     entry = cache_folder() / "digests" / f"{lines_digest([str(path.resolve())])[:SHORT]}.json"
     version = _version(path)
@@ -76,12 +76,12 @@ def _remembered_digest(path: Path) -> str:
     digest = file_digest(path)
     settled = time.time_ns() - max(version[-2:]) > _SETTLED_SECONDS * 1e9
     if settled and _version(path) == version:
-        with suppress(OSError):  # where no cache can be written it is computed every time
+        with suppress(OSError):  # without a cache it is computed every time
             write_json(entry, [version, digest])
     return digest
 
 
 def _version(path: Path) -> list[int]:
-    with open(path, "rb") as file:  # NFS may answer from its own cache about a file not opened
+    with open(path, "rb") as file:  # opening it makes NFS fetch its current attributes
         stat = os.fstat(file.fileno())
     return [stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]

@@ -1,4 +1,4 @@
-"""What an input is, wherever it lies: a digest of all the content that is read of it."""
+"""Identities of inputs: a digest of all content that is read, independent of its path."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from rft_jax.files.digests import SHORT, SMALL_BYTES, WHOLE, content_digest, lin
 from rft_jax.files.mirror import left_at_store
 
 _TIMED = ("timing.json",)
-# A training's checkpoints: steps by number, and beside them what makes each of them a model.
+# In a training's checkpoints: the model's description, beside the numbered steps.
 _MODEL, _CONFIG, _PARAMS = "model", "config.json", "params"
 
 
 def input_identity(spec: str | Path) -> str:
     """An input's name and, for a file or a folder, a digest (hex) of the content that is read.
 
-    Of a folder that is every file in it but hidden ones and `timing.json`, and no sub-folder; of a
-    training's `checkpoints`, or a step in there, the parameters and the model's description.
-    Anything else is a name, such as `wordproblems:train`, and stands for itself.
+    For a folder that is every file in it except hidden ones and `timing.json`, without sub-folders;
+    for a training's `checkpoints`, or a step in it, the parameters and the model's description.
+    Anything else is a name, such as `wordproblems:train`, and is its own identity.
     """
     path = Path(spec)
     if path.is_file():

@@ -1,4 +1,4 @@
-"""JSON Lines, UTF-8, an object a row, gzip by suffix; written aside and renamed, never appended."""
+"""JSON and JSON Lines: UTF-8, an object per row, gzip by suffix; files are replaced as a whole."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from typing import IO, Any
 from rft_jax.errors import UserError
 from rft_jax.files.atomic import replacing
 
-# What reading a compressed file raises that ends too early or is not one.
+# Raised while reading a file that is truncated or is not a gzip file.
 _GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
 LONGEST_LINE = 64 << 20
 """Bytes; parsed JSON takes several times as many."""
 
 
 def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yields (line number from 1, row) of a JSONL file; blank lines are passed over.
+    """Yields (line number from 1, row) of a JSONL file; skips blank lines.
 
     Raises:
-      UserError: the file is missing or cut short, or a line is no JSON object; names file and line.
+      UserError: the file is missing or truncated, or a line is not a JSON object; names file and
+        line.
     """
     try:
         with open_lines(path) as file:
@@ -40,7 +41,7 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def open_lines(path: str | Path) -> IO[bytes]:
-    """Opens a file for reading, decompressed where its name ends in `.gz`."""
+    """Opens a file for reading, decompressed if its name ends in `.gz`."""
     if str(path).endswith(".gz"):
         return gzip.open(path, "rb")  # type: ignore[return-value]
     return open(path, "rb", buffering=1 << 20)
@@ -53,8 +54,8 @@ def numbered_lines(file: IO[bytes], name: str) -> Iterator[tuple[int, bytes]]:
       name: of the file, for messages.
 
     Raises:
-      UserError: the file is compressed and cut short or damaged, or a line is longer than
-        LONGEST_LINE, as a small compressed file may have one; names file and line.
+      UserError: a gzip file is truncated or damaged, or a line is longer than LONGEST_LINE, which
+        a small gzip file may contain; names file and line.
     """
     number = 0
     try:
@@ -78,7 +79,7 @@ def parse_row(line: bytes, where: str) -> dict[str, Any]:
       where: file and line, for messages.
 
     Raises:
-      UserError: there is none.
+      UserError: the line is not a JSON object.
     """
     try:
         row = json.loads(line.decode("utf-8"))
@@ -108,7 +109,7 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _encode(value: Any, indent: int | None = None) -> bytes:
-    """JSON and a line feed, readable but for text with a lone surrogate, which UTF-8 can't hold."""
+    """JSON and a line feed; escaped only if it has a lone surrogate, which UTF-8 cannot encode."""
     text = json.dumps(value, ensure_ascii=False, indent=indent) + "\n"
     try:
         return text.encode("utf-8")
@@ -117,10 +118,10 @@ def _encode(value: Any, indent: int | None = None) -> bytes:
 
 
 def read_json(path: str | Path) -> Any:
-    """A whole JSON file.
+    """The value of a JSON file.
 
     Raises:
-      UserError: it is missing or no JSON.
+      UserError: the file is missing or is not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))

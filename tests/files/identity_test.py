@@ -1,4 +1,4 @@
-"""An input's identity follows the content that is read of it, wherever it lies."""
+"""An input's identity depends on all content that is read, and not on its path."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_small_inputs_have_the_identities_that_earlier_versions_gave_them(tmp_pa
     assert input_identity(tmp_path / "model/config.json") == "config.json 44136fa355b3678a"
 
 
-def test_a_model_folder_is_its_files_without_sub_folders_and_timings(tmp_path: Path) -> None:
+def test_the_identity_of_a_model_folder_ignores_sub_folders_and_timings(tmp_path: Path) -> None:
     _write(tmp_path / "config.json", "{}")
     before = input_identity(tmp_path)
     for unread in ("timing.json", ".lock", "checkpoints/100/params/d", "model/config.json"):
@@ -74,7 +74,7 @@ def test_every_byte_of_a_large_file_counts(tmp_path: Path) -> None:
     "changed",
     ["model/config.json", "100/params/d/weights", "200/params/d/weights", "300/params/d/weights"],
 )
-def test_checkpoints_are_their_parameters_and_the_models_description(
+def test_the_identity_of_checkpoints_is_of_parameters_and_model_description(
     tmp_path: Path, changed: str
 ) -> None:
     folder = _training(tmp_path / "checkpoints")
@@ -86,7 +86,7 @@ def test_checkpoints_are_their_parameters_and_the_models_description(
     assert input_identity(folder) != before
 
 
-def test_a_step_is_its_own_parameters_and_the_models_description(tmp_path: Path) -> None:
+def test_the_identity_of_a_step_is_of_its_parameters_and_model_description(tmp_path: Path) -> None:
     folder = _training(tmp_path / "checkpoints")
     before = input_identity(folder / "100")
     assert before.startswith("100 ") and before != input_identity(folder / "200")
@@ -96,7 +96,7 @@ def test_a_step_is_its_own_parameters_and_the_models_description(tmp_path: Path)
     assert input_identity(folder / "100") != before
 
 
-def test_checkpoints_that_orbax_reads_at_a_store_are_known_by_what_the_store_says(
+def test_checkpoints_that_orbax_reads_from_a_store_are_identified_by_the_stores_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(mirror.SCRATCH, str(tmp_path))
@@ -104,8 +104,8 @@ def test_checkpoints_that_orbax_reads_at_a_store_are_known_by_what_the_store_say
     _write(folder / "model/config.json", "{}")
 
     def identities(keys: dict[str, Any]) -> tuple[str, str]:
-        state = {"spec": "gs://b/checkpoints", "files": {}, "left_at_store": keys}
-        mirror.write_json(tmp_path / "0123" / ".place.json", state)
+        state = {"url": "gs://b/checkpoints", "files": {}, "left_at_store": keys}
+        mirror.write_json(tmp_path / "0123" / ".mirror.json", state)
         return input_identity(folder), input_identity(folder / "100")
 
     first = identities({"100/params/d": "a", "200/params/d": "a", "100/rest/d": "a"})

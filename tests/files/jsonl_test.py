@@ -40,7 +40,7 @@ def test_any_rows_come_back(tmp_path_factory: pytest.TempPathFactory, rows: list
 
 
 @given(content=st.binary())
-def test_any_bytes_are_rows_or_a_users_mistake(
+def test_any_bytes_are_rows_or_a_user_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     folder = tmp_path_factory.mktemp("bytes")
@@ -50,13 +50,13 @@ def test_any_bytes_are_rows_or_a_users_mistake(
             assert all(isinstance(row, dict) for _, row in read_rows(folder / name))
 
 
-def test_blank_lines_count_but_are_no_rows(tmp_path: Path) -> None:
+def test_blank_lines_are_counted_and_skipped(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(b'\n{"a": 1}\r\n  \n{"a": 2}')
     assert list(read_rows(tmp_path / "rows.jsonl")) == [(2, {"a": 1}), (4, {"a": 2})]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
-def test_a_byte_order_mark_before_the_first_row_means_nothing(tmp_path: Path, name: str) -> None:
+def test_a_byte_order_mark_before_the_first_row_is_ignored(tmp_path: Path, name: str) -> None:
     write = gzip.open if name.endswith(".gz") else open
     with write(tmp_path / name, "wb") as file:
         file.write(b'\xef\xbb\xbf{"a": 1}\r\n{"a": 2}\r\n')
@@ -89,7 +89,7 @@ def test_a_bad_line_is_named(tmp_path: Path, content: bytes, message: str) -> No
 @pytest.mark.parametrize(
     "content",
     [b"{}\n", gzip.compress(b'{"a": 1}\n' * 9, mtime=0)[:-12]],
-    ids=["not-gzip", "cut-short"],  # the bytes are no name: a header with the time in it differs
+    ids=["not-gzip", "cut-short"],
 )
 def test_a_damaged_gzip_stream_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "rows.jsonl.gz").write_bytes(content)
@@ -98,7 +98,7 @@ def test_a_damaged_gzip_stream_is_named(tmp_path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz"])
-def test_a_line_without_end_is_refused_before_it_takes_all_memory(
+def test_an_endless_line_is_refused_before_it_takes_all_memory(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jsonl, "LONGEST_LINE", 1 << 20)
@@ -120,7 +120,7 @@ def test_the_longest_line_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(list(read_rows(tmp_path / "rows.jsonl"))) == 2
 
 
-def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.jsonl: no such file"):
         list(read_rows(tmp_path / "none.jsonl"))
     with pytest.raises(UserError, match="is a folder; a JSONL file is needed"):

@@ -27,8 +27,8 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def _copied(store: Mirror) -> dict[str, str]:
-    """The files of the copy after fetching all of them."""
-    store.fetch(store.listing())
+    """The files of the copy after downloading all of them."""
+    store.download(store.listing())
     files = (p for p in store.local.rglob("*") if p.is_file())
     return {str(p.relative_to(store.local)): p.read_text() for p in files}
 
@@ -78,37 +78,37 @@ def test_markers_of_folders_are_not_files(memory: Any, monkeypatch: pytest.Monke
     assert _copied(Mirror("memory://b/model", writes=False)) == {"sub/x": "1"}
 
 
-def test_a_file_of_which_the_store_tells_no_version_is_fetched_every_time(
+def test_a_file_whose_version_the_store_does_not_tell_is_downloaded_every_time(
     memory: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As of files at `https://`: the same size says nothing."""
+    """As for files at `https://`: an equal size means nothing."""
     monkeypatch.setattr(memory, "find", lambda path, **_: {path: {}})
     monkeypatch.setattr(memory, "info", lambda path: {"name": path, "size": 1, "type": "file"})
     for content in (b"1", b"2"):
         memory.pipe_file("/b/file", content)
         store = Mirror("memory://b/file", writes=False)
-        store.fetch(store.listing())
+        store.download(store.listing())
         assert store.local.read_bytes() == content
 
 
-def test_a_version_that_the_listing_leaves_out_is_asked_for(
+def test_a_version_that_is_not_in_the_listing_is_requested(
     memory: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory.pipe_file("/b/file", b"1")
     monkeypatch.setattr(memory, "find", lambda path, **_: {path: {}})
-    fetched: list[str] = []
+    downloaded: list[str] = []
     get_file = memory.get_file
-    monkeypatch.setattr(memory, "get_file", lambda *a: fetched.append(a[0]) or get_file(*a))
+    monkeypatch.setattr(memory, "get_file", lambda *a: downloaded.append(a[0]) or get_file(*a))
     for tag in ("a", "a", "b"):
         info = {"name": "/b/file", "size": 1, "type": "file", "ETag": tag}
         monkeypatch.setattr(memory, "info", lambda _, info=info: info)
         store = Mirror("memory://b/file", writes=False)
-        store.fetch(store.listing())
+        store.download(store.listing())
         store.close()
-    assert fetched == ["/b/file"] * 2
+    assert downloaded == ["/b/file"] * 2
 
 
-def test_a_fetch_removes_what_a_killed_one_left(memory: Any) -> None:
+def test_a_download_removes_temporary_files_of_a_killed_one(memory: Any) -> None:
     memory.pipe_file("/b/model/config.json", b"{}")
     store = Mirror("memory://b/model", writes=False)
     store.local.mkdir()
@@ -137,10 +137,10 @@ def test_a_disk_of_copies_that_does_not_lock_is_refused_with_the_setting(
     assert len(list((tmp_path / "scratch").iterdir())) == 1
 
 
-def test_what_orbax_reads_at_the_store_is_listed_and_not_copied(
+def test_what_orbax_reads_from_the_store_is_listed_and_not_copied(
     memory: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With fsspec's memory in Google's place."""
+    """With fsspec's memory standing in for Google's store."""
     monkeypatch.setenv("EPATH_USE_TF", "false")
     monkeypatch.setattr(fsspec.core, "url_to_fs", lambda spec: (memory, spec.removeprefix("gs:/")))
     for name in ("model/config.json", "100/params/d", "100/rest/d"):
