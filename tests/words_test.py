@@ -65,7 +65,6 @@ PENDING = {
     "rft",
     "tokenizers",
     "training",
-    "wordproblems",
 }
 
 _TOP = ("docs", "configs", "launch", "notebooks", "benchmarks", "tools")
