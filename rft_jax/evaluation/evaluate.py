@@ -56,15 +56,9 @@ def evaluate(
         settings.check_sampling()
     if against is not None:
         check_comparable(Path(against), _problems(problems, settings))
-    made_with = {
-        "command": "evaluate",
-        "problems": problems_identity(problems),
-        "model": model and input_identity(model),
-        "samples": samples and input_identity(samples),
-        **asdict(settings),
-    }
+    made_with = partial(_made_with, problems, model, samples, settings)
     if model is None:
-        with open_output(output, made_with, config_text) as folder:
+        with open_output(output, made_with(), config_text) as folder:
             _measure(folder, problems, str(samples), settings, against)
     else:
         from rft_jax.devices import distributed
@@ -78,6 +72,19 @@ def evaluate(
             measure = partial(_measure, folder, problems, sampled, settings, against)
             distributed.on_main(measure, "scoring", folder.path)
     return read_json(Path(output) / "metrics.json")
+
+
+def _made_with(
+    problems: str, model: str | None, samples: str | None, settings: EvaluateSettings
+) -> dict[str, Any]:
+    """Everything that decides the result: the content of the inputs, and settings."""
+    return {
+        "command": "evaluate",
+        "problems": problems_identity(problems),
+        "model": model and input_identity(model),
+        "samples": samples and input_identity(samples),
+        **asdict(settings),
+    }
 
 
 def _problems(spec: str, settings: EvaluateSettings) -> list[Problem]:

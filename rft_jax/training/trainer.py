@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,7 @@ def train(
       Preempted: SIGTERM came; the state is saved.
     """
     distributed.initialize()
-    start = asdict(model) if isinstance(model, LlamaConfig) else input_identity(model)
-    made_with = {"command": "train", "model": start, "data": [problems_identity(d) for d in data]}
-    made_with |= _deciding(settings)
+    made_with = partial(_made_with, model, data, settings)
     with (
         distributed.open_shared_output(output, made_with, config_text) as folder,
         distributed.stop_flag() as stopped,
@@ -84,11 +83,15 @@ def train(
             _train(model, data, folder, settings, device_mesh, stopped)
 
 
-def _deciding(settings: TrainSettings) -> dict[str, Any]:
-    """The settings that decide what a training leaves, a tokenizer by its content."""
+def _made_with(
+    model: str | LlamaConfig, data: list[str], settings: TrainSettings
+) -> dict[str, Any]:
+    """Everything that decides the result: the content of the inputs, and settings."""
+    start = asdict(model) if isinstance(model, LlamaConfig) else input_identity(model)
+    inputs = {"command": "train", "model": start, "data": [problems_identity(d) for d in data]}
     tokenizer = settings.tokenizer and input_identity(settings.tokenizer)
     values = asdict(settings) | {"tokenizer": tokenizer}
-    return {
+    return inputs | {
         name: value
         for name, value in values.items()
         if name not in _WITHOUT_EFFECT and (name not in _NEUTRAL or value != _NEUTRAL[name])
