@@ -64,8 +64,8 @@ def differ_by_version(found: Any, wanted: Any) -> bool:
 def _cached_digest(path: Path) -> str:
     """A file's digest, from the cache if the file has not changed since.
 
-    A change shows in device, inode, size or a time stamp: a write sets the change time (ctime),
-    which no program can set back.
+    A change shows in inode, size or a time stamp: a write sets the change time (ctime), which no
+    program can set back. The cache may be shared by hosts that share the file.
     """
     entry = cache_folder() / "digests" / f"{lines_digest([str(path.resolve())])[:SHORT]}.json"
     version = _version(path)
@@ -84,4 +84,4 @@ def _cached_digest(path: Path) -> str:
 def _version(path: Path) -> list[int]:
     with open(path, "rb") as file:  # opening it makes NFS fetch its current attributes
         stat = os.fstat(file.fileno())
-    return [stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+    return [stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
