@@ -17,9 +17,9 @@ _MODEL, _CONFIG, _PARAMS = "model", "config.json", "params"
 def input_identity(spec: str | Path) -> str:
     """An input's name and, for a file or a folder, a digest (hex) of the content that is read.
 
-    For a folder that is every file in it except hidden ones and `timing.json`, without sub-folders;
-    for a training's `checkpoints`, or a step in it, the parameters and the model's description.
-    Anything else is a name, such as `wordproblems:train`, and is its own identity.
+    For a folder that is every file in it except hidden ones and `timing.json`, and the weights in
+    sub-folders; for a training's `checkpoints`, or a step in it, the parameters and the model's
+    description. Anything else is a name, such as `wordproblems:train`, and is its own identity.
     """
     path = Path(spec)
     if path.is_file():
@@ -27,10 +27,11 @@ def input_identity(spec: str | Path) -> str:
     if root := _checkpoints_of(path):
         return f"{path.resolve().name} {lines_digest(_checkpoint_lines(root, path))}"
     if path.is_dir():
-        files = [p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")]
+        found = [*path.iterdir(), *path.glob("*/**/*.safetensors")]  # an index may name these
+        files = [p for p in found if p.is_file() and not p.name.startswith(".")]
         digest = lines_digest(_lines(path, (p for p in files if p.name not in _TIMED)))
-        is_small = all(p.stat().st_size <= SMALL_BYTES for p in files)
-        return f"{path.resolve().name} {digest[: SHORT if is_small else WHOLE]}"
+        is_short = all(p.parent == path and p.stat().st_size <= SMALL_BYTES for p in files)
+        return f"{path.resolve().name} {digest[: SHORT if is_short else WHOLE]}"
     return str(spec)
 
 

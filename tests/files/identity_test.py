@@ -60,6 +60,15 @@ def test_the_identity_of_a_model_folder_ignores_sub_folders_and_timings(tmp_path
     assert input_identity(tmp_path) != before
 
 
+def test_weights_in_sub_folders_which_an_index_may_name_count(tmp_path: Path) -> None:
+    seen = set()
+    for content in ("a", "b"):
+        _write(tmp_path / "m/config.json", "{}")
+        _write(tmp_path / "m/weights/model-00001.safetensors", content)
+        seen.add(input_identity(tmp_path / "m"))
+    assert len(seen) == 2 and {len(one.split()[1]) for one in seen} == {64}
+
+
 @pytest.mark.usefixtures("_small")
 def test_every_byte_of_a_large_file_counts(tmp_path: Path) -> None:
     seen = set()
