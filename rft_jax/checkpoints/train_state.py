@@ -20,7 +20,7 @@ from etils import epath
 from rft_jax.devices.distributed import on_main
 from rft_jax.devices.partitioning import path_name
 from rft_jax.errors import UserError
-from rft_jax.files.mirror import ORBAX_PLACES, original
+from rft_jax.files.mirror import ORBAX_STORES, original
 
 State = TypeVar("State")
 logger = logging.getLogger(__name__)
@@ -130,12 +130,12 @@ def _epath(folder: str | Path) -> epath.Path:
       UserError: several processes have a copy each of a folder that Orbax can't write to.
     """
     url = original(folder)
-    if url is not None and url.startswith(ORBAX_PLACES):
+    if url is not None and url.startswith(ORBAX_STORES):
         return epath.Path(url)
     if url is not None and jax.process_count() > 1:
         raise UserError(
             f"{url}: several processes train into a folder on a disk that all of them see, or one "
-            f"at {ORBAX_PLACES}; name another --output"
+            f"at {ORBAX_STORES}; name another --output"
         )
     return epath.Path(Path(folder).absolute())
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rft_jax.errors import UserError
+from rft_jax.files.digests import content_digest
+from rft_jax.files.identity import input_identity
 from rft_jax.files.remote import fetched
 from rft_jax.records import Problem, distinct_id, read_problems
 
@@ -37,13 +39,30 @@ def load_problems(spec: str) -> list[Problem]:
     return read_problems(spec)
 
 
+def problems_identity(spec: str) -> str:
+    """`input_identity` of what `load_problems` reads; a name that stands for a file has its digest.
+
+    Any other name stands for itself.
+    """
+    spec = fetched(spec)
+    file = None if Path(spec).exists() else _gsm8k_file(spec)
+    if file is None or not file.is_file():
+        return input_identity(spec)
+    return f"{spec} {content_digest(file)}"
+
+
 def _gsm8k(split: str) -> list[Problem]:
     if split not in _GSM8K_SPLITS:
         raise UserError(f"gsm8k:{split}: there are gsm8k:train and gsm8k:test")
+    file = _gsm8k_file(f"gsm8k:{split}")
+    return read_problems(file, f"gsm8k-{split}") if file else _gsm8k_from_tfds(split)
+
+
+def _gsm8k_file(spec: str) -> Path | None:
+    """The file that a name stands for in $GSM8K_DIR; None without it, or for other names."""
+    name, _, split = spec.partition(":")
     folder = os.environ.get(GSM8K_DIR)
-    if folder:
-        return read_problems(Path(folder) / f"{split}.jsonl", prefix=f"gsm8k-{split}")
-    return _gsm8k_from_tfds(split)
+    return Path(folder) / f"{split}.jsonl" if folder and name == "gsm8k" else None
 
 
 def _gsm8k_from_tfds(split: str) -> list[Problem]:

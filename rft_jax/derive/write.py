@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
+from rft_jax.data.sources import problems_identity
 from rft_jax.derive import controls, problems
 from rft_jax.derive.inputs import Inputs
 from rft_jax.derive.oracle import oracle_paths
@@ -74,7 +75,7 @@ def write_derived(kind: str, inputs: Inputs, output: str, config_text: str = "")
 
 
 def _identity(spec: str) -> str:
-    return input_identity(spec) if spec else ""
+    return problems_identity(spec) if spec else ""
 
 
 def _rows(kind: str, inputs: Inputs) -> Iterable[dict[str, Any]]:

@@ -133,18 +133,19 @@ class _SharedFolder(OutputFolder):
 
 @contextmanager
 def open_shared_output(
-    path: str | Path, settings: Mapping[str, Any], config_text: str = ""
+    path: str | Path, settings: Callable[[], Mapping[str, Any]], config_text: str = ""
 ) -> Iterator[OutputFolder]:
     """`open_output` by process 0 for all processes.
 
     Args:
-      path, settings, config_text: as `open_output` takes them.
+      path, config_text: as `open_output` takes them.
+      settings: the same; called by process 0 alone, as it may read gigabytes of inputs.
 
     Raises:
       UserError: as `open_output`, in every process.
     """
     if jax.process_count() == 1:
-        with open_output(path, settings, config_text) as folder:
+        with open_output(path, settings(), config_text) as folder:
             yield folder
         return
     with ExitStack() as held:
@@ -152,10 +153,11 @@ def open_shared_output(
         state = _REFUSED
         if is_main():
             try:
-                folder = held.enter_context(open_output(path, settings, config_text))
+                folder = held.enter_context(open_output(path, settings(), config_text))
                 state = _COMPLETE if folder.is_complete else _OPEN
             except UserError as refusal:
                 error = refusal
+        wait_for_all("inputs read", Path(path))
         state = int(multihost_utils.broadcast_one_to_all(np.int32(state)))
         if state == _REFUSED:
             raise error or UserError(f"{path}: refused to process 0, whose message says why")

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rft_jax.data.sources import load_problems
+from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.errors import UserError
 from rft_jax.evaluation.against import check_comparable, write_comparison
 from rft_jax.evaluation.inputs import Responses, read_responses
@@ -56,13 +56,9 @@ def evaluate(
         settings.check_sampling()
     if against is not None:
         check_comparable(Path(against), _problems(problems, settings))
-    inputs = {"problems": problems, "model": model, "samples": samples}
-    identities = {
-        name: None if spec is None else input_identity(spec) for name, spec in inputs.items()
-    }
-    made_with = {"command": "evaluate", **identities, **asdict(settings)}
+    made_with = partial(_made_with, problems, model, samples, settings)
     if model is None:
-        with open_output(output, made_with, config_text) as folder:
+        with open_output(output, made_with(), config_text) as folder:
             _measure(folder, problems, str(samples), settings, against)
     else:
         from rft_jax.devices import distributed
@@ -76,6 +72,19 @@ def evaluate(
             measure = partial(_measure, folder, problems, sampled, settings, against)
             distributed.on_main(measure, "scoring", folder.path)
     return read_json(Path(output) / "metrics.json")
+
+
+def _made_with(
+    problems: str, model: str | None, samples: str | None, settings: EvaluateSettings
+) -> dict[str, Any]:
+    """Everything that decides the result: the content of the inputs, and settings."""
+    return {
+        "command": "evaluate",
+        "problems": problems_identity(problems),
+        "model": model and input_identity(model),
+        "samples": samples and input_identity(samples),
+        **asdict(settings),
+    }
 
 
 def _problems(spec: str, settings: EvaluateSettings) -> list[Problem]:

@@ -1,40 +1,64 @@
-"""What an input is, apart from where it lies: a digest of its bytes, so that a change is seen."""
+"""Identities of inputs: a digest of all content that is read, independent of its path."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rft_jax.files.jsonl import file_digest
+from rft_jax.files.digests import SHORT, SMALL_BYTES, WHOLE, content_digest, lines_digest
+from rft_jax.files.mirror import left_at_store
 
-_END_BYTES = 1 << 20
-_WHOLE_BYTES = 64 << 20
 _TIMED = ("timing.json",)
+# In a training's checkpoints: the model's description, beside the numbered steps.
+_MODEL, _CONFIG, _PARAMS = "model", "config.json", "params"
 
 
 def input_identity(spec: str | Path) -> str:
-    """An input's name and, for a file or a folder, the first 16 hex of a digest of its content.
+    """An input's name and, for a file or a folder, a digest (hex) of the content that is read.
 
-    Of a file over 64 MiB (weights) the size and the first and last MiB count. A folder's
-    sub-folders (checkpoints, parts), hidden files and `timing.json` don't count. Anything else is
-    a name, such as `gsm8k:train`.
+    For a folder that is every file in it except hidden ones and `timing.json`, and the weights in
+    sub-folders; for a training's `checkpoints`, or a step in it, the parameters and the model's
+    description. Anything else is a name, such as `wordproblems:train`, and is its own identity.
     """
     path = Path(spec)
     if path.is_file():
-        return f"{path.name} {_digest(path)}"
+        return f"{path.name} {content_digest(path)}"
+    if root := _checkpoints_of(path):
+        return f"{path.resolve().name} {lines_digest(_checkpoint_lines(root, path))}"
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
-        listing = "\n".join(f"{p.name} {_digest(p)}" for p in files if p.name not in _TIMED)
-        return f"{path.resolve().name} {hashlib.sha256(listing.encode()).hexdigest()[:16]}"
+        found = [*path.iterdir(), *path.glob("*/**/*.safetensors")]  # an index may name these
+        files = [p for p in found if p.is_file() and not p.name.startswith(".")]
+        digest = lines_digest(_lines(path, (p for p in files if p.name not in _TIMED)))
+        is_short = all(p.parent == path and p.stat().st_size <= SMALL_BYTES for p in files)
+        return f"{path.resolve().name} {digest[: SHORT if is_short else WHOLE]}"
     return str(spec)
 
 
-def _digest(path: Path) -> str:
-    size = path.stat().st_size
-    if size <= _WHOLE_BYTES:
-        return file_digest(path)[:16]
-    with open(path, "rb") as file:
-        head = file.read(_END_BYTES)
-        file.seek(-_END_BYTES, 2)
-        ends = head + file.read()
-    return hashlib.sha256(str(size).encode() + ends).hexdigest()[:16]
+def _checkpoints_of(path: Path) -> Path | None:
+    """The folder of checkpoints that `path` is, or is a step of; None for any other path."""
+    if (path / _CONFIG).is_file():
+        return None
+    roots = [path, path.parent] if path.name.isdigit() else [path]
+    return next((root for root in roots if (root / _MODEL / _CONFIG).is_file()), None)
+
+
+def _checkpoint_lines(root: Path, path: Path) -> list[str]:
+    """The files that `path`, the folder of checkpoints or a step of it, is read from."""
+    steps = [p for p in root.iterdir() if p.name.isdigit()] if path == root else [path]
+    folders = [root / _MODEL, *(step / _PARAMS for step in steps)]
+    files = (file for folder in folders for file in folder.rglob("*") if file.is_file())
+    start = "" if path == root else f"{path.name}/"
+    at_store = sorted(left_at_store(root).items())
+    return [
+        *_lines(root, files),
+        *(f"{n} {key}" for n, key in at_store if n.startswith(start) and f"/{_PARAMS}/" in n),
+    ]
+
+
+def _lines(folder: Path, files: Iterable[Path]) -> list[str]:
+    """Each file's name in the folder and its digest, in order."""
+    ordered = sorted(files)
+    with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter
+        digests = list(pool.map(content_digest, ordered))
+    return [f"{p.relative_to(folder)} {one}" for p, one in zip(ordered, digests, strict=True)]

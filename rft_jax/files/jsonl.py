@@ -1,4 +1,4 @@
-"""JSON Lines, UTF-8, an object a row, gzip by suffix; written aside and renamed, never appended."""
+"""JSON and JSON Lines: UTF-8, an object per row, gzip by suffix; files are replaced as a whole."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ import codecs
 import gzip
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from rft_jax.errors import UserError
+from rft_jax.files.atomic import replacing
 
-# What reading a compressed file raises that ends too early or is not one.
+# Raised while reading a file that is truncated or is not a gzip file.
 _GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+LONGEST_LINE = 64 << 20
+"""Bytes; parsed JSON takes several times as many."""
 
 
 def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yields (line number from 1, row) of a JSONL file; blank lines are passed over.
+    """Yields (line number from 1, row) of a JSONL file; skips blank lines.
 
     Raises:
-      UserError: the file is missing or cut short, or a line is no JSON object; names file and line.
+      UserError: the file is missing or truncated, or a line is not a JSON object; names file and
+        line.
     """
     try:
         with open_lines(path) as file:
@@ -37,24 +41,30 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def open_lines(path: str | Path) -> IO[bytes]:
-    """Opens a file for reading, decompressed where its name ends in `.gz`."""
+    """Opens a file for reading, decompressed if its name ends in `.gz`."""
     if str(path).endswith(".gz"):
         return gzip.open(path, "rb")  # type: ignore[return-value]
     return open(path, "rb", buffering=1 << 20)
 
 
-def numbered_lines(lines: Iterator[bytes], name: str) -> Iterator[tuple[int, bytes]]:
+def numbered_lines(file: IO[bytes], name: str) -> Iterator[tuple[int, bytes]]:
     """Yields (line number from 1, line), without the byte order mark that some editors add.
 
     Args:
       name: of the file, for messages.
 
     Raises:
-      UserError: the file is compressed and cut short or damaged; names file and line.
+      UserError: a gzip file is truncated or damaged, or a line is longer than LONGEST_LINE, which
+        a small gzip file may contain; names file and line.
     """
     number = 0
     try:
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE + 1), b""), start=1):
+            if len(line) > LONGEST_LINE:
+                raise UserError(
+                    f"{name}:{number}: a line of more than {LONGEST_LINE >> 20} MiB; remove it, or "
+                    "shorten its fields"
+                )
             yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
     except _GZIP_ERRORS as error:
         raise UserError(
@@ -69,7 +79,7 @@ def parse_row(line: bytes, where: str) -> dict[str, Any]:
       where: file and line, for messages.
 
     Raises:
-      UserError: there is none.
+      UserError: the line is not a JSON object.
     """
     try:
         row = json.loads(line.decode("utf-8"))
@@ -82,22 +92,10 @@ def parse_row(line: bytes, where: str) -> dict[str, Any]:
 
 @contextmanager
 def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Opens a file that appears under its name only when the block ends without an error.
-
-    The bytes are on disk before the rename, so a crash leaves the old file or the whole new one.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Opens a file that appears under its name only when the block ends without an error."""
     encoding = None if "b" in mode else "utf-8"
-    try:
-        with open(aside, mode, encoding=encoding) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with replacing(Path(path)) as temporary, open(temporary, mode, encoding=encoding) as file:
+        yield file
 
 
 def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -105,24 +103,25 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     with atomic_write(path, "wb") as raw:
         if str(path).endswith(".gz"):
             with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file:
-                file.writelines(map(_line, rows))
+                file.writelines(map(_encode, rows))
         else:
-            raw.writelines(map(_line, rows))
+            raw.writelines(map(_encode, rows))
 
 
-def _line(row: Mapping[str, Any]) -> bytes:
-    text = json.dumps(row, ensure_ascii=False) + "\n"
+def _encode(value: Any, indent: int | None = None) -> bytes:
+    """JSON and a line feed; escaped only if it has a lone surrogate, which UTF-8 cannot encode."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent) + "\n"
     try:
         return text.encode("utf-8")
-    except UnicodeEncodeError:  # a lone surrogate, which only an escape can carry
-        return (json.dumps(row) + "\n").encode("ascii")
+    except UnicodeEncodeError:
+        return (json.dumps(value, indent=indent) + "\n").encode("ascii")
 
 
 def read_json(path: str | Path) -> Any:
-    """A whole JSON file.
+    """The value of a JSON file.
 
     Raises:
-      UserError: it is missing or no JSON.
+      UserError: the file is missing or is not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -134,9 +133,8 @@ def read_json(path: str | Path) -> Any:
 
 def write_json(path: str | Path, value: Any) -> None:
     """Writes one JSON value atomically, indented, keys in the order given."""
-    with atomic_write(path) as file:
-        json.dump(value, file, ensure_ascii=False, indent=2)
-        file.write("\n")
+    with atomic_write(path, "wb") as file:
+        file.write(_encode(value, indent=2))
 
 
 def file_digest(path: str | Path) -> str:

@@ -1,13 +1,12 @@
 """Output folders: made with one set of settings, used by one process, finished by a marker.
 
-A folder holds `settings.json` (what it was made with), `config.gin` (the same as the command line
-resolved it), `.lock` (held while in use; the system lets go of it even after `kill -9`) and, once
-all work is done, `COMPLETE`.
+A folder contains `settings.json` (the settings and inputs it was made with), `config.gin` (the
+resolved settings), `.lock` (locked while in use; the system releases it even after `kill -9`) and,
+once all work is done, `COMPLETE`.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -17,18 +16,22 @@ from pathlib import Path
 from typing import IO, Any
 
 from rft_jax.errors import UserError
+from rft_jax.files.atomic import remove_leftovers
+from rft_jax.files.digests import differ_by_version
 from rft_jax.files.jsonl import atomic_write, read_json, write_json
+from rft_jax.files.locks import LocksUnsupported, try_lock
 
 SETTINGS = "settings.json"
 COMPLETE = "COMPLETE"
 LOCK = ".lock"
 CONFIG = "config.gin"
-_PATIENCE_SECONDS = 1.0
+# A process that was just killed may have left children that hold its lock for a moment.
+_LOCK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """A folder that this process holds, made with the settings it asked for."""
+    """A folder that this process has locked, made with the settings it passed."""
 
     path: Path
 
@@ -38,7 +41,8 @@ class OutputFolder:
         return (self.path / COMPLETE).exists()
 
     def commit(self) -> None:
-        """Marks the folder finished."""
+        """Removes temporary files of killed processes, then marks the folder finished."""
+        remove_leftovers(self.path.rglob(".*.tmp"))
         write_json(self.path / COMPLETE, {})
 
 
@@ -46,22 +50,24 @@ class OutputFolder:
 def open_output(
     path: str | Path, settings: Mapping[str, Any], config_text: str = ""
 ) -> Iterator[OutputFolder]:
-    """Holds an output folder for the length of the block; makes it when it is not there.
+    """Creates an output folder if necessary and locks it within the block.
+
+    A UserError in the block before any file was written leaves a folder that other settings may
+    use.
 
     Args:
-      settings: everything that decides what the folder will hold, as JSON values.
+      settings: everything that decides the content of the folder, as JSON values.
       config_text: the resolved settings as a gin file, for `config.gin`; '' writes none.
 
     Raises:
-      UserError: the folder is in use, was made with other settings, or holds other things. Nothing
-        in it is touched then. Raised within the block before there was any work, it leaves a
-        folder that may be used with other settings.
+      UserError: the folder is in use, was made with other settings, or contains files of something
+        else. Nothing in it is changed then.
     """
     path = Path(path)
     check_content(path)
     path.mkdir(parents=True, exist_ok=True)
-    with open(path / LOCK, "a") as lock:
-        _take(lock, path)
+    with open(path / LOCK, "a+") as lock:
+        _lock(lock, path)
         check_settings(path, settings)
         if not (path / SETTINGS).exists():
             write_json(path / SETTINGS, settings)
@@ -71,35 +77,40 @@ def open_output(
         try:
             yield OutputFolder(path)
         except UserError:
-            _forget_unused(path)
+            _remove_unused_settings(path)
             raise
 
 
-def _take(lock: IO[str], path: Path) -> None:
-    """Locks the file; what a process that was just killed had begun may hold it for a moment."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except OSError as error:
+def _lock(lock: IO[str], path: Path) -> None:
+    deadline = time.monotonic() + _LOCK_SECONDS
+    try:
+        while not try_lock(lock):
             if time.monotonic() > deadline:
                 raise UserError(
                     f"{path}: in use by another process; wait for it or name another --output"
-                ) from error
-        time.sleep(0.05)
+                )
+            time.sleep(0.05)
+    except LocksUnsupported as error:
+        print(
+            f"{path}: this disk does not lock files ({error.strerror}); make sure that only "
+            "one command at a time uses the folder",
+            flush=True,
+        )
 
 
 def check_content(path: Path, *others: str) -> None:
-    """Refuses a path that is not an output folder, nor empty.
+    """Refuses a path that is neither an output folder nor empty.
 
     Args:
-      others: names that may be in a folder that no output was begun in.
+      others: names of files that an empty folder may contain nevertheless.
+
+    Raises:
+      UserError: the path is a file, or a folder of something else.
     """
     if path.exists() and not path.is_dir():
         raise UserError(f"{path}: is a file; --output names a folder")
     if path.is_dir() and not (path / SETTINGS).exists():
-        # A name with a dot is the lock, or what a writer that was killed left aside.
+        # Hidden files are the lock, or temporary files of a killed process.
         names = sorted(p.name for p in path.iterdir() if not p.name.startswith("."))
         if foreign := [name for name in names if name not in others]:
             raise UserError(
@@ -109,20 +120,31 @@ def check_content(path: Path, *others: str) -> None:
 
 
 def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
-    """Refuses a folder that was made with other settings."""
+    """Refuses a folder that was made with other settings.
+
+    Raises:
+      UserError: names the setting and both values.
+    """
     if not (path / SETTINGS).exists():
         return
     settings, found = json.loads(json.dumps(settings)), read_json(path / SETTINGS)
     for name in [*settings, *found]:
-        if found.get(name) != settings.get(name):
+        before, now = found.get(name), settings.get(name)
+        if differ_by_version(before, now):
             raise UserError(
-                f"{path}: was made with {name} = {found.get(name)!r}, now it is "
-                f"{settings.get(name)!r}; name another --output, or go back to that setting"
+                f"{path}: was made by a version that did not read all of {name} ({before!r}, with "
+                f"all content {now!r}), so it may be another one; remove the folder, or name "
+                "another --output"
+            )
+        if before != now:
+            raise UserError(
+                f"{path}: was made with {name} = {before!r}, now it is {now!r}; name another "
+                "--output, or go back to that setting"
             )
 
 
-def _forget_unused(path: Path) -> None:
-    """Takes the settings back where no work was done: a mended command may use the folder then."""
+def _remove_unused_settings(path: Path) -> None:
+    """Removes the settings of a folder without results, so that a corrected command can use it."""
     if {p.name for p in path.iterdir()} <= {SETTINGS, CONFIG, LOCK}:
         (path / CONFIG).unlink(missing_ok=True)
         (path / SETTINGS).unlink()

@@ -1,12 +1,12 @@
-"""Inputs and outputs on object stores and other file systems that fsspec knows (`gs://`, `s3://`).
+"""Inputs and outputs at URLs, on any file system that fsspec knows (`gs://`, `s3://`).
 
-Commands work on local copies. An input is fetched when it is not here yet. An output folder is
-fetched, worked on, and kept the same at its own place meanwhile. Nothing that this package writes
-is changed once it has its name (but for logs, which grow), so files are sent as they appear, those
-that are gone are removed after that, and the marker of a finished folder is sent last. Checkpoints
-at `gs://` are Orbax's to read and write there, and have no copies here. Several processes have a
-copy each, and at every place where they wait for each other all copies become the same. Object
-stores have no locks: that nobody else writes to the same place is up to the user.
+Commands work on local copies. An input is downloaded unless the local copy is up to date. An output
+folder is downloaded, modified locally, and synchronised back to its URL. This package never changes
+a file that has its final name, except for logs, which grow. So files are uploaded as they appear,
+removed files are deleted after that, and the marker of a finished folder is uploaded last. Orbax
+reads and writes checkpoints at `gs://` itself, without a local copy. Each of several processes has
+its own copy, and all copies are synchronised at every barrier. Object stores have no locks: the
+user makes sure that nobody else writes to the same URL.
 """
 
 from __future__ import annotations
@@ -21,45 +21,45 @@ from rft_jax.errors import UserError
 from rft_jax.files.mirror import Mirror
 
 SECONDS_BETWEEN_UPLOADS = 15.0
-_NOT_READ = "checkpoints"
-_STEP = re.compile(r"(.+/checkpoints)/(\d+)/*")
-# What this process reads, and what it writes.
+_CHECKPOINTS = "checkpoints"
+_STEP = re.compile(rf"(.+/{_CHECKPOINTS})/(\d+)/*")
+# Mirrors of this process, which hold the locks of their local copies.
 _inputs: list[Mirror] = []
 _outputs: list[Mirror] = []
 
 
 def is_remote(spec: str) -> bool:
-    """Whether it is a URL and no local path or name."""
+    """Whether it is a URL, not a local path or a name."""
     return "://" in spec
 
 
 def fetched(spec: str) -> str:
-    """The local copy of a remote file or folder, brought up to date; anything else as it is.
+    """The up-to-date local copy of a URL; any other path or name is returned as it is.
 
-    A folder's checkpoints are left out, unless the folder named is one of them.
+    A folder is copied without the checkpoints in it.
 
     Raises:
-      UserError: there is nothing, or fsspec does not know the file system.
+      UserError: nothing is at the URL, or fsspec does not know the file system.
     """
     if not is_remote(spec):
         return spec
     step = _STEP.fullmatch(spec)
-    if step:  # what it is a checkpoint of is told beside it
-        place = Mirror(step[1], writes=False, parts=("model/", f"{step[2]}/"))
+    if step:  # the description of the model is beside its steps
+        mirror = Mirror(step[1], writes=False, prefixes=("model/", f"{step[2]}/"))
     else:
-        place = Mirror(spec, writes=False)
-    _inputs.append(place)
-    there = place.listing()
-    files = {name: key for name, key in there.items() if _NOT_READ not in Path(name).parts}
+        mirror = Mirror(spec, writes=False)
+    _inputs.append(mirror)
+    listing = mirror.listing()
+    files = {name: key for name, key in listing.items() if _CHECKPOINTS not in Path(name).parts}
     if not files:
         raise UserError(f"{spec}: no such file or folder")
-    place.fetch(files)
-    return str(place.local / step[2] if step else place.local)
+    mirror.download(files)
+    return str(mirror.local / step[2] if step else mirror.local)
 
 
 @contextmanager
 def mirrored(spec: str) -> Iterator[str]:
-    """The local copy of an output, sent to its place while and after the block runs.
+    """The local copy of an output, uploaded to its URL while and after the block runs.
 
     Raises:
       UserError: fsspec does not know the file system.
@@ -67,20 +67,20 @@ def mirrored(spec: str) -> Iterator[str]:
     if not is_remote(spec):
         yield spec
         return
-    place = Mirror(spec, writes=True)
-    place.fetch(place.listing())
+    mirror = Mirror(spec, writes=True)
+    mirror.download(mirror.listing())
     done = threading.Event()
-    sender = threading.Thread(target=_send_now_and_then, args=(place, done), daemon=True)
-    sender.start()
-    _outputs.append(place)
+    uploader = threading.Thread(target=_upload_regularly, args=(mirror, done), daemon=True)
+    uploader.start()
+    _outputs.append(mirror)
     try:
-        yield str(place.local)
+        yield str(mirror.local)
     finally:
-        _outputs.remove(place)
+        _outputs.remove(mirror)
         done.set()
-        sender.join()
-        place.send()
-        place.close()
+        uploader.join()
+        mirror.upload()
+        mirror.close()
         print(f"{spec}: up to date", flush=True)
 
 
@@ -88,7 +88,7 @@ def send_output(folder: Path) -> None:
     """Uploads what this process has written into an output's local copy; nothing for others."""
     for mirror in _outputs:
         if folder.is_relative_to(mirror.local):
-            mirror.send()
+            mirror.upload()
 
 
 def refresh_output(folder: Path) -> None:
@@ -98,9 +98,9 @@ def refresh_output(folder: Path) -> None:
             mirror.refresh()
 
 
-def _send_now_and_then(place: Mirror, done: threading.Event) -> None:
+def _upload_regularly(mirror: Mirror, done: threading.Event) -> None:
     while not done.wait(SECONDS_BETWEEN_UPLOADS):
         try:
-            place.send()
-        except Exception as error:  # as many kinds as there are stores; the last try is loud
-            print(f"{place.spec}: not sent yet ({error})", flush=True)
+            mirror.upload()
+        except Exception as error:  # each store has its own; the last upload raises it
+            print(f"{mirror.url}: not uploaded yet ({error})", flush=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from rft_jax.data.sources import problems_identity
 from rft_jax.derive.write import derived_file
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
@@ -138,6 +139,10 @@ class StageBuilder:
         if isinstance(samples, Iterable):
             samples = Many(tuple(OutputOf(stage) for stage in samples))
         arguments = {"--problems": problems or self.train_problems, "--samples": samples}
+        if test := settings.decontaminate:
+            path = str(Path(test).absolute()) if Path(test).exists() else test
+            arguments["--gin.collect.decontaminate"] = Given(path, problems_identity(test))
+            settings = replace(settings, decontaminate="")
         return self.graph.add(Stage("collect", arm, seed, arguments, {"collect": settings}, label))
 
     def derive(

@@ -15,7 +15,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.io.filesystem import CompressionTypes
@@ -54,8 +54,8 @@ class ReadLines(beam.DoFn):
     def process(self, element: tuple[int, str]) -> Iterator[tuple[str, Line]]:
         folder, path = element
         with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            plain = gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file
-            for number, text in numbered_lines(iter(plain.readline, b""), path):
+            plain: Any = gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file
+            for number, text in numbered_lines(plain, path):
                 if text.strip():
                     yield problem_id(text, f"{path}:{number}"), Line(folder, path, number, text)
 

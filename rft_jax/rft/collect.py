@@ -9,9 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
-from rft_jax.data.sources import load_problems
+from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.errors import UserError
-from rft_jax.files.identity import input_identity
 from rft_jax.files.jsonl import atomic_write, file_digest
 from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
@@ -75,10 +74,12 @@ def _identity(
     problems: str, samples: Sequence[str], shards: Sequence[Shard], settings: CollectSettings
 ) -> dict:
     """What decides the output: the inputs' contents, and all settings except `workers`."""
-    decided = {name: value for name, value in asdict(settings).items() if name != "workers"}
+    test = settings.decontaminate and problems_identity(settings.decontaminate)
+    values = asdict(settings) | {"decontaminate": test}
+    decided = {name: value for name, value in values.items() if name != "workers"}
     return {
         "command": "collect",
-        "problems": input_identity(problems),
+        "problems": problems_identity(problems),
         "samples": [Path(one).name for one in samples],
         **decided,
         "shards": [file_digest(shard.path)[:16] for shard in shards],

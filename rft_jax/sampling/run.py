@@ -6,19 +6,21 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rft_jax.checkpoints.load import load_model
-from rft_jax.data.sources import load_problems
+from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.devices.cluster import named_process
 from rft_jax.devices.distributed import initialize, is_main, open_shared_output, wait_for_all
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import Preempted
 from rft_jax.files.identity import input_identity
-from rft_jax.files.jsonl import read_json, write_json
-from rft_jax.files.outputs import SETTINGS, OutputFolder
+from rft_jax.files.jsonl import write_json
+from rft_jax.files.outputs import OutputFolder
 from rft_jax.progress import Progress
 from rft_jax.records import Problem, Sample, parse_sample, to_row
 from rft_jax.sampling.budget import Budget, MakeBudget
@@ -68,20 +70,33 @@ def sample(
     if shard.count == 1 or named_process(os.environ):  # shards that one launcher starts stay apart
         initialize()
     name = name or Path(model).resolve().name
-    inputs = {"model": input_identity(model), "problems": input_identity(problems)}
-    identity = inputs | {"name": name} | asdict(settings) | shard.settings
-    shard.check(Path(output), identity)
+    made_with = partial(_made_with, model, problems, output, name, settings, shard)
     target = shard.folder(Path(output))
-    with open_shared_output(target, identity, config_text) as folder, sigterm_flag() as stopped:
+    with open_shared_output(target, made_with, config_text) as folder, sigterm_flag() as stopped:
         if not folder.is_complete:
             chosen = shard.select(load_problems(problems)[: settings.limit or None])
             run = _prepare(folder.path, model, name, chosen, settings, mesh, shard, stopped)
             run.sample(make_budget)
             _finish(folder, run)
         elif is_main():
+            remove_segments(folder.path)  # left if the process was killed just after the end
             print(f"sample: {target} is finished already")
     if is_main():
         shard.join(Path(output))
+
+
+def _made_with(
+    model: str, problems: str, output: str, name: str, settings: SampleSettings, shard: Shard
+) -> dict[str, Any]:
+    """Everything that decides the samples.
+
+    Raises:
+      UserError: other shards in the output were made otherwise.
+    """
+    inputs = {"model": input_identity(model), "problems": problems_identity(problems)}
+    identity = inputs | {"name": name} | asdict(settings) | shard.settings
+    shard.check(Path(output), identity)
+    return identity
 
 
 def _prepare(
@@ -102,7 +117,7 @@ def _prepare(
     sampler = Sampler(loaded, loaded.tokenizer, settings, devices)
     encoded = sampler.encode([template.render(one.question) for one in problems])
     preferred = sampler.geometry(encoded=encoded)
-    geometry = settle_geometry(folder, preferred, read_json(folder / SETTINGS), share)
+    geometry = settle_geometry(folder, preferred, share)
     if share.leads:
         print(f"sample: {sampler.describe_memory(geometry)}", flush=True)
         report_over_long(folder, problems, encoded, geometry, settings)

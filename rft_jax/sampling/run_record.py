@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json, write_json
+from rft_jax.files.outputs import SETTINGS
 from rft_jax.installation import versions
 from rft_jax.records import Problem
 from rft_jax.sampling.geometry import Geometry
@@ -20,15 +20,12 @@ from rft_jax.sampling.shares import Share
 RUN = "run.json"
 
 
-def settle_geometry(
-    folder: Path, chosen: Geometry, settings: dict[str, Any], share: Share
-) -> Geometry:
+def settle_geometry(folder: Path, chosen: Geometry, share: Share) -> Geometry:
     """The geometry of the run's first start, which writes it with settings and versions.
 
     Args:
       folder: the run's.
       chosen: the geometry for a first start.
-      settings: everything that the run was started with.
       share: this process's.
     """
     path = folder / RUN
@@ -38,7 +35,7 @@ def settle_geometry(
         return chosen
     device = jax.devices()[0]
     record = {
-        "settings": settings,
+        "settings": read_json(folder / SETTINGS),
         "geometry": chosen.to_json(),
         "device": {"platform": device.platform, "kind": device.device_kind},
         "versions": versions(),

@@ -19,6 +19,7 @@ from rft_jax.checkpoints.load import (
     load_model,
 )
 from rft_jax.checkpoints.names import tokenizer_folder
+from rft_jax.data.sources import problems_identity
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.files.identity import input_identity
@@ -71,9 +72,7 @@ def train(
       Preempted: SIGTERM came; the state is saved.
     """
     distributed.initialize()
-    start = asdict(model) if isinstance(model, LlamaConfig) else input_identity(model)
-    made_with = {"command": "train", "model": start, "data": [input_identity(d) for d in data]}
-    made_with |= _deciding(settings)
+    made_with = partial(_made_with, model, data, settings)
     with (
         distributed.open_shared_output(output, made_with, config_text) as folder,
         distributed.stop_flag() as stopped,
@@ -88,11 +87,17 @@ def train(
             _train(model, data, folder, settings, device_mesh, stopped)
 
 
-def _deciding(settings: TrainSettings) -> dict[str, Any]:
-    """The settings that affect the result."""
-    return {
+def _made_with(
+    model: str | LlamaConfig, data: list[str], settings: TrainSettings
+) -> dict[str, Any]:
+    """Everything that decides the result: the content of the inputs, and settings."""
+    start = asdict(model) if isinstance(model, LlamaConfig) else input_identity(model)
+    inputs = {"command": "train", "model": start, "data": [problems_identity(d) for d in data]}
+    tokenizer = settings.tokenizer and input_identity(settings.tokenizer)
+    values = asdict(settings) | {"tokenizer": tokenizer}
+    return inputs | {
         name: value
-        for name, value in asdict(settings).items()
+        for name, value in values.items()
         if name not in _WITHOUT_EFFECT and (name not in _NEUTRAL or value != _NEUTRAL[name])
     }
 

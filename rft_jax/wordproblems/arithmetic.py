@@ -9,7 +9,7 @@ from rft_jax.wordproblems.expressions import LARGEST, SMALLEST
 from rft_jax.wordproblems.walks import Operand, Operation, OutOfBounds, expression
 
 OPERATION_COUNTS = (*(1,) * 15, *(2,) * 4, 3)
-"""Operations in one equation: mostly one, somewhat more often several than in the solutions."""
+"""Operations of one equation: mostly one, with several slightly more often than in solutions."""
 SYMBOLS = ("+", "+", "+", "-", "-", "-", "*", "*", "*", "/", "/")
 
 
@@ -24,10 +24,10 @@ def drill(rng: Random) -> tuple[str, str]:
 
 
 def _draw(rng: Random, operations: int) -> Operation:
-    """An operation over so many; all but the outermost are inline.
+    """A nested operation of `operations` operations; all but the outermost are inline.
 
     Raises:
-      OutOfBounds: a value came out too small, too large or not whole.
+      OutOfBounds: a value is too small, too large or not an integer.
     """
     symbol = rng.choice(SYMBOLS)
     if operations == 1:
@@ -47,7 +47,7 @@ def _inline(rng: Random, operations: int) -> Operation:
 
 
 def _operands(rng: Random, symbol: str) -> tuple[Operand, Operand]:
-    """Two numbers whose result is in bounds."""
+    """Two operands whose result is in bounds."""
     if symbol == "+":
         total = between(rng, 2 * SMALLEST, LARGEST)
         left = between(rng, SMALLEST, total - SMALLEST)
@@ -63,7 +63,7 @@ def _operands(rng: Random, symbol: str) -> tuple[Operand, Operand]:
 
 
 def _partner(rng: Random, symbol: str, left: int) -> int:
-    """A right operand for a left one that is given."""
+    """A right operand for a given left one."""
     if symbol == "+":
         return between(rng, SMALLEST, LARGEST - left)
     if symbol == "-":
@@ -77,7 +77,7 @@ def _partner(rng: Random, symbol: str, left: int) -> int:
 
 
 def _before(rng: Random, symbol: str, right: int) -> int:
-    """A left operand for a right one that is given."""
+    """A left operand for a given right one."""
     if symbol in "+*":
         return _partner(rng, symbol, right)
     if symbol == "-":

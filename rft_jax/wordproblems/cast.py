@@ -1,4 +1,4 @@
-"""Who and what the stories are about."""
+"""Names, nouns and numbers of the stories."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pronoun(name: str) -> str:
 
 
 def between(rng: Random, low: int, high: int) -> int:
-    """A uniform draw from low..high, both included; `low` where the range is empty."""
+    """A uniform draw from low..high, both inclusive; `low` if the range is empty."""
     return low + int(rng.random() * (high - low + 1)) if high > low else low
 
 

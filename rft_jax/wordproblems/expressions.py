@@ -1,7 +1,7 @@
-"""What a story asks for, as an expression tree over the story's numbers.
+"""The answer to a story as an expression tree over the story's numbers.
 
-A node knows its value and the sentences that may announce it. In a sentence `@` stands where the
-annotated result goes (`The bags hold @ shells.`).
+A node has a value and sentences that may announce it. In a sentence `@` is replaced by the
+annotated result (`The bags hold @ shells.`).
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from functools import cache
 from math import prod
 
 SMALLEST, LARGEST = 2, 99
-"""Bounds of every value in a story or a solution. At least 2, so that plurals are always right."""
+"""Bounds of every value in a story or a solution. At least 2, so that every noun is plural."""
 
 
 @dataclass(frozen=True, slots=True)
 class Partials:
-    """Sentences for values that a solution meets on its way and that have no name in the story.
+    """Sentences for intermediate values of a solution that have no name in the story.
 
     Attributes:
-      plus: several amounts that count, added.
-      left: what is left of such an amount after another is taken from it.
-      out: amounts to be taken away, added or offset.
-      part: one addend of a distributed product or quotient, or a product of some of the factors.
+      plus: for the sum of several positive amounts.
+      left: for the remainder of such an amount after a subtraction.
+      out: for the sum of amounts to be subtracted.
+      part: for one addend of a distributed product or quotient, or a product of some factors.
     """
 
     plus: tuple[str, ...]
@@ -34,7 +34,7 @@ class Partials:
 
 @cache
 def partials(unit: str) -> Partials:
-    """The sentences for amounts written as `unit`, e.g. `@ shells` or `$@`."""
+    """Sentences for amounts that are written as `unit`, e.g. `@ shells` or `$@`."""
     return Partials(
         plus=(f"That makes {unit}.", f"Together that is {unit}."),
         left=(f"That leaves {unit}.", f"The difference is {unit}."),
@@ -78,7 +78,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quotient:
-    """`top` divided by `bottom`, rounded down; `is_sound` tells whether it is exact."""
+    """`top` divided by `bottom`, rounded down; `is_sound` checks that it is exact."""
 
     top: Node
     bottom: Node
@@ -94,7 +94,7 @@ Node = Number | Sum | Product | Quotient
 
 
 def children(node: Node) -> tuple[Node, ...]:
-    """The node's operands, in the story's order."""
+    """The node's operands, in the order of the story."""
     if isinstance(node, Sum):
         return tuple(term for _, term in node.terms)
     if isinstance(node, Product):
@@ -105,13 +105,13 @@ def children(node: Node) -> tuple[Node, ...]:
 
 
 def count_operations(node: Node) -> int:
-    """How many binary operations the tree takes."""
+    """The number of binary operations in the tree."""
     operands = children(node)
     return max(len(operands) - 1, 0) + sum(map(count_operations, operands))
 
 
 def is_sound(node: Node) -> bool:
-    """Whether every value met when the tree is worked out in the story's order is allowed."""
+    """Whether every value is in bounds when the tree is evaluated in the order of the story."""
     if not SMALLEST <= node.value <= LARGEST or not all(map(is_sound, children(node))):
         return False
     if isinstance(node, Quotient):

@@ -22,14 +22,14 @@ def write_split(
     seed: int = 0,
     tokens: int | None = None,
 ) -> int:
-    """Writes a split to `output` (gzip by suffix), whole or not at all. Returns the rows written.
+    """Writes a split to `output` (gzip by suffix) atomically; returns the number of rows.
 
     Args:
       split: train, dev, test (`{id, question, answer}` rows) or pretrain (`{query, response}`).
-      output: the file.
+      output: path of the file.
       size: the number of rows; for problems 1,000, 500 or 2,000 unless given.
       seed: determines the rows; a smaller size gives the first of them.
-      tokens: for pretrain only: ends once the rows hold this many tokens.
+      tokens: for pretrain only: ends once the rows have this many tokens.
 
     Raises:
       UserError: an unknown split, a bound that is missing, not positive or not for this split.
@@ -45,7 +45,7 @@ def write_split(
 def _rows(split: str, size: int | None, seed: int, tokens: int | None) -> Iterator[dict[str, Any]]:
     if split == "pretrain":
         if size is None and tokens is None:
-            raise UserError("split pretrain has no end: say how many tokens, or a size in rows")
+            raise UserError("split pretrain has no end: give a number of tokens, or a size in rows")
         return iter(pretraining_rows(seed, tokens, size))
     if tokens is not None:
         raise UserError(f"tokens is {tokens}: that bounds pretrain only; give split {split} a size")

@@ -26,16 +26,16 @@ FAMILIES = {
 OPERATIONS = (4,)
 """Numbers of operations of the experiment's problems; pretraining has worked ones up to 3."""
 ROW_TOKENS = 144
-"""The most tokens that a question with a solution takes; the few longer ones are not drawn."""
+"""The most tokens of a question with a solution; the few longer ones are rejected."""
 PATIENCE = 100
-"""Draws for a further path that bring nothing new before `extra_paths` gives up."""
+"""Consecutive draws without a new path after which `extra_paths` stops."""
 
 _ANNOTATION = re.compile(r"<<([^<>]*)>>")
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A question, the tree that answers it, and the one solution that is given with it."""
+    """A question, its expression tree, and the reference solution."""
 
     question: str
     family: str
@@ -49,7 +49,7 @@ class Story:
 
     @property
     def num_operations(self) -> int:
-        """How many binary operations the tree takes."""
+        """The number of binary operations in the tree."""
         return count_operations(self.tree)
 
     def sample_path(self, rng: Random) -> str:
@@ -57,13 +57,13 @@ class Story:
         return render_path(self.tree, rng)
 
     def problem(self) -> Problem:
-        """The question with its reference solution, as the experiment reads it."""
+        """The question with its reference solution, as a problem."""
         name = f"wordproblems-{self.split}/{question_digest(self.question)}"
         return Problem(name, self.question, self.reference)
 
 
 def render_path(tree: Node, rng: Random) -> str:
-    """One random walk over the tree, told in sentences and closed by `#### n`."""
+    """One random walk over the tree as sentences, ending in `#### n`."""
     sentences = [
         rng.choice(step.words).replace("@", equation(step)) for step in sample_steps(tree, rng)
     ]
@@ -78,7 +78,7 @@ def equations(path: str) -> tuple[str, ...]:
 def draw_stories(
     split: str, seed: int, operations: Sequence[int] = OPERATIONS, stream: str = "stories"
 ) -> Iterator[Story]:
-    """Stories of a split without end; one may come again.
+    """Endless stories of a split, possibly repeated.
 
     Args:
       split: one of `SPLITS`.
@@ -108,7 +108,7 @@ def _fits(question: str, path: str) -> bool:
 
 
 def _draw_one(rng: Random, family: str, operations: int) -> tuple[str, Node]:
-    """A story of the family with so many operations, drawn until its numbers fit."""
+    """A story of the family with this many operations, drawn until its values are in bounds."""
     while True:
         drawn = FAMILIES[family](rng, operations)
         if drawn is not None and is_sound(drawn[1]):
@@ -129,15 +129,15 @@ def generate_stories(
 
 
 def generate_problems(split: str, size: int, seed: int = 0) -> list[Problem]:
-    """The embedded experiment's problems: `size` of a split, with one reference path each."""
+    """The embedded experiment's problems: `size` of a split, each with its reference solution."""
     return [story.problem() for story in generate_stories(split, size, seed)]
 
 
 def extra_paths(story: Story, count: int, seed: int) -> list[str]:
-    """Up to `count` further solutions, whose equation lists differ from each other's and the
+    """Up to `count` further solutions, with equation lists other than each other's and the
     reference's: what a model could find by sampling, from the generator itself.
 
-    Fewer come back when the story hasn't got as many (`PATIENCE` draws in a row bring none).
+    Fewer if the story has fewer, that is after `PATIENCE` consecutive draws without a new one.
     """
     rng = Random(f"wordproblems/extra/{seed}/{story.question}")
     seen = {equations(story.reference)}

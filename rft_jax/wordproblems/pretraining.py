@@ -1,8 +1,8 @@
 """The pretraining text: arithmetic, worked problems of 1 to 3 operations, unsolved problems.
 
-Rows are `query` and `response`, trained with the template `none`: the query is read, the response
-and its end are learned. A worked row reads as fine-tuning will show it. All questions are of the
-split `pretrain`, so none is a train, dev or test question; no worked problem has 4 operations.
+Rows are `query` and `response`, trained with the template `none`: the loss is on the response and
+its end token. A worked row has the format of fine-tuning. All questions are of the split
+`pretrain`, so none is a train, dev or test question; no worked problem has 4 operations.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ Row = dict[str, str]
 def pretraining_rows(
     seed: int, tokens: int | None = None, size: int | None = None
 ) -> Iterator[Row]:
-    """`{"query", "response"}` rows in a mixed order that a shorter run shares.
+    """`{"query", "response"}` rows, mixed; fewer rows are the first of them.
 
     Args:
       seed: determines the rows.
-      tokens: ends after the row with which this many tokens are reached (queries, responses and
-        a token for each end). Without `tokens` and `size` the rows never end.
-      size: ends after so many rows.
+      tokens: ends after the row that reaches this many tokens (queries, responses and a token for
+        each end). Without `tokens` and `size` the rows never end.
+      size: ends after this many rows.
     """
     return islice(_mixed_rows(seed, tokens), size)
 
 
 def _mixed_rows(seed: int, tokens: int | None) -> Iterator[Row]:
-    """Always goes on with the kind that is furthest behind its share."""
+    """The next row is always of the kind that is furthest below its share."""
     sources = {
         "arithmetic": _arithmetic(seed),
         "worked": _worked(seed),

@@ -1,6 +1,6 @@
-"""Which split a question belongs to: a function of its text alone.
+"""The split of a question: a function of its text alone.
 
-So the splits share no question, whatever the seeds and sizes.
+So no two splits share a question, for any seeds and sizes.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ TOKENIZER_FOLDER = Path(__file__).parent / "tokenizer"
 PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
 SPECIAL = (PAD, EOS, UNKNOWN)
 PATTERN = r"\n#### | ?<<|>>| \$| ?[A-Za-z]+|\n|[^\n]"
-"""What a token is, as a regular expression; leftmost alternative first."""
+"""A token, as a regular expression; the leftmost alternative first."""
 SIGNS = (*"0123456789+-*/()=.,?", " ", "\n", " $", "\n#### ", "<<", " <<", ">>")
 
 _TEXT_WORDS = (
@@ -40,19 +40,19 @@ _TOKEN = re.compile(PATTERN)
 
 
 def vocabulary() -> tuple[str, ...]:
-    """All tokens; a token's place is its id. 0 fills, 1 ends a text."""
+    """All tokens; a token's index is its id. 0 is padding, 1 ends a text."""
     inside = sorted({*_TEXT_WORDS, *NAMES, *NOUNS, *COLOURS})
     first = sorted({*_FIRST_WORDS, *NAMES})
     return (*SPECIAL, *SIGNS, *(f" {word}" for word in inside), *first)
 
 
 def split_tokens(text: str) -> list[str]:
-    """The text's tokens, as the tokenizer cuts it."""
+    """The text's tokens, as the tokenizer splits it."""
     return _TOKEN.findall(text)
 
 
 def count_tokens(query: str, response: str) -> int:
-    """How many tokens a training row takes, its EOS included."""
+    """The number of tokens of a training row, including its EOS."""
     return len(_TOKEN.findall(query)) + len(_TOKEN.findall(response)) + 1
 
 

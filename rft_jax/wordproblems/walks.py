@@ -2,8 +2,8 @@
 
 A walk chooses how terms and factors are grouped, whether a product or quotient of a sum is
 distributed, the order of operands and of independent steps, and which operations share one
-equation. Every value on the way stays within the allowed bounds; a walk that leaves them is
-drawn again.
+equation. Every intermediate value stays within the bounds; a walk that leaves them is rejected and
+another one is drawn.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DISTRIBUTE = 0.15
 REGROUP = 0.3
 """Chance that two operands other than the first two are combined."""
 SWAP = 0.2
-"""Chance that the operands of an addition or a multiplication trade places."""
+"""Chance that the operands of an addition or a multiplication are swapped."""
 REORDER = 0.25
 """Chance that the right side of an operation is worked out before its left side."""
 INLINE = 0.15
@@ -40,11 +40,11 @@ PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
 
 
 class OutOfBounds(Exception):
-    """A walk came to a value that is too small, too large or not whole."""
+    """A value of a walk is too small, too large or not an integer."""
 
 
 class Operation:
-    """A binary operation of a solution: what it combines, its value, the sentences that fit."""
+    """A binary operation of a solution: its operands, its value, and sentences that announce it."""
 
     __slots__ = ("is_inline", "left", "right", "symbol", "value", "words")
 
@@ -79,14 +79,14 @@ def _apply(symbol: str, left: int, right: int) -> int:
 
 
 def sample_steps(tree: Node, rng: Random) -> list[Operation]:
-    """One random solution: the operations that get an equation of their own, in order."""
+    """One random solution: the operations with an equation of their own, in order."""
     for _ in range(ATTEMPTS):
         try:
             root = _plan(tree, rng)
         except OutOfBounds:
             continue
         if isinstance(root, int):
-            raise ValueError(f"the tree is the plain number {root}: there is nothing to solve")
+            raise ValueError(f"the tree is the number {root}, so there is nothing to solve")
         steps: list[Operation] = []
         _order(root, rng, OPERATIONS_PER_EQUATION - 1, steps)
         return steps
@@ -115,23 +115,28 @@ def _side(operand: Operand, bare_from: int) -> str:
     return text if PRECEDENCE[operand.symbol] >= bare_from else f"({text})"
 
 
-def _order(operation: Operation, rng: Random, room: int, steps: list[Operation]) -> int:
-    """Appends the operations below and then `operation`, unless inline. Returns the room left.
+def _order(operation: Operation, rng: Random, capacity: int, steps: list[Operation]) -> int:
+    """Appends the steps of the operands, then `operation` unless it is inline.
 
-    `room` is the number of further operations that the current equation may take in.
+    Args:
+      capacity: how many further operations the current equation may contain.
+      steps: where they are appended.
+
+    Returns:
+      The capacity that is left.
     """
     sides = [s for s in (operation.left, operation.right) if isinstance(s, Operation)]
     if len(sides) == 2 and rng.random() < REORDER:
         sides.reverse()
     for side in sides:
-        side.is_inline = room > 0 and rng.random() < INLINE
+        side.is_inline = capacity > 0 and rng.random() < INLINE
         if side.is_inline:
-            room = _order(side, rng, room - 1, steps)
+            capacity = _order(side, rng, capacity - 1, steps)
         else:
             _order(side, rng, OPERATIONS_PER_EQUATION - 1, steps)
     if not operation.is_inline:
         steps.append(operation)
-    return room
+    return capacity
 
 
 def _plan(node: Node, rng: Random) -> Operand:

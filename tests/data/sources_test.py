@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rft_jax.data.sources import load_problems
+from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
 from rft_jax.records import question_digest
@@ -30,6 +30,22 @@ def test_gsm8k_is_read_from_its_folder(tmp_path: Path, monkeypatch: pytest.Monke
         load_problems("gsm8k:train")
     with pytest.raises(UserError, match="there are gsm8k:train and gsm8k:test"):
         load_problems("gsm8k:dev")
+
+
+def test_gsm8k_is_another_input_when_its_file_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GSM8K_DIR", raising=False)
+    assert problems_identity("gsm8k:test") == "gsm8k:test"
+    monkeypatch.setenv("GSM8K_DIR", str(tmp_path))
+    seen = {problems_identity("gsm8k:test")}
+    for answer in ("#### 1", "#### 2"):
+        write_rows(tmp_path / "test.jsonl", [{"question": "a?", "answer": answer}])
+        seen.add(problems_identity("gsm8k:test"))
+    assert len(seen) == 3
+    assert all(one.startswith("gsm8k:test") for one in seen)
+    assert problems_identity("wordproblems:test") == "wordproblems:test"
+    assert problems_identity(str(tmp_path / "test.jsonl")).startswith("test.jsonl ")
 
 
 def test_the_embedded_problems_are_read_by_name() -> None:

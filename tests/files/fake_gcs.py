@@ -1,7 +1,7 @@
-"""A Google Cloud Storage of this machine: buckets in memory, as much of its JSON API as is used.
+"""A fake Google Cloud Storage on this machine: buckets in memory, behind the JSON API.
 
-gcsfs and google-cloud-storage find it by STORAGE_EMULATOR_HOST, TensorStore by
-TENSORSTORE_GCS_HTTP_URL.
+It implements what gcsfs, google-cloud-storage (by STORAGE_EMULATOR_HOST) and TensorStore (by
+TENSORSTORE_GCS_HTTP_URL) use.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Bucket:
 
     Attributes:
       objects: content by name.
-      written: names in the order of their writes, with who wrote (its user agent).
+      written: names in the order of their writes, each with the writer's user agent.
     """
 
     name: str
@@ -79,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        path, query = self._asked()
+        path, query = self._requested()
         if path == "":
             return self._json({"kind": "storage#bucket", "name": self.bucket.name})
         if path == "storageLayout":
@@ -97,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._content(content, generation)
 
     def do_POST(self) -> None:
-        _, query = self._asked()
+        _, query = self._requested()
         if "upload_id" in query:
             return self.do_PUT()
         body = self._body()
@@ -114,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._write(query["name"], body, query)
 
     def do_PUT(self) -> None:
-        _, query = self._asked()
+        _, query = self._requested()
         name, before = self.bucket.uploads[query["upload_id"]]
         content = before + self._body()
         if self.headers.get("Content-Range", "").endswith("/*"):
@@ -123,14 +123,14 @@ class _Handler(BaseHTTPRequestHandler):
         return self._write(name, content, query)
 
     def do_DELETE(self) -> None:
-        path, _ = self._asked()
+        path, _ = self._requested()
         self._body()
         with self.bucket.lock:
             found = self.bucket.objects.pop(unquote(path.removeprefix("o/")), None)
         self._send(404 if found is None else 204, b"")
 
-    def _asked(self) -> tuple[str, dict[str, str]]:
-        """What of the bucket, still quoted, and the query."""
+    def _requested(self) -> tuple[str, dict[str, str]]:
+        """The quoted path in the bucket, and the query."""
         parts = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         return parts.path.partition(f"/b/{self.bucket.name}")[2].strip("/"), query
@@ -155,10 +155,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _content(self, content: bytes, generation: int) -> None:
         headers = {"x-goog-generation": str(generation), "ETag": str(generation)}
-        asked = self.headers.get("Range")
-        if not asked:
+        requested = self.headers.get("Range")
+        if not requested:
             return self._send(200, content, headers)
-        first, _, last = asked.removeprefix("bytes=").partition("-")
+        first, _, last = requested.removeprefix("bytes=").partition("-")
         begin = int(first) if first else max(len(content) - int(last), 0)
         end = min(int(last) + 1, len(content)) if first and last else len(content)
         if begin >= len(content):
@@ -182,11 +182,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_arguments: object) -> None:
-        """A client that hangs up is no matter."""
+        """Ignores clients that close the connection."""
 
 
 def _parts(content_type: str, body: bytes) -> list[bytes]:
-    """What the parts of a message hold, byte for byte; lines may end either way."""
+    """The contents of a multipart message's parts; lines may end in either way."""
     boundary = b"--" + content_type.partition("boundary=")[2].strip("'\" ").encode()
     end = b"\r\n" if body.startswith(boundary + b"\r\n") else b"\n"
     pieces = (end + body).split(end + boundary)[1:-1]
@@ -195,7 +195,7 @@ def _parts(content_type: str, body: bytes) -> list[bytes]:
 
 @contextmanager
 def serve(name: str) -> Iterator[tuple[Bucket, dict[str, str]]]:
-    """A bucket, and the environment variables under which a process finds it."""
+    """A bucket, and the environment variables that direct a process to it."""
     bucket = Bucket(name)
     handler = type("Handler", (_Handler,), {"bucket": bucket})
     server = _Server(("127.0.0.1", 0), handler)

@@ -49,7 +49,7 @@ def _on_machine(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _rft(*words: str, processes: int = 1, devices: int = 1) -> None:
-    """The command, which has to end well."""
+    """Runs the command, which must succeed."""
     for code, text in finish(start(words, processes, devices)):
         assert code == 0, text
 
@@ -59,12 +59,12 @@ def _samples(folder: Path) -> bytes:
 
 
 def _steps(bucket: Bucket) -> set[int]:
-    """The whole checkpoints."""
+    """The complete checkpoints."""
     marker = re.compile(r"runs/sft/checkpoints/(\d+)/commit_success.txt")
     return {int(found[1]) for name in bucket.objects if (found := marker.fullmatch(name))}
 
 
-def test_checkpoints_are_orbaxs_there_and_another_machine_goes_on_from_them(
+def test_orbax_writes_checkpoints_there_and_another_machine_resumes_from_them(
     store: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (killed,) = start([*TRAIN, "--output", OUTPUT], 1, devices=1)
@@ -80,9 +80,16 @@ def test_checkpoints_are_orbaxs_there_and_another_machine_goes_on_from_them(
     _rft(*TRAIN, "--output", "undisturbed")
     weights = store.objects["runs/sft/model.safetensors"]
     assert weights == (tmp_path / "undisturbed" / "model.safetensors").read_bytes()
-    _rft("sample", *SAMPLE, "--model", f"{OUTPUT}/checkpoints/20", "--output", "drawn")
-    _rft("sample", *SAMPLE, "--model", "undisturbed/checkpoints/20", "--output", "undrawn")
-    assert _samples(tmp_path / "drawn") == _samples(tmp_path / "undrawn")
+    _rft("sample", *SAMPLE, "--model", f"{OUTPUT}/checkpoints/20", "--output", "sampled")
+    _rft(
+        "sample",
+        *SAMPLE,
+        "--model",
+        "undisturbed/checkpoints/20",
+        "--output",
+        "expected",
+    )
+    assert _samples(tmp_path / "sampled") == _samples(tmp_path / "expected")
     written = [writer for name, writer in store.written if STEP.match(name)]
     assert any(writer.startswith("tensorstore") for writer in written)
     assert not list(tmp_path.glob("scratch/**/checkpoints/[0-9]*"))
@@ -110,8 +117,8 @@ def test_two_processes_without_a_common_disk_train_sample_and_evaluate(
     shards = [f"runs/samples/samples-0000{i}-of-00002.jsonl" for i in range(2)]
     kept = {"COMPLETE", "config.gin", "run.json", "settings.json", "timing.json"}
     assert found == {*shards, *(f"runs/samples/{name}" for name in kept)}
-    _rft("sample", *SAMPLE, "--model", "alone", "--output", "drawn")
-    assert b"".join(store.objects[name] for name in shards) == _samples(tmp_path / "drawn")
+    _rft("sample", *SAMPLE, "--model", "alone", "--output", "sampled")
+    assert b"".join(store.objects[name] for name in shards) == _samples(tmp_path / "sampled")
     words = ["evaluate", "--problems", "data.jsonl", "--model", "alone"]
     words += ["--gin.evaluate.max_new_tokens=8", "--gin.evaluate.slots=4"]
     for output in ("gs://bucket/runs/eval", "measured"):

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rft_jax.errors import UserError
+from rft_jax.files import jsonl
 from rft_jax.files.jsonl import (
     atomic_write,
     file_digest,
@@ -15,6 +20,9 @@ from rft_jax.files.jsonl import (
     write_rows,
 )
 
+ANY_TEXT = st.text('aé漢\ud800\u2028\n"\\\0', max_size=5)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | ANY_TEXT
+VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(ANY_TEXT, SCALARS, max_size=2)
 ROWS = [{"a": 1, "b": "é\n\u2028"}, {"a": None}, {"lone": "\ud800"}]
 
 
@@ -24,13 +32,31 @@ def test_rows_come_back_with_their_line_numbers(tmp_path: Path, name: str) -> No
     assert list(read_rows(tmp_path / name)) == list(enumerate(ROWS, start=1))
 
 
-def test_blank_lines_count_but_are_no_rows(tmp_path: Path) -> None:
+@given(rows=st.lists(st.dictionaries(ANY_TEXT, VALUES, max_size=3), max_size=3))
+def test_any_rows_come_back(tmp_path_factory: pytest.TempPathFactory, rows: list[dict]) -> None:
+    path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+    write_rows(path, rows)
+    assert [row for _, row in read_rows(path)] == rows
+
+
+@given(content=st.binary())
+def test_any_bytes_are_rows_or_a_user_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("bytes")
+    for name in ("rows.jsonl", "rows.jsonl.gz"):
+        (folder / name).write_bytes(content)
+        with suppress(UserError):
+            assert all(isinstance(row, dict) for _, row in read_rows(folder / name))
+
+
+def test_blank_lines_are_counted_and_skipped(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(b'\n{"a": 1}\r\n  \n{"a": 2}')
     assert list(read_rows(tmp_path / "rows.jsonl")) == [(2, {"a": 1}), (4, {"a": 2})]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
-def test_a_byte_order_mark_before_the_first_row_means_nothing(tmp_path: Path, name: str) -> None:
+def test_a_byte_order_mark_before_the_first_row_is_ignored(tmp_path: Path, name: str) -> None:
     write = gzip.open if name.endswith(".gz") else open
     with write(tmp_path / name, "wb") as file:
         file.write(b'\xef\xbb\xbf{"a": 1}\r\n{"a": 2}\r\n')
@@ -49,6 +75,8 @@ def test_a_compressed_file_has_the_same_bytes_each_time(tmp_path: Path) -> None:
         (b'{"a": 1}\n{"a": ', r"rows\.jsonl:2: not JSON"),
         (b'{"a": "\xff"}', r"rows\.jsonl:1: not JSON"),
         (b"[" * 100_000, r"rows\.jsonl:1: not JSON"),
+        (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", r"rows\.jsonl:1: not JSON"),
+        (b'{"a": ' + b"1" * 5000 + b"}", r"rows\.jsonl:1: not JSON"),
         (b'{"a": 1}\n[1]\n', r"rows\.jsonl:2: a JSON object is needed, found list"),
     ],
 )
@@ -61,7 +89,7 @@ def test_a_bad_line_is_named(tmp_path: Path, content: bytes, message: str) -> No
 @pytest.mark.parametrize(
     "content",
     [b"{}\n", gzip.compress(b'{"a": 1}\n' * 9, mtime=0)[:-12]],
-    ids=["not-gzip", "cut-short"],  # the bytes are no name: a header with the time in it differs
+    ids=["not-gzip", "cut-short"],
 )
 def test_a_damaged_gzip_stream_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "rows.jsonl.gz").write_bytes(content)
@@ -69,7 +97,30 @@ def test_a_damaged_gzip_stream_is_named(tmp_path: Path, content: bytes) -> None:
         list(read_rows(tmp_path / "rows.jsonl.gz"))
 
 
-def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz"])
+def test_an_endless_line_is_refused_before_it_takes_all_memory(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonl, "LONGEST_LINE", 1 << 20)
+    write = gzip.open if name.endswith(".gz") else open
+    with write(tmp_path / name, "wb") as file:
+        file.write(b'{"a": 1}\n{"b": "')
+        for _ in range(64):
+            file.write(b"0" * (1 << 20))
+    tracemalloc.start()
+    with pytest.raises(UserError, match=r":2: a line of more than 1 MiB; remove it"):
+        list(read_rows(tmp_path / name))
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
+def test_the_longest_line_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonl, "LONGEST_LINE", 9)
+    (tmp_path / "rows.jsonl").write_bytes(b'{"a": 1}\n' * 2)
+    assert len(list(read_rows(tmp_path / "rows.jsonl"))) == 2
+
+
+def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.jsonl: no such file"):
         list(read_rows(tmp_path / "none.jsonl"))
     with pytest.raises(UserError, match="is a folder; a JSONL file is needed"):
@@ -87,9 +138,13 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
 
 
 def test_one_json_value_comes_back(tmp_path: Path) -> None:
-    write_json(tmp_path / "value.json", {"b": [1, "é"], "a": None})
-    assert read_json(tmp_path / "value.json") == {"b": [1, "é"], "a": None}
+    for value in ({"b": [1, "é"], "a": None}, {"lone": "é\ud800"}):
+        write_json(tmp_path / "value.json", value)
+        assert read_json(tmp_path / "value.json") == value
     (tmp_path / "value.json").write_text("{")
+    with pytest.raises(UserError, match=r"value\.json: not JSON"):
+        read_json(tmp_path / "value.json")
+    (tmp_path / "value.json").write_text("[" * 100_000)
     with pytest.raises(UserError, match=r"value\.json: not JSON"):
         read_json(tmp_path / "value.json")
     with pytest.raises(UserError, match="no such file"):

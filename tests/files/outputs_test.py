@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +28,7 @@ def listing(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in folder.iterdir()}
 
 
-def test_a_folder_is_opened_again_with_the_same_settings_and_knows_if_it_is_finished(
+def test_a_folder_opens_again_with_the_same_settings_and_is_complete_once_committed(
     tmp_path: Path,
 ) -> None:
     with open_output(tmp_path / "out", {"a": (1, 2)}) as folder:
@@ -35,7 +38,7 @@ def test_a_folder_is_opened_again_with_the_same_settings_and_knows_if_it_is_fini
         assert folder.is_complete
 
 
-def test_other_settings_are_refused_with_name_and_both_values_and_nothing_is_touched(
+def test_other_settings_are_refused_with_name_and_both_values_and_no_file_changes(
     tmp_path: Path,
 ) -> None:
     with open_output(tmp_path, {"k": 4, "seed": 0}) as folder:
@@ -49,7 +52,7 @@ def test_other_settings_are_refused_with_name_and_both_values_and_nothing_is_tou
     assert listing(tmp_path) == before
 
 
-def test_a_folder_with_other_things_and_a_file_are_refused(tmp_path: Path) -> None:
+def test_a_folder_of_other_files_and_a_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(UserError, match=r"'thesis\.tex'"), open_output(tmp_path, {}):
         pass
@@ -58,7 +61,7 @@ def test_a_folder_with_other_things_and_a_file_are_refused(tmp_path: Path) -> No
     assert listing(tmp_path) == {"thesis.tex": b"years of work"}
 
 
-def test_a_mistake_before_any_work_leaves_the_folder_free_for_the_mended_command(
+def test_an_error_before_any_work_leaves_the_folder_usable_with_other_settings(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(UserError, match="too long"), open_output(tmp_path, {"length": 512}):
@@ -81,3 +84,44 @@ def test_a_folder_in_use_is_refused_until_its_process_is_killed(tmp_path: Path) 
         holder.kill()
     with open_output(tmp_path, {"a": 1}) as folder:
         assert not folder.is_complete
+
+
+def test_a_disk_that_does_not_lock_files_is_used_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As NFS, Lustre and FUSE mounts without locks."""
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with open_output(tmp_path / "out", {"a": 1}) as folder:
+        folder.commit()
+    said = capsys.readouterr().out
+    assert f"{tmp_path / 'out'}: this disk does not lock files (No locks available)" in said
+    assert said.count("\n") == 1
+
+
+def test_a_finished_folder_holds_no_temporary_files_of_killed_processes(tmp_path: Path) -> None:
+    with open_output(tmp_path, {"a": 1}) as folder:
+        (tmp_path / "parts").mkdir()
+        for name in (".ledger.jsonl.0123abcd.tmp", "parts/.part-000001.jsonl.17.tmp"):
+            (tmp_path / name).touch()
+        folder.commit()
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == [
+        ".lock", "COMPLETE", "settings.json",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_an_input_that_earlier_versions_did_not_read_whole_is_refused_with_the_reason(
+    tmp_path: Path, listed: bool
+) -> None:
+    before, now = (f"m {'0' * 16}", f"m {'a' * 64}")
+    with open_output(tmp_path, {"model": [before] if listed else before}) as folder:
+        folder.commit()
+    with (
+        pytest.raises(UserError, match="did not read all of model"),
+        open_output(tmp_path, {"model": [now] if listed else now}),
+    ):
+        pass

@@ -67,7 +67,7 @@ def test_a_stage_reads_and_writes_urls(memory: Any, capsys: pytest.CaptureFixtur
     assert "memory://b/collected: up to date" in capsys.readouterr().out
 
 
-def test_evaluations_and_reports_go_there_too(memory: Any) -> None:
+def test_evaluations_and_reports_are_uploaded_too(memory: Any) -> None:
     words = ["evaluate", "--problems", "memory://b/problems.jsonl", "--output", "memory://b/e"]
     words += ["--samples", "memory://b/samples.jsonl", "--gin.evaluate.bootstrap_resamples=10"]
     assert cli.main(words) == 0
@@ -90,7 +90,7 @@ def test_another_machine_finds_it_finished_or_made_with_other_settings(
     assert {name: memory.cat_file(f"/b/c/{name}") for name in _names(memory, "/b/c")} == before
 
 
-def test_what_was_done_before_an_error_is_there_and_goes_on_elsewhere(
+def test_work_before_an_error_is_uploaded_and_resumes_on_another_machine(
     memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(KeyError), mirrored("memory://b/run") as folder:
@@ -108,25 +108,25 @@ def test_what_was_done_before_an_error_is_there_and_goes_on_elsewhere(
     assert _names(memory, "/b/run") == {"all.jsonl", "COMPLETE"}
 
 
-def test_the_marker_is_sent_after_all_files_and_removals(
+def test_the_marker_is_uploaded_after_all_files_and_removals(
     memory: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
 
-    def note(name: str) -> Callable[..., Any]:
-        real = getattr(memory, name)
+    def recorded(name: str) -> Callable[..., Any]:
+        original_call = getattr(memory, name)
 
-        def noted(*args: Any) -> Any:
+        def record(*args: Any) -> Any:
             calls.append(f"{name} {args[-1].rpartition('/')[2]}")
-            return real(*args)
+            return original_call(*args)
 
-        return noted
+        return record
 
     with mirrored("memory://b/run") as folder:
         Path(folder).mkdir(parents=True)
         (Path(folder) / "part").write_text("1")
     for name in ("put_file", "rm_file"):
-        monkeypatch.setattr(memory, name, note(name))
+        monkeypatch.setattr(memory, name, recorded(name))
     with mirrored("memory://b/run") as folder:
         (Path(folder) / "COMPLETE").write_text("{}")
         (Path(folder) / "part").unlink()
@@ -134,31 +134,29 @@ def test_the_marker_is_sent_after_all_files_and_removals(
     assert calls == ["put_file all", "rm_file part", "put_file COMPLETE"]
 
 
-def test_files_are_sent_while_the_work_goes_on(
-    memory: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_are_uploaded_during_the_work(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "SECONDS_BETWEEN_UPLOADS", 0.01)
     with mirrored("memory://b/run") as folder:
         Path(folder).mkdir(parents=True)
         (Path(folder) / "metrics.jsonl").write_text("1")
         for _ in range(1000):
-            sent = memory.exists("/b/run/metrics.jsonl")
-            if sent and memory.cat_file("/b/run/metrics.jsonl"):  # it may go before it is full
+            uploaded = memory.exists("/b/run/metrics.jsonl")
+            if uploaded and memory.cat_file("/b/run/metrics.jsonl"):  # else still empty
                 break
             time.sleep(0.01)
         assert memory.cat_file("/b/run/metrics.jsonl") == b"1"
 
 
-def test_an_input_is_fetched_once_and_again_when_it_changes(memory: Any) -> None:
+def test_an_input_is_downloaded_once_and_again_when_it_changes(memory: Any) -> None:
     path = Path(fetched("memory://b/problems.jsonl"))
-    assert path.name == "problems.jsonl"  # which ids of problems are made from
+    assert path.name == "problems.jsonl"  # from which the ids of problems are made
     fetched_at = path.stat().st_mtime_ns
     assert Path(fetched("memory://b/problems.jsonl")).stat().st_mtime_ns == fetched_at
     memory.pipe_file("/b/problems.jsonl", b"{}\n")
     assert Path(fetched("memory://b/problems.jsonl")).read_text() == "{}\n"
 
 
-def test_the_checkpoints_of_a_training_are_not_fetched_with_the_model(memory: Any) -> None:
+def test_the_checkpoints_of_a_training_are_not_downloaded_with_the_model(memory: Any) -> None:
     for name in ("config.json", "checkpoints/100/params"):
         memory.pipe_file(f"/b/model/{name}", b"{}")
     assert [p.name for p in Path(fetched("memory://b/model")).rglob("*")] == ["config.json"]
@@ -171,13 +169,13 @@ def test_the_checkpoints_of_a_training_are_not_fetched_with_the_model(memory: An
         ("nowhere://b/x", "Protocol not known: nowhere"),
     ],
 )
-def test_a_place_that_is_not_there_is_a_users_mistake(memory: Any, spec: str, message: str) -> None:
+def test_a_url_where_nothing_is_is_a_user_error(memory: Any, spec: str, message: str) -> None:
     del memory
     with pytest.raises(UserError, match=message):
         fetched(spec)
 
 
-def test_a_checkpoint_that_is_named_comes_with_what_makes_it_a_model(memory: Any) -> None:
+def test_a_checkpoint_is_downloaded_with_its_models_description(memory: Any) -> None:
     for name in ("model/config.json", "100/params", "200/params"):
         memory.pipe_file(f"/b/sft/checkpoints/{name}", b"{}")
     step = Path(fetched("memory://b/sft/checkpoints/100"))
@@ -186,7 +184,7 @@ def test_a_checkpoint_that_is_named_comes_with_what_makes_it_a_model(memory: Any
     assert sorted(found) == ["100/params", "model/config.json"]
 
 
-def test_a_path_in_a_copy_is_known_by_its_url(memory: Any, tmp_path: Path) -> None:
+def test_a_path_in_a_local_copy_has_a_url(memory: Any, tmp_path: Path) -> None:
     del memory
     with mirrored("memory://b/run/") as folder:
         assert original(folder) == "memory://b/run"
@@ -196,10 +194,10 @@ def test_a_path_in_a_copy_is_known_by_its_url(memory: Any, tmp_path: Path) -> No
     assert original("memory") is None
 
 
-def test_checkpoints_at_gs_are_left_to_orbax_which_gets_the_url_whole(
+def test_checkpoints_at_gs_are_left_to_orbax_which_gets_the_whole_url(
     memory: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With fsspec's memory in Google's place."""
+    """With fsspec's memory standing in for Google's store."""
     monkeypatch.setenv("EPATH_USE_TF", "")  # put back afterwards
     monkeypatch.delenv("EPATH_USE_TF")
     monkeypatch.setattr(fsspec.core, "url_to_fs", lambda spec: (memory, spec.removeprefix("gs:/")))
@@ -223,14 +221,14 @@ def _exchange(*folders: str) -> None:
             step(Path(folder))
 
 
-def test_what_several_processes_write_is_in_every_ones_copy(memory: Any) -> None:
+def test_what_one_process_writes_is_in_every_copy(memory: Any) -> None:
     with mirrored("memory://b/run") as first, mirrored("memory://b/run") as second:
         assert first != second
         for number, folder in enumerate(map(Path, (first, second))):
             folder.mkdir(exist_ok=True)
             (folder / f"part-{number}").write_text(str(number))
         _exchange(first, second)
-        (Path(first) / "log").write_text("not sent yet")
+        (Path(first) / "log").write_text("not uploaded yet")
         assert {p.name for p in Path(first).iterdir()} == {"part-0", "part-1", "log"}
         assert {p.name for p in Path(second).iterdir()} == {"part-0", "part-1"}
         (Path(first) / "part-1").unlink()
@@ -251,7 +249,7 @@ def test_several_processes_train_where_orbax_can_write(
         train_state.TrainStateCheckpoints(f"{folder}/checkpoints")
 
 
-def test_a_report_is_made_again_on_another_machine(
+def test_a_report_is_recreated_on_another_machine(
     memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _collect("memory://b/c") == 0

@@ -213,6 +213,17 @@ def test_another_setting_or_other_samples_are_refused_and_nothing_is_lost(tmp_pa
     assert _contents(out) == before
 
 
+def test_another_test_set_to_compare_with_is_refused(tmp_path: Path) -> None:
+    problems, samples = _input(tmp_path)
+    test = write_problems(tmp_path / "test.jsonl", {"t": "#### 1"})
+    settings = CollectSettings(workers=1, decontaminate=test)
+    collect(problems, samples, str(tmp_path / "out"), settings)
+    collect(problems, samples, str(tmp_path / "out"), settings)
+    write_problems(tmp_path / "test.jsonl", {"t": "#### 2"})
+    with pytest.raises(UserError, match=r"was made with decontaminate = 'test\.jsonl "):
+        collect(problems, samples, str(tmp_path / "out"), settings)
+
+
 def test_a_digit_changed_in_the_middle_of_long_samples_is_seen(tmp_path: Path) -> None:
     problems, samples = _input(tmp_path, problems=300)
     out = tmp_path / "out"

@@ -95,6 +95,12 @@ def test_a_finished_folder_is_left_alone(files: Path, finished: Path) -> None:
     assert (finished / SHARD).stat().st_mtime_ns == before
 
 
+def test_segments_left_by_a_kill_after_the_end_are_removed(files: Path, finished: Path) -> None:
+    write_rows(finished / "segments" / "00000-of-00001" / "segment-000000.jsonl", [{"id": "p0"}])
+    _sample(files, finished)
+    assert not (finished / "segments").exists()
+
+
 def test_other_settings_are_refused_and_nothing_is_touched(files: Path, finished: Path) -> None:
     before = (finished / SHARD).read_bytes()
     with pytest.raises(UserError, match=r"temperature = 1\.0, now it is 0\.5"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -55,6 +56,11 @@ def test_another_setting_or_changed_data_is_refused_with_both_values(
     changed.write_text(Path(data).read_text() + '{"question": "1?", "answer": "1"}\n')
     with pytest.raises(UserError, match="was made with data"):
         train(CONFIG, [str(changed)], str(finished), SETTINGS)
+    tokenizer = shutil.copytree(TOKENIZER_FOLDER, tmp_path / "tokenizer")
+    train(CONFIG, [data], str(finished), replace(SETTINGS, tokenizer=str(tokenizer)))
+    (tokenizer / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(UserError, match="was made with tokenizer"):
+        train(CONFIG, [data], str(finished), replace(SETTINGS, tokenizer=str(tokenizer)))
 
 
 def test_dropped_examples_are_counted(

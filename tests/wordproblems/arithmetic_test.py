@@ -9,7 +9,7 @@ from rft_jax.wordproblems.arithmetic import drill
 from rft_jax.wordproblems.generator import Story, equations
 
 
-def test_drilled_equations_are_right_and_stay_within_the_bounds(
+def test_drilled_equations_are_correct_and_stay_within_the_bounds(
     check_path: Callable[[str, str], list[str]],
 ):
     rng = Random(0)

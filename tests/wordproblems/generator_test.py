@@ -29,7 +29,7 @@ from rft_jax.wordproblems.vocabulary import count_tokens
 Check = Callable[[str, str], list[str]]
 
 
-def test_every_reference_is_right_by_an_independent_reading(
+def test_every_reference_is_correct_by_an_independent_check(
     stories: list[Story], check_path: Check
 ):
     for story in stories:
@@ -38,7 +38,9 @@ def test_every_reference_is_right_by_an_independent_reading(
         assert story.reference.endswith(f"\n#### {story.tree.value}")
 
 
-def test_every_other_path_is_right_and_has_the_same_answer(stories: list[Story], check_path: Check):
+def test_every_sampled_path_is_correct_with_the_same_answer(
+    stories: list[Story], check_path: Check
+):
     rng = Random(5)
     for story in stories:
         answer = story.reference.rpartition("#### ")[2]
@@ -83,7 +85,7 @@ def test_each_family_tells_stories_of_each_number_of_operations(stories: list[St
     assert kinds == {(family, n) for family in FAMILIES for n in (1, 2, 3, 4)}
 
 
-def test_a_problem_has_many_right_paths():
+def test_a_problem_has_many_correct_paths():
     rng = Random(0)
     sizes = []
     for story in generate_stories("dev", 100, seed=4):
@@ -128,7 +130,7 @@ def test_splits_share_no_question_at_any_seed():
             assert one == other or not found & others
 
 
-def test_no_question_comes_twice_and_a_smaller_size_gives_the_first_ones():
+def test_questions_are_distinct_and_a_smaller_size_gives_the_first_ones():
     many = generate_problems("test", 3000, seed=2)
     assert len({problem.question for problem in many}) == 3000
     assert generate_problems("test", 100, seed=2) == many[:100]
@@ -144,7 +146,7 @@ def test_an_unknown_split_is_named_with_those_there_are():
         generate_problems("tests", 5)
 
 
-def test_extra_paths_are_right_and_differ_from_each_other_and_the_reference(
+def test_extra_paths_are_correct_and_differ_from_each_other_and_the_reference(
     stories: list[Story], check_path: Check
 ):
     for story in stories[:200]:

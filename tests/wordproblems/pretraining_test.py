@@ -50,7 +50,7 @@ def test_every_question_is_of_the_pretraining_split(rows: list[Row]):
     assert {split_of(question) for question in questions} == {"pretrain"}
 
 
-def test_worked_problems_have_at_most_three_operations_and_right_solutions(
+def test_worked_problems_have_at_most_three_operations_and_correct_solutions(
     rows: list[Row], check_path: Callable[[str, str], list[str]]
 ):
     worked = [row for row in rows if kind_of(row) == "worked"]
@@ -76,7 +76,7 @@ def test_a_token_bound_ends_the_rows_just_behind_it():
     assert rows == list(pretraining_rows(seed=3, size=len(rows)))
 
 
-def test_rows_are_made_as_they_are_asked_for_and_differ_by_seed():
+def test_rows_are_generated_lazily_and_differ_by_seed():
     assert list(islice(pretraining_rows(seed=0), 50)) != list(islice(pretraining_rows(seed=1), 50))
     assert list(pretraining_rows(seed=0, size=0)) == []
 

@@ -50,7 +50,7 @@ def test_the_vocabulary_is_small_and_starts_with_pad_and_eos(tokenizer: Tokenize
     assert all(tokenizer.token_to_id(token) == place for place, token in enumerate(tokens))
 
 
-def test_every_text_comes_back_exactly_and_nothing_is_unknown(
+def test_every_text_round_trips_exactly_without_an_unknown_token(
     tokenizer: Tokenizer, texts: list[str]
 ):
     for text, encoding in zip(texts, tokenizer.encode_batch(texts), strict=True):
@@ -80,7 +80,7 @@ def test_every_digit_is_a_token_of_its_own_wherever_the_number_stands(number: in
 
 
 @given(st.text())
-def test_any_text_is_cut_without_losing_a_character(text: str):
+def test_any_text_is_split_without_losing_a_character(text: str):
     assert "".join(split_tokens(text)) == text
 
 

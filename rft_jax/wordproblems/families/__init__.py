@@ -2,5 +2,5 @@
 
     draw(rng, operations) -> (question, tree) | None
 
-None is a draw whose numbers do not fit; the caller draws again.
+None: the drawn numbers are out of bounds; the caller draws again.
 """
