@@ -78,14 +78,17 @@ _SECOND_QUANTITY = re.compile(
 
 def parse_answer(text: str) -> Answer:
     """Reads an answer; what cannot be read otherwise is words."""
+    if len(text) <= MAX_CHARS:
+        return _parse_short(text)
     number = parse_number(text)
-    if number is not None:
-        return Value(text, number)
-    return _parse_tidy(text) if len(text) <= MAX_CHARS else Value(text.strip(), is_words=True)
+    return Value(text.strip(), number, is_words=number is None)
 
 
 @lru_cache(maxsize=10_000)
-def _parse_tidy(text: str) -> Answer:
+def _parse_short(text: str) -> Answer:
+    number = parse_number(text)
+    if number is not None:
+        return Value(text, number)
     plain = tidy(text)
     depth = max(accumulate(map(_step, re.findall(_BRACKET, plain))), default=0)
     if depth > MAX_DEPTH or len(plain) > 2 * MAX_CHARS:
