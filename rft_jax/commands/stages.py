@@ -134,9 +134,9 @@ def _budget(settings: SampleSettings) -> MakeBudget | None:
     from rft_jax.rft.budgets import Proportional, Uniform
 
     size, most = settings.round_size, settings.num_samples
-    if settings.is_uniform:
+    if settings.budget_kind == "uniform":
         return lambda problems, *_: Uniform(problems, settings.enough, size, most)
-    if settings.is_proportional:
+    if settings.budget_kind == "proportional":
         average = settings.average
         return lambda problems, own, total: Proportional(problems, own, total, size, average, most)
     return None

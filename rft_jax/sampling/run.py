@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ def _prepare(
     pairs = zip(problems, encoded.ids, strict=True)
     prompts = [(problem, ids) for problem, ids in pairs if ids is not None]
     label = share.label + shard.suffix
-    return _Run(folder, name, sampler, geometry, share, prompts, label, stopped)
+    return _Run(folder, name, sampler, geometry, share, prompts, label, share.agreed(stopped))
 
 
 def _finish(folder: OutputFolder, run: _Run) -> None:
@@ -138,30 +138,37 @@ def _finish(folder: OutputFolder, run: _Run) -> None:
     wait_for_all("finished", folder.path)
 
 
+@dataclass
 class _Run:
     """Samples this process's problems into segments, then writes its sorted file.
 
     Problems go by their index among those that are sampled.
+
+    Attributes:
+      folder: the output folder.
+      name: what the samples' `model` field says.
+      sampler: model and settings.
+      geometry: of the run.
+      share: this process's.
+      prompts: every problem that is sampled, with its token ids.
+      label: of the progress.
+      stopped: whether SIGTERM came; in lockstep, whether it came to any process.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        name: str,
-        sampler: Sampler,
-        geometry: Geometry,
-        share: Share,
-        prompts: Sequence[tuple[Problem, list[int]]],
-        label: str,
-        stopped: Callable[[], bool],
-    ) -> None:
-        self.sampler, self.share = sampler, share
-        self._folder, self._name, self._geometry = folder, name, geometry
-        self._prompts, self._label, self._stopped = prompts, label, share.agreed(stopped)
-        self._own = share.own(len(prompts))
-        self._segments = Segments(folder, share.shard_name)
-        self._counts = {i: self._segments.count(prompts[i][0].id) for i in self._own}
-        wait_for_all("segments read", folder)
+    folder: Path
+    name: str
+    sampler: Sampler
+    geometry: Geometry
+    share: Share
+    prompts: Sequence[tuple[Problem, list[int]]]
+    label: str
+    stopped: Callable[[], bool]
+
+    def __post_init__(self) -> None:
+        self._own = self.share.own(len(self.prompts))
+        self._segments = Segments(self.folder, self.share.shard_name)
+        self._counts = {i: self._segments.count(self.prompts[i][0].id) for i in self._own}
+        wait_for_all("segments read", self.folder)
 
     def sample(self, make_budget: MakeBudget | None) -> None:
         """Samples what earlier starts have not, and writes this process's file."""
@@ -169,14 +176,14 @@ class _Run:
             if make_budget is None:
                 kept = self._sample_fixed(self.sampler.settings.num_samples)
             else:
-                problems = [problem for problem, _ in self._prompts]
+                problems = [problem for problem, _ in self.prompts]
                 with closing(make_budget(problems, self._own, self._sum_over_processes)) as budget:
                     kept = self._sample_by(budget)
         finally:
             self._segments.flush()
         if self.share.writes:
-            counts = {self._prompts[index][0].id: kept[index] for index in self._own}
-            self._segments.merge(self._folder / self.share.file_name, counts)
+            counts = {self.prompts[index][0].id: kept[index] for index in self._own}
+            self._segments.merge(self.folder / self.share.file_name, counts)
 
     def _sample_fixed(self, num_samples: int) -> dict[int, int]:
         """As many samples of every problem; returns how many are kept of each."""
@@ -184,7 +191,7 @@ class _Run:
         requests = [self._request(index, num_samples) for index in self._own]
         requests = [request for request in requests if request.num_samples > 0]
         done = total - sum(request.num_samples for request in requests)
-        with Progress(self._label, total, "samples", initial=done) as progress:
+        with Progress(self.label, total, "samples", initial=done) as progress:
             for request, _ in self._finished(requests):
                 done += request.num_samples
                 progress.update(done, **self.sampler.counters.metrics())
@@ -206,7 +213,7 @@ class _Run:
         first = [i for i in self._own if self._counts[i] == 0]
         requests = [self._request(index, budget.first_round) for index in first]
         counters = self.sampler.counters
-        with Progress(self._label, len(self._own), "problems") as progress:
+        with Progress(self.label, len(self._own), "problems") as progress:
             for request, samples in self._finished(requests, further):
                 budget.add(request.index, samples)
                 progress.update(len(kept), samples=counters.samples, **counters.metrics())
@@ -216,7 +223,7 @@ class _Run:
 
     def _add_saved(self, budget: Budget) -> None:
         """Hands over the samples of earlier starts; of an incomplete first round, none."""
-        ids = [self._prompts[index][0].id for index in self._own]
+        ids = [self.prompts[index][0].id for index in self._own]
         for index, rows in zip(self._own, self._segments.in_order(ids), strict=True):
             if self._counts[index] < budget.first_round:
                 self._counts[index] = 0
@@ -226,7 +233,7 @@ class _Run:
 
     def _request(self, index: int, total: int) -> Request:
         """What the problem lacks for so many samples."""
-        problem, prompt = self._prompts[index]
+        problem, prompt = self.prompts[index]
         have = self._counts[index]
         key = problem_key(self.sampler.settings.seed, problem.id)
         return Request(index, prompt, key, total - have, have)
@@ -239,17 +246,17 @@ class _Run:
         Raises:
           Preempted: SIGTERM came.
         """
-        for finished in self.sampler.run(requests, self._geometry, further=further):
+        for finished in self.sampler.run(requests, self.geometry, further=further):
             for request, sampled in finished:
-                problem, _ = self._prompts[request.index]
-                samples = self.sampler.to_samples(sampled, problem.id, self._name, request.first)
+                problem, _ = self.prompts[request.index]
+                samples = self.sampler.to_samples(sampled, problem.id, self.name, request.first)
                 self._counts[request.index] += len(samples)
                 if self.share.writes:
                     self._segments.add(map(to_row, samples))
                 yield request, samples
-            if self._stopped():
+            if self.stopped():
                 raise Preempted(f"stopped after {self.sampler.counters.samples} samples")
 
     def _sum_over_processes(self, values: Sequence[int]) -> list[int]:
-        wait_for_all("first round sampled", self._folder)
+        wait_for_all("first round sampled", self.folder)
         return self.share.sum_over_shares(np.asarray(values)).tolist()

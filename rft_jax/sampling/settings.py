@@ -11,7 +11,7 @@ from rft_jax.errors import UserError
 
 OVER_LONG = ("skip", "cut")
 BUDGETS = ("fixed", "uniform", "proportional")
-_FORMER_BUDGETS = ("until", "difficulty")  # names up to version 0.1.0 of the last two
+_FORMER_BUDGETS = {"until": "uniform", "difficulty": "proportional"}  # up to version 0.1.0
 DTYPES = ("float32", "bfloat16")
 # Logits divided by much less are so far apart that float32 cannot tell their differences.
 _LEAST_TEMPERATURE = 1e-4
@@ -132,25 +132,22 @@ class SampleSettings(DecodingSettings):
         self._check_choice("cache_dtype", ("", "int8"))
         if self.budget not in _FORMER_BUDGETS:
             self._check_choice("budget", BUDGETS)
-        if self.is_proportional and not self.round_size <= self.average <= self.num_samples:
+        average_fits = self.round_size <= self.average <= self.num_samples
+        if self.budget_kind == "proportional" and not average_fits:
             raise UserError(
                 f"sample.average = {self.average} must lie between sample.round_size = "
                 f"{self.round_size} and sample.num_samples = {self.num_samples}"
             )
-        if self.is_uniform and self.span_hosts:
+        if self.budget_kind == "uniform" and self.span_hosts:
             raise UserError(f"sample.budget = {self.budget!r} needs sample.span_hosts = False")
 
     @property
-    def is_uniform(self) -> bool:
-        """Whether sampling of a problem stops when enough paths are found."""
-        return self.budget in ("uniform", "until")
-
-    @property
-    def is_proportional(self) -> bool:
-        """Whether problems get samples in proportion to their difficulty."""
-        return self.budget in ("proportional", "difficulty")
+    def budget_kind(self) -> str:
+        """The budget's name, also where it was set by its former one."""
+        return _FORMER_BUDGETS.get(self.budget, self.budget)
 
     @property
     def samples_at_a_time(self) -> int:
         """Samples of a problem that are decoded before anything is decided by them."""
-        return min(self.round_size, self.num_samples) if self.is_uniform else self.num_samples
+        is_uniform = self.budget_kind == "uniform"
+        return min(self.round_size, self.num_samples) if is_uniform else self.num_samples

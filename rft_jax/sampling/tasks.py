@@ -59,23 +59,15 @@ def pack(tasks: Sequence[Task | None], bucket: int, common: int) -> TaskBatch:
       bucket: columns for a prompt's own tokens.
       common: leading tokens that all prompts share, which are left out.
     """
-    rows = len(tasks)
-    packed = TaskBatch(
-        prompts=np.zeros((rows, bucket), np.int32),
-        prompt_lengths=np.zeros(rows, np.int32),
-        last_tokens=np.zeros(rows, np.int32),
-        keys=np.zeros((rows, 2), np.uint32),
-        first=np.zeros(rows, np.int32),
-        count=np.zeros(rows, np.int32),
+    prompts = [task.request.prompt[common:] if task else [0] for task in tasks]
+    packed = np.zeros((len(tasks), bucket), np.int32)
+    for row, prompt in zip(packed, prompts, strict=True):
+        row[: len(prompt) - 1] = prompt[:-1]
+    return TaskBatch(
+        prompts=packed,
+        prompt_lengths=np.array([len(prompt) - 1 for prompt in prompts], np.int32),
+        last_tokens=np.array([prompt[-1] for prompt in prompts], np.int32),
+        keys=np.array([task.request.key if task else (0, 0) for task in tasks], np.uint32),
+        first=np.array([task.first if task else 0 for task in tasks], np.int32),
+        count=np.array([task.count if task else 0 for task in tasks], np.int32),
     )
-    for row, task in enumerate(tasks):
-        if task is None:
-            continue
-        prompt = task.request.prompt[common:]
-        packed.prompts[row, : len(prompt) - 1] = prompt[:-1]
-        packed.prompt_lengths[row] = len(prompt) - 1
-        packed.last_tokens[row] = prompt[-1]
-        packed.keys[row] = task.request.key
-        packed.first[row] = task.first
-        packed.count[row] = task.count
-    return packed

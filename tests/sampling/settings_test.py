@@ -58,9 +58,9 @@ def test_one_stop_string_is_not_cut_into_letters(given: Any) -> None:
 
 
 def test_the_names_of_version_0_1_0_stand_for_the_same_budgets() -> None:
-    assert SampleSettings(budget="until").is_uniform
-    assert SampleSettings(budget="difficulty").is_proportional
-    assert not SampleSettings().is_uniform and not SampleSettings().is_proportional
+    assert SampleSettings(budget="until").budget_kind == "uniform"
+    assert SampleSettings(budget="difficulty").budget_kind == "proportional"
+    assert SampleSettings().budget_kind == "fixed"
 
 
 def test_evaluation_samples_with_all_that_is_shared_and_cuts_long_prompts() -> None:
