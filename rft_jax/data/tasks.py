@@ -5,9 +5,8 @@ A Task yields `inputs` (the prompt) and `targets` (the response and EOS) as toke
 bos_id=...)` puts it where the plain-Python preprocessing has it. seqio uses id 0 for padding, so no
 text may contain it.
 
-`gsm8k_sft` and `wordproblems_sft` are registered at import. `gsm8k_sft` tokenizes as the model
-folder in $RFT_TOKENIZER does, without one into bytes. Tasks of other modules are found if
-$RFT_TASK_MODULES names the modules (comma-separated).
+`gsm8k_sft` (tokenized as the model folder in $RFT_TOKENIZER does, else into bytes) and
+`wordproblems_sft` are registered at import, others by the modules that $RFT_TASK_MODULES names.
 """
 
 from __future__ import annotations
@@ -115,7 +114,7 @@ def register_task(
     template: str = "plain",
     num_examples: Mapping[str, int] | None = None,
 ) -> str:
-    """Registers a Task over problems or paths, once; the same definition again has no effect.
+    """Registers a Task over problems or paths and returns its name; once more has no effect.
 
     Args:
       name: of the task.
@@ -123,9 +122,6 @@ def register_task(
       tokenizer: a folder with a tokenizer; None for that in $RFT_TOKENIZER, else bytes.
       template: name of the prompt template.
       num_examples: examples per split, if they are known.
-
-    Returns:
-      The name.
 
     Raises:
       UserError: another task has that name.
@@ -188,16 +184,13 @@ def _dataset(
 def register_paths(
     path: str, tokenizer: str | None = None, template: str = "plain", name: str | None = None
 ) -> str:
-    """Registers a Task over a problems or paths file, with the one split `train`.
+    """Registers a Task over a problems or paths file, with the split `train`; returns its name.
 
     Args:
       path: of the file.
-      tokenizer: a folder with a tokenizer; None for that in $RFT_TOKENIZER, else bytes.
-      template: name of the prompt template.
+      tokenizer: as in `register_task`.
+      template: as in `register_task`.
       name: of the task; None for one made of the file's folder, its name and a digest of its path.
-
-    Returns:
-      The task's name.
     """
     if name is None:
         file = Path(path).resolve()
@@ -214,16 +207,13 @@ def register_mixture(
     tokenizer: str | None = None,
     template: str = "plain",
 ) -> str:
-    """Registers a Mixture of tasks, paths files and named sets.
+    """Registers a Mixture of tasks, paths files and named sets; returns its name.
 
     Args:
       name: of the mixture.
       rates: task, file or named set -> its sampling rate, relative to the others.
       tokenizer: of files and named sets, as in `register_task`.
-      template: of files and named sets.
-
-    Returns:
-      The name.
+      template: of files and named sets, as in `register_task`.
 
     Raises:
       UserError: another mixture has that name.

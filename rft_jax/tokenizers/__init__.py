@@ -2,8 +2,8 @@
 
 The rules, which are the same for both kinds:
 
-- `encode` adds no token of its own. A text is `[bos_id]` (if there is one), then its tokens; a BOS
-  that a template writes at its beginning is that one, not another.
+- `encode` adds no token. A text is `[bos_id]` (if there is one), then its tokens; a BOS that a
+  template begins with is not repeated.
 - BOS: what Hugging Face's tokenizer puts in front of a text. `tokenizer.json` says it in its
   post-processor; for `tokenizer.model` it is LLaMA's rule (yes, unless `add_bos_token` is false). A
   model that owns a BOS token but does not start texts with it (SmolLM2) has `bos_id` None.

@@ -25,38 +25,16 @@ from rft_jax.tokenizers.special import SpecialIds, settle_special_ids
 
 
 @dataclass(frozen=True)
-class _Loaded:
-    """What both kinds share.
+class _Loaded(SpecialIds):
+    """What both kinds have in common.
 
     Attributes:
-      special: the special ids.
       files: of the folder, for a copy.
       backend: the library's tokenizer.
     """
 
-    special: SpecialIds
     files: TokenizerFiles
     backend: Any
-
-    @property
-    def pad_id(self) -> int:
-        return self.special.pad_id
-
-    @property
-    def bos_id(self) -> int | None:
-        return self.special.bos_id
-
-    @property
-    def eos_id(self) -> int:
-        return self.special.eos_id
-
-    @property
-    def eos_ids(self) -> frozenset[int]:
-        return self.special.eos_ids
-
-    @property
-    def config_ids(self) -> Mapping[str, Any]:
-        return self.special.config_ids
 
     @property
     def fingerprint(self) -> str:
@@ -67,7 +45,7 @@ class _Loaded:
 
     def save(self, folder: str | Path) -> None:
         """Writes the files byte for byte, but `generation_config.json` with all of `eos_ids`."""
-        generation = {GENERATION_CONFIG: self.special.generation_config(self.files)}
+        generation = {GENERATION_CONFIG: self.generation_config(self.files)}
         for name, content in {**self.files.content, **generation}.items():
             with atomic_write(Path(folder) / name, "wb") as file:
                 file.write(content)
@@ -117,9 +95,9 @@ class SentencePieceTokenizer(_Loaded):
 
     def decode(self, ids: Sequence[int]) -> str:
         backend, size = self.backend, self.backend.get_piece_size()
-        known = [i for i in self._before_eos(ids) if 0 <= i < size]
+        pieces = [i for i in self._before_eos(ids) if 0 <= i < size]
         return backend.decode(
-            [i for i in known if not (backend.is_control(i) or backend.is_unknown(i))]
+            [i for i in pieces if not (backend.is_control(i) or backend.is_unknown(i))]
         )
 
 
@@ -160,7 +138,7 @@ def _load_huggingface(files: TokenizerFiles, num_rows: int | None) -> Tokenizer:
     bos_id = before[0] if before else None
     num_ids = num_rows or max(vocabulary.values(), default=-1) + 1
     special = settle_special_ids(files, backend.token_to_id, {}, bos_id, num_ids)
-    return HuggingFaceTokenizer(special, files, backend)
+    return HuggingFaceTokenizer(**vars(special), files=files, backend=backend)
 
 
 def _parse(content: bytes, files: TokenizerFiles) -> Any:
@@ -237,4 +215,4 @@ def _load_sentencepiece(files: TokenizerFiles, num_rows: int | None) -> Tokenize
     bos_id = bos if files.json(TOKENIZER_CONFIG).get("add_bos_token", True) else None
     num_ids = num_rows or max(pieces.values()) + 1
     special = settle_special_ids(files, pieces.get, own, bos_id, num_ids)
-    return SentencePieceTokenizer(special, files, backend)
+    return SentencePieceTokenizer(**vars(special), files=files, backend=backend)

@@ -39,9 +39,9 @@ class TokenizerFiles:
     """A folder's files about its tokenizer.
 
     Attributes:
-      folder: where they lie.
-      content: what a copy of the tokenizer needs, by name.
-      model_config: `config.json`, which is the model's own and not copied.
+      folder: of the files.
+      content: the files that a copy of the tokenizer needs, by name.
+      model_config: `config.json`, which is not copied.
     """
 
     folder: Path
@@ -50,12 +50,12 @@ class TokenizerFiles:
 
     @staticmethod
     def of(folder: str | Path) -> TokenizerFiles:
-        """Reads those that the folder has."""
-        folder = Path(folder)
-        names = (*_SAVED, MODEL_CONFIG)
-        found = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
-        model_config = found.pop(MODEL_CONFIG, b"{}")
-        return TokenizerFiles(folder, found, model_config)
+        """The files that a folder has."""
+        paths = [
+            path for name in (*_SAVED, MODEL_CONFIG) if (path := Path(folder) / name).is_file()
+        ]
+        content = {path.name: path.read_bytes() for path in paths}
+        return TokenizerFiles(Path(folder), content, content.pop(MODEL_CONFIG, b"{}"))
 
     def json(self, name: str) -> dict[str, Any]:
         """A JSON object of the folder; an empty one if the file isn't there."""

@@ -1,4 +1,4 @@
-"""What the rest of the package knows of a tokenizer."""
+"""The interface of tokenizers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def replace_surrogates(text: str) -> str:
 
 
 class Tokenizer(Protocol):
-    """Text to ids and back; the ids that mean something besides text."""
+    """Text to ids and back; the ids of special tokens."""
 
     @property
     def vocab_size(self) -> int:
@@ -24,15 +24,15 @@ class Tokenizer(Protocol):
 
     @property
     def pad_id(self) -> int:
-        """Fills what counts for nothing; never one of `eos_ids`."""
+        """Padding, which counts for nothing; never one of `eos_ids`."""
 
     @property
     def bos_id(self) -> int | None:
-        """Stands before every text, or None if the tokenizer adds none."""
+        """The token before every text, or None if the tokenizer adds none."""
 
     @property
     def eos_id(self) -> int:
-        """Ends every response of the training data."""
+        """The end of every response in training."""
 
     @property
     def eos_ids(self) -> frozenset[int]:

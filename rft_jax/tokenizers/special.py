@@ -24,10 +24,10 @@ class SpecialIds:
     """A tokenizer's special ids.
 
     Attributes:
-      bos_id: stands before every text, or None.
-      eos_id: ends the responses of training.
-      eos_ids: each ends a generation.
-      pad_id: fills; never one of those.
+      bos_id: token before every text, or None.
+      eos_id: end of the responses of training.
+      eos_ids: tokens that each end a generation.
+      pad_id: padding; none of those.
       declares_pad: whether the folder declares `pad_id` as its pad token.
     """
 
@@ -71,11 +71,11 @@ def settle_special_ids(
     """EOS and padding by the rules of the package.
 
     Args:
-      files: the folder's.
-      find: the id of a token's text, None if the tokenizer lacks it.
+      files: of the folder.
+      find: returns a token's id, None if the tokenizer lacks it.
       own: ids by role ('eos', 'pad', 'unk') that hold where the JSON files name none.
-      bos_id: the token that stands before every text.
-      num_ids: what ids are below.
+      bos_id: token before every text, or None.
+      num_ids: number of valid ids.
 
     Raises:
       UserError: nothing names an EOS, or an EOS is out of range.

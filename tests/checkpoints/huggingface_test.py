@@ -299,44 +299,6 @@ def test_a_damaged_folder_is_refused_with_what_is_wrong(
         load_model(folder)
 
 
-@pytest.mark.parametrize("name", ["../other.safetensors", "/other.safetensors", "a/../../b"])
-def test_an_index_that_names_files_outside_the_folder_is_refused(
-    model_folder: Path, tmp_path: Path, name: str
-) -> None:
-    folder = shutil.copytree(model_folder, tmp_path / "copy")
-    shutil.move(folder / "model.safetensors", tmp_path / "other.safetensors")
-    if name.startswith("/"):
-        name = str(tmp_path / "other.safetensors")
-    index = {"weight_map": {"model.norm.weight": name}}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(UserError, match="outside the model's folder"):
-        load_model(folder)
-
-
-def test_a_shard_that_is_a_link_into_a_cache_is_read(model_folder: Path, tmp_path: Path) -> None:
-    """As in the cache of huggingface_hub, where all files are links to `../../blobs/…`."""
-    folder = shutil.copytree(model_folder, tmp_path / "snapshot")
-    shutil.move(folder / "model.safetensors", tmp_path / "blob")
-    (folder / "model-1.safetensors").symlink_to(tmp_path / "blob")
-    index = {"weight_map": dict.fromkeys(load_file(tmp_path / "blob"), "model-1.safetensors")}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert _all_equal(load_model(folder).params, load_model(model_folder).params)
-
-
-@pytest.mark.parametrize("shards", [True, False])
-def test_a_single_file_goes_before_an_index_left_behind_with_or_without_its_shards(
-    model_folder: Path, tmp_path: Path, shards: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = shutil.copytree(model_folder, tmp_path / "copy")
-    older = {name: 0 * tensor for name, tensor in load_file(folder / "model.safetensors").items()}
-    if shards:
-        save_file(older, folder / "model-1.safetensors")
-    index = {"weight_map": dict.fromkeys(older, "model-1.safetensors")}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert _all_equal(load_model(folder).params, load_model(model_folder).params)
-    assert "index.json: ignored" in caplog.text and "delete the one" in caplog.text
-
-
 @pytest.mark.parametrize(
     "sizes",
     [{"num_hidden_layers": 10**7}, {"vocab_size": 10**12}, {"head_dim": 10**30}],

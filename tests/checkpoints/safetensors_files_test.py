@@ -105,3 +105,44 @@ def test_a_renamed_tensor_is_read_by_its_new_name(tmp_path: Path) -> None:
         reader.check([("model.a", (2,))])
         assert np.array_equal(reader.read("model.a"), tensors["a"])
         assert reader.names == {"model.a"}
+
+
+def _write_index(folder: Path, name: str) -> None:
+    index = {"weight_map": {"a": name}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+@pytest.mark.parametrize("name", ["../other.safetensors", "/other.safetensors", "b/../../other"])
+def test_an_index_that_names_files_outside_the_folder_is_refused(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "model"
+    _write(folder, {"a": (2,)})
+    (folder / "model.safetensors").rename(tmp_path / "other.safetensors")
+    _write_index(folder, str(tmp_path) + name if name.startswith("/") else name)
+    with pytest.raises(UserError, match="outside the model's folder"):
+        TensorReader(folder)
+
+
+def test_a_shard_that_is_a_link_into_a_cache_is_read(tmp_path: Path) -> None:
+    """As in the cache of huggingface_hub, where all files are links to `../../blobs/…`."""
+    folder = tmp_path / "snapshot"
+    tensors = _write(folder, {"a": (2,)})
+    (folder / "model.safetensors").rename(tmp_path / "blob")
+    (folder / "model-1.safetensors").symlink_to(tmp_path / "blob")
+    _write_index(folder, "model-1.safetensors")
+    with TensorReader(folder) as reader:
+        assert np.array_equal(reader.read("a"), tensors["a"])
+
+
+@pytest.mark.parametrize("has_shards", [True, False])
+def test_a_single_file_goes_before_an_index_left_beside_it(
+    tmp_path: Path, has_shards: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """transformers leaves the index of an earlier, sharded save in the folder."""
+    if has_shards:
+        write_tensors(tmp_path, {"a": (2,)}, "float32", lambda _: np.zeros(2), 10**9)
+        (tmp_path / "model.safetensors").rename(tmp_path / "model-1.safetensors")
+    _write_index(tmp_path, "model-1.safetensors")
+    tensors = _write(tmp_path, {"a": (2,)})
+    with TensorReader(tmp_path) as reader:
+        assert np.array_equal(reader.read("a"), tensors["a"])
+    assert "index.json: ignored" in caplog.text and "delete the one" in caplog.text
