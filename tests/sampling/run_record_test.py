@@ -10,6 +10,7 @@ import pytest
 
 from rft_jax.errors import UserError
 from rft_jax.evaluation.settings import EvaluateSettings
+from rft_jax.files.jsonl import write_json
 from rft_jax.records import Problem
 from rft_jax.sampling.prompt_tokens import EncodedPrompts
 from rft_jax.sampling.run_record import report_over_long, settle_geometry
@@ -21,9 +22,10 @@ PROBLEMS = [Problem(f"p{i}", "How many?", "1") for i in range(3)]
 
 
 def test_a_resumed_run_keeps_the_geometry_of_its_first_start(tmp_path: Path) -> None:
-    first = settle_geometry(tmp_path, GEOMETRY, {"seed": 3}, Share())
+    write_json(tmp_path / "settings.json", {"seed": 3})
+    first = settle_geometry(tmp_path, GEOMETRY, Share())
     other = replace(GEOMETRY, slots=64, buckets=(8, 16))
-    assert settle_geometry(tmp_path, other, {"seed": 3}, Share()) == first == GEOMETRY
+    assert settle_geometry(tmp_path, other, Share()) == first == GEOMETRY
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["settings"] == {"seed": 3}
     assert record["device"]["platform"] == "cpu"
@@ -31,14 +33,14 @@ def test_a_resumed_run_keeps_the_geometry_of_its_first_start(tmp_path: Path) -> 
 
 
 def test_only_the_leading_process_writes_the_record(tmp_path: Path) -> None:
-    assert settle_geometry(tmp_path, GEOMETRY, {}, Share(1, 2, True, 2)) == GEOMETRY
+    assert settle_geometry(tmp_path, GEOMETRY, Share(1, 2, True, 2)) == GEOMETRY
     assert not (tmp_path / "run.json").exists()
 
 
 def test_prompts_that_are_too_long_are_listed_by_id(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    settle_geometry(tmp_path, GEOMETRY, {}, Share())
+    write_json(tmp_path / "run.json", {"geometry": GEOMETRY.to_json()})
     encoded = EncodedPrompts([[1], None, [2]], skipped=[1], cut=[2])
     report_over_long(tmp_path, PROBLEMS, encoded, GEOMETRY, SampleSettings())
     record = json.loads((tmp_path / "run.json").read_text())
@@ -47,7 +49,7 @@ def test_prompts_that_are_too_long_are_listed_by_id(
 
 
 def test_no_prompt_at_all_is_an_error_in_the_words_of_the_command(tmp_path: Path) -> None:
-    settle_geometry(tmp_path, GEOMETRY, {}, Share())
+    write_json(tmp_path / "run.json", {"geometry": GEOMETRY.to_json()})
     encoded = EncodedPrompts([None] * 3, skipped=[0, 1, 2], cut=[])
     settings = EvaluateSettings().sampling()
     with pytest.raises(UserError, match=r"than 17 tokens; raise evaluate\.max_prompt_length"):
