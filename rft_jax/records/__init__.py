@@ -3,7 +3,6 @@
 from rft_jax.records.fields import to_row
 from rft_jax.records.ledger import (
     MAX_ANSWER_CHARS,
-    MAX_DETAIL_CHARS,
     VERDICTS,
     LedgerRow,
     Reason,
@@ -23,7 +22,6 @@ from rft_jax.records.samples import (
 
 __all__ = [
     "MAX_ANSWER_CHARS",
-    "MAX_DETAIL_CHARS",
     "VERDICTS",
     "LedgerRow",
     "Path",

@@ -14,7 +14,6 @@ from rft_jax.files.jsonl import read_rows
 from rft_jax.records.fields import integer_field, text_field
 
 MAX_ANSWER_CHARS = 1_000  # of an answer in the ledger
-MAX_DETAIL_CHARS = 200  # of a reason's detail
 
 
 class Verdict(NamedTuple):
@@ -49,7 +48,7 @@ class Reason(NamedTuple):
 
     Attributes:
       kind: which check failed: `answer`, `comparison` or `equation`.
-      detail: the finding in words, at most MAX_DETAIL_CHARS.
+      detail: the finding in words, at most 200 characters.
       line: the line of the response with the fault, from 1; None if it is not on a single line.
     """
 

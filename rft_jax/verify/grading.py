@@ -7,14 +7,14 @@ and nothing else, so a response has the same grade in all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import NamedTuple, Protocol
 
 from rft_jax.errors import UserError
-from rft_jax.records import MAX_DETAIL_CHARS, Problem, Reason
+from rft_jax.records import Problem, Reason
 from rft_jax.verify.answers import answer_reader, reference_answer
 from rft_jax.verify.comparison import AnswerComparer
-from rft_jax.verify.equations import EquationChecker, Finding, explain
+from rft_jax.verify.equations import EquationChecker, explain
 from rft_jax.verify.running_text import equation_source
 
 # How far apart the paper's evaluation script lets two floats be.
@@ -98,7 +98,7 @@ class Grader:
         self.value, self.close = exact.value, exact.close
         self._answers = answers
         self._checker = EquationChecker(equations) if equations else None
-        self.equations: Callable[[str], list[str]] = equation_source(source)
+        self._find_equations = equation_source(source)
         self._reference: str | None = None
         self._compared: dict[str, tuple[str, Reason | None]] = {}
 
@@ -125,7 +125,7 @@ class Grader:
         if reference != self._reference:
             self._reference, self._compared = reference, {}
             self._read = answer_reader(self._answers, reference)
-        equations = self.equations(response) if self._checker else []
+        equations = self._find_equations(response) if self._checker else []
         answer = self._read(response)
         if answer is None:
             verdict = "truncated" if finish_reason == "length" else "no_answer"
@@ -134,26 +134,26 @@ class Grader:
         if verdict == "correct" and self._checker:
             fault = self._checker.first_fault(equations)
             if fault:
-                verdict, reason = fault[1], self._explain(response, *fault)
+                equation, verdict = fault
+                line = self._line_of(equation, response)
+                reason = Reason("equation", explain(equation, verdict), line)
         return Grade(answer, equations, verdict, reason)
 
     def _compare(self, answer: str, reference: str) -> tuple[str, Reason | None]:
         result: tuple[str, Reason | None] = "correct", None
         try:
             if not self._comparer.equal(reference, answer):
-                detail = f"answers {answer:.80}, the reference is {reference:.80}"
-                result = "wrong_answer", Reason("answer", detail[:MAX_DETAIL_CHARS])
+                detail = f"answers {answer:.70}, the reference is {reference:.70}"
+                result = "wrong_answer", Reason("answer", detail)
         except TimeoutError:
-            detail = f"comparing {answer:.80} with {reference:.80} took longer than allowed"
-            result = "timeout", Reason("comparison", detail[:MAX_DETAIL_CHARS])
+            detail = f"comparing {answer:.70} with {reference:.70} took longer than allowed"
+            result = "timeout", Reason("comparison", detail)
         self._compared[answer] = result
         return result
 
-    def _explain(self, response: str, equation: str, finding: Finding) -> Reason:
-        detail = explain(equation, finding)[:MAX_DETAIL_CHARS]
-        return Reason("equation", detail, self._line_of(equation, response))
-
     def _line_of(self, equation: str, response: str) -> int | None:
         """The line of a response with the equation; None if the equation has a line break."""
-        lines = enumerate(response.split("\n"), start=1)
-        return next((number for number, line in lines if equation in self.equations(line)), None)
+        for number, line in enumerate(response.split("\n"), start=1):
+            if equation in self._find_equations(line):
+                return number
+        return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.checkpoints.huggingface_config import read_config
+from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import train_flops_per_token
@@ -20,7 +21,7 @@ from rft_jax.pipeline.stages import OutputOf, Stage
 from rft_jax.pipeline.supervise.execute import stage_seconds
 from rft_jax.planning.closed_form import sampling_flops
 from rft_jax.planning.paper import paper_sampling_flops, paper_train_flops
-from rft_jax.records import read_samples
+from rft_jax.records import read_samples, sample_files
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,11 @@ def _sampling(root: Path, stage: Stage, folder: Path) -> StageUsage:
     given = stage.arguments["--model"]
     # A checkpoint's shape and tokenizer are in its training's folder.
     model = root / (given.stage.folder if isinstance(given, OutputOf) else str(given.resolve(root)))
-    files = sorted(folder.glob("samples-*.jsonl*"))
-    if not files or not (model / "config.json").exists():
+    try:
+        files = sample_files(folder)
+    except UserError:  # removed to save space
+        return StageUsage()
+    if not (model / "config.json").exists():
         return StageUsage()
     config = _config(model)
     prompt = _prompt_tokens(model, root / str(stage.arguments["--problems"].resolve(root)))
