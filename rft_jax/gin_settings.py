@@ -22,7 +22,7 @@ from rft_jax.typed_values import TypeMismatch, convert, field_types
 
 T = TypeVar("T")
 _PACKAGE = Path(__file__).resolve().parent
-# Installed, the gin files lie in the package; in a checkout, beside it.
+# When installed, the gin files are in the package; in a checkout, beside it.
 CONFIG_FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
 _MAX_INCLUDES = 100
 

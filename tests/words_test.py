@@ -23,6 +23,9 @@ BANNED = {
     r"(?:goes|gone|went) on|(?:go|going) on (?:with|where|from|until|at)": "resume",
     r"rightly|wrongly": "correctly, incorrectly",
     r"(?:right|wrong) (?:answer|path|sample|solution|calculation)s?": "correct, incorrect",
+    r"(?<!what )(?:is|are) (?:right|wrong)": "is correct, incorrect",
+    r"drawn (?:tokens|samples|paths|responses|answers)": "sampled",
+    r"(?:is|are) told": "is reported, described",
     r"rungs?|ladders?": "deduplication level",
     r"human paths?": "the reference solution",
     r"hungry|looks? in|(?:are|is|be) let be": "needs a refill; control returns; is ignored",
@@ -48,16 +51,12 @@ BANNED = {
     r"figures?": "metric, plot",
 }
 # Only in pages: code may use the contract's names.
-BANNED_IN_PAGES = {r"arms?": "condition", r"is told|are told": "is described, documented"}
+BANNED_IN_PAGES = {r"arms?": "condition"}
 # Words of the contract, and the paper's own.
 EXEMPT = re.compile(
     r"wrong_answer|\"wrong answer\"|wrong_equation|\"figures\"|`figures`|</?figure|"
     r"tables and figures|paper's figures?"
 )
-
-# Parts of the project whose words are still to be revised; the list may only shrink. A package is
-# one part with its tests: `pytest tests/words_test.py` without its line shows what is left.
-PENDING: set[str] = set()
 
 _TOP = ("docs", "configs", "launch", "notebooks", "benchmarks", "tools")
 
@@ -126,18 +125,12 @@ def _found(texts: Iterator[tuple[int, str]], banned: dict[str, str]) -> Iterator
 
 @pytest.mark.parametrize("part", sorted(_parts()))
 def test_words_are_standard_terms(part: str) -> None:
-    if part in PENDING:
-        pytest.skip("its words are still to be revised")
     found = []
     for path in _parts()[part]:
         read = _READERS.get(path.suffix, _lines)
         banned = BANNED | (BANNED_IN_PAGES if read in (_page, _notebook) else {})
         found += [f"{path.relative_to(ROOT)}:{one}" for one in _found(read(path), banned)]
     assert found == []
-
-
-def test_pending_parts_exist() -> None:
-    assert set(_parts()) >= PENDING
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def _files(folder: Path) -> list[Path]:
     if (folder / SINGLE).is_file():
         if (folder / INDEX).is_file():
             logger.warning(
-                "%s: ignored, since %s lies beside it and goes first (as in transformers); delete "
+                "%s: ignored, since the same folder has %s (as in transformers); delete "
                 "the one that is out of date",
                 folder / INDEX,
                 SINGLE,

@@ -98,7 +98,7 @@ def test_a_small_file_has_a_short_digest(tmp_path: Path, reads: list[str]) -> No
         (None, "m " + "a" * 64, False),
     ],
 )
-def test_an_identity_by_an_earlier_version_is_told_from_another_input(
+def test_an_identity_by_an_earlier_version_differs_from_another_input(
     found: object, wanted: object, is_so: bool
 ) -> None:
     assert differ_by_version(found, wanted) is is_so

@@ -17,7 +17,7 @@ from pathlib import Path
 
 QUESTIONS = ("a", "b", "c", "d")
 # The number of questions that each condition solves.
-RIGHT = {"rho": 0, "sft": 1, "sft_steps": 1, "rft": 3, "rft_no_dedup": 2, "rft_oracle": 2}
+CORRECT = {"rho": 0, "sft": 1, "sft_steps": 1, "rft": 3, "rft_no_dedup": 2, "rft_oracle": 2}
 
 
 def write(folder: Path, name: str, rows: list[dict]) -> None:
@@ -57,7 +57,7 @@ def derive(folder: Path, flags: dict[str, str]) -> None:
 
 
 def evaluate(folder: Path, _flags: dict[str, str]) -> None:
-    right = RIGHT.get(folder.name.split("-")[0], 2)
+    right = CORRECT.get(folder.name.split("-")[0], 2)
     metric = {"value": right / 4, "ci95": [0.0, 1.0], "n": 4}
     metrics = {"n": 4, "k": 1, "accuracy": metric, "maj@k": metric, "pass@k": metric}
     if "-vote-" in folder.name:

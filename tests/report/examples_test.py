@@ -18,7 +18,7 @@ def _row(verdict: str, kept: bool = False, reason: Reason | None = None) -> Ledg
     return LedgerRow("q", 0, "m", verdict, reason, None, "", kept)
 
 
-def test_a_reason_is_told_as_the_ledger_has_it() -> None:
+def test_a_reason_is_shown_as_the_ledger_has_it() -> None:
     reason = Reason("answer", "answers 7, the reference is 18")
     assert (
         explain_sample(_row("wrong_answer", reason=reason), {}) == "answers 7, the reference is 18"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rft_jax.rft.dedup import DEDUP_LEVELS, KEYS, canonical_equation
 from rft_jax.rft.rows import Row
-from tests.rft.fuzz import MALFORMED, RIGHT, WRONG
+from tests.rft.fuzz import CORRECT, INCORRECT, MALFORMED
 
 
 def _key(mode: str, equations: list[str], text: str = "", sample: int = 0) -> str:
@@ -59,7 +59,7 @@ def test_an_unreadable_equation_keeps_its_text() -> None:
     assert canonical_equation("") == ""
 
 
-_EQUATIONS = st.lists(st.sampled_from(RIGHT + WRONG + MALFORMED), max_size=4)
+_EQUATIONS = st.lists(st.sampled_from(CORRECT + INCORRECT + MALFORMED), max_size=4)
 
 
 @settings(max_examples=200, deadline=None)

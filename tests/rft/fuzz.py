@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-RIGHT = (
+CORRECT = (
     "1+1=2",
     " 1 + 1 = 2 ",
     "1+1=2.0",
@@ -37,7 +37,7 @@ RIGHT = (
     "1+1=2=2=2=2=2",
     "99999999999999999999*99999999999999999999=9999999999999999999800000000000000000001",
 )
-WRONG = (
+INCORRECT = (
     "1+1=3",
     "10/3=3.33",
     "1/0=1",
@@ -114,7 +114,7 @@ def response(rng: random.Random, equations: list[str]) -> str:
     for equation in equations:
         text += f"<<{equation}>>{rng.choice(WORDS)}{rng.choice(WORDS)}"
     if rng.random() < 0.05:
-        text += f"<<{rng.choice(RIGHT)}"
+        text += f"<<{rng.choice(CORRECT)}"
     answer = ANSWERS[0] if rng.random() < 0.75 else rng.choice(ANSWERS)
     return f"{text}\n{answer}"
 
@@ -124,9 +124,9 @@ def responses(seed: int, count: int) -> list[str]:
     rng = random.Random(seed)
     lists = []
     for _ in range(rng.randrange(1, 6)):
-        equations = rng.choices(RIGHT, k=rng.randrange(0, 4))
+        equations = rng.choices(CORRECT, k=rng.randrange(0, 4))
         if rng.random() < 0.2:
-            equations.append(rng.choice(WRONG + MALFORMED))
+            equations.append(rng.choice(INCORRECT + MALFORMED))
         lists.append(equations)
     drawn = [response(rng, rng.choice(lists)) for _ in range(count)]
     return [rng.choice(drawn) if rng.random() < 0.1 else text for text in drawn]

@@ -41,7 +41,7 @@ def answer_of(text: str) -> str | None:
     return number
 
 
-def is_right(annotation: str, value: Callable[[str], object] | None = None) -> bool:
+def is_correct(annotation: str, value: Callable[[str], object] | None = None) -> bool:
     """Python's value of the first part around `=` is the float in the second, to 1e-3.
 
     Args:
@@ -80,7 +80,7 @@ def keep_distinct(
     kept: list[str] = []
     for response in responses:
         found = ANNOTATION.findall(response)
-        if not all(is_right(annotation, value) for annotation in found):
+        if not all(is_correct(annotation, value) for annotation in found):
             continue
         key = "|".join(found).replace(" ", "")
         if key not in keys:

@@ -53,12 +53,12 @@ def test_tallies_add_up_in_any_order() -> None:
     assert whole.correct["m", 4, 2] == 3 and whole.problems == 3
 
 
-RIGHT, WRONG = "<<9+9=18>>\n#### 18", "<<9+9=19>>\n#### 19"
+CORRECT, INCORRECT = "<<9+9=18>>\n#### 18", "<<9+9=19>>\n#### 19"
 
 
 def test_what_each_model_found_alone_and_what_they_share(tmp_path: Path) -> None:
     paths = [f"<<{i}+{18 - i}=18>>\n#### 18" for i in range(5)]
-    first = write_samples(tmp_path / "a", {"p": [paths[0], paths[1], WRONG]}, "a")
+    first = write_samples(tmp_path / "a", {"p": [paths[0], paths[1], INCORRECT]}, "a")
     second = write_samples(tmp_path / "b", {"p": [paths[1], paths[2], paths[3], paths[3]]}, "b")
     stats = run_collect(tmp_path, {"p": "#### 18", "q": "#### 1"}, [first, second]).stats
     assert stats["models"]["a"]["distinct"] == 2 and stats["models"]["a"]["distinct_alone"] == 1
@@ -74,7 +74,7 @@ def test_what_each_model_found_alone_and_what_they_share(tmp_path: Path) -> None
 
 
 def test_pass_at_k_and_distinct_at_k_are_those_of_all_subsets(tmp_path: Path) -> None:
-    texts = [RIGHT, RIGHT, "<<18+0=18>>\n#### 18", WRONG]
+    texts = [CORRECT, CORRECT, "<<18+0=18>>\n#### 18", INCORRECT]
     stats = run_collect(
         tmp_path, {"p": "#### 18"}, [write_samples(tmp_path / "a", {"p": texts})]
     ).stats
@@ -119,8 +119,8 @@ def test_a_reference_that_all_samples_contradict_alike_is_suspicious(tmp_path: P
 def test_problems_with_unequal_numbers_of_samples_count_with_what_they_have(tmp_path: Path) -> None:
     folder = tmp_path / "a"
     folder.mkdir()
-    rows = [sample_row("p", i, RIGHT if i == 0 else WRONG) for i in range(4)]
-    write_lines(folder / "samples-0.jsonl", [*rows, sample_row("q", 0, WRONG)])
+    rows = [sample_row("p", i, CORRECT if i == 0 else INCORRECT) for i in range(4)]
+    write_lines(folder / "samples-0.jsonl", [*rows, sample_row("q", 0, INCORRECT)])
     stats = run_collect(tmp_path, {"p": "#### 18", "q": "#### 18"}, [str(folder)]).stats
     assert {point["k"]: point["value"] for point in stats["pass@k"]} == {1: 0.125, 2: 0.25, 4: 0.5}
 

@@ -16,7 +16,7 @@ from rft_jax.verify.equations import (
     explain,
     find_annotations,
 )
-from tests.rft.paper_script import evaluate, is_right
+from tests.rft.paper_script import evaluate, is_correct
 
 
 @given(st.text(alphabet="<>=1+\n", max_size=40))
@@ -86,11 +86,11 @@ _RIGHT = st.one_of(
 
 @settings(max_examples=600, deadline=None)
 @given(_LEFT, _RIGHT, st.sampled_from(["", "=4", "=", "=x"]))
-def test_an_annotation_is_right_when_the_papers_script_says_so(
+def test_an_annotation_is_correct_when_the_papers_script_says_so(
     left: str, right: str, rest: str
 ) -> None:
     annotation = f"{left}={right}{rest}"
-    assert (check_paper(annotation) == "correct") == is_right(annotation)
+    assert (check_paper(annotation) == "correct") == is_correct(annotation)
 
 
 def _joined(*parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -126,8 +126,8 @@ def _annotations(draw: st.DrawFn) -> str:
 
 @settings(max_examples=600, deadline=None)
 @given(_annotations())
-def test_any_expression_is_right_when_the_papers_script_says_so(annotation: str) -> None:
-    assert (check_paper(annotation) == "correct") == is_right(annotation)
+def test_any_expression_is_correct_when_the_papers_script_says_so(annotation: str) -> None:
+    assert (check_paper(annotation) == "correct") == is_correct(annotation)
 
 
 @settings(max_examples=300, deadline=None)
@@ -139,7 +139,7 @@ def test_the_tolerance_is_the_papers(parts: tuple[int, str, int], error: float) 
     left = f"{parts[0]}{parts[1]}{parts[2]}"
     value = 0.0 if left.endswith("/0") else eval(left)  # noqa: S307 (two integers)
     annotation = f"{left}={value + error!r}"
-    assert (check_paper(annotation) == "correct") == is_right(annotation)
+    assert (check_paper(annotation) == "correct") == is_correct(annotation)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_a_training_counts_whole_rows_and_by_the_paper_the_tokens_in_them(tmp_pa
     assert usage.paper_flops == pytest.approx(6 * paper.kaplan_params(config) * 1500)
 
 
-def test_sampling_counts_every_drawn_token(tmp_path, config):
+def test_sampling_counts_every_sampled_token(tmp_path, config):
     package = Path(paper.__file__).parents[1] / "wordproblems" / "model"
     problems = tmp_path / "p.jsonl"
     rows = [{"id": q, "question": "How many?", "answer": "#### 2"} for q in "ab"]
@@ -50,7 +50,7 @@ def test_sampling_counts_every_drawn_token(tmp_path, config):
     write_rows(tmp_path / stage.folder / "samples-00000-of-00001.jsonl", drawn)
     usage = stage_usage(tmp_path, stage)
     assert usage.tokens == 80
-    one = 2 * num_params(config)  # a drawn token takes about two FLOPs a parameter
+    one = 2 * num_params(config)  # a sampled token takes about two FLOPs a parameter
     assert 0.8 * 80 * one < usage.flops < 1.6 * 80 * one
     assert usage.paper_flops > 80 * 2 * paper.kaplan_params(config) * 0.8
 
