@@ -91,7 +91,7 @@ class LlamaConfig:
       param_dtype: dtype of newly initialised parameters.
       scan_layers: whether parameters are stacked over layers and one compiled block loops over
         them; off, every block has its own (see `unstack_layers`).
-      scan_unroll: blocks per iteration of that loop; more take longer to compile and loop less.
+      scan_unroll: blocks per iteration of the loop over layers; more compile longer and run faster.
       attention: implementation of attention: 'einsum', 'cudnn' (NVIDIA), 'splash' (TPU), or 'auto'
         for what suits the device.
       remat: what the backward pass recomputes: 'none', 'full' (everything but each block's input)

@@ -21,10 +21,10 @@ class RftUnion:
     Attributes:
       members: seeds of SFT of the run's model, each a member. A run's own seed is the first member
         of its unions, the others follow in turn.
-      models: folders of further pretrained models of other sizes, members after those; the model
-        that is trained on the union is always the run's.
-      widths: hidden sizes of small models that are pretrained on the embedded text, members after
-        those; only with the embedded model.
+      models: folders of pretrained models of other sizes; an SFT of each is a further member. The
+        model that is trained on the union is always the run's.
+      widths: hidden sizes of small models that are pretrained on the embedded text; an SFT of each
+        is a further member. Only with the embedded model.
       sizes: numbers of members in a union; () for 1, 2, 4 and so on, and for all.
       k: samples per problem, of each member or in total.
     """
