@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from rft_jax.errors import UserError
@@ -109,6 +110,6 @@ def settle_special_ids(
             "tokenizer"
         )
     taken = eos_ids | {bos_id}
-    fillers = (found.get("pad", num_ids), found.get("unk", num_ids), *range(num_ids))
+    fillers = chain((found.get("pad", num_ids), found.get("unk", num_ids)), range(num_ids))
     pad_id = next(number for number in fillers if number < num_ids and number not in taken)
     return SpecialIds(bos_id, candidates[0], eos_ids, pad_id, found.get("pad") == pad_id)

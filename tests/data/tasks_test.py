@@ -206,7 +206,7 @@ def test_a_text_with_token_zero_is_refused(tmp_path: Path) -> None:
     path = str(tmp_path / "zero.jsonl")
     write_rows(path, [{"query": "a <pad>?", "response": "b"}])
     vocabulary = tasks.TokenizerVocabulary(TOKENIZER)
-    with pytest.raises(UserError, match="contains token 0, which seqio takes for padding"):
+    with pytest.raises(UserError, match="contains token 0, which seqio uses for padding"):
         vocabulary.encode("a <pad>")
 
 
