@@ -105,12 +105,14 @@ def test_a_mistake_in_process_0_is_raised_in_all(tmp_path: Path) -> None:
 
 
 def test_one_process_holds_its_output_itself(tmp_path: Path) -> None:
-    with distributed.open_shared_output(tmp_path / "out", {"a": 1}, "a = 1\n") as folder:
-        with pytest.raises(UserError, match="in use"), open_output(tmp_path / "out", {"a": 1}):
+    settings = {"a": 1}
+    out = tmp_path / "out"
+    with distributed.open_shared_output(out, lambda: settings, "a = 1\n") as folder:
+        with pytest.raises(UserError, match="in use"), open_output(out, settings):
             pass
         folder.commit()
-    assert (tmp_path / "out" / "config.gin").read_text() == "a = 1\n"
-    with distributed.open_shared_output(tmp_path / "out", {"a": 1}) as folder:
+    assert (out / "config.gin").read_text() == "a = 1\n"
+    with distributed.open_shared_output(out, lambda: settings) as folder:
         assert folder.is_complete
 
 
