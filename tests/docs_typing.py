@@ -38,7 +38,7 @@ SMALL = {
     "run": ["run.limit=4", "train.num_steps=1", "train.batch_size=2", "train.dtype=float32"],
 }
 SMALL["run"] += ["sample.max_new_tokens=8", "evaluate.max_new_tokens=8", "run.arms=['sft', 'rft']"]
-MODELS = ("mine", "7b", "llama", "Llama-3.2-1B", "smollm2-135m", "SmolLM2-135M-Instruct")
+MODELS = ("mine", "7b", "13b", "llama", "Llama-3.2-1B", "smollm2-135m", "SmolLM2-135M-Instruct")
 RUNS = ("quickstart", "experiments/supervised_scaling", "experiments/rft_k")
 SHARED = ("data", "benchmarks", "launch", "tools", "mine.jsonl", "math.jsonl")
 MY_TASKS = """from rft_jax.data.tasks import register_paths

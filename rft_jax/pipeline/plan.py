@@ -201,12 +201,15 @@ class Plan(StageBuilder):
         self.comparisons = [(a, b) for a, b in self.comparisons if {a, b} <= {*selected}]
 
 
-def model_input(folder: Path) -> Given:
+def model_input(folder: Path, setting: str = "run.model") -> Given:
     """A model's folder as an input.
+
+    Args:
+      setting: names the folder.
 
     Raises:
       UserError: there is no such folder.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; run.model names one with config.json")
+        raise UserError(f"{folder}: no such folder; {setting} names one with config.json")
     return Given(str(folder), input_identity(folder))

@@ -378,3 +378,12 @@ def test_every_experiment_has_a_gin_file_that_says_what_it_is():
             text = (folder / f"{name}.gin").read_text()
             assert text.startswith("# ")
             assert f"run.experiment = '{name}'" in text
+
+
+@pytest.mark.parametrize("setting", ["rft_union.models", "pretraining_loss.models"])
+def test_a_missing_model_is_refused_by_the_setting_that_names_it(plan_of, setting: str) -> None:
+    flags = [f"{setting}=['nowhere/13b']"]
+    if setting.startswith("pretraining"):
+        flags.append("pretraining_loss.losses=(1.8,)")
+    with pytest.raises(UserError, match=rf"nowhere/13b: no such folder; {setting} names one"):
+        plan_of(setting.partition(".")[0], *flags)

@@ -83,7 +83,8 @@ class PretrainingLoss:
     def _pretrained(self, plan: Plan) -> Iterator[tuple[str, Argument, float | LossAt]]:
         """Name, model and loss of each pretrained model."""
         for i, (folder, loss) in enumerate(zip(self.models, self.losses, strict=True)):
-            yield f"model{i + 1}", model_input(Path(folder).absolute()), loss
+            given = model_input(Path(folder).absolute(), "pretraining_loss.models")
+            yield f"model{i + 1}", given, loss
         if not self.models and not plan.has_embedded_model:
             raise UserError(
                 "pretraining_loss.models is empty: name folders of pretrained models, and their "
