@@ -46,7 +46,6 @@ def test_the_hardware_is_that_of_the_samplers_mesh():
 
 
 def test_a_gpu_plan_counts_on_the_share_of_memory_that_jax_takes(monkeypatch):
-    monkeypatch.delenv("XLA_PYTHON_CLIENT_MEM_FRACTION", raising=False)
     eight = parse_topology("h100:8")
     assert plan_decoding(SEVEN, BF16, DATA, eight).hardware.memory == 60 * GIB
     monkeypatch.setenv("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.9")
