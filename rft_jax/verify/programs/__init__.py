@@ -1,0 +1,1 @@
+"""Programs that models write: evaluated node by node within budgets, never executed."""

@@ -1,0 +1,1 @@
+"""What programs find ready-made: functions, methods and modules, each from a table."""

@@ -1,0 +1,130 @@
+"""What one program may use, and how a program ends that cannot go on.
+
+Everything is counted and nothing is timed: an outcome never depends on how busy the machine is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The budgets of one program.
+
+    Attributes:
+      source_chars: characters of its source.
+      nesting: levels of brackets, blocks and expressions within each other.
+      steps: nodes evaluated; library functions cost a step for each element that they look at.
+      bits: of any one whole number.
+      elements: of all lists, tuples, dicts and sets ever made; a whole number beyond 64 bits counts
+        as an element for each 64 bits.
+      characters: of all strings ever made.
+      output: characters printed.
+      calls: calls of the program's functions within each other.
+    """
+
+    source_chars: int = 20_000
+    nesting: int = 60
+    steps: int = 100_000
+    bits: int = 13_288  # 10**4000
+    elements: int = 300_000
+    characters: int = 2_000_000
+    output: int = 10_000
+    calls: int = 200
+
+
+class ProgramError(Exception):
+    """The program made a mistake, or spent a budget; CPython would have raised here, or gone on.
+
+    Attributes:
+      kind: one of `KINDS`.
+      detail: what happened, in a few words.
+    """
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind, self.detail = kind, detail
+
+
+class BudgetSpent(ProgramError):
+    """A budget is spent; the program cannot catch it."""
+
+    def __init__(self, budget: str, limit: int) -> None:
+        super().__init__("limit", f"more than {limit:,} {budget}")
+
+
+class Unsupported(Exception):
+    """The program needs a part of Python that is not evaluated here."""
+
+
+_KIND_OF_ERROR: dict[type[Exception], str] = {
+    ZeroDivisionError: "zero division",
+    OverflowError: "overflow",
+    ArithmeticError: "value",  # of decimal: an invalid operation
+    KeyError: "key",
+    IndexError: "index",
+    ValueError: "value",
+    TypeError: "type",
+    RuntimeError: "runtime",  # a dict that changed while it was iterated
+}
+PYTHON_ERRORS = tuple(_KIND_OF_ERROR)
+KINDS = ("syntax", "name", "attribute", "assertion", "raised", "limit", *_KIND_OF_ERROR.values())
+
+
+def as_program_error(error: Exception) -> ProgramError:
+    """What a Python error, raised by an operation on the program's values, is to the program."""
+    kind = next(k for python, k in _KIND_OF_ERROR.items() if isinstance(error, python))
+    return ProgramError(kind, f"{type(error).__name__}: {error}"[:200])
+
+
+class Meter:
+    """Counts what a program uses.
+
+    Attributes:
+      limits: the budgets.
+      steps, elements, characters, output, calls: what is used; `calls` is the current depth.
+    """
+
+    __slots__ = ("calls", "characters", "elements", "limits", "output", "steps")
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.steps = self.elements = self.characters = self.output = self.calls = 0
+
+    def step(self, count: int = 1) -> None:
+        """Counts steps."""
+        self.steps += count
+        if self.steps > self.limits.steps:
+            raise BudgetSpent("steps", self.limits.steps)
+
+    def make_elements(self, count: int) -> None:
+        """Counts elements of a collection that is about to be made."""
+        self.elements += count
+        if self.elements > self.limits.elements:
+            raise BudgetSpent("elements", self.limits.elements)
+
+    def make_characters(self, count: int) -> None:
+        """Counts characters of a string that is about to be made."""
+        self.characters += count
+        if self.characters > self.limits.characters:
+            raise BudgetSpent("characters", self.limits.characters)
+
+    def need_bits(self, bits: int) -> None:
+        """Counts a whole number of so many bits."""
+        if bits > 64:
+            if bits > self.limits.bits:
+                raise BudgetSpent("bits in a whole number", self.limits.bits)
+            self.make_elements(bits // 64)
+
+    def enter(self) -> None:
+        """Counts a call within the calls under way; `calls -= 1` ends it."""
+        self.calls += 1
+        if self.calls > self.limits.calls:
+            raise BudgetSpent("calls within each other", self.limits.calls)
+
+    def print(self, characters: int) -> None:
+        """Counts characters of output."""
+        self.output += characters
+        if self.output > self.limits.output:
+            raise BudgetSpent("characters of output", self.limits.output)

@@ -1,0 +1,141 @@
+"""From a response to a program's syntax tree: which text is the program, and is it small enough.
+
+The program of a response is, by the first rule that applies:
+
+1. the last fenced block that says `python` or `py`, or, where none does, the last without a name; a
+   block that is not closed ends with the response;
+2. the whole response, where it parses;
+3. the lines from the first to the last that look like code, prose before and after them dropped.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+
+from rft_jax.verify.programs.limits import BudgetSpent, Limits, ProgramError
+
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[ \t]*(\w*)[^\n]*$", re.MULTILINE)
+_PYTHON = ("python", "python3", "py")
+_CODE_LINE = re.compile(
+    r"(?:(?:import|from|def|for|while|if|elif|else|return|print|try|except|assert)\b.*[:)\w]"
+    r"|[A-Za-z_][\w.\[\]'\", ]*(?:[-+*/%]|//|\*\*)?=(?!=).*\S"
+    r"|[A-Za-z_][\w.]*\(.*\)|[ \t]+\S.*|#.*|\s*)$"
+)
+_QUOTED = re.compile(
+    r"""'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|#[^\n]*""", re.DOTALL
+)
+_SIGNS = re.compile(r"(?:[-+~]\s*|\bnot\s+|\blambda\s*:\s*|\bawait\s+)+")
+
+
+def read_program(response: str, limits: Limits | None = None) -> str:
+    """The program that a response gives, by the rules of this module; '' where there is none."""
+    blocks = _fenced_blocks(response)
+    if blocks:
+        named = [text for name, text in blocks if name.lower() in _PYTHON]
+        unnamed = [text for name, text in blocks if not name]
+        return (named or unnamed or [""])[-1]
+    limits = limits or Limits()
+    try:
+        parse_program(response, limits)
+    except ProgramError:
+        return _code_lines(response) or response
+    return response
+
+
+def _fenced_blocks(response: str) -> list[tuple[str, str]]:
+    blocks: list[tuple[str, str]] = []
+    opened: re.Match[str] | None = None
+    for fence in _FENCE.finditer(response):
+        if opened is None:
+            opened = fence
+        else:
+            blocks.append((opened[1], response[opened.end() : fence.start()]))
+            opened = None
+    if opened is not None:
+        blocks.append((opened[1], response[opened.end() :]))
+    return blocks
+
+
+def _code_lines(response: str) -> str:
+    lines = response.splitlines()
+    code = [i for i, line in enumerate(lines) if line.strip() and _CODE_LINE.fullmatch(line)]
+    return "\n".join(lines[code[0] : code[-1] + 1]) if code else ""
+
+
+def parse_program(source: str, limits: Limits) -> ast.Module:
+    """The syntax tree of a program.
+
+    Raises:
+      ProgramError: it is no Python (kind syntax), or too long or too deep (kind limit).
+    """
+    if len(source) > limits.source_chars:
+        raise BudgetSpent("characters of source", limits.source_chars)
+    _check_brackets(source, limits.nesting)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes and comparisons that look odd
+            tree = ast.parse(source.removeprefix("\ufeff"))
+    except (RecursionError, MemoryError):
+        raise BudgetSpent("levels of nesting", limits.nesting) from None
+    except (SyntaxError, ValueError) as error:  # ValueError: NUL, lone surrogates, long numbers
+        raise ProgramError("syntax", str(error)[:200]) from None
+    _check_depth(tree, limits.nesting)
+    _check_placement(tree)
+    return tree
+
+
+def _check_brackets(source: str, limit: int) -> None:
+    """Refuses what would take the parser deep, before it is asked."""
+    plain = _QUOTED.sub("''", source)
+    depth = 0
+    for bracket in re.findall(r"[][(){}]", plain):
+        depth += 1 if bracket in "([{" else -1
+        if depth > limit:
+            raise BudgetSpent("levels of nesting", limit)
+    longest = max(
+        (len(signs[0].split()) + len(signs[0]) for signs in _SIGNS.finditer(plain)), default=0
+    )
+    if longest > 4 * limit:
+        raise BudgetSpent("levels of nesting", limit)
+
+
+def _check_depth(tree: ast.Module, limit: int) -> None:
+    """Refuses deep trees; a long sum, which leans to the left, counts as one level."""
+    level: list[ast.AST] = [tree]
+    for _ in range(limit):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return
+    raise BudgetSpent("levels of nesting", limit)
+
+
+def _children(node: ast.AST) -> list[ast.AST]:
+    children: list[ast.AST] = []
+    while isinstance(node, ast.BinOp):
+        children.append(node.right)
+        node = node.left
+    if not children:
+        return list(ast.iter_child_nodes(node))
+    return [*children, node]
+
+
+def _check_placement(tree: ast.Module) -> None:
+    """Refuses what CPython's compiler refuses and its parser does not."""
+    waiting: list[tuple[ast.AST, bool, bool]] = [(node, False, False) for node in tree.body]
+    while waiting:
+        node, in_function, in_loop = waiting.pop()
+        if isinstance(node, ast.Return) and not in_function:
+            raise ProgramError("syntax", "'return' outside function")
+        if isinstance(node, ast.Break | ast.Continue) and not in_loop:
+            raise ProgramError("syntax", f"{type(node).__name__.lower()} outside loop")
+        if isinstance(node, ast.Nonlocal) and not in_function:
+            raise ProgramError("syntax", "nonlocal declaration not allowed at module level")
+        if isinstance(node, ast.FunctionDef | ast.Lambda):
+            in_function, in_loop = True, False
+        if isinstance(node, ast.For | ast.While):
+            waiting += [(child, in_function, True) for child in node.body]
+            waiting += [(child, in_function, in_loop) for child in node.orelse]
+        elif not isinstance(node, ast.expr):
+            waiting += [(child, in_function, in_loop) for child in ast.iter_child_nodes(node)]
