@@ -50,7 +50,7 @@ class Machine:
         return handler(self, node)
 
     def execute(self, block: Sequence[ast.stmt]) -> object:
-        """Executes statements; returns what ended them early: BREAK, CONTINUE, `Returned` or None."""
+        """Executes statements; returns what ended them early (see `statements`), or None."""
         for node in block:
             self.meter.step()
             self.line = node.lineno

@@ -84,7 +84,7 @@ def check_number(meter: Meter, value: Value) -> Value:
 
 def apply_binary(meter: Meter, kind: type, left: Value, right: Value) -> Value:
     """`left + right` and its kind."""
-    name, function = _BINARY[kind] if kind in _BINARY else ("@", None)
+    name, function = _BINARY.get(kind, ("@", None))
     if function is None:
         raise Unsupported("the operator @")
     if type(left) in NUMBERS and type(right) in NUMBERS:

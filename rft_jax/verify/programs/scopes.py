@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rft_jax.verify.programs.limits import ProgramError
@@ -49,7 +49,7 @@ class Frame:
             frame = frame.parent
         return frame
 
-    def find(self, name: str, otherwise: dict[str, Any]) -> Any:
+    def find(self, name: str, otherwise: Mapping[str, Any]) -> Any:
         """The value of a name.
 
         Args:

@@ -94,10 +94,7 @@ def _check_brackets(source: str, limit: int) -> None:
         depth += 1 if bracket in "([{" else -1
         if depth > limit:
             raise BudgetSpent("levels of nesting", limit)
-    longest = max(
-        (len(signs[0].split()) + len(signs[0]) for signs in _SIGNS.finditer(plain)), default=0
-    )
-    if longest > 4 * limit:
+    if any(len(signs[0]) > limit for signs in _SIGNS.finditer(plain)):
         raise BudgetSpent("levels of nesting", limit)
 
 

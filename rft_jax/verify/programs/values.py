@@ -1,8 +1,8 @@
 """The values of a program: Python's plain ones and four types of our own.
 
-A value is an int, float, bool, str, None, list, tuple, dict (and its views), set, range, Fraction or
-Decimal, of exactly that type, or one of the classes below. No attribute of a value is ever looked
-up by a name that the program chose.
+A value is an int, float, bool, str, None, list, tuple, dict (and its views), set, range, Fraction
+or Decimal, of exactly that type, or one of the classes below. No attribute of a value is ever
+looked up by a name that the program chose.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rft_jax.verify.programs.limits import BudgetSpent, Meter, ProgramError, Uns
 from rft_jax.verify.programs.scopes import Frame
 
 Value: TypeAlias = Any  # a union of more types than help a reader; see above
-VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 SIZED = (str, list, tuple, dict, set, range, *VIEWS)
 _COLLECTIONS = (list, tuple, dict, set, *VIEWS)
 NUMBERS = (int, float, bool, Fraction, Decimal)
@@ -184,16 +184,14 @@ def weigh(meter: Meter, value: Value) -> int:
     if kind not in _COLLECTIONS:
         return 1
     begin = meter.steps
-    level: list[Value] = [value]
+    level = [value]
     for _ in range(meter.limits.nesting):
         inner: list[Value] = []
         for item in level:
             meter.step(len(item))
-            if type(item) is dict or type(item) is VIEWS[2]:
-                pairs = item.items() if type(item) is dict else item
-                inner += [x for pair in pairs for x in pair if type(x) in _COLLECTIONS]
-            else:
-                inner += [x for x in item if type(x) in _COLLECTIONS]
+            inner += [x for x in item if type(x) in _COLLECTIONS]
+            if type(item) is dict:
+                inner += [x for x in item.values() if type(x) in _COLLECTIONS]
         if not inner:
             return 1 + meter.steps - begin
         level = inner

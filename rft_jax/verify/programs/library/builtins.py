@@ -224,7 +224,7 @@ def _iter(machine: Machine, iterable: Value, /) -> Lazy:
     return iterable if type(iterable) is Lazy else Lazy(iterate(machine.meter, iterable))
 
 
-def _next(machine: Machine, iterator: Value, default: Value = _MISSING, /) -> Value:
+def _next(machine: Machine, iterator: Value, default: Any = _MISSING, /) -> Value:
     if type(iterator) is not Lazy:
         raise ProgramError("type", f"{type_name(iterator)!r} object is not an iterator")
     for item in iterate(machine.meter, iterator):
@@ -262,7 +262,7 @@ def _dict(machine: Machine, source: Value = (), /, **named: Value) -> dict[Value
     return made | named
 
 
-def _range(machine: Machine, first: Value, stop: Value = _MISSING, step: Value = 1, /) -> range:
+def _range(machine: Machine, first: Value, stop: Any = _MISSING, step: Value = 1, /) -> range:
     return guarded(range, *((first,) if stop is _MISSING else (first, stop, step)))
 
 
@@ -354,54 +354,15 @@ _FUNCTIONS = (
 )
 # Names that CPython has and that are refused by name: what they do, or how they show it, is no
 # calculation.
-_REFUSED = [
-    "eval",
-    "exec",
-    "compile",
-    "open",
-    "input",
-    "__import__",
-    "getattr",
-    "setattr",
-    "delattr",
-    "hasattr",
-    "globals",
-    "locals",
-    "vars",
-    "dir",
-    "breakpoint",
-    "exit",
-    "quit",
-    "help",
-    "type",
-    "object",
-    "super",
-    "property",
-    "classmethod",
-    "staticmethod",
-    "id",
-    "hash",
-    "memoryview",
-    "bytearray",
-    "bytes",
-    "frozenset",
-    "complex",
-    "format",
-    "ascii",
-    "slice",
-    "aiter",
-    "anext",
-    "issubclass",
-    "__build_class__",
-    "__debug__",
-    "__loader__",
-    "__spec__",
-    "__doc__",
-    "__package__",
-    "license",
-    "copyright",
-    "credits",
-]
+_REFUSED = frozenset(
+    (
+        "eval exec compile open input __import__ getattr setattr delattr hasattr globals locals "
+        "vars dir breakpoint exit quit help type object super property classmethod staticmethod "
+        "id hash memoryview bytearray bytes frozenset complex format ascii slice aiter anext "
+        "issubclass __build_class__ __debug__ __loader__ __spec__ __doc__ __package__ license "
+        "copyright credits"
+    ).split()
+)
 
 
 class BuiltinNames(dict[str, Value]):

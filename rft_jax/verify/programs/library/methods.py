@@ -103,7 +103,7 @@ def _get(
 
 
 def _pop_entry(
-    machine: Machine, entries: dict[Value, Value], key: Value, default: Value = _MISSING, /
+    machine: Machine, entries: dict[Value, Value], key: Value, default: Any = _MISSING, /
 ) -> Value:
     machine.meter.step(weigh(machine.meter, key))
     return guarded(entries.pop, key, *(() if default is _MISSING else (default,)))
@@ -249,6 +249,14 @@ def _plain(kind: type, name: str) -> Callable[..., Value]:
     return lambda machine, value: check_number(machine.meter, guarded(method, value))
 
 
+_SET_METHODS = (
+    "union intersection difference symmetric_difference issubset issuperset isdisjoint"
+).split()
+_TEXT_METHODS = (
+    "upper lower title capitalize swapcase strip lstrip rstrip removeprefix removesuffix "
+    "startswith endswith find rfind isdigit isalpha isalnum isupper islower isspace isnumeric "
+    "isdecimal"
+).split()
 _LIST: dict[str, Callable[..., Value]] = {
     "append": _append,
     "extend": _extend,

@@ -109,34 +109,10 @@ def _rounded(name: str, function: Any) -> Builtin:
     return Builtin(name, checked(name, call))
 
 
-_OF_ONE = [
-    "sqrt",
-    "isqrt",
-    "exp",
-    "log2",
-    "log10",
-    "log1p",
-    "expm1",
-    "sin",
-    "cos",
-    "tan",
-    "asin",
-    "acos",
-    "atan",
-    "sinh",
-    "cosh",
-    "tanh",
-    "degrees",
-    "radians",
-    "fabs",
-    "isnan",
-    "isinf",
-    "isfinite",
-    "cbrt",
-    "gamma",
-    "erf",
-    "modf",
-]
+_OF_ONE = (
+    "sqrt isqrt exp log2 log10 log1p expm1 sin cos tan asin acos atan sinh cosh tanh degrees "
+    "radians fabs isnan isinf isfinite cbrt gamma erf"
+).split()
 _OF_TWO = ["pow", "atan2", "fmod", "copysign", "remainder"]
 _MATH: dict[str, Value] = {
     **{name: Builtin(name, numeric(name, getattr(math, name))) for name in _OF_ONE},
