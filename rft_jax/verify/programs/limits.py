@@ -83,7 +83,8 @@ class Meter:
 
     Attributes:
       limits: the budgets.
-      steps, elements, characters, output, calls: what is used; `calls` is the current depth.
+      steps, elements, characters, output, calls: what is used, never more than the budget; `calls`
+        is the current depth.
     """
 
     __slots__ = ("calls", "characters", "elements", "limits", "output", "steps")
@@ -94,21 +95,21 @@ class Meter:
 
     def step(self, count: int = 1) -> None:
         """Counts steps."""
-        self.steps += count
-        if self.steps > self.limits.steps:
+        if self.steps + count > self.limits.steps:
             raise BudgetSpent("steps", self.limits.steps)
+        self.steps += count
 
     def make_elements(self, count: int) -> None:
         """Counts elements of a collection that is about to be made."""
-        self.elements += count
-        if self.elements > self.limits.elements:
+        if self.elements + count > self.limits.elements:
             raise BudgetSpent("elements", self.limits.elements)
+        self.elements += count
 
     def make_characters(self, count: int) -> None:
         """Counts characters of a string that is about to be made."""
-        self.characters += count
-        if self.characters > self.limits.characters:
+        if self.characters + count > self.limits.characters:
             raise BudgetSpent("characters", self.limits.characters)
+        self.characters += count
 
     def need_bits(self, bits: int) -> None:
         """Counts a whole number of so many bits."""
@@ -125,6 +126,6 @@ class Meter:
 
     def print(self, characters: int) -> None:
         """Counts characters of output."""
-        self.output += characters
-        if self.output > self.limits.output:
+        if self.output + characters > self.limits.output:
             raise BudgetSpent("characters of output", self.limits.output)
+        self.output += characters
