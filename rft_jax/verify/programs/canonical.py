@@ -15,7 +15,7 @@ def program_key(source: str, limits: Limits | None = None) -> str:
     """The program's syntax with variables renamed in the order of their first use.
 
     Comments, docstrings and type annotations are gone, and the operands of sums and products are
-    sorted. A text that is no program is its own key.
+    sorted. Any other text is its own key.
     """
     try:
         tree = parse_program(source, limits or Limits())

@@ -35,7 +35,7 @@ class Limits:
 
 
 class ProgramError(Exception):
-    """The program made a mistake, or spent a budget; CPython would have raised here, or gone on.
+    """The program made a mistake, or spent a budget; CPython would have raised here, or continued.
 
     Attributes:
       kind: one of `KINDS`.

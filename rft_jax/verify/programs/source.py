@@ -68,7 +68,7 @@ def parse_program(source: str, limits: Limits) -> ast.Module:
     """The syntax tree of a program.
 
     Raises:
-      ProgramError: it is no Python (kind syntax), or too long or too deep (kind limit).
+      ProgramError: it is not Python (kind syntax), or too long or too deep (kind limit).
     """
     if len(source) > limits.source_chars:
         raise BudgetSpent("characters of source", limits.source_chars)

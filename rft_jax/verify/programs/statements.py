@@ -199,7 +199,7 @@ def _handles(machine: Machine, handler: ast.ExceptHandler, error: ProgramError) 
         named = machine.evaluate(handler.type)
         types = named if type(named) is tuple else (named,)
         if not all(type(one) is ErrorType for one in types):
-            raise ProgramError("type", "catching classes that are no errors")
+            raise ProgramError("type", "catching classes other than errors")
         if not any(error.kind in one.kinds for one in types):
             return False
     if handler.name and any(

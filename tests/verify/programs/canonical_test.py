@@ -52,7 +52,7 @@ def test_functions_and_their_parameters_are_renamed_and_library_names_are_not():
     assert program_key(one) == program_key(two) != program_key(three)
 
 
-def test_a_text_that_is_no_program_is_its_own_key():
+def test_a_text_that_is_not_a_program_is_its_own_key():
     assert program_key("She has 3 apples.") == "She has 3 apples."
 
 

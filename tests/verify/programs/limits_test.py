@@ -14,9 +14,9 @@ EXHAUSTING = {
     "a long string": "x = 'a' * 10**9",
     "a long list": "x = [0] * 10**9",
     "a long tuple, number first": "x = 10**9 * (0,)",
-    "a list that doubles": "x = [1]\nwhile True:\n    x = x + x",
-    "a list that doubles in place": "x = [1]\nwhile True:\n    x += x",
-    "a string that doubles": "x = 'a'\nwhile True:\n    x += x",
+    "a list that grows by itself": "x = [1]\nwhile True:\n    x = x + x",
+    "a list that grows by itself in place": "x = [1]\nwhile True:\n    x += x",
+    "a string that grows by itself": "x = 'a'\nwhile True:\n    x += x",
     "a number that is squared": "x = 3\nwhile True:\n    x = x * x",
     "a fraction that is squared": (
         "from fractions import Fraction\nx = Fraction(3, 7)\nwhile True:\n    x *= x"
@@ -113,7 +113,7 @@ def test_odd_sources_have_an_outcome(source, error):
     assert evaluate_program(source).error == error
 
 
-def test_a_sum_of_a_thousand_terms_is_no_nesting():
+def test_a_sum_of_a_thousand_terms_does_not_nest():
     assert evaluate_program(f"print({'+'.join(['1'] * 1000)})").output == "1000\n"
 
 

@@ -352,7 +352,7 @@ _FUNCTIONS = (
         for name, function in (("chr", chr), ("bin", bin), ("hex", hex), ("oct", oct))
     ),
 )
-# Names that CPython has and that are refused by name: what they do, or how they show it, is no
+# Names that CPython has and that are refused: what they do, or how they show it, is not a
 # calculation.
 _REFUSED = frozenset(
     (
