@@ -21,7 +21,8 @@ def _values(layers: tuple[KeyValues, ...]) -> np.ndarray:
 
 def _prefill(tokens: jax.Array, common: list[KeyValues]) -> tuple[KeyValues, ...]:
     one = program()
-    return jax.jit(lambda tokens, common: prefill(placed(one), tokens, common, one))(tokens, common)
+    weights = placed(one)  # not while tracing: they are cached for other tests
+    return jax.jit(lambda tokens, common: prefill(weights, tokens, common, one))(tokens, common)
 
 
 def _nothing() -> list[KeyValues]:
