@@ -1,6 +1,6 @@
 """The file formats: problems, samples, the ledger and training paths."""
 
-from rft_jax.records.fields import to_row
+from rft_jax.records.fields import FORMS, to_row
 from rft_jax.records.ledger import (
     MAX_ANSWER_CHARS,
     VERDICTS,
@@ -21,6 +21,7 @@ from rft_jax.records.samples import (
 )
 
 __all__ = [
+    "FORMS",
     "MAX_ANSWER_CHARS",
     "VERDICTS",
     "LedgerRow",

@@ -11,12 +11,17 @@ from rft_jax.errors import UserError
 if TYPE_CHECKING:
     from rft_jax.records import Path, Problem, Sample
 
+FORMS = ("text", "program")
+"""How a response or a reference solution is written; a row that does not say is a text."""
+
 _OPTIONAL = ("tokens", "logprob")
 
 
 def to_row(record: Problem | Sample | Path) -> dict[str, Any]:
-    """The record's JSONL row, without a sample's missing tokens or logprob."""
+    """The record's JSONL row, without a sample's missing tokens or logprob and a text's form."""
     row = asdict(record)
+    if row["form"] == FORMS[0]:
+        del row["form"]
     return {name: v for name, v in row.items() if not (name in _OPTIONAL and v is None)}
 
 
@@ -44,3 +49,15 @@ def integer_field(row: Mapping[str, Any], name: str, where: str) -> int:
     if type(value) is not int:
         raise UserError(f"{where}: {name} is {value!r:.60}; an integer is needed")
     return value
+
+
+def form_field(row: Mapping[str, Any], where: str) -> str:
+    """The row's form, one of `FORMS`.
+
+    Raises:
+      UserError: it is another value.
+    """
+    form = row.get("form", FORMS[0])
+    if form not in FORMS:
+        raise UserError(f"{where}: form is {form!r:.60}; there are {', '.join(FORMS)}")
+    return form

@@ -8,7 +8,7 @@ from json.encoder import encode_basestring as quoted
 from pathlib import Path as FilePath
 
 from rft_jax.files.jsonl import read_rows
-from rft_jax.records.fields import text_field
+from rft_jax.records.fields import form_field, text_field
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Path:
       origin: `human` for the reference solution, `sampled` for any other.
       models: all that sampled a path with this one's key.
       equations: of the response, in order.
+      form: of the response: `text` or `program`.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Path:
     origin: str
     models: tuple[str, ...]
     equations: tuple[str, ...]
+    form: str = "text"
 
 
 def path_line(
@@ -36,20 +38,25 @@ def path_line(
     origin: str,
     models: Iterable[str],
     equations: Iterable[str],
+    form: str = "text",
 ) -> str:
     """A line of `paths.jsonl`, by the fields of Path."""
     return (
         f'{{"id": {quoted(id)}, "query": {quoted(query)}, "response": {quoted(response)}, '
         f'"origin": "{origin}", "models": [{", ".join(map(quoted, models))}], '
-        f'"equations": [{", ".join(map(quoted, equations))}]}}\n'
+        f'"equations": [{", ".join(map(quoted, equations))}]{_form_field(form)}}}\n'
     )
+
+
+def _form_field(form: str) -> str:
+    return "" if form == "text" else f', "form": "{form}"'
 
 
 def read_paths(path: str | FilePath) -> Iterator[tuple[int, Path]]:
     """Yields (line number, path) of a paths file.
 
     Raises:
-      UserError: a row lacks a field; names file and line.
+      UserError: a row lacks a field or has an unknown form; names file and line.
     """
     for number, row in read_rows(path):
         where = f"{path}:{number}"
@@ -62,5 +69,6 @@ def read_paths(path: str | FilePath) -> Iterator[tuple[int, Path]]:
                 origin=text_field({"origin": "human", **row}, ("origin",), where),
                 models=tuple(row.get("models", ())),
                 equations=tuple(row.get("equations", ())),
+                form=form_field(row, where),
             ),
         )

@@ -9,16 +9,21 @@ from pathlib import Path
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows
-from rft_jax.records.fields import text_field
+from rft_jax.records.fields import form_field, text_field
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A question and its worked answer (reasoning path, then the final answer as `#### n`)."""
+    """A question and its worked answer (reasoning path, then the final answer as `#### n`).
+
+    Attributes:
+      form: of the answer: `text`, or `program`, which prints the final answer.
+    """
 
     id: str
     question: str
     answer: str
+    form: str = "text"
 
 
 def question_digest(question: str) -> str:
@@ -47,7 +52,8 @@ def read_problems(path: str | Path, prefix: str | None = None) -> list[Problem]:
       prefix: of generated ids; the file's stem by default.
 
     Raises:
-      UserError: a row lacks its question or answer, or an id occurs twice; names file and line.
+      UserError: a row lacks its question or answer, its form is unknown, or an id occurs twice;
+        names file and line.
     """
     prefix = prefix or Path(path).name.split(".")[0]
     problems: list[Problem] = []
@@ -65,7 +71,7 @@ def read_problems(path: str | Path, prefix: str | None = None) -> list[Problem]:
         if identity in seen:
             raise UserError(f"{where}: id {identity!r} is already in line {seen[identity]}")
         seen[identity] = number
-        problems.append(Problem(identity, question, answer))
+        problems.append(Problem(identity, question, answer, form_field(row, where)))
     if not problems:
         raise UserError(f"{path}: has no problem")
     return problems

@@ -12,7 +12,7 @@ from typing import Any
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows
 from rft_jax.files.outputs import COMPLETE, SETTINGS
-from rft_jax.records.fields import integer_field, text_field
+from rft_jax.records.fields import form_field, integer_field, text_field
 
 _FILE_NAME = re.compile(r"samples.*\.jsonl(?:\.gz)?")
 
@@ -30,6 +30,7 @@ class Sample:
       finish_reason: `stop`, or `length` for a text that was cut off.
       logprob: sum over the tokens of the natural logarithm of their probability under the model at
         temperature 1; None in foreign files.
+      form: of the response: `text` or `program`.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Sample:
     tokens: tuple[int, ...] | None
     finish_reason: str
     logprob: float | None
+    form: str = "text"
 
 
 def read_samples(path: str | Path) -> Iterator[tuple[int, Sample]]:
@@ -110,4 +112,5 @@ def parse_sample(row: Mapping[str, Any], where: str) -> Sample:
         tokens=None if tokens is None else tuple(tokens),
         finish_reason=finish,
         logprob=None if logprob is None else float(logprob),
+        form=form_field(row, where),
     )

@@ -44,4 +44,4 @@ class SampleGrader:
 
 def solution_row(problem: Problem) -> Row:
     """A problem's reference solution as a sample, before those of all folders."""
-    return Row(-1, -1, "", problem.answer, "stop", None)
+    return Row(-1, -1, "", problem.answer, "stop", None, problem.form)

@@ -102,7 +102,9 @@ def path_lines(
 
 def _line(problem: Problem, path: Graded, origin: str, models: Iterable[str]) -> str:
     (row, grade, _) = path
-    return path_line(problem.id, problem.question, row.response, origin, models, grade.equations)
+    return path_line(
+        problem.id, problem.question, row.response, origin, models, grade.equations, row.form
+    )
 
 
 def models_by_key(graded: Sequence[Graded]) -> dict[str, dict[str, None]]:

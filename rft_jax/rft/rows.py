@@ -29,6 +29,7 @@ class Row(NamedTuple):
       folder: index of its folder among those given; -1 for a reference solution.
       sample: index among the problem's samples of this model; -1 for a reference solution.
       logprob: natural logarithm; None in foreign files.
+      form: of the response: `text` or `program`.
     """
 
     folder: int
@@ -37,6 +38,7 @@ class Row(NamedTuple):
     response: str
     finish_reason: str
     logprob: float | None
+    form: str = "text"
 
 
 def parse_rows(blocks: Sequence[Block]) -> list[Row]:
@@ -66,6 +68,7 @@ def _parse_block(block: Block) -> list[Row]:
         columns = []
     types = [set(map(type, column)) for column in columns]
     usual = types == _TYPES and all(columns[1]) and _ENDINGS.issuperset(columns[3])
+    usual = usual and not any("form" in row for row in parsed)
     if not usual or len(parsed) != len(block.lines):
         return [
             _parse(line, block.shard, number)
@@ -114,4 +117,5 @@ def _parse(line: bytes, shard: Shard, number: int) -> Row:
         sample.response,
         sample.finish_reason,
         sample.logprob,
+        sample.form,
     )

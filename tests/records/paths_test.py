@@ -8,21 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rft_jax.files.jsonl import write_rows
+from rft_jax.records import FORMS, path_line, read_paths, to_row
 from rft_jax.records import Path as TrainingPath
-from rft_jax.records import path_line, read_paths, to_row
 
 texts = st.text(st.characters(codec=None), max_size=20)
 
 
 def test_a_path_round_trips(tmp_path: Path) -> None:
     path = TrainingPath("p", "a?", "b", "sampled", ("m", "n"), ("1+1=2",))
-    write_rows(
-        tmp_path / "paths.jsonl", [to_row(path), {"id": "p", "query": "a?", "response": "b"}]
-    )
+    program = TrainingPath("p", "a?", "print(2)", "sampled", (), (), "program")
+    bare = {"id": "p", "query": "a?", "response": "b"}
+    write_rows(tmp_path / "paths.jsonl", [to_row(path), bare, to_row(program)])
     assert list(read_paths(tmp_path / "paths.jsonl")) == [
         (1, path),
         (2, TrainingPath("p", "a?", "b", "human", (), ())),
+        (3, program),
     ]
+    assert "form" not in to_row(path)
 
 
 @given(
@@ -34,6 +36,7 @@ def test_a_path_round_trips(tmp_path: Path) -> None:
         st.just("human"),
         st.tuples(texts, texts),
         st.tuples(texts),
+        st.sampled_from(FORMS),
     )
 )
 def test_a_line_of_paths_is_its_row_in_json(path: TrainingPath) -> None:

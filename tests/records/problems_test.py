@@ -15,6 +15,7 @@ def test_a_problem_without_an_id_gets_one_from_its_question(tmp_path: Path) -> N
         {"query": "a?", "response": "2", "more": [1]},
         {"id": "mine", "question": "a?", "answer": "3"},
         {"question": "a?", "answer": "4"},
+        {"id": "code", "question": "a?", "answer": "print(5)", "form": "program"},
     ]
     write_rows(tmp_path / "some.x.jsonl", rows)
     base = f"some/{question_digest('a?')}"
@@ -23,6 +24,7 @@ def test_a_problem_without_an_id_gets_one_from_its_question(tmp_path: Path) -> N
         Problem(f"{base}-2", "a?", "2"),
         Problem("mine", "a?", "3"),
         Problem(f"{base}-3", "a?", "4"),
+        Problem("code", "a?", "print(5)", "program"),
     ]
     assert read_problems(tmp_path / "some.x.jsonl", prefix="p")[0].id.startswith("p/")
 
@@ -35,6 +37,10 @@ def test_a_problem_without_an_id_gets_one_from_its_question(tmp_path: Path) -> N
         ([{"question": 5, "answer": "1"}], r":1: question is 5; a string is needed"),
         ([{"id": "", "question": "a?", "answer": "1"}], r":1: id is ''; a non-empty string"),
         ([{"id": 7, "question": "a?", "answer": "1"}], r":1: id is 7; a non-empty string"),
+        (
+            [{"question": "a?", "answer": "1", "form": "code"}],
+            r":1: form is 'code'; there are",
+        ),
         ([{"id": "p", "question": "a?", "answer": "1"}] * 2, r":2: id 'p' is already in line 1"),
     ],
 )

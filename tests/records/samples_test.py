@@ -14,8 +14,10 @@ def test_a_sample_round_trips(tmp_path: Path) -> None:
     whole = Sample("p", 3, "m", 7, "text", (1, 2), "length", -1.5)
     foreign = Sample("p", 4, "m", 7, "text", None, "stop", None)
     assert {"tokens", "logprob"}.isdisjoint(to_row(foreign))
-    write_rows(tmp_path / "s.jsonl", map(to_row, (whole, foreign)))
-    assert list(read_samples(tmp_path / "s.jsonl")) == [(1, whole), (2, foreign)]
+    program = Sample("p", 5, "m", 7, "print(1)", None, "stop", None, "program")
+    assert "form" not in to_row(whole)
+    write_rows(tmp_path / "s.jsonl", map(to_row, (whole, foreign, program)))
+    assert list(read_samples(tmp_path / "s.jsonl")) == [(1, whole), (2, foreign), (3, program)]
 
 
 def test_a_foreign_sample_needs_id_index_and_response() -> None:
@@ -35,6 +37,9 @@ def test_a_foreign_sample_needs_id_index_and_response() -> None:
         ("logprob", math.nan),
         ("model", None),
         ("response", None),
+        ("form", "code"),
+        ("form", None),
+        ("form", []),
     ],
 )
 def test_a_field_of_another_type_is_named(field: str, value: object) -> None:

@@ -29,7 +29,8 @@ odd_rows = st.fixed_dictionaries(
         "tokens": st.lists(st.integers(0, 9), max_size=3),
         "finish_reason": st.sampled_from(["stop", "length", "eos"]),
         "logprob": st.floats() | st.none() | st.integers(),
-    }
+    },
+    optional={"form": st.sampled_from(["text", "program", "code"])},
 )
 
 
@@ -54,7 +55,7 @@ def one_by_one(lines: list[bytes]) -> list[Row]:
             raise UserError(str(error)) from error
         sample = parse_sample({**fields, "tokens": None}, f"{SHARD.path}:{number}")
         model = sample.model or Path(SHARD.path).resolve().parent.name
-        rest = (sample.response, sample.finish_reason, sample.logprob)
+        rest = (sample.response, sample.finish_reason, sample.logprob, sample.form)
         rows.append(Row(0, sample.sample, model, *rest))
     rows.sort(key=lambda row: row[:3])
     if len({row[:3] for row in rows}) < len(rows):

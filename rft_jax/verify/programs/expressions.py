@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rft_jax.verify.programs.items import add_to_set, get_item, make_set, set_item
-from rft_jax.verify.programs.library.methods import METHODS, PROPERTIES, knows_attribute
 from rft_jax.verify.programs.limits import ProgramError, Unsupported
 from rft_jax.verify.programs.operators import apply_binary, apply_unary, compare, guarded
 from rft_jax.verify.programs.scopes import Frame, bound_names, target_names
+from rft_jax.verify.programs.stdlib.methods import METHODS, PROPERTIES, knows_attribute
 from rft_jax.verify.programs.values import (
     Function,
     Lazy,

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rft_jax.verify.programs.library.builtins import BUILTINS
 from rft_jax.verify.programs.limits import Limits, Meter, ProgramError, Unsupported
 from rft_jax.verify.programs.machine import Machine
 from rft_jax.verify.programs.source import parse_program
+from rft_jax.verify.programs.stdlib.builtins import BUILTINS
 from rft_jax.verify.programs.values import Function, text_of
 
 # Frames of ours for the deepest program that the limits allow; they lie on the heap, not the stack.

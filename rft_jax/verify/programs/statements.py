@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from rft_jax.verify.programs.errors import ErrorType
 from rft_jax.verify.programs.expressions import make_function
 from rft_jax.verify.programs.items import delete_item, get_item, set_item
-from rft_jax.verify.programs.library.modules import IGNORED_MODULES, MODULES
 from rft_jax.verify.programs.limits import BudgetSpent, ProgramError, Unsupported
 from rft_jax.verify.programs.operators import apply_binary
+from rft_jax.verify.programs.stdlib.modules import IGNORED_MODULES, MODULES
 from rft_jax.verify.programs.values import Value, iterate, listed, text_of, truth
 
 if TYPE_CHECKING:

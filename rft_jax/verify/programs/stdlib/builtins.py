@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from rft_jax.verify.programs.errors import ERROR_TYPES
 from rft_jax.verify.programs.items import ENTRY, add_to_set, set_item, unpack
-from rft_jax.verify.programs.library.numeric import to_decimal, to_fraction
-from rft_jax.verify.programs.library.signature import checked, numeric
 from rft_jax.verify.programs.limits import BudgetSpent, ProgramError, Unsupported
 from rft_jax.verify.programs.operators import (
     apply_binary,
@@ -21,6 +19,8 @@ from rft_jax.verify.programs.operators import (
     compare,
     guarded,
 )
+from rft_jax.verify.programs.stdlib.numeric import to_decimal, to_fraction
+from rft_jax.verify.programs.stdlib.signature import checked, numeric
 from rft_jax.verify.programs.values import (
     NUMBERS,
     SIZED,

@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from rft_jax.verify.programs.items import ENTRY, add_to_set, set_item, unpack
-from rft_jax.verify.programs.library.builtins import sort_values
-from rft_jax.verify.programs.library.signature import checked
 from rft_jax.verify.programs.limits import ProgramError, Unsupported
 from rft_jax.verify.programs.operators import check_number, guarded
+from rft_jax.verify.programs.stdlib.builtins import sort_values
+from rft_jax.verify.programs.stdlib.signature import checked
 from rft_jax.verify.programs.values import (
     NUMBERS,
     Lazy,

@@ -7,10 +7,10 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from rft_jax.verify.programs.library.builtins import DECIMAL, FRACTION
-from rft_jax.verify.programs.library.signature import checked, numeric
 from rft_jax.verify.programs.limits import BudgetSpent, ProgramError
 from rft_jax.verify.programs.operators import apply_binary, as_decimal_int, check_number, guarded
+from rft_jax.verify.programs.stdlib.builtins import DECIMAL, FRACTION
+from rft_jax.verify.programs.stdlib.signature import checked, numeric
 from rft_jax.verify.programs.values import NUMBERS, Builtin, Module, Value, listed, type_name
 
 if TYPE_CHECKING:
