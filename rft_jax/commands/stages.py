@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.base import Command, input_flag, output_flag
 from rft_jax.gin_settings import Config
+from rft_jax.wordproblems.splits import PROBLEM_SPLITS
 
 if TYPE_CHECKING:
     from rft_jax.sampling.budget import MakeBudget
@@ -17,7 +18,9 @@ MODEL_HELP = (
     "a Hugging Face LLaMA folder, a folder that rft train wrote, a URL of either, or "
     "wordproblems:model, the small pretrained model of this package"
 )
-PROBLEMS_HELP = "a JSONL file (or its URL), or gsm8k:train|test, wordproblems:train|dev|test"
+PROBLEMS_HELP = (
+    f"a JSONL file (or its URL), or gsm8k:train|test, wordproblems:{'|'.join(PROBLEM_SPLITS)}"
+)
 OUTPUT_HELP = "folder (or URL) to write; run the same command again to resume"
 INIT = "init:"
 _MESH = {"mesh": "rft_jax.devices.mesh_settings:MeshSettings"}

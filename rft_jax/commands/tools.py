@@ -8,6 +8,7 @@ from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.base import Command, input_flag, output_flag
 from rft_jax.commands.stages import MODEL_HELP, PROBLEMS_HELP
 from rft_jax.gin_settings import Config
+from rft_jax.wordproblems.splits import PROBLEM_SPLITS, SPLITS
 
 
 def _copy_flags(parser: argparse.ArgumentParser) -> None:
@@ -55,10 +56,11 @@ EXPORT_HF = Command(
 
 
 def _generate_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--split", required=True, metavar="S", help="train, dev, test, or pretrain")
+    parser.add_argument("--split", required=True, metavar="S", help=", ".join(SPLITS))
     text = "JSONL file to write; one that ends in .gz is compressed"
     output_flag(parser, "--output", "FILE", text, required=True)
-    text = "number of rows (default 1000, 500, 2000 by split)"
+    sizes = ", ".join(f"{name} {SPLITS[name].size}" for name in PROBLEM_SPLITS)
+    text = f"number of rows (default: {sizes})"
     parser.add_argument("--size", type=int, metavar="N", help=text)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the generator")
     text = "number of tokens of the pretrain split"

@@ -22,7 +22,7 @@ def load_problems(spec: str) -> list[Problem]:
 
     Args:
       spec: a path or URL, `gsm8k:train|test` (the files in $GSM8K_DIR, else a prepared TFDS data
-        set), or `wordproblems:train|dev|test` (the embedded data in its default sizes).
+        set), or `wordproblems:train|dev|test|test2` (the embedded data in its default sizes).
 
     Raises:
       UserError: there is no such file or split, or a row is not a problem.
@@ -76,12 +76,12 @@ def _gsm8k_from_tfds(split: str) -> list[Problem]:
 
 
 def _wordproblems(split: str) -> list[Problem]:
-    from rft_jax.wordproblems.files import DEFAULT_SIZES
     from rft_jax.wordproblems.generator import generate_problems
+    from rft_jax.wordproblems.splits import PROBLEM_SPLITS, SPLITS
 
-    if split not in DEFAULT_SIZES:
-        raise UserError(f"wordproblems:{split}: there are {', '.join(DEFAULT_SIZES)}")
-    return generate_problems(split, DEFAULT_SIZES[split], seed=0)
+    if split not in PROBLEM_SPLITS:
+        raise UserError(f"wordproblems:{split}: there are {', '.join(PROBLEM_SPLITS)}")
+    return generate_problems(split, SPLITS[split].size, seed=0)
 
 
 DATA_SETS: dict[str, Callable[[str], list[Problem]]] = {

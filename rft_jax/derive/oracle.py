@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from rft_jax.derive.inputs import Inputs, allocate
 from rft_jax.errors import UserError
 from rft_jax.records import Problem
-from rft_jax.wordproblems.files import DEFAULT_SIZES
 from rft_jax.wordproblems.generator import Story, extra_paths, generate_stories
-from rft_jax.wordproblems.splits import split_of
+from rft_jax.wordproblems.splits import PROBLEM_SPLITS, SPLITS, bucket_of
 
 
 def oracle_paths(inputs: Inputs) -> dict[str, list[str]]:
@@ -30,13 +29,14 @@ def oracle_paths(inputs: Inputs) -> dict[str, list[str]]:
 def _stories(problems: Sequence[Problem]) -> Iterator[tuple[Problem, Story]]:
     """Each problem with the generated story that has its question."""
     by_question: dict[str, Story] = {}
-    for split in {split_of(problem.question) for problem in problems} & DEFAULT_SIZES.keys():
-        stories = generate_stories(split, DEFAULT_SIZES[split], seed=0)
+    buckets = {bucket_of(problem.question) for problem in problems}
+    for split in (name for name in PROBLEM_SPLITS if SPLITS[name].bucket in buckets):
+        stories = generate_stories(split, SPLITS[split].size, seed=0)
         by_question |= {story.question: story for story in stories}
     for problem in problems:
         if problem.question not in by_question:
             raise UserError(
-                f"problem {problem.id!r} is not in wordproblems:train|dev|test, so the generator "
-                "has no paths for it"
+                f"problem {problem.id!r} is not in wordproblems:{'|'.join(PROBLEM_SPLITS)}, so the "
+                "generator has no paths for it"
             )
         yield problem, by_question[problem.question]

@@ -11,8 +11,7 @@ from rft_jax.files.jsonl import write_rows
 from rft_jax.records import to_row
 from rft_jax.wordproblems.generator import generate_stories
 from rft_jax.wordproblems.pretraining import pretraining_rows
-
-DEFAULT_SIZES = {"train": 1000, "dev": 500, "test": 2000}
+from rft_jax.wordproblems.splits import PROBLEM_SPLITS, SPLITS
 
 
 def write_split(
@@ -25,9 +24,9 @@ def write_split(
     """Writes a split to `output` (gzip by suffix) atomically; returns the number of rows.
 
     Args:
-      split: train, dev, test (`{id, question, answer}` rows) or pretrain (`{query, response}`).
+      split: one of `SPLITS`: rows `{id, question, answer}`, or `{query, response}` for pretrain.
       output: path of the file.
-      size: the number of rows; for problems 1,000, 500 or 2,000 unless given.
+      size: the number of rows; for problems the split's usual size unless given.
       seed: determines the rows; a smaller size gives the first of them.
       tokens: for pretrain only: ends once the rows have this many tokens.
 
@@ -49,9 +48,9 @@ def _rows(split: str, size: int | None, seed: int, tokens: int | None) -> Iterat
         return iter(pretraining_rows(seed, tokens, size))
     if tokens is not None:
         raise UserError(f"tokens is {tokens}: that bounds pretrain only; give split {split} a size")
-    if split not in DEFAULT_SIZES:
-        raise UserError(f"unknown split {split!r}: choose pretrain, {', '.join(DEFAULT_SIZES)}")
-    stories = generate_stories(split, size or DEFAULT_SIZES[split], seed)
+    if split not in PROBLEM_SPLITS:
+        raise UserError(f"unknown split {split!r}: choose {', '.join(SPLITS)}")
+    stories = generate_stories(split, size or SPLITS[split].size, seed)
     return (to_row(story.problem()) for story in stories)
 
 

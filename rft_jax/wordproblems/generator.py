@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from random import Random
 
@@ -12,7 +13,7 @@ from rft_jax.errors import UserError
 from rft_jax.records import Problem, question_digest
 from rft_jax.wordproblems.expressions import Node, count_operations, is_sound
 from rft_jax.wordproblems.families import buying, collecting, comparing, fractions, rates
-from rft_jax.wordproblems.splits import SPLITS, split_of
+from rft_jax.wordproblems.splits import SPLITS, bucket_of, parity_of
 from rft_jax.wordproblems.vocabulary import count_tokens
 from rft_jax.wordproblems.walks import equation, sample_steps
 
@@ -35,17 +36,13 @@ _ANNOTATION = re.compile(r"<<([^<>]*)>>")
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A question, its expression tree, and the reference solution."""
+    """A question of a split, its expression tree, and the reference solution."""
 
+    split: str
     question: str
     family: str
     tree: Node
     reference: str
-
-    @property
-    def split(self) -> str:
-        """The split that the question's text puts it in."""
-        return split_of(self.question)
 
     @property
     def num_operations(self) -> int:
@@ -91,16 +88,37 @@ def draw_stories(
     """
     if split not in SPLITS:
         raise UserError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
+    stories, half = _draw_of_bucket(split, seed, operations, stream), SPLITS[split].half
+    return stories if half is None else (s for s in stories if half_of(s.question) == half)
+
+
+def _draw_of_bucket(
+    split: str, seed: int, operations: Sequence[int], stream: str
+) -> Iterator[Story]:
     rng = Random(f"wordproblems/{stream}/{split}/{seed}")
-    names = tuple(FAMILIES)
+    names, bucket = tuple(FAMILIES), SPLITS[split].bucket
     while True:
         family, count = rng.choice(names), rng.choice(operations)
         question, tree = _draw_one(rng, family, count)
-        if split_of(question) != split:
+        if bucket_of(question) != bucket:
             continue
         reference = render_path(tree, rng)
         if _fits(question, reference):
-            yield Story(question, family, tree, reference)
+            yield Story(split, question, family, tree, reference)
+
+
+def half_of(question: str) -> int:
+    """The half of its bucket: `parity_of`, but 0 for the 2,000 questions of `wordproblems:test`.
+
+    Those were chosen from the whole bucket, and measured on, before there was `test2`.
+    """
+    return int(parity_of(question) == 1 and question not in _test_questions())
+
+
+@cache
+def _test_questions() -> frozenset[str]:
+    stories = _distinct(_draw_of_bucket("test", 0, OPERATIONS, "stories"))
+    return frozenset(story.question for story in islice(stories, SPLITS["test"].size))
 
 
 def _fits(question: str, path: str) -> bool:
@@ -119,10 +137,12 @@ def generate_stories(
     split: str, size: int, seed: int, operations: Sequence[int] = OPERATIONS
 ) -> Iterator[Story]:
     """`size` stories of a split, all different; a smaller size gives the first of them."""
+    return islice(_distinct(draw_stories(split, seed, operations)), size)
+
+
+def _distinct(stories: Iterator[Story]) -> Iterator[Story]:
     seen: set[str] = set()
-    for story in draw_stories(split, seed, operations):
-        if len(seen) >= size:
-            return
+    for story in stories:
         if story.question not in seen:
             seen.add(story.question)
             yield story

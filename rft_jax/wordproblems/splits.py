@@ -1,17 +1,53 @@
-"""The split of a question: a function of its text alone.
+"""The splits: a table, and the bucket of questions that each of them takes.
 
-So no two splits share a question, for any seeds and sizes.
+A question's bucket is a function of its text alone and a split takes questions of one bucket, so
+splits of different buckets share no question, for any seeds and sizes.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
-SPLITS = ("pretrain", "train", "dev", "test")
 _BUCKETS = ("pretrain",) * 7 + ("train", "dev", "test")
 
 
-def split_of(question: str) -> str:
-    """The split of a question: seven tenths are for pretraining, a tenth for each other split."""
-    digest = hashlib.sha256(question.encode()).digest()
-    return _BUCKETS[int.from_bytes(digest[-8:], "big") % len(_BUCKETS)]
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What makes a split.
+
+    Attributes:
+      bucket: the bucket of its questions, as `bucket_of` has it.
+      size: its number of problems unless another is given; 0 for text that is bounded by tokens.
+      half: of the bucket, 0 or 1 (`generator.half_of`), so that the two halves share no question
+        either; None for all of it.
+    """
+
+    bucket: str
+    size: int
+    half: int | None = None
+
+
+SPLITS = {
+    "pretrain": Split("pretrain", 0),
+    "train": Split("train", 1000),
+    "dev": Split("dev", 500),
+    "test": Split("test", 2000, half=0),
+    "test2": Split("test", 4000, half=1),
+}
+PROBLEM_SPLITS = tuple(name for name, split in SPLITS.items() if split.size)
+"""The splits of problems: `wordproblems:NAME`."""
+
+
+def bucket_of(question: str) -> str:
+    """The bucket of a question: seven tenths are for pretraining, a tenth each for the others."""
+    return _BUCKETS[int.from_bytes(_digest(question)[-8:], "big") % len(_BUCKETS)]
+
+
+def parity_of(question: str) -> int:
+    """0 or 1, independent of the bucket."""
+    return _digest(question)[0] % 2
+
+
+def _digest(question: str) -> bytes:
+    return hashlib.sha256(question.encode()).digest()

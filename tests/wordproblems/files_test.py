@@ -12,7 +12,15 @@ from rft_jax.wordproblems.generator import generate_problems
 from rft_jax.wordproblems.pretraining import pretraining_rows
 
 
-@pytest.mark.parametrize(("split", "size"), [("train", 1000), ("dev", 500), ("test", 2000)])
+@pytest.mark.parametrize(
+    ("split", "size"),
+    [
+        ("train", 1000),
+        ("dev", 500),
+        ("test", 2000),
+        pytest.param("test2", 4000, marks=pytest.mark.slow),
+    ],
+)
 def test_a_split_has_its_usual_size_and_reads_back_as_problems(tmp_path: Path, split, size):
     output = tmp_path / f"{split}.jsonl"
     assert write_split(split, output) == size

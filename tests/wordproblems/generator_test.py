@@ -22,8 +22,9 @@ from rft_jax.wordproblems.generator import (
     extra_paths,
     generate_problems,
     generate_stories,
+    half_of,
 )
-from rft_jax.wordproblems.splits import SPLITS, split_of
+from rft_jax.wordproblems.splits import PROBLEM_SPLITS, SPLITS, bucket_of
 from rft_jax.wordproblems.vocabulary import count_tokens
 
 Check = Callable[[str, str], list[str]]
@@ -110,24 +111,43 @@ def test_problems_are_named_by_split_and_question():
             assert "\n#### " in problem.answer
 
 
-def test_a_split_is_a_function_of_the_question_alone():
+def test_a_bucket_is_a_function_of_the_question_alone():
     texts = ("", "a", "How many?", "Tom has 3.")
-    assert [split_of(text) for text in texts] == ["test", "train", "test", "pretrain"]
-    counts = Counter(split_of(f"question {n}") for n in range(20000))
+    assert [bucket_of(text) for text in texts] == ["test", "train", "test", "pretrain"]
+    counts = Counter(bucket_of(f"question {n}") for n in range(20000))
     assert abs(counts["pretrain"] - 14000) < 300
-    assert all(abs(counts[split] - 2000) < 200 for split in ("train", "dev", "test"))
+    assert all(abs(counts[bucket] - 2000) < 200 for bucket in ("train", "dev", "test"))
+
+
+def test_the_problems_measured_on_so_far_stay():
+    """Generated before there was `test2`."""
+    test = repr(generate_problems("test", 2000, seed=0))
+    digest = "297768ccbf00c3e28bfd63b25f2fd05d1c0d1f8a13d46e6edcdffbb6bf9605fe"
+    assert hashlib.sha256(test.encode()).hexdigest() == digest
 
 
 def test_splits_share_no_question_at_any_seed():
     questions = {
-        split: {p.question for seed in (0, 1) for p in generate_problems(split, 1000, seed)}
-        for split in ("train", "dev", "test")
+        split: {p.question for seed in (0, 1) for p in generate_problems(split, 500, seed)}
+        for split in PROBLEM_SPLITS
     }
-    assert all(len(found) > 1990 for found in questions.values())
+    assert all(len(found) > 950 for found in questions.values())
     for one, found in questions.items():
-        assert all(split_of(question) == one for question in found)
+        assert {bucket_of(question) for question in found} == {SPLITS[one].bucket}
         for other, others in questions.items():
             assert one == other or not found & others
+
+
+def test_test2_has_none_of_the_questions_of_test_whichever_half_their_hash_puts_them_in():
+    test = {problem.question for problem in generate_problems("test", 2000, seed=0)}
+    test2 = {problem.question for problem in generate_problems("test2", 500, seed=0)}
+    assert len(test2) == 500
+    assert not test & test2
+    assert {half_of(question) for question in test} == {0}
+    assert {half_of(question) for question in test2} == {1}
+    more = {problem.question for problem in generate_problems("test", 2050, seed=0)}
+    assert test < more
+    assert {half_of(question) for question in more} == {0}
 
 
 def test_questions_are_distinct_and_a_smaller_size_gives_the_first_ones():

@@ -11,7 +11,7 @@ import pytest
 from rft_jax.prompts import TEMPLATES
 from rft_jax.wordproblems.generator import draw_stories, generate_problems
 from rft_jax.wordproblems.pretraining import SHARES, WORKED_OPERATIONS, pretraining_rows
-from rft_jax.wordproblems.splits import split_of
+from rft_jax.wordproblems.splits import bucket_of
 from rft_jax.wordproblems.vocabulary import count_tokens
 
 Row = dict[str, str]
@@ -47,7 +47,7 @@ def test_every_question_is_of_the_pretraining_split(rows: list[Row]):
     questions = [row["query"][:-1] for row in rows if kind_of(row) == "worked"]
     questions += [row["response"] for row in rows if kind_of(row) == "unsolved"]
     assert len(questions) > 3000
-    assert {split_of(question) for question in questions} == {"pretrain"}
+    assert {bucket_of(question) for question in questions} == {"pretrain"}
 
 
 def test_worked_problems_have_at_most_three_operations_and_correct_solutions(
