@@ -12,9 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
+from tests.checkpoints.conftest import write_tokenizer
 from tests.docs_pages import ROOT, blocks
+from tests.llama_twin import draw, random_tensors, tiny_config, write_folder
 
 PAGE = ROOT / "docs" / "extending.md"
 SAMPLES = {
@@ -144,6 +148,23 @@ def test_a_sampling_method_samples_only_what_it_keeps(
     nearly_greedy = min_p.MinP(temperature=1.0, min_p=1.0)
     monkeypatch.setattr(sampler, "method_of", lambda _: nearly_greedy)
     assert [s.tokens for s in ours.sample(["Two apples?"], k=1)[0]] == [s.tokens for s in greedy[0]]
+
+
+def test_a_model_family_is_imported_and_written_again(run: Run, tmp_path: Path) -> None:
+    content = tiny_config(model_type="my_family")
+    tensors = random_tensors(content | {"model_type": "qwen3"})
+    for layer in range(content["num_hidden_layers"]):
+        name = f"model.layers.{layer}.self_attn.o_proj.bias"
+        tensors[name] = draw(name, (content["hidden_size"],))
+    write_folder(tmp_path / "theirs", content, tensors)
+    write_tokenizer(tmp_path / "theirs")
+    run("my_family", "import-hf", str(tmp_path / "theirs"), str(tmp_path / "ours"))
+    written = load_file(tmp_path / "ours" / "model.safetensors")
+    assert written.keys() == tensors.keys()
+    assert all(np.array_equal(written[name], tensors[name]) for name in tensors)
+    description = json.loads((tmp_path / "ours" / "config.json").read_text())
+    assert description["model_type"] == "my_family"
+    assert description["max_position_embeddings"] == content["max_position_embeddings"]
 
 
 def test_an_experiment_plans_its_stages(run: Run) -> None:

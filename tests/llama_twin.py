@@ -58,30 +58,56 @@ def tiny_config(
     } | changes
 
 
+FAMILIES = {
+    "qwen2": {"architectures": ["Qwen2ForCausalLM"], "use_sliding_window": False},
+    "qwen3": {"architectures": ["Qwen3ForCausalLM"]},
+    # transformers gives the row of the padding token no gradient.
+    "olmo2": {"architectures": ["Olmo2ForCausalLM"], "pad_token_id": None},
+    "llama": {"attention_bias": True, "mlp_bias": True},
+}
+
+
 def tensor_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """The tensors of a model under Hugging Face's names."""
-    width, wide = config["hidden_size"], config["intermediate_size"]
-    queries = config["num_attention_heads"] * config["head_dim"]
-    keys = config["num_key_value_heads"] * config["head_dim"]
-    block = {
-        "input_layernorm": (width,),
-        "post_attention_layernorm": (width,),
-        "self_attn.q_proj": (queries, width),
-        "self_attn.k_proj": (keys, width),
-        "self_attn.v_proj": (keys, width),
-        "self_attn.o_proj": (width, queries),
-        "mlp.gate_proj": (wide, width),
-        "mlp.up_proj": (wide, width),
-        "mlp.down_proj": (width, wide),
-    }
+    width = config["hidden_size"]
     shapes = {
         "model.embed_tokens.weight": (config["vocab_size"], width),
         "model.norm.weight": (width,),
     }
     for layer in range(config["num_hidden_layers"]):
-        shapes |= {f"model.layers.{layer}.{name}.weight": s for name, s in block.items()}
+        shapes |= {f"model.layers.{layer}.{name}": s for name, s in _layer_shapes(config).items()}
     if not config["tie_word_embeddings"]:
         shapes["lm_head.weight"] = (config["vocab_size"], width)
+    return shapes
+
+
+def _layer_shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    family = config["model_type"]
+    width, wide = config["hidden_size"], config["intermediate_size"]
+    queries = config["num_attention_heads"] * config["head_dim"]
+    keys = config["num_key_value_heads"] * config["head_dim"]
+    shapes: dict[str, tuple[int, ...]] = {
+        "self_attn.q_proj.weight": (queries, width),
+        "self_attn.k_proj.weight": (keys, width),
+        "self_attn.v_proj.weight": (keys, width),
+        "self_attn.o_proj.weight": (width, queries),
+        "mlp.gate_proj.weight": (wide, width),
+        "mlp.up_proj.weight": (wide, width),
+        "mlp.down_proj.weight": (width, wide),
+        "post_attention_layernorm.weight": (width,),
+    }
+    second = "post_feedforward" if family == "olmo2" else "input"
+    shapes[f"{second}_layernorm.weight"] = (width,)
+    if family in ("qwen3", "olmo2"):
+        head = config["head_dim"]
+        shapes["self_attn.q_norm.weight"] = (queries if family == "olmo2" else head,)
+        shapes["self_attn.k_norm.weight"] = (keys if family == "olmo2" else head,)
+    with_bias = ["q", "k", "v"] if family == "qwen2" else []
+    with_bias += ["q", "k", "v", "o"] if config.get("attention_bias") else []
+    with_bias += ["gate", "up", "down"] if config.get("mlp_bias") else []
+    for name, shape in list(shapes.items()):
+        if name.removesuffix("_proj.weight").rpartition(".")[2] in with_bias:
+            shapes[name.replace("weight", "bias")] = shape[:1]
     return shapes
 
 

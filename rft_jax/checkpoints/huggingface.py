@@ -6,12 +6,12 @@ Import reads tensor by tensor into sharded arrays; export writes one file (≤ 5
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ from rft_jax.files.jsonl import write_json
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_params
 from rft_jax.models.lora import merge_adapters
-from rft_jax.models.shapes import param_shapes
+from rft_jax.models.parameters import HEAD, TABLE, Parameter, parameters
 from rft_jax.prompts import Template, save_template
 from rft_jax.tokenizers import Tokenizer
 
@@ -35,54 +35,8 @@ MAX_SHARD_BYTES = 5 * 10**9
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Weight:
-    """How a parameter is stored in a Hugging Face file.
-
-    Attributes:
-      name: the tensor's name, `{}` for the layer's index.
-      inputs: number of leading axes of the kernel that are contracted with the input; the file has
-        two axes, outputs first. None for a tensor that is stored as it is.
-    """
-
-    name: str
-    inputs: int | None = None
-
-    def to_ours(self, tensor: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """A view of a stored tensor as the parameter (of one layer), which has this shape."""
-        return tensor if self.inputs is None else tensor.T.reshape(shape)
-
-    def to_theirs(self, tensor: np.ndarray) -> np.ndarray:
-        """The inverse of `to_ours`."""
-        if self.inputs is None:
-            return tensor
-        return tensor.reshape(self.their_shape(tensor.shape)[::-1]).T
-
-    def their_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The stored shape of a parameter (of one layer) with this shape."""
-        if self.inputs is None:
-            return shape
-        return math.prod(shape[self.inputs :]), math.prod(shape[: self.inputs])
-
-
 _FREQUENCIES = "rotary_emb.inv_freq"
 _PREFIX = "model."
-_LAYER = _PREFIX + "layers.{}."
-WEIGHTS = {
-    "embed/embedding": Weight("model.embed_tokens.weight"),
-    "layers/attention_norm/scale": Weight(_LAYER + "input_layernorm.weight"),
-    "layers/attention/q/kernel": Weight(_LAYER + "self_attn.q_proj.weight", inputs=1),
-    "layers/attention/k/kernel": Weight(_LAYER + "self_attn.k_proj.weight", inputs=1),
-    "layers/attention/v/kernel": Weight(_LAYER + "self_attn.v_proj.weight", inputs=1),
-    "layers/attention/o/kernel": Weight(_LAYER + "self_attn.o_proj.weight", inputs=2),
-    "layers/mlp_norm/scale": Weight(_LAYER + "post_attention_layernorm.weight"),
-    "layers/mlp/gate/kernel": Weight(_LAYER + "mlp.gate_proj.weight", inputs=1),
-    "layers/mlp/up/kernel": Weight(_LAYER + "mlp.up_proj.weight", inputs=1),
-    "layers/mlp/down/kernel": Weight(_LAYER + "mlp.down_proj.weight", inputs=1),
-    "final_norm/scale": Weight("model.norm.weight"),
-    "unembed/kernel": Weight("lm_head.weight", inputs=1),
-}
-_TABLE, _HEAD = WEIGHTS["embed/embedding"].name, WEIGHTS["unembed/kernel"].name
 
 
 def import_params(folder: str | Path, config: LlamaConfig, mesh: Mesh | None = None) -> Params:
@@ -109,11 +63,12 @@ def import_params(folder: str | Path, config: LlamaConfig, mesh: Mesh | None = N
                 "%s: config.json ties the embeddings, but the stored %s differs; the stored one is "
                 "used (as in transformers), and tie_word_embeddings is taken as false",
                 folder,
-                _HEAD,
+                HEAD,
             )
             config = replace(config, tie_word_embeddings=False)
+        described = parameters(config)
         loaded = {
-            path: _import_leaf(reader, path, leaf)
+            path: _import_leaf(reader, described[path], leaf)
             for path, leaf in _flatten(abstract_params(config, mesh))
         }
     return _unflatten(loaded)
@@ -125,10 +80,10 @@ def _settle_names(reader: TensorReader, config: LlamaConfig) -> None:
     The base model alone is stored without the prefix, a tied table perhaps as the output's.
     """
     if not any(name.startswith(_PREFIX) for name in reader.names):
-        for name in reader.names - {_HEAD}:
+        for name in reader.names - {HEAD}:
             reader.rename(name, _PREFIX + name)
-    if config.tie_word_embeddings and _HEAD in reader.names and _TABLE not in reader.names:
-        reader.rename(_HEAD, _TABLE)
+    if config.tie_word_embeddings and HEAD in reader.names and TABLE not in reader.names:
+        reader.rename(HEAD, TABLE)
 
 
 def _check(reader: TensorReader, folder: str | Path, config: LlamaConfig) -> None:
@@ -136,16 +91,19 @@ def _check(reader: TensorReader, folder: str | Path, config: LlamaConfig) -> Non
 
     The rotary frequencies, which old files store, follow from config.json.
     """
-    has_head = _HEAD in reader.names
-    if _TABLE in reader.names and not (has_head or config.tie_word_embeddings):
+    has_head = HEAD in reader.names
+    if TABLE in reader.names and not (has_head or config.tie_word_embeddings):
         raise UserError(
-            f"{folder}: no tensor {_HEAD!r}; if the embedding is the output's table too, set "
+            f"{folder}: no tensor {HEAD!r}; if the embedding is the output's table too, set "
             "tie_word_embeddings to true in config.json, else copy the whole model folder again"
         )
     stored = replace(config, tie_word_embeddings=not has_head)
-    reader.check(_expected(stored))
-    expected = {name for name, _ in _expected(stored)}
-    others = [n for n in reader.names - expected if not n.endswith(_FREQUENCIES)]
+    reader.check(_stored_shapes(stored))
+    others = [
+        n
+        for n in reader.names - dict(_stored_shapes(stored)).keys()
+        if not n.endswith(_FREQUENCIES)
+    ]
     if others:
         raise UserError(
             f"{folder}: {len(others)} tensors are not part of the model that config.json "
@@ -154,16 +112,15 @@ def _check(reader: TensorReader, folder: str | Path, config: LlamaConfig) -> Non
         )
 
 
-def _expected(config: LlamaConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Every tensor's name in the files with its shape there, in the order of `_file_order`."""
-    shapes = param_shapes(config)
-    for name, (path, layer) in _file_order(config):
-        yield name, WEIGHTS[path].their_shape(shapes[path][layer is not None :])
+def _stored_shapes(config: LlamaConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Every stored tensor's name and shape."""
+    for name, source in _sources(config):
+        yield name, source.parameter.stored_shape
 
 
 def _has_another_head(reader: TensorReader) -> bool:
     """Whether the output's table is stored and differs from the embedding."""
-    return _HEAD in reader.names and not np.array_equal(reader.read(_TABLE), reader.read(_HEAD))
+    return HEAD in reader.names and not np.array_equal(reader.read(TABLE), reader.read(HEAD))
 
 
 def abstract_params(config: LlamaConfig, mesh: Mesh | None = None) -> Params:
@@ -178,20 +135,18 @@ def abstract_params(config: LlamaConfig, mesh: Mesh | None = None) -> Params:
     return with_shardings(shapes, on_first if mesh is None else param_shardings(shapes, mesh))
 
 
-def _import_leaf(reader: TensorReader, path: str, leaf: jax.ShapeDtypeStruct) -> Array:
-    weight, sharding = WEIGHTS[path], leaf.sharding
-
-    def read(name: str, shape: tuple[int, ...], sharding: Sharding) -> Array:
-        ours = weight.to_ours(reader.read(name), shape)
+def _import_leaf(reader: TensorReader, parameter: Parameter, leaf: jax.ShapeDtypeStruct) -> Array:
+    def read(name: str, sharding: Sharding) -> Array:
+        ours = parameter.to_ours(reader.read(name))
         return jax.make_array_from_callback(
-            shape, sharding, lambda index: ours[index].astype(leaf.dtype)
+            ours.shape, sharding, lambda index: ours[index].astype(leaf.dtype)
         )
 
-    if not path.startswith("layers/"):
-        return read(weight.name, leaf.shape, sharding)
-    stacked = jnp.zeros(leaf.shape, leaf.dtype, device=sharding)
+    if leaf.shape == parameter.shape:
+        return read(parameter.tensor, leaf.sharding)
+    stacked = jnp.zeros(leaf.shape, leaf.dtype, device=leaf.sharding)
     for layer in range(leaf.shape[0]):
-        one = read(weight.name.format(layer), leaf.shape[1:], _without_layers(sharding))
+        one = read(parameter.tensor.format(layer), _without_layers(leaf.sharding))
         stacked = _put_layer(stacked, one, layer)
     return stacked
 
@@ -236,19 +191,15 @@ def export_model(
       UserError: a weight is NaN, infinite or too large for the dtype.
     """
     leaves = dict(_flatten(merge_adapters(config, params)))
-    sources = dict(_file_order(config))
-    shapes = {
-        name: WEIGHTS[path].their_shape(leaves[path].shape[layer is not None :])
-        for name, (path, layer) in sources.items()
-    }
+    sources = dict(_sources(config))
 
     def fetch(name: str) -> np.ndarray:
-        path, layer = sources[name]
+        parameter, path, layer = sources[name]
         leaf = leaves[path] if layer is None else leaves[path][layer]
-        return WEIGHTS[path].to_theirs(_to_host(leaf))
+        return parameter.to_theirs(_to_host(leaf))
 
     is_writer = jax.process_index() == 0
-    write_tensors(folder, shapes, dtype, fetch, shard_bytes, write=is_writer)
+    write_tensors(folder, dict(_stored_shapes(config)), dtype, fetch, shard_bytes, write=is_writer)
     if is_writer:
         write_description(folder, config, tokenizer, template, dtype)
 
@@ -263,16 +214,22 @@ def write_description(
     write_json(Path(folder) / CONFIG_JSON, content)
 
 
-def _file_order(config: LlamaConfig) -> Iterator[tuple[str, tuple[str, int | None]]]:
-    """Every stored tensor's name with the parameter's path and layer, layer by layer."""
-    layered = [path for path in WEIGHTS if path.startswith("layers/")]
-    yield _TABLE, ("embed/embedding", None)
-    for layer in range(config.num_layers):
-        for path in layered:
-            yield WEIGHTS[path].name.format(layer), (path, layer)
-    yield WEIGHTS["final_norm/scale"].name, ("final_norm/scale", None)
-    if not config.tie_word_embeddings:
-        yield _HEAD, ("unembed/kernel", None)
+class Source(NamedTuple):
+    """What a stored tensor is made of: a parameter, its path, and the layer of a stacked one."""
+
+    parameter: Parameter
+    path: str
+    layer: int | None
+
+
+def _sources(config: LlamaConfig) -> Iterator[tuple[str, Source]]:
+    """Every stored tensor's name, in the order of the files: layer by layer."""
+    described = parameters(config).items()
+    for is_layered, group in groupby(described, lambda item: item[0].startswith("layers/")):
+        members = list(group)
+        for layer in range(config.num_layers) if is_layered else (None,):
+            for path, parameter in members:
+                yield parameter.tensor.format(layer), Source(parameter, path, layer)
 
 
 def _to_host(array: Array) -> np.ndarray:

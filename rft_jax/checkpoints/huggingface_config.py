@@ -1,4 +1,4 @@
-"""`config.json` of Hugging Face LLaMA and Mistral folders, to `LlamaConfig` and back.
+"""`config.json` of Hugging Face folders, to `LlamaConfig` and back.
 
 The file means what it means to transformers: the same defaults, the same order of precedence. A
 field that changes the computation and that the model lacks is an error that names it; one that
@@ -16,18 +16,36 @@ from typing import Any
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json
 from rft_jax.models.config import LlamaConfig, RopeScaling
+from rft_jax.models.families import FAMILIES, family_of
 
 CONFIG_JSON = "config.json"
 
-# Fields whose other values the model does not implement.
+# Fields with the only values that the model implements; null counts as absent everywhere. Most are
+# of other families: a file that has one is not what its `model_type` says.
 _ONLY: Mapping[str, tuple[Any, ...]] = {
-    "model_type": ("llama", "mistral"),
+    "model_type": tuple(FAMILIES),
     "hidden_act": ("silu", "swish"),
-    "attention_bias": (False,),
-    "mlp_bias": (False,),
     "partial_rotary_factor": (1.0,),
-    "quantization_config": (None,),
+    "quantization_config": (),
+    "use_qk_norm": (False,),
+    "clip_qkv": (),
+    "attention_multiplier": (),
+    "query_pre_attn_scalar": (),
+    "attn_logit_softcapping": (),
+    "final_logit_softcapping": (),
+    "embedding_multiplier": (1.0,),
+    "residual_multiplier": (1.0,),
+    "logits_scaling": (1.0,),
+    "logit_scale": (1.0,),
+    "scale_emb": (1.0,),
+    "no_rope_layers": ([],),
+    "attention_chunk_size": (),
+    "attn_temperature_tuning": (False, 0),
+    "use_parallel_residual": (False,),
+    "num_experts": (0,),
+    "num_local_experts": (0,),
 }
+_LAYER_TYPES = ("full_attention", "sliding_attention")
 _REQUIRED = (
     "vocab_size",
     "hidden_size",
@@ -35,15 +53,6 @@ _REQUIRED = (
     "num_hidden_layers",
     "num_attention_heads",
 )
-# What transformers takes where the file has no such field.
-_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "llama": {"max_position_embeddings": 2048, "num_key_value_heads": None},
-    "mistral": {
-        "max_position_embeddings": 32 * 4096,
-        "num_key_value_heads": 8,
-        "sliding_window": 4096,
-    },
-}
 logger = logging.getLogger(__name__)
 
 
@@ -66,17 +75,20 @@ def read_config(folder: str | Path, **overrides: Any) -> LlamaConfig:
 
 def config_from_json(content: Mapping[str, Any], where: str, **overrides: Any) -> LlamaConfig:
     """`read_config` of a file's content; `where` names it in errors."""
-    for field, allowed in _ONLY.items():
-        if field in content and content[field] not in allowed:
-            raise UserError(
-                f"{where}: {field} {_short(content[field])} is not supported, only "
-                f"{' or '.join(repr(value) for value in allowed)}; use a model without it"
-            )
-    kind = content.get("model_type", "llama")
-    content = {**_DEFAULTS[kind], **content}
+    _refuse_unknown_computation(content, where)
+    kind = content.get("model_type") or "llama"
+    content = {**FAMILIES[kind].defaults, **content}
+    for name in ("attention_bias", "mlp_bias", "use_sliding_window"):
+        _flag(content, name, where)
+    computation = FAMILIES[kind].read(content)
+    _whole_number(computation, "sliding_window", where, None)
     sizes = {field: _whole_number(content, field, where) for field in _REQUIRED}
     heads = sizes["num_attention_heads"]
     rope_theta, rope_scaling = _rope(content, where)
+    if content.get("sliding_window") is not None and "sliding_window" not in computation:
+        logger.warning(
+            "%s: sliding_window is ignored: a %r has none (as in transformers)", where, kind
+        )
     for ignored in _ignored(content, rope_theta):
         logger.warning("%s: %s", where, ignored)
     return LlamaConfig(
@@ -88,21 +100,32 @@ def config_from_json(content: Mapping[str, Any], where: str, **overrides: Any) -
         num_kv_heads=_whole_number(content, "num_key_value_heads", where, heads),
         head_dim=_whole_number(content, "head_dim", where, None),
         max_position_embeddings=_whole_number(content, "max_position_embeddings", where),
-        sliding_window=(
-            _whole_number(content, "sliding_window", where, None) if kind == "mistral" else None
-        ),
         rope_theta=rope_theta,
         rope_scaling=rope_scaling,
         rms_norm_eps=_positive(content, "rms_norm_eps", where, 1e-6),
         tie_word_embeddings=_flag(content, "tie_word_embeddings", where),
+        **computation,
         **overrides,
     )
 
 
+def _refuse_unknown_computation(content: Mapping[str, Any], where: str) -> None:
+    for field, allowed in _ONLY.items():
+        if content.get(field) is not None and content[field] not in allowed:
+            only = " or ".join(map(repr, allowed)) or "a model without it"
+            raise UserError(
+                f"{where}: {field} {_short(content[field])} is not supported, only {only}"
+            )
+    for kind in content.get("layer_types") or ():
+        if kind not in _LAYER_TYPES:
+            raise UserError(
+                f"{where}: {_short(kind)} in layer_types is not supported, only "
+                f"{' or '.join(_LAYER_TYPES)}"
+            )
+
+
 def _ignored(content: Mapping[str, Any], theta: float) -> Iterator[str]:
     """What the file says and the model, as in transformers, does not follow; a sentence each."""
-    if content.get("sliding_window") is not None and content.get("model_type") != "mistral":
-        yield "sliding_window is ignored: a 'llama' has none (as in transformers)"
     if content.get("attention_dropout"):
         yield f"attention_dropout {content['attention_dropout']} is ignored: nothing is dropped"
     if content.get("rope_theta") not in (None, theta):
@@ -116,15 +139,13 @@ def config_to_json(config: LlamaConfig, dtype: str) -> dict[str, Any]:
     """The `config.json` of a model, without its special tokens.
 
     Rotary settings are written twice: for transformers 5 (`rope_parameters`) and for older readers
-    (`rope_theta`, `rope_scaling`). It is a Mistral where transformers would refuse
-    the same LLaMA: with a sliding window, or heads that don't divide the width.
+    (`rope_theta`, `rope_scaling`).
     """
-    has_odd_heads = config.hidden_size % config.num_heads != 0
-    is_mistral = config.sliding_window is not None or has_odd_heads
+    kind = family_of(config)
     scaling = _scaling_to_json(config.rope_scaling)
     return {
-        "architectures": ["MistralForCausalLM" if is_mistral else "LlamaForCausalLM"],
-        "model_type": "mistral" if is_mistral else "llama",
+        "architectures": [FAMILIES[kind].architecture],
+        "model_type": kind,
         "vocab_size": config.vocab_size,
         "hidden_size": config.hidden_size,
         "intermediate_size": config.intermediate_size,
@@ -146,11 +167,7 @@ def config_to_json(config: LlamaConfig, dtype: str) -> dict[str, Any]:
         "initializer_range": 0.02,
         "use_cache": True,
         "torch_dtype": dtype,
-        **(
-            {"sliding_window": config.sliding_window}
-            if is_mistral
-            else {"attention_bias": False, "mlp_bias": False}
-        ),
+        **FAMILIES[kind].write(config),
     }
 
 

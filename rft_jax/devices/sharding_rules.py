@@ -16,11 +16,13 @@ RULES: tuple[tuple[str, Axes], ...] = (
     (r"embed/embedding", ("tensor", "fsdp")),
     (r"unembed/kernel", ("fsdp", "tensor")),
     (r"attention/[qkv]/kernel", ("fsdp", "tensor", None)),
+    (r"attention/[qkv]/bias", ("tensor", None)),
     (r"attention/o/kernel", ("tensor", None, "fsdp")),
     (r"mlp/(gate|up)/kernel", ("fsdp", "tensor")),
+    (r"mlp/(gate|up)/bias", ("tensor",)),
     (r"mlp/down/kernel", ("tensor", "fsdp")),
-    (r"norm/scale", (None,)),
-    (r"lora_[ab]$", ()),  # small: a copy on every device
+    (r"(norm/scale|bias)$", ()),  # small: a copy on every device
+    (r"lora_[ab]$", ()),
 )
 
 

@@ -11,7 +11,9 @@ REMAT_POLICIES = ("none", "save_attention", "full")
 DTYPES = ("float32", "bfloat16")
 STORED_DTYPES = (*DTYPES, "float16")  # that a model folder's tensors may have
 ATTENTIONS = ("auto", "einsum", "cudnn", "splash")
-LORA_TARGETS = ("q", "k", "v", "o", "gate", "up", "down")
+KERNELS = ("q", "k", "v", "o", "gate", "up", "down")
+QUERY_KEY_NORMS = ("none", "head", "all_heads")
+NORM_POSITIONS = ("before", "after")
 
 
 @dataclass(frozen=True)
@@ -50,21 +52,31 @@ class Lora:
 
     rank: int
     alpha: float
-    targets: tuple[str, ...] = LORA_TARGETS
+    targets: tuple[str, ...] = KERNELS
 
     def __post_init__(self) -> None:
         if self.rank < 1:
             raise UserError(f"lora rank {self.rank}: at least 1 is needed")
-        unknown = sorted(set(self.targets) - set(LORA_TARGETS))
+        unknown = sorted(set(self.targets) - set(KERNELS))
         if unknown or not self.targets:
             raise UserError(
-                f"lora targets {list(self.targets)}: some of {', '.join(LORA_TARGETS)} are needed"
+                f"lora targets {list(self.targets)}: some of {', '.join(KERNELS)} are needed"
             )
 
     @property
     def scale(self) -> float:
         """What the product A B is multiplied by."""
         return self.alpha / self.rank
+
+
+_CHOICES = {
+    "remat": REMAT_POLICIES,
+    "attention": ATTENTIONS,
+    "dtype": DTYPES,
+    "param_dtype": DTYPES,
+    "query_key_norm": QUERY_KEY_NORMS,
+    "norm_position": NORM_POSITIONS,
+}
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,11 @@ class LlamaConfig:
       rope_scaling: how the rotary frequencies are stretched, or None.
       rms_norm_eps: what is added to the mean square in every norm.
       tie_word_embeddings: whether the embedding also computes the logits.
+      biases: kernels whose product a bias is added to, of q, k, v, o, gate, up, down.
+      query_key_norm: RMS norm of queries and keys before the rotary positions: 'none', 'head'
+        (over each head's width) or 'all_heads' (over all heads together).
+      norm_position: whether a block norms the input of attention and feed-forward layer ('before')
+        or their output ('after'), before the addition to the residual.
       lora: low-rank adapters of the kernels, or None.
       dtype: dtype of activations and matrix products; norms, softmax and logits are float32.
       param_dtype: dtype of newly initialised parameters.
@@ -111,6 +128,9 @@ class LlamaConfig:
     rope_scaling: RopeScaling | None = None
     rms_norm_eps: float = 1e-6
     tie_word_embeddings: bool = False
+    biases: tuple[str, ...] = ()
+    query_key_norm: str = "none"
+    norm_position: str = "before"
     lora: Lora | None = None
     dtype: str = "float32"
     param_dtype: str = "float32"
@@ -133,15 +153,14 @@ class LlamaConfig:
             object.__setattr__(self, "head_dim", self.hidden_size // self.num_heads)
         if self.head_size % 2:
             raise UserError(f"head_dim {self.head_dim} is odd; rotary positions need it even")
-        if self.remat not in REMAT_POLICIES:
-            raise UserError(f"remat {self.remat!r}: one of {', '.join(REMAT_POLICIES)} is needed")
-        if self.attention not in ATTENTIONS:
-            raise UserError(
-                f"attention {self.attention!r}: one of {', '.join(ATTENTIONS)} is needed"
-            )
-        for name in ("dtype", "param_dtype"):
-            if getattr(self, name) not in DTYPES:
-                raise UserError(f"{name} {getattr(self, name)!r}: 'float32' or 'bfloat16'")
+        unknown = sorted(set(self.biases) - set(KERNELS))
+        if unknown:
+            raise UserError(f"biases {unknown}: some of {', '.join(KERNELS)} are needed")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise UserError(
+                    f"{name} {getattr(self, name)!r}: one of {', '.join(choices)} is needed"
+                )
 
     @property
     def head_size(self) -> int:

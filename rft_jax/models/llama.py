@@ -43,15 +43,22 @@ class Context(NamedTuple):
 
 
 class RMSNorm(nn.Module):
-    """Divides by the root mean square, in float32, then scales (Zhang, Sennrich, 1910.07467)."""
+    """Divides by the root mean square, in float32, then scales (Zhang, Sennrich, 1910.07467).
+
+    Attributes:
+      num_axes: number of last axes that are normed together.
+    """
 
     config: LlamaConfig
+    num_axes: int = 1
 
     @nn.compact
     def __call__(self, x: Float[Array, "*batch D"]) -> Float[Array, "*batch D"]:
-        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],), self.config.param_dtype)
+        shape = x.shape[-self.num_axes :]
+        scale = self.param("scale", nn.initializers.ones, shape, self.config.param_dtype)
         wide = x.astype(jnp.float32)
-        mean_square = jnp.mean(wide * wide, axis=-1, keepdims=True)
+        axes = tuple(range(-self.num_axes, 0))
+        mean_square = jnp.mean(wide * wide, axis=axes, keepdims=True)
         normed = wide * jax.lax.rsqrt(mean_square + self.config.rms_norm_eps)
         return (normed * scale.astype(jnp.float32)).astype(self.config.dtype)
 
@@ -63,7 +70,7 @@ def _dense(config: LlamaConfig, features: Any, name: str, axis: Any = -1) -> nn.
     return kind(
         features,
         axis=axis,
-        use_bias=False,
+        use_bias=name in config.biases,
         dtype=config.dtype,
         param_dtype=config.param_dtype,
         dot_general=contract,
@@ -85,6 +92,10 @@ class Attention(nn.Module):
         query = _dense(config, (config.num_heads, config.head_size), "q")(x)
         keys = _dense(config, (config.num_kv_heads, config.head_size), "k")(x)
         values = _dense(config, (config.num_kv_heads, config.head_size), "v")(x)
+        if config.query_key_norm != "none":
+            num_axes = 1 if config.query_key_norm == "head" else 2
+            query = RMSNorm(config, num_axes, name="q_norm")(query)
+            keys = RMSNorm(config, num_axes, name="k_norm")(keys)
         query = rotate(query, context.angles)
         keys = rotate(keys, context.angles)
         suffix = None
@@ -110,7 +121,7 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then the feed-forward layer, each normed before and added to the residual."""
+    """Attention, then the feed-forward layer, each with a norm and added to the residual."""
 
     config: LlamaConfig
 
@@ -119,11 +130,17 @@ class Block(nn.Module):
         self, x: Float[Array, "B T D"], stored: LayerCache | None, context: Context
     ) -> tuple[Float[Array, "B T D"], tuple[KeyValues, ...] | None]:
         """The residual after this block, and the cache's suffix with the new tokens in it."""
-        normed = RMSNorm(self.config, name="attention_norm")(x)
-        attended, suffix = Attention(self.config, name="attention")(normed, context, stored)
-        x = constrain_activations(x + attended)
-        normed = RMSNorm(self.config, name="mlp_norm")(x)
-        return constrain_activations(x + FeedForward(self.config, name="mlp")(normed)), suffix
+        attention_norm = RMSNorm(self.config, name="attention_norm")
+        mlp_norm = RMSNorm(self.config, name="mlp_norm")
+        attention = Attention(self.config, name="attention")
+        mlp = FeedForward(self.config, name="mlp")
+        if self.config.norm_position == "before":
+            attended, suffix = attention(attention_norm(x), context, stored)
+            x = constrain_activations(x + attended)
+            return constrain_activations(x + mlp(mlp_norm(x))), suffix
+        attended, suffix = attention(x, context, stored)
+        x = constrain_activations(x + attention_norm(attended))
+        return constrain_activations(x + mlp_norm(mlp(x))), suffix
 
 
 class Llama(nn.Module):

@@ -27,7 +27,7 @@ Params = dict[str, Any]
 
 
 class AdaptedDense(nn.DenseGeneral):
-    """A DenseGeneral without bias that adds a low-rank product of its input to its output.
+    """A DenseGeneral that adds a low-rank product of its input to its output.
 
     Attributes:
       lora: rank and scale.
@@ -82,7 +82,8 @@ def merge_adapters(config: LlamaConfig, params: Params) -> Params:
         return params
     if "lora_a" in params:
         kernel = _merge(params["kernel"], params["lora_a"], params["lora_b"], config.lora.scale)
-        return {"kernel": kernel}
+        bias = {"bias": params["bias"]} if "bias" in params else {}
+        return {"kernel": kernel, **bias}
     return {
         name: merge_adapters(config, value) if isinstance(value, dict) else value
         for name, value in params.items()

@@ -6,29 +6,15 @@ import math
 from dataclasses import dataclass
 
 from rft_jax.models.config import LlamaConfig
+from rft_jax.models.parameters import parameters
 
 
 def param_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
     """Each parameter's shape by its path, layers stacked; without adapters."""
-    width, ffn, layers = config.hidden_size, config.intermediate_size, config.num_layers
-    heads, kv_heads, head = config.num_heads, config.num_kv_heads, config.head_size
-    block = {
-        "attention_norm/scale": (width,),
-        "attention/q/kernel": (width, heads, head),
-        "attention/k/kernel": (width, kv_heads, head),
-        "attention/v/kernel": (width, kv_heads, head),
-        "attention/o/kernel": (heads, head, width),
-        "mlp_norm/scale": (width,),
-        "mlp/gate/kernel": (width, ffn),
-        "mlp/up/kernel": (width, ffn),
-        "mlp/down/kernel": (ffn, width),
+    return {
+        path: (config.num_layers, *one.shape) if path.startswith("layers/") else one.shape
+        for path, one in parameters(config).items()
     }
-    shapes: dict[str, tuple[int, ...]] = {"embed/embedding": (config.vocab_size, width)}
-    shapes |= {f"layers/{name}": (layers, *shape) for name, shape in block.items()}
-    shapes["final_norm/scale"] = (width,)
-    if not config.tie_word_embeddings:
-        shapes["unembed/kernel"] = (width, config.vocab_size)
-    return shapes
 
 
 def num_params(config: LlamaConfig) -> int:

@@ -15,13 +15,13 @@ from rft_jax.devices.partitioning import path_name
 from rft_jax.models.llama import Params
 from rft_jax.training.settings import TrainSettings
 
-_NOT_DECAYED = ("norm/scale", "embed/embedding")
+_NOT_DECAYED = ("norm/scale", "bias", "embed/embedding")
 
 
 def make_optimizer(settings: TrainSettings) -> optax.GradientTransformation:
     """Clipping by global norm, Adam's moments, decoupled weight decay; to be scaled by -lr.
 
-    Norms don't decay (as in the paper's code, by the Trainer of transformers), nor the embedding.
+    Norms and biases don't decay (as in the Trainer of transformers), nor the embedding.
     """
     clip = (
         optax.clip_by_global_norm(settings.max_grad_norm)
@@ -38,7 +38,7 @@ def make_optimizer(settings: TrainSettings) -> optax.GradientTransformation:
 
 
 def _decay(weight_decay: float, updates: Params, params: Params) -> Params:
-    """Adds decoupled weight decay; norms and the embedding are left out."""
+    """Adds decoupled weight decay; norms, biases and the embedding are left out."""
 
     def add(path: tuple[Any, ...], update: Array, param: Array) -> Array:
         is_left_out = path_name(path).endswith(_NOT_DECAYED)

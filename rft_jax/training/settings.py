@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from rft_jax.errors import UserError
-from rft_jax.models.config import DTYPES, LORA_TARGETS, STORED_DTYPES, Lora
+from rft_jax.models.config import DTYPES, KERNELS, STORED_DTYPES, Lora
 
 COMPUTED = ("dtype", "attention", "remat", "scan_unroll")
 """Settings of how the model is computed, which `LlamaConfig` has too."""
@@ -121,7 +121,7 @@ class TrainSettings:
     moment_dtype: str = "float32"
     lora_rank: int = 0
     lora_alpha: float = 32.0
-    lora_targets: tuple[str, ...] = LORA_TARGETS
+    lora_targets: tuple[str, ...] = KERNELS
     export_dtype: str = "float32"
     attention: str = "auto"
     remat: str = "none"

@@ -12,6 +12,7 @@ import pytest
 from rft_jax.checkpoints.huggingface_config import config_from_json, config_to_json, read_config
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig, RopeScaling
+from rft_jax.models.families import FAMILIES
 from tests.llama_twin import LINEAR_ROPE, LLAMA3_ROPE, tiny_config
 
 LLAMA_3_2_1B = {  # as published, with the older spelling
@@ -167,11 +168,11 @@ def test_rotary_settings_edited_in_an_export_are_followed_and_the_others_said_to
     assert "rope_theta 5.0 is ignored: the rotary settings have 10000.0" in caplog.text
 
 
-@pytest.mark.parametrize("model_type", ["llama", "mistral"])
+@pytest.mark.parametrize("model_type", FAMILIES)
 def test_fields_that_are_not_there_have_transformers_defaults(model_type: str) -> None:
     transformers = pytest.importorskip("transformers")
     sizes = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers")
-    content = {"model_type": model_type, "num_attention_heads": 16}
+    content = {"model_type": model_type, "num_attention_heads": 32}
     content |= {name: tiny_config()[name] for name in sizes} | {"hidden_size": 128}
     ours = config_from_json(content, "config.json")
     theirs = transformers.AutoConfig.for_model(**content)
@@ -179,7 +180,7 @@ def test_fields_that_are_not_there_have_transformers_defaults(model_type: str) -
     assert ours.max_position_embeddings == theirs.max_position_embeddings
     assert ours.sliding_window == getattr(theirs, "sliding_window", None)
     assert ours.rms_norm_eps == theirs.rms_norm_eps
-    assert ours.head_dim == theirs.head_dim
+    assert ours.head_dim == getattr(theirs, "head_dim", 128 // 32)
     assert ours.tie_word_embeddings == theirs.tie_word_embeddings
 
 
@@ -191,6 +192,41 @@ def test_linear_scaling_makes_the_longest_sequence_longer() -> None:
         config.check_length(257)
     llama3 = config_from_json(tiny_config(max_position_embeddings=64, rope=LLAMA3_ROPE), "")
     assert llama3.max_length == 64
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        tiny_config(attention_bias=True),
+        tiny_config(mlp_bias=True),
+        tiny_config(attention_bias=True, mlp_bias=True),
+        tiny_config(model_type="qwen2"),
+        tiny_config(model_type="qwen2", use_sliding_window=True, sliding_window=32),
+        tiny_config(model_type="qwen3"),
+        tiny_config(model_type="qwen3", attention_bias=True),
+        tiny_config(model_type="olmo2"),
+    ],
+    ids=str,
+)
+def test_a_family_survives_writing_and_reading(content: dict[str, Any]) -> None:
+    config = config_from_json(content, "config.json")
+    written = config_to_json(config, "float32")
+    assert written["model_type"] == content["model_type"]
+    assert config_from_json(written, "again") == config
+
+
+def test_a_computation_of_no_family_is_refused() -> None:
+    with pytest.raises(UserError, match=r"no family \(llama, .* computes .*biases=\('q',\)"):
+        config_to_json(LlamaConfig(biases=("q",)), "float32")
+
+
+def test_a_qwen_has_a_window_only_where_it_says_that_it_uses_one() -> None:
+    content = tiny_config(model_type="qwen2", sliding_window=32)
+    assert config_from_json(content, "a").sliding_window is None
+    content["use_sliding_window"] = True
+    assert config_from_json(content, "b").sliding_window == 32
+    content["layer_types"] = ["full_attention", "full_attention"]
+    assert config_from_json(content, "c").sliding_window is None
 
 
 @pytest.mark.parametrize("rope", [None, LLAMA3_ROPE, LINEAR_ROPE])
@@ -216,10 +252,18 @@ def test_transformers_reads_a_written_config_as_the_same_model() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"attention_bias": True}, "attention_bias True is not supported"),
-        ({"mlp_bias": True}, "mlp_bias True"),
+        ({"attention_bias": 1}, "attention_bias 1 is not true or false"),
+        ({"use_qk_norm": True}, "use_qk_norm True is not supported, only False"),
+        ({"final_logit_softcapping": 30.0}, "final_logit_softcapping 30.0 .*only a model without"),
+        ({"no_rope_layers": [1, 0]}, "no_rope_layers"),
+        ({"attention_multiplier": 0.1}, "attention_multiplier 0.1"),
+        ({"layer_types": ["full_attention", "linear_attention"]}, "'linear_attention' in layer_ty"),
+        ({"model_type": "mistral", "sliding_window": 0.5}, "sliding_window 0.5 is not"),
         ({"hidden_act": "gelu"}, "hidden_act 'gelu' is not supported, only 'silu'"),
-        ({"model_type": "qwen2"}, "model_type 'qwen2'"),
+        (
+            {"model_type": "gemma2"},
+            "model_type 'gemma2' .*'llama' or 'mistral' or 'qwen2' or 'qwen3'",
+        ),
         ({"quantization_config": {"bits": 4}}, "quantization_config {'bits': 4}"),
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor 0.5"),
         ({"rope_parameters": {"rope_type": "yarn"}}, r"rope_parameters\.rope_type 'yarn'"),
@@ -248,7 +292,7 @@ def test_what_the_model_lacks_is_refused_by_the_fields_name(
 
 def test_errors_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
-    path.write_text(json.dumps(tiny_config(mlp_bias=True)))
+    path.write_text(json.dumps(tiny_config(mlp_bias=3)))
     with pytest.raises(UserError, match=str(path)):
         read_config(tmp_path)
     path.write_text('{"a":' * 100_000)

@@ -29,7 +29,7 @@ from rft_jax.models.llama import (
     unstack_layers,
 )
 from rft_jax.models.rope import rotary_angles, rotate
-from tests.llama_twin import LINEAR_ROPE, LLAMA3_ROPE, random_tensors, write_folder
+from tests.llama_twin import FAMILIES, LINEAR_ROPE, LLAMA3_ROPE, random_tensors, write_folder
 from tests.llama_twin import tiny_config as tiny
 
 torch = pytest.importorskip("torch")
@@ -42,6 +42,7 @@ SHAPES = {
     "as many key-value heads": tiny(4, 4),
     "grouped": tiny(8, 2, rope=LLAMA3_ROPE),
     "one key-value head": tiny(6, 1, rope=LINEAR_ROPE, tied=True),
+    **{family: tiny(8, 2, model_type=family, **FAMILIES[family]) for family in FAMILIES},
 }
 
 
@@ -62,6 +63,13 @@ class Twin:
     def their_layer(self) -> Any:
         """Their second layer."""
         return self.theirs.model.layers[1]
+
+    @property
+    def their_norm(self) -> Any:
+        """Their norm that belongs to attention."""
+        before = self.config.norm_position == "before"
+        layer = self.their_layer
+        return layer.input_layernorm if before else layer.post_attention_layernorm
 
     def hidden(self) -> np.ndarray:
         """Random activations."""
@@ -110,7 +118,7 @@ def test_rms_norm(twin: Twin) -> None:
     params = {"params": twin.layer["attention_norm"]}
     _assert_same(
         lambda x: RMSNorm(twin.config).apply(params, x),  # type: ignore[return-value]
-        twin.their_layer.input_layernorm,
+        twin.their_norm,
         twin.hidden(),
     )
 
@@ -119,7 +127,7 @@ def test_rms_norm_adds_epsilon_to_the_mean_square(twin: Twin) -> None:
     params = {"params": twin.layer["attention_norm"]}
     _assert_same(
         lambda x: RMSNorm(twin.config).apply(params, x),  # type: ignore[return-value]
-        twin.their_layer.input_layernorm,
+        twin.their_norm,
         twin.hidden() * 1e-3,  # a mean square of 1e-6, where epsilon is 1e-5
         atol=1e-3,
     )

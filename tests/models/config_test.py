@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rft_jax.errors import UserError
-from rft_jax.models.config import LORA_TARGETS, LlamaConfig, Lora, RopeScaling
+from rft_jax.models.config import KERNELS, LlamaConfig, Lora, RopeScaling
 
 
 def test_the_head_width_is_that_of_the_hidden_size_unless_it_is_set() -> None:
@@ -24,7 +24,7 @@ def test_the_head_width_is_that_of_the_hidden_size_unless_it_is_set() -> None:
         ({"head_dim": 7}, "head_dim 7 is odd"),
         ({"remat": "some"}, "remat 'some': one of none, save_attention, full"),
         ({"attention": "flash"}, "attention 'flash': one of auto, einsum, cudnn, splash"),
-        ({"dtype": "float16"}, "dtype 'float16': 'float32' or 'bfloat16'"),
+        ({"dtype": "float16"}, "dtype 'float16': one of float32, bfloat16 is needed"),
         ({"param_dtype": "int8"}, "param_dtype 'int8'"),
     ],
 )
@@ -42,4 +42,4 @@ def test_other_kinds_of_rope_scaling_are_refused() -> None:
 
 def test_adapters_are_scaled_by_alpha_over_rank() -> None:
     assert Lora(8, 4.0).scale == 0.5
-    assert Lora(8, 4.0).targets == LORA_TARGETS
+    assert Lora(8, 4.0).targets == KERNELS

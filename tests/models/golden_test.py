@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rft_jax.checkpoints.huggingface import WEIGHTS, import_params
+from rft_jax.checkpoints.huggingface import import_params
 from rft_jax.checkpoints.huggingface_config import read_config
 from rft_jax.devices.partitioning import path_name
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Llama, Params, unembed
+from rft_jax.models.parameters import parameters
 from tests.golden.make_llama_goldens import CASES, PATH, summary
 from tests.llama_twin import random_tensors, random_tokens, write_folder
 
@@ -30,14 +31,14 @@ def loss_and_logits(
     return -jnp.take_along_axis(log_probs, tokens[:, 1:, None], axis=-1).mean(), logits
 
 
-def _by_their_names(params: Params) -> dict[str, np.ndarray]:
+def _by_their_names(config: LlamaConfig, params: Params) -> dict[str, np.ndarray]:
     """Every tensor as it lies in a Hugging Face file."""
     tensors = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        weight, value = WEIGHTS[path_name(path)], np.asarray(leaf)
+        parameter, value = parameters(config)[path_name(path)], np.asarray(leaf)
         layered = path_name(path).startswith("layers/")
         for layer, one in enumerate(value if layered else value[None]):
-            tensors[weight.name.format(layer)] = weight.to_theirs(one)
+            tensors[parameter.tensor.format(layer)] = parameter.to_theirs(one)
     return tensors
 
 
@@ -58,5 +59,5 @@ def test_logits_and_gradients_equal_the_stored_ones_of_hugging_face(
     np.testing.assert_allclose(logits, expected, atol=1e-4, rtol=0)
     norms = their_summary[:, 0]
     assert norms.min() > 1e-3
-    found = summary(_by_their_names(gradients))
+    found = summary(_by_their_names(config, gradients))
     np.testing.assert_allclose(found / norms[:, None], their_summary / norms[:, None], atol=1e-3)

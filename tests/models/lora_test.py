@@ -17,7 +17,7 @@ from rft_jax.checkpoints.huggingface_config import read_config
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.devices.partitioning import make_mesh, param_shardings
 from rft_jax.errors import UserError
-from rft_jax.models.config import LORA_TARGETS, LlamaConfig, Lora
+from rft_jax.models.config import KERNELS, LlamaConfig, Lora
 from rft_jax.models.llama import Llama, Params, init_adapters, unembed
 from rft_jax.models.lora import adapters_of, merge_adapters, with_adapters
 from rft_jax.training.settings import TrainSettings
@@ -58,7 +58,7 @@ def test_fresh_adapters_change_nothing(base: tuple[LlamaConfig, Params]) -> None
     assert np.array_equal(_logits(adapted, joined, _tokens()), _logits(config, params, _tokens()))
 
 
-@pytest.mark.parametrize("targets", [LORA_TARGETS, ("v", "o", "up")])
+@pytest.mark.parametrize("targets", [KERNELS, ("v", "o", "up")])
 def test_merged_equals_unmerged(base: tuple[LlamaConfig, Params], targets: tuple[str, ...]) -> None:
     config, params = base
     adapted = replace(config, lora=Lora(rank=3, alpha=6.0, targets=targets))

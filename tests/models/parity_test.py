@@ -15,6 +15,7 @@ import pytest
 from rft_jax.checkpoints.huggingface import import_params
 from rft_jax.checkpoints.huggingface_config import read_config
 from tests.llama_twin import (
+    FAMILIES,
     LINEAR_ROPE,
     LLAMA3_ROPE,
     plain_rope,
@@ -111,6 +112,14 @@ def test_a_mistral_equals_hugging_faces_up_to_its_window(tmp_path: Path) -> None
     content = tiny_config(8, 2, model_type="mistral", sliding_window=48)
     content["architectures"] = ["MistralForCausalLM"]
     _compare(tmp_path, content)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("heads", "tied"), [((8, 2), True), ((4, 4), False)])
+def test_a_family_s_logits_and_gradients_equal_hugging_faces(
+    tmp_path: Path, family: str, heads: tuple[int, int], tied: bool
+) -> None:
+    _compare(tmp_path, tiny_config(*heads, tied=tied, model_type=family, **FAMILIES[family]))
 
 
 def test_bfloat16_compute_stays_near_hugging_faces_float32(tmp_path: Path) -> None:

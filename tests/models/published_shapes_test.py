@@ -8,12 +8,13 @@ from pathlib import Path
 import jax
 import pytest
 
-from rft_jax.checkpoints.huggingface import WEIGHTS, abstract_params
+from rft_jax.checkpoints.huggingface import abstract_params
 from rft_jax.devices.partitioning import path_name
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import load_config
 from rft_jax.models.config import LlamaConfig, RopeScaling
-from rft_jax.models.shapes import num_params
+from rft_jax.models.parameters import parameters
+from rft_jax.models.shapes import num_params, param_shapes
 
 FOLDER = Path(__file__).parents[2] / "configs" / "models"
 # From the model cards and the sizes of the published safetensors.
@@ -38,6 +39,18 @@ PUBLISHED = {
     "smollm2_1_7b": 1_711_376_384,
     "mistral_7b": 7_241_732_096,
     "mistral_7b_v0_3": 7_248_023_552,
+    "qwen2_5_0_5b": 494_032_768,
+    "qwen2_5_1_5b": 1_543_714_304,
+    "qwen2_5_math_1_5b": 1_543_714_304,
+    "qwen2_5_7b": 7_615_616_512,
+    "qwen2_5_math_7b": 7_615_616_512,
+    "qwen3_0_6b": 596_049_920,
+    "qwen3_1_7b": 1_720_574_976,
+    "qwen3_4b": 4_022_468_096,
+    "qwen3_8b": 8_190_735_360,
+    "olmo2_1b": 1_484_916_736,
+    "olmo2_7b": 7_298_617_344,
+    "olmo2_13b": 13_716_198_400,
 }
 
 
@@ -64,10 +77,13 @@ def test_llama_3_2_scales_its_rotary_frequencies_by_32() -> None:
     assert (config.num_heads, config.num_kv_heads, config.head_dim) == (24, 8, 128)
 
 
-def test_every_parameter_has_a_name_in_a_hugging_face_file() -> None:
-    shapes = abstract_params(_config("wordproblems"))
-    paths = {path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(shapes)}
-    assert paths == set(WEIGHTS)
+@pytest.mark.parametrize("name", ["wordproblems", "qwen2_5_0_5b", "qwen3_8b", "olmo2_1b"])
+def test_the_described_parameters_are_those_of_the_model(name: str) -> None:
+    config = _config(name)
+    leaves = jax.tree_util.tree_leaves_with_path(abstract_params(config))
+    shapes = {path_name(path): leaf.shape for path, leaf in leaves}
+    assert shapes == param_shapes(config)
+    assert shapes.keys() == parameters(config).keys()
 
 
 @pytest.mark.parametrize(
