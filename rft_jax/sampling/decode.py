@@ -39,7 +39,7 @@ def decode_chunk(
       params: by layer, see `unstack_layers`.
       more: whether the host has tasks for groups that need a refill; if not, the loop ignores them.
     """
-    specs = state_specs(state, program.row_axes)
+    specs = state_specs(state, program)
     chunk = program.sharded(
         partial(_chunk, program=program), inputs=(P(), specs, P()), outputs=(specs, P())
     )
@@ -69,10 +69,10 @@ def _chunk(
     angles = rotary_angles(program.config, jnp.arange(longest))
 
     zero = jnp.zeros((), jnp.int32)
-    state = replace(state, cache=loaded(state.cache))
+    state = replace(state, cache=loaded(state.cache, program))
     carry = (_start_samples(state, geometry), zero, zero)
     state, steps, busy = jax.lax.while_loop(proceeds, step, carry)
-    state = replace(state, cache=stored(state.cache))
+    state = replace(state, cache=stored(state.cache, program))
     complete = (state.count > 0) & (state.finished == state.count)
     report = Report(
         complete=jax.lax.all_gather(complete, axes, tiled=True),

@@ -51,5 +51,5 @@ def prefill_common(
         filled = tuple(replace(layer, common=c) for layer, c in layers)
         return replace(state, cache=replace(state.cache, layers=filled))
 
-    specs = state_specs(state, program.row_axes)
+    specs = state_specs(state, program)
     return program.sharded(fill, inputs=(P(), specs, P()), outputs=specs)(params, state, tokens)

@@ -49,6 +49,15 @@ class Program:
         """The geometry of one shard."""
         return replace(self.geometry, slots=self.geometry.slots // self.shards)
 
+    @property
+    def columns_first(self) -> bool:
+        """Whether the state stores a ring with its columns first, see `state`.
+
+        A TPU's loop wants that if each query head has its own kv head: attention is then computed
+        without a matrix product, with slots along the vector lanes.
+        """
+        return self.geometry.ring and self.config.num_heads == self.config.num_kv_heads
+
     def sharded(
         self, function: Callable[..., Any], inputs: Any, outputs: Any
     ) -> Callable[..., Any]:

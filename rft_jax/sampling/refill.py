@@ -33,7 +33,7 @@ def refill(
       tasks: one for each of those cells; a row of count 0 leaves its cell empty.
     """
     rows = P(program.row_axes)
-    specs = state_specs(state, program.row_axes)
+    specs = state_specs(state, program)
     function = program.sharded(
         partial(_refill, program=program),
         inputs=(P(), specs, rows, rows),
@@ -103,7 +103,7 @@ def tokens_so_far(
             jax.lax.all_gather(active, program.row_axes, tiled=True),
         )
 
-    specs = state_specs(state, program.row_axes)
+    specs = state_specs(state, program)
     return program.sharded(read, inputs=(specs,), outputs=P())(state)
 
 
@@ -119,6 +119,6 @@ def end_samples(state: State, slots: Bool[Array, " slots"], program: Program) ->
             finished=state.finished.at[cells_of(state)].add(slots.astype(jnp.int32)),
         )
 
-    specs = state_specs(state, program.row_axes)
+    specs = state_specs(state, program)
     inputs = (specs, P(program.row_axes))
     return program.sharded(end, inputs=inputs, outputs=specs)(state, slots)

@@ -3,9 +3,9 @@
 Every array of the state has slots, or groups of slots, along its first axis. On a mesh these rows
 are split over `data` and `fsdp` (over `data` alone, where `fsdp` splits the weights).
 
-Between chunks a ring is stored with its columns first: a TPU's loop keeps it so in memory, since a
-step writes one column, and a jitted function takes and returns arrays in row-major order. Stored
-like the rest of the cache, every chunk would copy the whole ring in and out.
+Between chunks a ring is stored in the order of axes in which a TPU's loop keeps it in memory. A
+jitted function takes and returns arrays in row-major order: in another order of axes, every chunk
+would copy the whole ring in and out, and hold it twice.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from rft_jax.models.kv_cache import KVCache
 from rft_jax.sampling.program import Program
 
 IDLE = -1
-# The axes of a ring's arrays, which are [R, N, K, S] and the like, in the order they are stored in.
-_RING_AXES = {
+# The axes of a ring's arrays, which are [R, N, K, S] and the like, with the columns first.
+_COLUMNS_FIRST = {
     "keys": (3, 1, 2, 0),
     "values": (2, 1, 0, 3),
     "key_scales": (2, 1, 0),
@@ -93,37 +93,38 @@ def cells_of(state: State) -> tuple[Int[Array, " slots"], Int[Array, " slots"]]:
     return jnp.arange(slots) * groups // slots, state.cache.prefix_of
 
 
-def state_specs(state: State, row_axes: tuple[str, ...]) -> Any:
-    """PartitionSpecs of the state: rows over these axes; what all slots share is replicated."""
+def state_specs(state: State, program: Program) -> Any:
+    """PartitionSpecs of the state: rows over `row_axes`; what all slots share is replicated."""
 
     def spec(path: tuple[Any, ...], leaf: Array) -> P:
-        rows = None if _is_in(path, "common") else row_axes
-        return _spec(_stored_axes(path, leaf.ndim, state.cache.ring), rows)
+        rows = None if _is_in(path, "common") else program.row_axes
+        return _spec(_stored_axes(path, leaf.ndim, program), rows)
 
     return jax.tree_util.tree_map_with_path(spec, state)
 
 
-def stored(cache: KVCache) -> KVCache:
-    """The cache of a loop in the order of axes that the state has between chunks."""
+def stored(cache: KVCache, program: Program) -> KVCache:
+    """The cache of the loop in the order of axes that the state has between chunks."""
 
     def transposed(path: tuple[Any, ...], leaf: Array) -> Array:
-        return jnp.transpose(leaf, _stored_axes(path, leaf.ndim, cache.ring))
+        return jnp.transpose(leaf, _stored_axes(path, leaf.ndim, program))
 
     return jax.tree_util.tree_map_with_path(transposed, cache)
 
 
-def loaded(cache: KVCache) -> KVCache:
+def loaded(cache: KVCache, program: Program) -> KVCache:
     """The inverse of `stored`."""
 
     def transposed(path: tuple[Any, ...], leaf: Array) -> Array:
-        return jnp.transpose(leaf, np.argsort(_stored_axes(path, leaf.ndim, cache.ring)).tolist())
+        return jnp.transpose(leaf, np.argsort(_stored_axes(path, leaf.ndim, program)).tolist())
 
     return jax.tree_util.tree_map_with_path(transposed, cache)
 
 
-def _stored_axes(path: tuple[Any, ...], ndim: int, ring: bool) -> tuple[int, ...]:
+def _stored_axes(path: tuple[Any, ...], ndim: int, program: Program) -> tuple[int, ...]:
     """The axes of an array in the order in which the state stores them."""
-    return _RING_AXES[path[-1].name] if ring and _is_in(path, "suffix") else tuple(range(ndim))
+    is_moved = program.columns_first and _is_in(path, "suffix")
+    return _COLUMNS_FIRST[path[-1].name] if is_moved else tuple(range(ndim))
 
 
 def _spec(axes: tuple[int, ...], rows: Any, heads: str | None = None) -> P:
@@ -156,7 +157,7 @@ def abstract_state(program: Program, bucket: int) -> Any:
     def placed(path: tuple[Any, ...], leaf: Any) -> jax.ShapeDtypeStruct:
         rows = None if _is_in(path, "common") else program.row_axes
         splits = _is_in(path, "layers") and leaf.shape[1] % mesh.shape["tensor"] == 0
-        axes = _stored_axes(path, leaf.ndim, program.geometry.ring)
+        axes = _stored_axes(path, leaf.ndim, program)
         spec = _spec(axes, rows, "tensor" if splits else None)
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(mesh, spec))
 
@@ -184,7 +185,7 @@ def _zero_state(program: Program, bucket: int) -> State:
         int8=geometry.int8,
     )
     return State(
-        cache=stored(cache),
+        cache=stored(cache, program),
         sample=jnp.full(geometry.slots, IDLE, jnp.int32),
         token=jnp.zeros(geometry.slots, jnp.int32),
         last_tokens=zeros(),

@@ -145,13 +145,14 @@ def test_the_decode_step_of_a_full_size_model_fits_its_slice(name: str, topology
     assert compiled.state == pytest.approx(plan.needed - plan.memory["logits"], rel=0.01)
 
 
-def test_the_decode_step_needs_no_second_copy_of_its_ring() -> None:
-    settings = SampleSettings(dtype="bfloat16", max_prompt_length=64, slots=1024, group=8)
-    plan = plan_decoding(SMALL, settings, PlanSettings(sample_tensor=1), parse_topology("v5e:2x2"))
-    compiled = aot.compile_decode_step(
-        SMALL, settings, plan.geometry, 1, aot.tpu_devices(parse_topology("v5e:2x2"))
-    )
-    assert plan.memory["responses"] == 256 * 256 * 2 * 4 * 2 * 128 * 2
+@pytest.mark.parametrize("kv_heads", [4, 2])
+def test_the_decode_step_needs_no_second_copy_of_its_ring(kv_heads: int) -> None:
+    config = replace(SMALL, num_kv_heads=kv_heads)
+    settings = SampleSettings(dtype="bfloat16", max_prompt_length=64, slots=2048, group=8)
+    slice_ = parse_topology("v5e:2x2")
+    plan = plan_decoding(config, settings, PlanSettings(sample_tensor=1), slice_)
+    compiled = aot.compile_decode_step(config, settings, plan.geometry, 1, aot.tpu_devices(slice_))
+    assert plan.memory["responses"] == 512 * 256 * 2 * 4 * kv_heads * 128 * 2
     assert compiled.temporary < 0.5 * plan.memory["responses"]
 
 

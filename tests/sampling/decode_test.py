@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 
 from rft_jax.sampling.decode import decode_chunk
 from rft_jax.sampling.program import Program
 from rft_jax.sampling.refill import end_samples, refill, tokens_so_far
-from rft_jax.sampling.state import IDLE, Report, State, idle_state
+from rft_jax.sampling.state import IDLE, Report, State, idle_state, loaded
 from rft_jax.sampling.tasks import Task, pack
 from tests.sampling.tiny import GEOMETRY, placed, program, requests
 
@@ -96,3 +97,15 @@ def test_a_sample_that_the_host_ends_frees_its_slot(endless: Program) -> None:
     state, _ = _decode(endless, state, more=False)
     lengths = np.sum(np.asarray(state.tokens)[0, 0] >= 0, axis=-1)
     assert lengths.tolist() == [24, 16, 16, 0, 0, 0]
+
+
+def test_a_ring_stored_columns_first_decodes_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    geometry = replace(GEOMETRY, refill=4, ring=True)
+    results = []
+    for eos, columns_first in (((-2,), False), ((-3,), True)):  # either never ends a sample
+        monkeypatch.setattr(Program, "columns_first", columns_first)
+        one = program(eos=eos, geometry=geometry)
+        state, _ = _decode(one, _with_tasks(one, 6, 6, 6, 6), more=False)
+        state, _ = _decode(one, state, more=False)
+        results.append((state.tokens, state.logprobs, loaded(state.cache, one)))
+    jax.tree.map(np.testing.assert_array_equal, *results)

@@ -11,6 +11,7 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from rft_jax.devices.mesh_settings import MeshSettings
+from rft_jax.sampling.program import Program
 from rft_jax.sampling.state import IDLE, abstract_state, cells_of, idle_state, loaded, stored
 from tests.sampling.tiny import GEOMETRY, program
 
@@ -53,26 +54,37 @@ def test_slots_are_split_over_rows_kv_heads_over_tensor_and_what_is_common_is_re
     assert _specs(state.cache.step) == {P()}
 
 
+def _ring(mesh: MeshSettings | None = None, int8: bool = False, kv_heads: int = 4) -> Program:
+    """A program with a ring; by default with as many kv heads as query heads."""
+    one = program(geometry=replace(WIDE, ring=True, int8=int8), mesh=mesh)
+    return replace(one, config=replace(one.config, num_kv_heads=kv_heads))
+
+
 @pytest.mark.parametrize("int8", [False, True])
 def test_a_ring_is_stored_with_its_columns_first_and_loaded_as_the_cache_has_it(int8: bool) -> None:
-    ring = program(geometry=replace(WIDE, ring=True, int8=int8))
+    ring = _ring(int8=int8)
     state = idle_state(ring, 12)
     suffix = state.cache.by_layer[0].suffix[0]
-    slots, heads, width, columns = 32, ring.config.num_kv_heads, ring.config.head_size, 24
+    slots, heads, width, columns = 32, 4, ring.config.head_size, 24
     assert suffix.keys.shape == (columns, heads, width, slots)
     assert suffix.values.shape == (columns, heads, slots, width)
     numbered = jax.tree.map(lambda x: np.arange(x.size).reshape(x.shape), state.cache)
-    cache = loaded(numbered)
+    cache = loaded(numbered, ring)
     assert cache.by_layer[0].suffix[0].keys.shape == (slots, heads, width, columns)
     assert cache.by_layer[0].suffix[0].num_columns == columns
-    jax.tree.map(np.testing.assert_array_equal, stored(cache), numbered)
+    jax.tree.map(np.testing.assert_array_equal, stored(cache, ring), numbered)
     prefixes = [layer.prefix for layer in cache.by_layer]
     jax.tree.map(np.testing.assert_array_equal, prefixes, [p.prefix for p in numbered.by_layer])
 
 
+def test_a_ring_of_grouped_queries_is_stored_like_any_cache() -> None:
+    suffix = idle_state(_ring(kv_heads=2), 12).cache.by_layer[0].suffix[0]
+    assert suffix.keys.shape[::3] == (32, 24)
+
+
 def test_a_rings_slots_and_heads_are_split_like_those_of_the_cache() -> None:
     mesh = MeshSettings(data=2, fsdp=2, tensor=2)
-    state = abstract_state(program(geometry=replace(WIDE, ring=True), mesh=mesh), 12)
+    state = abstract_state(_ring(mesh), 12)
     rows = ("data", "fsdp")
     suffix = state.cache.by_layer[0].suffix[0]
     assert suffix.keys.sharding.spec == P(None, "tensor", None, rows)
