@@ -146,13 +146,17 @@ def test_the_decode_step_of_a_full_size_model_fits_its_slice(name: str, topology
 
 
 @pytest.mark.parametrize("kv_heads", [4, 2])
-def test_the_decode_step_needs_no_second_copy_of_its_ring(kv_heads: int) -> None:
+@pytest.mark.parametrize(("cache_dtype", "vector_bytes"), [("", 2 * 128), ("int8", 128 + 4)])
+def test_the_decode_step_needs_no_second_copy_of_its_ring(
+    kv_heads: int, cache_dtype: str, vector_bytes: int
+) -> None:
     config = replace(SMALL, num_kv_heads=kv_heads)
     settings = SampleSettings(dtype="bfloat16", max_prompt_length=64, slots=2048, group=8)
+    settings = replace(settings, cache_dtype=cache_dtype)
     slice_ = parse_topology("v5e:2x2")
     plan = plan_decoding(config, settings, PlanSettings(sample_tensor=1), slice_)
     compiled = aot.compile_decode_step(config, settings, plan.geometry, 1, aot.tpu_devices(slice_))
-    assert plan.memory["responses"] == 512 * 256 * 2 * 4 * kv_heads * 128 * 2
+    assert plan.memory["responses"] == 512 * 256 * 2 * 4 * kv_heads * vector_bytes
     assert compiled.temporary < 0.5 * plan.memory["responses"]
 
 
