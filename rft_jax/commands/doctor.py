@@ -12,6 +12,7 @@ from rft_jax.checkpoints.names import EMBEDDED_FOLDER
 from rft_jax.files.mirror import scratch_folder
 from rft_jax.installation import extras, how_to_install, missing, requirements, versions
 from rft_jax.pipeline.supervise.environment import cache_folder
+from rft_jax.verify.programs.coverage import supported_modules, unsupported_parts
 from rft_jax.workers.pool import cpu_cores
 
 _GIB = 2**30
@@ -39,6 +40,7 @@ def examine() -> str:
         "memory and disk": _space(),
         "extras": _extras(),
         "data and models": _data(),
+        "programs (answers = 'program')": _programs(),
     }
     lines: list[str] = []
     for title, content in sections.items():
@@ -119,3 +121,9 @@ def _data() -> Iterable[str]:
         absent = [n for n in ("train.jsonl", "test.jsonl") if not (Path(folder) / n).exists()]
         state = f"no {', '.join(absent)} in {folder}" if absent else f"in {folder}"
         yield f"gsm8k:train|test: {state}"
+
+
+def _programs() -> Iterable[str]:
+    yield f"evaluated, never executed; modules: {', '.join(supported_modules())}"
+    for kind, names in unsupported_parts().items():
+        yield f"unsupported {kind}: {', '.join(names)}"

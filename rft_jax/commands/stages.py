@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.base import Command, input_flag, output_flag
+from rft_jax.errors import UserError
 from rft_jax.gin_settings import Config
 from rft_jax.wordproblems.splits import PROBLEM_SPLITS
 
@@ -135,14 +136,22 @@ def _sample(flags: argparse.Namespace, config: Config) -> None:
 def _budget(settings: SampleSettings) -> MakeBudget | None:
     """What decides how many samples a problem gets; None for the same number for all."""
     from rft_jax.rft.budgets import Proportional, Uniform
+    from rft_jax.verify.answers import answer_formats
 
-    size, most = settings.round_size, settings.num_samples
-    if settings.budget_kind == "uniform":
-        return lambda problems, *_: Uniform(problems, settings.enough, size, most)
-    if settings.budget_kind == "proportional":
-        average = settings.average
-        return lambda problems, own, total: Proportional(problems, own, total, size, average, most)
-    return None
+    kind, size, most = settings.budget_kind, settings.round_size, settings.num_samples
+    if kind == "fixed":
+        return None
+    if settings.answers not in answer_formats():
+        raise UserError(
+            f"sample.answers = {settings.answers!r}; there are {', '.join(answer_formats())}"
+        )
+    if kind == "uniform":
+        return lambda problems, *_: Uniform(
+            problems, settings.enough, size, most, answers=settings.answers
+        )
+    return lambda problems, own, total: Proportional(
+        problems, own, total, size, settings.average, most, answers=settings.answers
+    )
 
 
 SAMPLE = Command(

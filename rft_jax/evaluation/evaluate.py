@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ from rft_jax.errors import UserError
 from rft_jax.evaluation.against import check_comparable, write_comparison
 from rft_jax.evaluation.inputs import Responses, read_responses
 from rft_jax.evaluation.intervals import mean_with_ci
+from rft_jax.evaluation.programs import program_lines, program_metrics
 from rft_jax.evaluation.scoring import Scored, score, to_row
 from rft_jax.evaluation.settings import EvaluateSettings
-from rft_jax.files.identity import input_identity
+from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import read_json, write_json, write_rows
 from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
@@ -83,7 +83,7 @@ def _made_with(
         "problems": problems_identity(problems),
         "model": model and input_identity(model),
         "samples": samples and input_identity(samples),
-        **asdict(settings),
+        **settings_identity(settings),
     }
 
 
@@ -186,6 +186,8 @@ def summarise(
         "by_steps": _by_steps(rows, shares, settings),
         "by_words": _by_words(rows, shares, settings),
     }
+    if programs := program_metrics(scored):
+        result["programs"] = programs
     if settings.curve:
         result["curve"] = [_at_k(scored, at, settings) for at in settings.curve]
     return result
@@ -238,6 +240,7 @@ def metrics_table(metrics: dict[str, Any]) -> str:
             low, high = metrics[name]["ci95"]
             value = metrics[name]["value"]
             lines.append(f"  {name:<9}{value:7.1%}   95 % interval {low:.1%} to {high:.1%}")
+    lines += program_lines(metrics)
     undecided = metrics.get("undecided", {"samples": 0})
     if undecided["samples"]:
         lines.append(

@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json
 from rft_jax.files.outputs import SETTINGS
 from rft_jax.records import Problem, Sample, read_samples, sample_files
 
-# A response and its finish reason.
-Response = tuple[str, str]
+
+class Response(NamedTuple):
+    """What evaluation needs of a sample.
+
+    Attributes:
+      text: the response.
+      finish_reason: `stop`, or `length` where it was cut off.
+      form: `text` or `program`.
+    """
+
+    text: str
+    finish_reason: str = "stop"
+    form: str = "text"
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,7 @@ class Responses:
     @property
     def truncated(self) -> int:
         """How many were stopped by their length."""
-        return sum(reason == "length" for one in self.by_problem.values() for _, reason in one)
+        return sum(reason == "length" for one in self.by_problem.values() for _, reason, *_ in one)
 
 
 def read_responses(path: str, problems: Sequence[Problem]) -> Responses:
@@ -55,7 +67,8 @@ def read_responses(path: str, problems: Sequence[Problem]) -> Responses:
         responses = by_problem[sample.id]
         if sample.sample in responses:
             raise UserError(f"{where}: sample {sample.sample} of {sample.id!r} occurs twice")
-        responses[sample.sample] = sample.response, sample.finish_reason
+        row = Response(sample.response, sample.finish_reason, sample.form)
+        responses[sample.sample] = row
     missing = [name for name, responses in by_problem.items() if not responses]
     if missing:
         raise UserError(

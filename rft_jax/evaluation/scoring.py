@@ -10,6 +10,7 @@ from typing import Any
 from rft_jax.evaluation import metrics
 from rft_jax.evaluation.inputs import Response
 from rft_jax.records import VERDICTS, Problem
+from rft_jax.verify.answers import PROGRAM
 from rft_jax.verify.grading import Grader
 
 
@@ -27,6 +28,7 @@ class Scored:
       correct: whether it equals the reference; None where that is undecided.
       labels: what each decided sample votes for, with whether that is correct: the first answer
         with the same value, or, for the paper's votes, the answer as written. None abstains.
+      programs: each sample's verdict as a program, None for texts.
     """
 
     problem: Problem
@@ -34,6 +36,7 @@ class Scored:
     answers: tuple[str | None, ...]
     correct: tuple[bool | None, ...]
     votes: tuple[tuple[str | None, bool], ...]
+    programs: tuple[str | None, ...] = ()
 
     @property
     def undecided(self) -> int:
@@ -79,12 +82,20 @@ def score(problem: Problem, responses: Sequence[Response], grader: Grader, votes
       UserError: the problem's own answer cannot be read.
     """
     reference = grader.reference(problem)
-    grades = [grader.grade(*response, reference) for response in responses]
+    forms = [grader.form(one.form) for one in responses]
+    grades = [
+        grader.grade(one.text, one.finish_reason, reference, form)
+        for one, form in zip(responses, forms, strict=True)
+    ]
     answers = tuple(grade.answer for grade in grades)
     correct = tuple(VERDICTS[grade.verdict].answer_correct for grade in grades)
     labels = answers if votes == "paper" else _labels_by_value(answers, grader)
     decided = [(label, ok) for label, ok in zip(labels, correct, strict=True) if ok is not None]
-    return Scored(problem, reference, answers, correct, tuple(decided))
+    programs = tuple(
+        grade.verdict if form == PROGRAM else None
+        for grade, form in zip(grades, forms, strict=True)
+    )
+    return Scored(problem, reference, answers, correct, tuple(decided), programs)
 
 
 def _labels_by_value(answers: Sequence[str | None], grader: Grader) -> tuple[str | None, ...]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from rft_jax.errors import UserError
 from rft_jax.sampling.settings import DecodingSettings, SampleSettings
-from rft_jax.verify.answers import READERS
+from rft_jax.verify.answers import answer_formats
 
 VOTE_KINDS = ("value", "paper")
 
@@ -24,7 +24,8 @@ class EvaluateSettings(DecodingSettings):
       votes: 'value' counts answers by value and shares ties, over all subsets of k samples;
         'paper' counts answer strings of the first k samples, ties to the first seen.
       answers: how an answer is read: 'first', 'last' (`#### n`), 'boxed', 'the_answer_is',
-        'strict' or 'flexible' (lm-evaluation-harness).
+        'strict' or 'flexible' (lm-evaluation-harness); 'program': the last line that the
+        response's program prints.
       timeout: seconds that one symbolic comparison of answers may take.
       bootstrap_resamples: resamples over questions for the bootstrap intervals.
       bootstrap_seed: seed of the bootstrap.
@@ -44,7 +45,7 @@ class EvaluateSettings(DecodingSettings):
         super().__post_init__()
         object.__setattr__(self, "curve", tuple(self.curve))  # gin gives lists
         self._check_choice("votes", VOTE_KINDS)
-        self._check_choice("answers", tuple(READERS))
+        self._check_choice("answers", answer_formats())
         if any(k < 1 for k in self.curve):
             self._refuse("curve", "every k is at least 1")
         if self.timeout <= 0:

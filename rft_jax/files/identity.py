@@ -1,17 +1,34 @@
-"""Identities of inputs: a digest of all content that is read, independent of its path."""
+"""Identities: of an input, a digest of all content that is read; of settings, their values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, field, fields
 from pathlib import Path
+from typing import Any
 
 from rft_jax.files.digests import SHORT, SMALL_BYTES, WHOLE, content_digest, lines_digest
 from rft_jax.files.mirror import left_at_store
 
+_ADDED = "added"
 _TIMED = ("timing.json",)
 # In a training's checkpoints: the model's description, beside the numbered steps.
 _MODEL, _CONFIG, _PARAMS = "model", "config.json", "params"
+
+
+def added_setting(default: Any) -> Any:
+    """A field of settings that earlier versions did not have, which did as with its default."""
+    return field(default=default, metadata={_ADDED: True})
+
+
+def settings_identity(settings: Any) -> dict[str, Any]:
+    """The values of a settings dataclass, added ones only where they are not the default.
+
+    So what earlier versions made is still known as made with the same settings.
+    """
+    added = {f.name: f.default for f in fields(settings) if f.metadata.get(_ADDED)}
+    return {n: v for n, v in asdict(settings).items() if not (n in added and v == added[n])}
 
 
 def input_identity(spec: str | Path) -> str:

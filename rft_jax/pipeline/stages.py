@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 from rft_jax.files import outputs
+from rft_jax.files.identity import settings_identity
 from rft_jax.files.jsonl import read_rows
 from rft_jax.gin_settings import flag_value
 
@@ -152,7 +153,11 @@ class Stage:
         content = {
             "command": self.command,
             "arguments": {name: value.identity for name, value in self.arguments.items()},
-            "settings": {n: asdict(value) for n, value in self.settings.items() if n != "mesh"},
+            "settings": {
+                name: settings_identity(value)
+                for name, value in self.settings.items()
+                if name != "mesh"
+            },
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -35,6 +35,9 @@ class Verdict(NamedTuple):
 VERDICTS: dict[str, Verdict] = {
     "timeout": Verdict("comparing its answer took longer than allowed", 6, None),
     "truncated": Verdict("stopped by its length before it gave an answer", 5, False),
+    "unsupported": Verdict("its program needs what is not evaluated", 0, False),
+    "program_error": Verdict("its program ends by an error", 8, False),
+    "no_output": Verdict("its program prints nothing", 9, False),
     "no_answer": Verdict("gives no answer", 7, False),
     "wrong_answer": Verdict("its answer is not the reference's", 1, False),
     "malformed_equation": Verdict("an equation cannot be read", 3, True),
@@ -47,7 +50,9 @@ class Reason(NamedTuple):
     """Why a sample got its verdict.
 
     Attributes:
-      kind: which check failed: `answer`, `comparison` or `equation`.
+      kind: which check failed: `answer`, `comparison` or `equation`; of a program, the kind of its
+        error (`programs.limits.KINDS`) or `unsupported`; of a correct sample, `rounding`, where
+        its program's answer is equal once it is rounded.
       detail: the finding in words, at most 200 characters.
       line: the line of the response with the fault, from 1; None if it is not on a single line.
     """

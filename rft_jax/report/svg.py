@@ -24,7 +24,7 @@ from rft_jax.report.axes import (
 )
 from rft_jax.report.html import asset
 
-COLOURS = 8
+COLOURS = 10
 _MARGIN = 8  # units around a chart in a file of its own
 _LONGEST_NAME = 48  # characters of a row's name that fit into the width
 

@@ -8,7 +8,8 @@ samples, not correct samples, so that its cost is known beforehand.
 
 Decisions are made from samples in the order of their index, and samples of a round after the one
 that decided are discarded: the outcome depends on no batch, number of processes or interruption.
-What is correct, and which paths are duplicates, is decided as `rft collect` does by default.
+What is correct, and which paths are duplicates, is decided as `rft collect` does by default, but
+for how answers are read.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ Question = tuple[str, list[tuple[str, str]]]
 Grades = list[tuple[str, str]]
 
 
-def make_worker() -> Callable[[Question], Grades]:
+def make_worker(answers: str = "first") -> Callable[[Question], Grades]:
     """Returns the function that grades some samples of a problem, in a worker process."""
-    grader = SampleGrader(CollectSettings())
+    grader = SampleGrader(CollectSettings(answers=answers))
 
     def work(question: Question) -> Grades:
         reference, responses = question
@@ -46,14 +47,17 @@ class _Budget:
       problems: all that are sampled, by any process.
       first_round: samples that every problem gets before anything is decided.
       workers: processes that grade; 0 for one per CPU core.
+      answers: how answers are read, as in `CollectSettings`.
     """
 
-    def __init__(self, problems: Sequence[Problem], first_round: int, workers: int) -> None:
-        grader = SampleGrader(CollectSettings())
+    def __init__(
+        self, problems: Sequence[Problem], first_round: int, workers: int, answers: str
+    ) -> None:
+        grader = SampleGrader(CollectSettings(answers=answers))
         self.first_round = first_round
         self._references = [grader.reference(problem) for problem in problems]
         self._grades: dict[int, Grades] = {}
-        self._pool = Pool(make_worker, workers=workers or cpu_cores())
+        self._pool = Pool(make_worker, (answers,), workers=workers or cpu_cores())
 
     def add(self, index: int, samples: Sequence[Sample]) -> None:
         """Takes a problem's next samples, which workers grade."""
@@ -81,6 +85,7 @@ class Uniform(_Budget):
       round_size: samples of a problem between two decisions.
       num_samples: maximum samples of a problem.
       workers: processes that grade; 0 for one per CPU core.
+      answers: how answers are read, as in `CollectSettings`.
     """
 
     def __init__(
@@ -90,8 +95,9 @@ class Uniform(_Budget):
         round_size: int,
         num_samples: int,
         workers: int = 0,
+        answers: str = "first",
     ) -> None:
-        super().__init__(problems, min(round_size, num_samples), workers)
+        super().__init__(problems, min(round_size, num_samples), workers, answers)
         self._enough, self._round_size, self._num_samples = enough, round_size, num_samples
 
     def decide(self, wait: bool) -> dict[int, int]:
@@ -116,6 +122,7 @@ class Proportional(_Budget):
       average: samples per problem on average.
       num_samples: maximum samples of a problem.
       workers: processes that grade; 0 for one per CPU core.
+      answers: how answers are read, as in `CollectSettings`.
     """
 
     def __init__(
@@ -127,8 +134,9 @@ class Proportional(_Budget):
         average: float,
         num_samples: int,
         workers: int = 0,
+        answers: str = "first",
     ) -> None:
-        super().__init__(problems, round_size, workers)
+        super().__init__(problems, round_size, workers, answers)
         self._own, self._sum = own, sum_over_processes
         self._more = int(average * len(problems)) - round_size * len(problems)
         self._most = num_samples - round_size

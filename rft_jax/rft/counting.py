@@ -6,21 +6,26 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
 from rft_jax.records import VERDICTS, Problem
-from rft_jax.rft.dedup import DEDUP_LEVELS, coarser_key, equations_key
+from rft_jax.rft.dedup import coarser_key, equations_key, source_key, trace_key
 from rft_jax.rft.graded import Graded
 from rft_jax.rft.problem import Selection, models_by_key
+from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.tally import Tally
+from rft_jax.verify.answers import PROGRAM
+from rft_jax.verify.grading import Grade
 
 # Fewer samples say nothing about a reference.
 _MIN_SUSPICIOUS_SAMPLES = 4
+_LONGEST_PART = 60  # of Python, as it is named where it is unsupported
 
 
-def count_problem(tally: Tally, graded: Sequence[Graded], selection: Selection, dedup: str) -> None:
+def count_problem(
+    tally: Tally, graded: Sequence[Graded], selection: Selection, settings: CollectSettings
+) -> None:
     """Adds one problem to a tally.
 
     Args:
       graded: all of its samples.
-      dedup: the level whose keys the samples have.
     """
     tally.problems += 1
     tally.human += selection.has_solution
@@ -28,8 +33,9 @@ def count_problem(tally: Tally, graded: Sequence[Graded], selection: Selection, 
     models = {one.row.model for one in graded}
     for model in models if len(models) > 1 else ():
         mine = [one for one in graded if one.row.model == model]
-        _count_samples(tally, (model,), mine, dedup)
-    _count_samples(tally, ("", *models) if len(models) == 1 else ("",), graded, dedup)
+        _count_samples(tally, (model,), mine, settings)
+    _count_samples(tally, ("", *models) if len(models) == 1 else ("",), graded, settings)
+    _count_programs(tally, [one.grade for one in graded if one.row.form == PROGRAM])
     tally.found_by.update(tuple(sorted(found)) for found in models_by_key(graded).values())
 
 
@@ -50,15 +56,28 @@ def count_reference(
         tally.failing[number] = row
 
 
+def _count_programs(tally: Tally, grades: Sequence[Grade]) -> None:
+    for grade in grades:
+        tally.programs["samples", ""] += 1
+        if grade.verdict == "correct":
+            tally.programs["correct", ""] += 1
+            tally.programs["correct_exactly", ""] += grade.reason is None
+        elif grade.verdict == "program_error" and grade.reason:
+            tally.programs["errors", grade.reason.kind] += 1
+        elif grade.verdict == "unsupported" and grade.reason:
+            tally.programs["unsupported", grade.reason.detail[:_LONGEST_PART]] += 1
+
+
 def _count_samples(
-    tally: Tally, names: Sequence[str], graded: Sequence[Graded], dedup: str
+    tally: Tally, names: Sequence[str], graded: Sequence[Graded], settings: CollectSettings
 ) -> None:
     """Counts samples of a problem under each of the model names."""
     verdicts = Counter([one.grade.verdict for one in graded])
     undecided = sum(verdicts[name] for name in verdicts if VERDICTS[name].answer_correct is None)
     correct = [one for one in graded if one.grade.verdict == "correct"]
     n = len(graded) - undecided
-    counts = {name: Counter(keys.values()) for name, keys in level_counts(correct, dedup).items()}
+    levels = level_counts(correct, settings)
+    counts = {name: Counter(keys.values()) for name, keys in levels.items()}
     for name in names:
         tally.samples[name] += len(graded)
         tally.correct[name, n, len(correct)] += 1
@@ -69,24 +88,28 @@ def _count_samples(
                 tally.distinct[level, name, n, count] += keys
 
 
-def level_counts(correct: Sequence[Graded], dedup: str) -> dict[str, Counter[str]]:
-    """For each dedup level, how many of the correct samples have each key.
-
-    Args:
-      dedup: the level whose keys the samples have.
-    """
+def level_counts(correct: Sequence[Graded], settings: CollectSettings) -> dict[str, Counter[str]]:
+    """For each dedup level, how many of the correct samples have each key."""
     lists = [one.grade.equations for one in correct]
-    keys = [one.key for one in correct] if dedup == "equations" else list(map(equations_key, lists))
+    known = settings.dedup == "equations"
+    keys = [one.key for one in correct] if known else list(map(equations_key, lists))
     counts = {
         "exact_text": Counter([one.row.response for one in correct]),
         "equations": Counter(keys),
     }
     distinct = dict(zip(keys, lists, strict=True))
-    for level in DEDUP_LEVELS[2:]:
-        coarser = counts[level] = Counter()
-        for key, count in counts["equations"].items():
-            coarser[coarser_key(level, distinct[key])] += count
+    for level in settings.levels:
+        if level == "program":
+            counts[level] = Counter([source_key(one.row) for one in correct])
+        elif level not in counts:
+            coarser = counts[level] = Counter()
+            for key, count in counts["equations"].items():
+                coarser[_coarser(level, distinct[key])] += count
     return counts
+
+
+def _coarser(level: str, equations: Sequence[str]) -> str:
+    return trace_key(equations) if level == "trace" else coarser_key(level, equations)
 
 
 def suspicion(

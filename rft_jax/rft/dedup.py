@@ -10,6 +10,9 @@ from functools import lru_cache
 from rft_jax.rft.rows import Row
 from rft_jax.verify.canonical import canonical_text, spell_number
 from rft_jax.verify.expressions import MalformedError, exact_postfix
+from rft_jax.verify.operations import operations
+from rft_jax.verify.programs.canonical import program_key
+from rft_jax.verify.programs.source import read_program
 
 # The common form, which needs no parser to be put in order.
 _PLAIN = r"([0-9]{1,15}(?:\.[0-9]{1,15})?)"
@@ -18,6 +21,9 @@ _FIRST_SIGN = {"+": "+", "-": "+", "*": "*", "/": "*"}
 _CACHED_CHARS = 200  # longest equation whose form is cached, so that the cache is bounded
 # From fine to coarse; `stats.json` counts distinct paths at each.
 DEDUP_LEVELS = ("exact_text", "equations", "canonical", "unordered")
+# Where programs are collected, at these too: the first is finer than `equations`, the second the
+# coarsest.
+PROGRAM_LEVELS = ("program", "trace")
 
 
 def text_key(text: str) -> str:
@@ -34,6 +40,17 @@ def coarser_key(mode: str, equations: Sequence[str]) -> str:
     """The key of the levels `canonical` and `unordered`."""
     canonical = map(canonical_equation, equations)
     return "|".join(canonical if mode == "canonical" else sorted(canonical))
+
+
+def source_key(row: Row) -> str:
+    """A digest of a program with its variables renamed; of any other text, of the text."""
+    is_program = row.form == "program"
+    return text_key(program_key(read_program(row.response)) if is_program else row.response)
+
+
+def trace_key(equations: Sequence[str]) -> str:
+    """The multiset of the operations in the equations, which are those a program executed."""
+    return "|".join(sorted(one for equation in equations for one in operations(equation)))
 
 
 def canonical_equation(equation: str) -> str:
@@ -63,5 +80,7 @@ KEYS: dict[str, Callable[[Row, Sequence[str]], str]] = {
     "equations": lambda _, equations: equations_key(equations),
     "canonical": lambda _, equations: coarser_key("canonical", equations),
     "unordered": lambda _, equations: coarser_key("unordered", equations),
+    "program": lambda row, _: source_key(row),
+    "trace": lambda _, equations: trace_key(equations),
 }
 """Name -> the function from a sample and its equations to a key, which duplicates share."""

@@ -35,9 +35,15 @@ class SampleGrader:
         self.reference, self.value = self._grader.reference, self._grader.value
 
     def grade(self, rows: Sequence[Row], reference: str) -> list[Graded]:
-        """Grades samples of one problem, whose final answer is `reference`."""
+        """Grades samples of one problem, whose final answer is `reference`, each by its form.
+
+        A reference solution has its own; every sample is a program if the settings say so.
+        """
         grade, key = self._grader.grade, self._key
-        grades = [grade(row.response, row.finish_reason, reference) for row in rows]
+        if self._grader.reads_programs:
+            form = self._grader.form
+            rows = [row if row.folder < 0 else row._replace(form=form(row.form)) for row in rows]
+        grades = [grade(row.response, row.finish_reason, reference, row.form) for row in rows]
         keys = map(key, rows, [one.equations for one in grades])
         return list(map(Graded, rows, grades, keys))
 

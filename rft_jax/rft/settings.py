@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rft_jax.errors import UserError
-from rft_jax.rft.dedup import KEYS
+from rft_jax.rft.dedup import DEDUP_LEVELS, KEYS, PROGRAM_LEVELS
 from rft_jax.rft.select import SELECTORS
-from rft_jax.verify.answers import READERS
+from rft_jax.verify.answers import PROGRAM, answer_formats
 from rft_jax.verify.equations import CHECKS
 
 EQUATION_SOURCES = ("annotations", "text", "either")
@@ -19,14 +19,17 @@ class CollectSettings:
 
     Attributes:
       answers: where a response says its final answer: `first` or `last` (`#### n`), `boxed`,
-        `the_answer_is`, `strict` or `flexible` (lm-evaluation-harness).
+        `the_answer_is`, `strict` or `flexible` (lm-evaluation-harness); `program`: the last line
+        that its program prints.
       equations: how an equation is checked: `paper` (floats, tolerance 1e-3) or `exact`
         (rationals; also percent, fractions on the right, chains, commas).
       equation_source: what counts as an equation: `annotations` (`<<lhs=rhs>>`), `text`
         (running text: `48/2 = 24`), `either` (the text if there are no annotations).
       dedup: which correct paths of a problem are duplicates: `none`, `exact_text` (equal texts),
         `equations` (equal lists of equations), `canonical` (operands of sums and products in any
-        order), `unordered` (the equations in any order too).
+        order), `unordered` (the equations in any order too), `program` (programs that differ in
+        names, comments and the order of operands), `trace` (equal operations on equal values, in
+        texts and programs alike).
       select: which one of several duplicates is kept: `farthest` (the largest sum of edit
         distances to the other kept paths), `first`, `shortest`, `most_likely`.
       count_human: whether the reference solution counts as a path, so that duplicates of it are
@@ -62,7 +65,7 @@ class CollectSettings:
 
     def __post_init__(self) -> None:
         for name, choices in (
-            ("answers", READERS),
+            ("answers", answer_formats()),
             ("equations", CHECKS),
             ("equation_source", EQUATION_SOURCES),
             ("dedup", KEYS),
@@ -88,3 +91,9 @@ class CollectSettings:
                 f"collect.ngrams = {self.ngrams}, collect.remove_ngram = {self.remove_ngram}; "
                 "lengths are at least 1 (0 removes nothing)"
             )
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The dedup levels by which distinct paths are counted."""
+        has_programs = self.answers == PROGRAM or self.dedup in PROGRAM_LEVELS
+        return (*DEDUP_LEVELS, *PROGRAM_LEVELS) if has_programs else DEDUP_LEVELS

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import combinations
 from typing import Any
 
 from rft_jax.records import VERDICTS
-from rft_jax.rft.dedup import DEDUP_LEVELS
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.tally import Tally
 
 _SHOWN_REFERENCES = 100
+_SHOWN_KINDS = 20
 PairCounts = Mapping[tuple[int, int], int]
 
 
@@ -58,7 +58,7 @@ def statistics_bytes(tally: Tally, settings: CollectSettings) -> bytes:
 def statistics(tally: Tally, settings: CollectSettings) -> dict[str, Any]:
     """The content of `stats.json`."""
     models = sorted(model for model in tally.samples if model)
-    total = _model_statistics(tally, "")
+    total = _model_statistics(tally, "", settings.levels)
     kept = sum(paths * problems for paths, problems in tally.kept.items())
     return {
         "problems": tally.problems,
@@ -70,15 +70,33 @@ def statistics(tally: Tally, settings: CollectSettings) -> dict[str, Any]:
         },
         **total,
         "models": {
-            model: {**_model_statistics(tally, model), **_shares(tally.found_by, model)}
+            model: {
+                **_model_statistics(tally, model, settings.levels),
+                **_shares(tally.found_by, model),
+            }
             for model in models
         },
         "overlaps": [_overlap(tally.found_by, a, b) for a, b in combinations(models, 2)],
         "references": {verdict: tally.references[verdict] for verdict in VERDICTS},
         "failing_references": [row for _, row in sorted(tally.failing.items())][:_SHOWN_REFERENCES],
         "suspicious_references": [row for _, row in sorted(tally.suspicious.items())],
+        **({"programs": _programs(tally.programs)} if tally.programs else {}),
         **({"contamination": _contamination(tally, settings)} if settings.decontaminate else {}),
     }
+
+
+def _programs(counts: Counter[tuple[str, str]]) -> dict[str, Any]:
+    """Of the samples that are programs: correct ones, without and with rounding, and errors."""
+    return {
+        **{name: counts[name, ""] for name in ("samples", "correct", "correct_exactly")},
+        "errors": _most_frequent(counts, "errors"),
+        "unsupported": _most_frequent(counts, "unsupported"),
+    }
+
+
+def _most_frequent(counts: Counter[tuple[str, str]], name: str) -> dict[str, int]:
+    found = [(-number, what) for (kind, what), number in counts.items() if kind == name]
+    return {what: -number for number, what in sorted(found)[:_SHOWN_KINDS]}
 
 
 def _contamination(tally: Tally, settings: CollectSettings) -> dict[str, Any]:
@@ -95,7 +113,7 @@ def _contamination(tally: Tally, settings: CollectSettings) -> dict[str, Any]:
     }
 
 
-def _model_statistics(tally: Tally, model: str) -> dict[str, Any]:
+def _model_statistics(tally: Tally, model: str, levels: Sequence[str]) -> dict[str, Any]:
     correct = {pair: problems for pair, problems in _pairs(tally.correct, model).items() if pair[0]}
     problems = sum(correct.values())
     ks = ks_up_to(max((n for n, _ in correct), default=0))
@@ -110,8 +128,7 @@ def _model_statistics(tally: Tally, model: str) -> dict[str, Any]:
         "problems_by_correct": _histogram(by_count),
         "pass@k": _curve(correct, problems, ks),
         "distinct@k": {
-            level: _curve(_pairs(tally.distinct, level, model), problems, ks)
-            for level in DEDUP_LEVELS
+            level: _curve(_pairs(tally.distinct, level, model), problems, ks) for level in levels
         },
     }
 

@@ -34,6 +34,8 @@ class Tally:
       suspicious: index of the problem -> why its reference may be incorrect.
       overlaps: (question, human or sampled; n) -> texts that share n words with the test set.
       contaminated: index of the problem -> rows about what it shares with the test set.
+      programs: (samples, correct, correct_exactly; '') or (errors, kind) or (unsupported, part of
+        Python) -> samples that are programs.
     """
 
     problems: int = 0
@@ -49,6 +51,7 @@ class Tally:
     suspicious: dict[int, dict[str, Any]] = field(default_factory=dict)
     overlaps: Counter[tuple[str, int]] = field(default_factory=Counter)
     contaminated: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    programs: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, other: Tally) -> None:
         """Adds another tally into this one."""

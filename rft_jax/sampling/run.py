@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from rft_jax.devices.cluster import named_process
 from rft_jax.devices.distributed import initialize, is_main, open_shared_output, wait_for_all
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import Preempted
-from rft_jax.files.identity import input_identity
+from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import write_json
 from rft_jax.files.outputs import OutputFolder
 from rft_jax.progress import Progress
@@ -94,7 +94,7 @@ def _made_with(
       UserError: other shards in the output were made otherwise.
     """
     inputs = {"model": input_identity(model), "problems": problems_identity(problems)}
-    identity = inputs | {"name": name} | asdict(settings) | shard.settings
+    identity = inputs | {"name": name} | settings_identity(settings) | shard.settings
     shard.check(Path(output), identity)
     return identity
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
 from rft_jax.errors import UserError
+from rft_jax.files.identity import added_setting
 
 OVER_LONG = ("skip", "cut")
 BUDGETS = ("fixed", "uniform", "proportional")
@@ -101,6 +102,7 @@ class SampleSettings(DecodingSettings):
       enough: distinct correct paths at which the 'uniform' budget stops sampling a problem.
       round_size: samples of a problem between two decisions of a budget.
       average: samples per problem on average with the 'proportional' budget.
+      answers: how a budget reads answers, as collect.answers does.
       over_long: what to do with a prompt that is too long: 'skip' leaves its problem out, 'cut'
         removes its first tokens; `run.json` lists them either way.
       chunk: maximum decoding steps of one jitted call.
@@ -124,6 +126,7 @@ class SampleSettings(DecodingSettings):
     cache_dtype: str = ""
     shard_weights: bool = False
     span_hosts: bool = False
+    answers: str = added_setting("first")
 
     def __post_init__(self) -> None:
         super().__post_init__()

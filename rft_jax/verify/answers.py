@@ -65,6 +65,11 @@ def answer_reader(mode: str, reference: str = "0") -> Reader:
     return READERS[mode]
 
 
+def answer_formats() -> tuple[str, ...]:
+    """Values of the setting `answers`: a reader's name, or PROGRAM for what a program prints."""
+    return (*READERS, PROGRAM)
+
+
 def _read_first_number(text: str) -> str | None:
     match = _NUMBER_MARK.search(text.partition("\0")[0] if "\0" in text else text)
     return None if match is None else _as_float_text(match[1])
@@ -163,6 +168,7 @@ READERS: dict[str, Reader] = {
     "strict": _read_strict,
     "flexible": _read_flexible,
 }
+PROGRAM = "program"
 _READ_NUMBERS = ("first", "strict")
 _READ_MARKS = ("first", "last", "strict", "flexible")
 

@@ -252,8 +252,13 @@ def _check_power_size(name: str, base: int, exponent: int) -> None:
         raise MalformedError(f"a power of more than {MAX_BITS} bits")
 
 
-def exact_value(postfix: Postfix) -> Fraction:
+def exact_value(
+    postfix: Postfix, visit: Callable[[str, Fraction, Fraction], None] | None = None
+) -> Fraction:
     """The value as an exact rational.
+
+    Args:
+      visit: is given the sign and the operands of each operation.
 
     Raises:
       MalformedError: a power with no rational value, or numbers beyond MAX_BITS.
@@ -269,6 +274,8 @@ def exact_value(postfix: Postfix) -> Fraction:
             stack[-1] = -stack[-1] if value == "u-" else stack[-1]
         else:
             right = stack.pop()
+            if visit is not None:
+                visit(value, stack[-1], right)
             stack[-1] = _apply_exact(value, stack[-1], right)
         _bounded(stack[-1].numerator)
         _bounded(stack[-1].denominator)

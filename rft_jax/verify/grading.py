@@ -1,8 +1,8 @@
 """The one place that decides about a response: is its answer correct, and are its steps?
 
-A response is read (where does it say its answer?), its answer is compared with the reference, and
-its equations are checked. `rft collect`, `rft evaluate` and the sampling budgets ask a `Grader`
-and nothing else, so a response has the same grade in all of them.
+A response is read (where does it say its answer, or what does its program print?), its answer is
+compared with the reference, and its equations are checked. `rft collect`, `rft evaluate` and the
+sampling budgets ask a `Grader` and nothing else, so a response has the same grade in all of them.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from collections.abc import Hashable
 from typing import NamedTuple, Protocol
 
 from rft_jax.errors import UserError
-from rft_jax.records import Problem, Reason
-from rft_jax.verify.answers import answer_reader, reference_answer
+from rft_jax.records import VERDICTS, Problem, Reason
+from rft_jax.verify.answers import PROGRAM, answer_reader, reference_answer
 from rft_jax.verify.comparison import AnswerComparer
 from rft_jax.verify.equations import EquationChecker, explain
+from rft_jax.verify.programs.reading import read_program_answer
+from rft_jax.verify.programs.trace import as_equations
 from rft_jax.verify.running_text import equation_source
 
 # How far apart the paper's evaluation script lets two floats be.
@@ -26,7 +28,8 @@ class Grade(NamedTuple):
 
     Attributes:
       answer: as the response writes it; None where it gives none.
-      equations: as the response writes them; empty where steps are not checked.
+      equations: as the response writes them, or as its program executes them; empty where steps
+        are not checked.
       verdict: one of `records.VERDICTS`.
       reason: None where the verdict says all.
     """
@@ -72,11 +75,43 @@ class PaperComparer:
             return self._exact.equal(reference, answer)
 
 
+class _Comparison:
+    """Compares answers with one reference after another; an answer that comes again is remembered.
+
+    Args:
+      comparer: decides.
+    """
+
+    def __init__(self, comparer: Comparer) -> None:
+        self._comparer = comparer
+        self._reference: str | None = None
+        self._results: dict[str, tuple[str, Reason | None]] = {}
+
+    def compare(self, answer: str, reference: str) -> tuple[str, Reason | None]:
+        """The verdict on an answer and its reason."""
+        if reference != self._reference:
+            self._reference, self._results = reference, {}
+        return self._results.get(answer) or self._compare(answer, reference)
+
+    def _compare(self, answer: str, reference: str) -> tuple[str, Reason | None]:
+        result: tuple[str, Reason | None] = "correct", None
+        try:
+            if not self._comparer.equal(reference, answer):
+                detail = f"answers {answer:.70}, the reference is {reference:.70}"
+                result = "wrong_answer", Reason("answer", detail)
+        except TimeoutError:
+            detail = f"comparing {answer:.70} with {reference:.70} took longer than allowed"
+            result = "timeout", Reason("comparison", detail)
+        self._results[answer] = result
+        return result
+
+
 class Grader:
     """Grades responses by one set of settings.
 
     Args:
-      answers: where a response says its answer, one of `answers.READERS`.
+      answers: where a response says its answer, one of `answers.answer_formats()`. With `program`
+        every response is a program; what else is a text is read as by `first`.
       equations: how equations are checked, one of `equations.CHECKS`; None checks none.
       source: what counts as an equation: `annotations`, `text` or `either`.
       timeout: CPU seconds that one comparison of formulas may take.
@@ -93,21 +128,35 @@ class Grader:
         paper_tolerance: bool = False,
         comparer: Comparer | None = None,
     ) -> None:
-        exact = comparer or AnswerComparer(timeout, floats=answers == "first")
-        self._comparer = PaperComparer(exact) if paper_tolerance else exact
-        self.value, self.close = exact.value, exact.close
-        self._answers = answers
+        self.reads_programs = answers == PROGRAM
+        self._answers = "first" if self.reads_programs else answers
+        exact = comparer or AnswerComparer(timeout, floats=self._answers == "first")
+        of_programs = comparer or AnswerComparer(timeout)
+        self.value = exact.value
+        self._closed = (exact.close, of_programs.close)
+        self._texts = _Comparison(PaperComparer(exact) if paper_tolerance else exact)
+        self._programs = _Comparison(PaperComparer(of_programs) if paper_tolerance else of_programs)
         self._checker = EquationChecker(equations) if equations else None
         self._find_equations = equation_source(source)
         self._reference: str | None = None
-        self._compared: dict[str, tuple[str, Reason | None]] = {}
+
+    def close(self) -> None:
+        """Ends what runs for the comparisons."""
+        for close in self._closed:
+            close()
+
+    def form(self, form: str) -> str:
+        """The form by which a sample is graded: what its row says, unless all are programs."""
+        return PROGRAM if self.reads_programs else form
 
     def reference(self, problem: Problem) -> str:
-        """The final answer of a problem's reference solution.
+        """The final answer of a problem's reference solution, by the form of the problem.
 
         Raises:
           UserError: it gives none.
         """
+        if problem.form == PROGRAM:
+            return _program_reference(problem)
         reference = reference_answer(problem.answer, self._answers)
         if reference is None:
             raise UserError(
@@ -115,22 +164,25 @@ class Grader:
             )
         return reference
 
-    def grade(self, response: str, finish_reason: str, reference: str) -> Grade:
-        """Grades one response; an answer that comes again to the same reference is remembered.
+    def grade(self, response: str, finish_reason: str, reference: str, form: str = "text") -> Grade:
+        """Grades one response.
 
         Args:
           finish_reason: `stop`, or `length` where the text was cut off.
           reference: the problem's final answer.
+          form: `text` or `program`.
         """
+        if form == PROGRAM:
+            return self._grade_program(response, finish_reason, reference)
         if reference != self._reference:
-            self._reference, self._compared = reference, {}
+            self._reference = reference
             self._read = answer_reader(self._answers, reference)
         equations = self._find_equations(response) if self._checker else []
         answer = self._read(response)
         if answer is None:
             verdict = "truncated" if finish_reason == "length" else "no_answer"
             return Grade(None, equations, verdict, None)
-        verdict, reason = self._compared.get(answer) or self._compare(answer, reference)
+        verdict, reason = self._texts.compare(answer, reference)
         if verdict == "correct" and self._checker:
             fault = self._checker.first_fault(equations)
             if fault:
@@ -139,17 +191,19 @@ class Grader:
                 reason = Reason("equation", explain(equation, verdict), line)
         return Grade(answer, equations, verdict, reason)
 
-    def _compare(self, answer: str, reference: str) -> tuple[str, Reason | None]:
-        result: tuple[str, Reason | None] = "correct", None
-        try:
-            if not self._comparer.equal(reference, answer):
-                detail = f"answers {answer:.70}, the reference is {reference:.70}"
-                result = "wrong_answer", Reason("answer", detail)
-        except TimeoutError:
-            detail = f"comparing {answer:.70} with {reference:.70} took longer than allowed"
-            result = "timeout", Reason("comparison", detail)
-        self._compared[answer] = result
-        return result
+    def _grade_program(self, response: str, finish_reason: str, reference: str) -> Grade:
+        """Grades what the response's program prints; its steps are what it executes."""
+        read = read_program_answer(response, finish_reason == "length")
+        equations = as_equations(read.operations) if self._checker else []
+        if read.answer is None:
+            return Grade(None, equations, read.verdict, read.reason)
+        verdict, reason = self._programs.compare(read.printed, reference)
+        if verdict == "wrong_answer" and read.answer != read.printed:
+            rounded, _ = self._programs.compare(read.answer, reference)
+            if rounded == "correct":
+                detail = f"prints {read.printed:.70}, which is {read.answer:.70} when rounded"
+                verdict, reason = rounded, Reason("rounding", detail)
+        return Grade(read.answer, equations, verdict, reason)
 
     def _line_of(self, equation: str, response: str) -> int | None:
         """The line of a response with the equation; None if the equation has a line break."""
@@ -157,3 +211,14 @@ class Grader:
             if equation in self._find_equations(line):
                 return number
         return None
+
+
+def _program_reference(problem: Problem) -> str:
+    read = read_program_answer(problem.answer, is_cut=False)
+    if read.answer is None:
+        said = read.reason.detail if read.reason else VERDICTS[read.verdict].words
+        raise UserError(
+            f"problem {problem.id!r} has no answer: the program of its solution is not accepted "
+            f"({read.verdict}: {said}); give the answer as text, or remove the problem"
+        )
+    return read.answer

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rft_jax.files import digests, identity, mirror
-from rft_jax.files.identity import input_identity
+from rft_jax.files.identity import added_setting, input_identity, settings_identity
 
 
 def _write(path: Path, content: str) -> None:
@@ -127,3 +128,14 @@ def test_checkpoints_that_orbax_reads_from_a_store_are_identified_by_the_stores_
 
 def test_a_name_is_its_own_identity() -> None:
     assert input_identity("wordproblems:train") == "wordproblems:train"
+
+
+@dataclass(frozen=True)
+class _Settings:
+    old: int = 1
+    new: str = added_setting("first")
+
+
+def test_an_added_setting_counts_only_where_it_is_not_the_default() -> None:
+    assert settings_identity(_Settings()) == {"old": 1}
+    assert settings_identity(_Settings(2, "last")) == {"old": 2, "new": "last"}

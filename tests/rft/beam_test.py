@@ -43,7 +43,9 @@ def _input(folder: Path) -> tuple[str, list[str]]:
     return write_problems(folder / "problems.jsonl", dict.fromkeys(ids, "#### 18")), folders
 
 
-@pytest.mark.parametrize("changed", [{}, {"dedup": "unordered", "count_human": True}])
+@pytest.mark.parametrize(
+    "changed", [{}, {"dedup": "unordered", "count_human": True}, {"answers": "program"}]
+)
 def test_the_pipeline_writes_what_collect_writes(
     tmp_path: Path, changed: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:

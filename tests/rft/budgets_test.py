@@ -39,6 +39,12 @@ def test_a_worker_gives_the_verdict_and_the_dedup_key_of_every_sample() -> None:
     ]
 
 
+def test_a_worker_reads_programs_where_the_settings_say_so() -> None:
+    responses = [("a = 1\nprint(a + 2)", "stop"), ("print(1 +", "stop"), ("#### 3", "stop")]
+    grades = make_worker("program")(("3", responses))
+    assert grades == [("correct", "1+2=3"), ("program_error", ""), ("no_output", "")]
+
+
 @given(
     grades=st.lists(
         st.tuples(st.sampled_from(["correct", "wrong_answer"]), st.sampled_from("abc")), max_size=20

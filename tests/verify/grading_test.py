@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rft_jax.errors import UserError
-from rft_jax.records import VERDICTS, Problem, Reason
+from rft_jax.records import FORMS, VERDICTS, Problem, Reason
 from rft_jax.verify.equations import CHECKS
 from rft_jax.verify.grading import AnswerComparer, Grade, Grader, PaperComparer
 
@@ -28,10 +28,15 @@ class Stub:
 
 
 def _grade(
-    response: str, reference: str = "18", finish: str = "stop", answers: str = "first", **steps: str
+    response: str,
+    reference: str = "18",
+    finish: str = "stop",
+    answers: str = "first",
+    form: str = "text",
+    **steps: str,
 ) -> Grade:
     grader = Grader(answers, **{"equations": "paper", **steps})
-    return grader.grade(response, finish, reference)
+    return grader.grade(response, finish, reference, form)
 
 
 @pytest.mark.parametrize(
@@ -166,3 +171,49 @@ def test_a_problem_without_an_answer_is_named() -> None:
 def test_votes_have_the_value_of_the_answer_in_common() -> None:
     grader = Grader()
     assert grader.value("18") == grader.value("$18.0") != grader.value("19")
+
+
+@pytest.mark.parametrize(
+    ("response", "finish", "verdict", "answer"),
+    [
+        ("print(9 + 9)", "stop", "correct", "18"),
+        ("print(9 + 9)", "length", "correct", "18"),
+        ("print(18.000000000000004)", "stop", "correct", "18"),
+        ("print(19)", "stop", "wrong_answer", "19"),
+        ("print(9 +", "stop", "program_error", None),
+        ("print(9 +", "length", "truncated", None),
+        ("import numpy", "stop", "unsupported", None),
+        ("x = 18", "stop", "no_output", None),
+        ("#### 18", "stop", "no_output", None),
+    ],
+)
+def test_a_program_is_graded_by_what_it_prints(
+    response: str, finish: str, verdict: str, answer: str | None
+) -> None:
+    grade = _grade(response, finish=finish, form="program")
+    assert (grade.verdict, grade.answer) == (verdict, answer)
+
+
+def test_a_float_that_is_equal_once_it_is_rounded_says_so() -> None:
+    grade = _grade("print(0.1 + 0.2)", "0.3", form="program")
+    detail = "prints 0.30000000000000004, which is 0.3 when rounded"
+    assert (grade.verdict, grade.reason) == ("correct", Reason("rounding", detail))
+    exact = _grade("print(0.1 + 0.2)", "0.30000000000000004", form="program")
+    assert (exact.verdict, exact.reason) == ("correct", None)
+    assert _grade("print(1 / 3)", "1/3", form="program").reason is None
+
+
+def test_whole_numbers_of_programs_are_never_compared_as_floats() -> None:
+    big = "123456789012345678901"
+    assert _grade(f"print({big} + 1)", big, form="program").verdict == "wrong_answer"
+    assert _grade(f"print({big})", big, form="program").verdict == "correct"
+
+
+def test_steps_of_a_program_are_recorded_only_where_steps_are_checked() -> None:
+    assert _grade("print(9 + 9)", form="program").equations == ["9+9=18"]
+    assert Grader("program").grade("print(9 + 9)", "stop", "18", "program").equations == []
+
+
+def test_with_programs_as_answers_every_sample_is_one_whatever_its_form() -> None:
+    assert [Grader("program").form(form) for form in FORMS] == ["program", "program"]
+    assert [Grader("first").form(form) for form in FORMS] == ["text", "program"]

@@ -1,4 +1,4 @@
 """Programs that models write: evaluated node by node within budgets, never executed.
 
-`run.evaluate_program` is the entrance; no command calls it yet.
+`reading.read_program_answer` is what the grader calls; `run.evaluate_program` evaluates a program.
 """

@@ -6,6 +6,7 @@ Everything is counted and nothing is timed: an outcome never depends on how busy
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Limits:
       characters: of all strings ever made.
       output: characters printed.
       calls: calls of the program's functions within each other.
+      operations: of arithmetic that are recorded, the first ones; more are executed all the same.
     """
 
     source_chars: int = 20_000
@@ -32,6 +34,7 @@ class Limits:
     characters: int = 2_000_000
     output: int = 10_000
     calls: int = 200
+    operations: int = 256
 
 
 class ProgramError(Exception):
@@ -40,11 +43,12 @@ class ProgramError(Exception):
     Attributes:
       kind: one of `KINDS`.
       detail: what happened, in a few words.
+      line: of the source, from 1, where it is known without executing the program.
     """
 
-    def __init__(self, kind: str, detail: str) -> None:
+    def __init__(self, kind: str, detail: str, line: int | None = None) -> None:
         super().__init__(detail)
-        self.kind, self.detail = kind, detail
+        self.kind, self.detail, self.line = kind, detail, line
 
 
 class BudgetSpent(ProgramError):
@@ -78,20 +82,26 @@ def as_program_error(error: Exception) -> ProgramError:
     return ProgramError(kind, f"{type(error).__name__}: {error}"[:200])
 
 
+Operation: TypeAlias = tuple[str, Any, Any, Any]
+"""Sign, left and right operand, and value of an operation on numbers."""
+
+
 class Meter:
-    """Counts what a program uses.
+    """Counts what a program uses, and records its arithmetic.
 
     Attributes:
       limits: the budgets.
       steps, elements, characters, output, calls: what is used, never more than the budget; `calls`
         is the current depth.
+      operations: on numbers, in the order of their execution, as many as the limits say.
     """
 
-    __slots__ = ("calls", "characters", "elements", "limits", "output", "steps")
+    __slots__ = ("calls", "characters", "elements", "limits", "operations", "output", "steps")
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.steps = self.elements = self.characters = self.output = self.calls = 0
+        self.operations: list[Operation] = []
 
     def step(self, count: int = 1) -> None:
         """Counts steps."""
@@ -117,6 +127,11 @@ class Meter:
             if bits > self.limits.bits:
                 raise BudgetSpent("bits in a whole number", self.limits.bits)
             self.make_elements(bits // 64)
+
+    def record(self, sign: str, left: Any, right: Any, value: Any) -> None:
+        """Records an operation on numbers, unless there are enough."""
+        if len(self.operations) < self.limits.operations:
+            self.operations.append((sign, left, right, value))
 
     def enter(self) -> None:
         """Counts a call within the calls under way; `calls -= 1` ends it."""

@@ -92,7 +92,9 @@ def apply_binary(meter: Meter, kind: type, left: Value, right: Value) -> Value:
             _check_power(meter, left, right)
         elif kind is ast.LShift and type(left) in _WHOLE and type(right) in _WHOLE and right > 0:
             meter.need_bits(left.bit_length() + right if left else 0)
-        return check_number(meter, guarded(function, left, right))
+        value = check_number(meter, guarded(function, left, right))
+        meter.record(name, left, right, value)
+        return value
     if type(left) is str and kind is ast.Mod:
         raise Unsupported("formatting by %")
     _check_collections(meter, name, left, right)

@@ -51,7 +51,7 @@ def evaluate_program(source: str, limits: Limits | None = None) -> Outcome:
     """
     limits = limits or Limits()
     machine = Machine(limits, BUILTINS)
-    error, detail = "", ""
+    error, detail, line = "", "", None
     try:
         tree = parse_program(source, limits)
         with _deep_enough():
@@ -59,10 +59,11 @@ def evaluate_program(source: str, limits: Limits | None = None) -> Outcome:
             if not machine.output:
                 _call_entry(machine)
     except ProgramError as mistake:
-        error, detail = mistake.kind, mistake.detail
+        error, detail, line = mistake.kind, mistake.detail, mistake.line
     except Unsupported as missing:
         error, detail = "unsupported", str(missing)
-    line = machine.line if error and machine.line else None
+    if error and machine.line:
+        line = machine.line
     return Outcome("".join(machine.output), error, detail, line, machine.meter)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from functools import lru_cache
 
 from rft_jax.verify.programs.limits import BudgetSpent, Limits, ProgramError
 
@@ -64,8 +65,9 @@ def _code_lines(response: str) -> str:
     return "\n".join(lines[code[0] : code[-1] + 1]) if code else ""
 
 
+@lru_cache(maxsize=4)  # reading, evaluating and spelling a response want the same tree
 def parse_program(source: str, limits: Limits) -> ast.Module:
-    """The syntax tree of a program.
+    """The syntax tree of a program, which nobody changes.
 
     Raises:
       ProgramError: it is not Python (kind syntax), or too long or too deep (kind limit).
@@ -80,7 +82,8 @@ def parse_program(source: str, limits: Limits) -> ast.Module:
     except (RecursionError, MemoryError):
         raise BudgetSpent("levels of nesting", limits.nesting) from None
     except (SyntaxError, ValueError) as error:  # ValueError: NUL, lone surrogates, long numbers
-        raise ProgramError("syntax", str(error)[:200]) from None
+        detail = getattr(error, "msg", str(error))
+        raise ProgramError("syntax", detail[:200], getattr(error, "lineno", None)) from None
     _check_depth(tree, limits.nesting)
     _check_placement(tree)
     return tree

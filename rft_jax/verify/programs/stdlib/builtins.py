@@ -113,11 +113,22 @@ def _sum(machine: Machine, iterable: Value, /, start: Value = 0) -> Value:
     if type(start) is str:
         raise ProgramError("type", "sum() can't sum strings [use ''.join(seq) instead]")
     if {type(item) for item in items} | {type(start)} <= {int, float, bool}:
-        return check_number(machine.meter, guarded(sum, items, start))
+        total = check_number(machine.meter, guarded(sum, items, start))
+        _record_sum(machine, items if start == 0 else [start, *items])
+        return total
     total = start
     for item in items:
         total = apply_binary(machine.meter, ast.Add, total, item)
     return total
+
+
+def _record_sum(machine: Machine, items: list[Value]) -> None:
+    """Records a sum as the additions that it stands for."""
+    partial: Value = None
+    for item in items[: machine.meter.limits.operations]:
+        if partial is not None:
+            machine.meter.record("+", partial, item, partial + item)
+        partial = item if partial is None else partial + item
 
 
 def _extreme(

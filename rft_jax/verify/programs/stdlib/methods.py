@@ -285,19 +285,7 @@ _SET: dict[str, Callable[..., Value]] = {
     "remove": _remove_from_set,
     "copy": _copy,
     "clear": _clear,
-    **{
-        name: _set_method(name)
-        for name in [
-            "union",
-            "intersection",
-            "difference",
-            "symmetric_difference",
-            "issubset",
-            "issuperset",
-            "isdisjoint",
-            "update",
-        ]
-    },
+    **{name: _set_method(name) for name in [*_SET_METHODS, "update"]},
 }
 _TEXT: dict[str, Callable[..., Value]] = {
     "split": _split,
@@ -308,33 +296,7 @@ _TEXT: dict[str, Callable[..., Value]] = {
     "index": _index,
     "count": _count,
     **{name: _padded(name) for name in ("zfill", "ljust", "rjust", "center")},
-    **{
-        name: _text_method(name)
-        for name in [
-            "upper",
-            "lower",
-            "title",
-            "capitalize",
-            "swapcase",
-            "strip",
-            "lstrip",
-            "rstrip",
-            "removeprefix",
-            "removesuffix",
-            "startswith",
-            "endswith",
-            "find",
-            "rfind",
-            "isdigit",
-            "isalpha",
-            "isalnum",
-            "isupper",
-            "islower",
-            "isspace",
-            "isnumeric",
-            "isdecimal",
-        ]
-    },
+    **{name: _text_method(name) for name in _TEXT_METHODS},
 }
 _TABLES: dict[type, dict[str, Callable[..., Value]]] = {
     list: _LIST,
