@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Container
 
 from rft_jax.verify.programs.expressions import EXPRESSIONS
 from rft_jax.verify.programs.statements import STATEMENTS
@@ -14,7 +15,7 @@ from rft_jax.verify.programs.stdlib.modules import MODULES
 # Kinds of nodes that stand for themselves only within others, which evaluate them.
 _WITHIN_OTHERS = ("Starred",)
 # Types whose methods programs call.
-_TYPES = (str, list, dict, set)
+_TYPES: tuple[type, ...] = (str, list, dict, set)
 
 
 def supported_modules() -> tuple[str, ...]:
@@ -24,23 +25,20 @@ def supported_modules() -> tuple[str, ...]:
 
 def unsupported_parts() -> dict[str, list[str]]:
     """Statements, expressions, built-in names and methods that get the verdict `unsupported`."""
-    methods = {kind: _methods_of(kind) for kind in _TYPES}
+    methods = {kind.__name__: _methods_of(kind) for kind in _TYPES}
     return {
         "statements": _nodes(ast.stmt, STATEMENTS),
         "expressions": _nodes(ast.expr, EXPRESSIONS),
         "built-in names": [name for name in dir(builtins) if _is_function(name)],
-        **{f"methods of {kind.__name__}": names for kind, names in methods.items() if names},
+        **{f"methods of {kind}": names for kind, names in methods.items() if names},
         "formats": ["all but {}, {:.nf}; the operator %"],
     }
 
 
-def _nodes(base: type, handlers: dict[type, object]) -> list[str]:
-    kinds = (kind for kind in base.__subclasses__() if kind.__module__ == "ast")
-    return sorted(
-        kind.__name__
-        for kind in kinds
-        if kind not in handlers and kind.__name__ not in _WITHIN_OTHERS
-    )
+def _nodes(base: type, handlers: Container[type]) -> list[str]:
+    kinds: list[type] = base.__subclasses__()
+    named = {kind.__name__ for kind in kinds if kind.__module__ == "ast" and kind not in handlers}
+    return sorted(named.difference(_WITHIN_OTHERS))
 
 
 def _is_function(name: str) -> bool:

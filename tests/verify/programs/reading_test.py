@@ -59,7 +59,7 @@ def test_a_program_without_an_answer_has_a_verdict_with_kind_and_line_of_the_res
     assert read_program_answer(response, is_cut=True).verdict == "truncated"
 
 
-def test_what_was_printed_before_an_error_is_no_answer() -> None:
+def test_what_was_printed_before_an_error_does_not_count_as_an_answer() -> None:
     assert read_program_answer("print(72)\nprint(1 / 0)", is_cut=False).answer is None
 
 

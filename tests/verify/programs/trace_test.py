@@ -41,7 +41,7 @@ def test_what_is_recorded_is_correct_arithmetic() -> None:
     assert {check_exact(equation) for equation in equations} == {"correct"}
 
 
-def test_the_record_is_bounded_and_the_program_goes_on() -> None:
+def test_the_record_is_bounded_and_the_program_continues() -> None:
     outcome = evaluate_program("x = 0\nfor i in range(999):\n    x += 1\nprint(x, sum(range(999)))")
     assert (outcome.error, outcome.output) == ("", "999 498501\n")
     assert len(outcome.meter.operations) == Limits().operations == 256
