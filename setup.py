@@ -24,7 +24,7 @@ EXTRAS = {
     "gcs": ["gcsfs>=2024.2"],
     "s3": ["s3fs>=2024.2"],
     "beam": ["apache-beam>=2.70", "google-crc32c"],
-    "hf": ["torch>=2.6", "transformers>=5.0,<6", "gguf>=0.10"],
+    "hf": ["torch>=2.6", "transformers>=5.0,<6", "gguf>=0.10", "accelerate>=1.0"],
     "cuda": ["jax[cuda13]>=0.10,<0.12"],
     "tpu": ["jax[tpu]>=0.10,<0.12"],
     "tensorboard": ["tensorboard>=2.20,<3", "xprof>=2.20,<3"],
@@ -42,7 +42,7 @@ EXTRAS = {
         "nbclient>=0.10",
         "ipykernel",
     ],
-    "docs": ["mkdocs>=1.6,<2"],
+    "docs": ["mkdocs>=1.6,<2", "mkdocstrings[python]>=0.26"],
 }
 
 setup(

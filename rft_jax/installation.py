@@ -70,5 +70,5 @@ def extra_with(module: str) -> str | None:
 
 
 def how_to_install(extra: str = "") -> str:
-    """The command that installs this package with an extra."""
-    return f"pip install '{PACKAGE}[{extra}]'" if extra else f"pip install {PACKAGE}"
+    """The command that installs this package with an extra; it is on no package index."""
+    return f"pip install '.[{extra}]' in the clone" if extra else "pip install . in the clone"

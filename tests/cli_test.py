@@ -381,7 +381,7 @@ def test_a_missing_optional_package_is_reported_with_the_command_that_installs_i
     monkeypatch.setattr(room, "collect", without)
     code, lines = rft(*_collect(problems, samples, tmp_path / "out"))
     assert (code, len(lines)) == (2, 1)
-    assert "pip install 'rft-jax[data]'" in lines[0]
+    assert "pip install '.[data]'" in lines[0]
 
 
 def test_the_installed_program_exits_with_the_code_and_one_line():

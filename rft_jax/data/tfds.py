@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from rft_jax.errors import UserError
+from rft_jax.installation import how_to_install
 
 
 def read_gsm8k(split: str) -> Iterator[tuple[str, str]]:
@@ -21,7 +22,7 @@ def read_gsm8k(split: str) -> Iterator[tuple[str, str]]:
     except ImportError as error:
         raise UserError(
             f"gsm8k:{split}: set GSM8K_DIR to the folder with train.jsonl and test.jsonl, or "
-            "install TensorFlow Datasets: pip install 'rft-jax[data]'"
+            f"install TensorFlow Datasets: {how_to_install('data')}"
         ) from error
     folder = os.environ.get("TFDS_DATA_DIR")  # which TFDS reads once, when it is imported
     builder = tfds.builder("gsm8k", data_dir=folder, try_gcs=False)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from rft_jax.models.config import LlamaConfig
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TABLE, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 _LAYER = "model.layers.{}."

@@ -24,6 +24,7 @@ from rft_jax.devices.partitioning import (
     with_shardings,
 )
 from rft_jax.errors import UserError
+from rft_jax.installation import how_to_install
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import init_adapters, init_params, unstack_layers
 from rft_jax.planning.topologies import Topology
@@ -80,7 +81,7 @@ def tpu_devices(topology: Topology) -> list[Any]:
     """
     if importlib.util.find_spec("libtpu") is None:
         raise UserError(
-            "compiling for a TPU needs libtpu, which is not installed: pip install 'rft-jax[tpu]'; "
+            f"compiling for a TPU needs libtpu, which is not installed: {how_to_install('tpu')}; "
             "or use the formulas alone: --gin.plan.compile=False"
         )
     for name, value in _WITHOUT_TPU.items():

@@ -27,7 +27,7 @@ def test_versions_devices_memory_and_disk_are_shown():
 def test_a_missing_extra_is_shown_with_its_use_and_how_to_install_it(monkeypatch):
     hide(monkeypatch, "seqio")
     line = next(line for line in doctor.examine().splitlines() if line.startswith("  data: "))
-    assert "no seqio: pip install 'rft-jax[data]'" in line
+    assert "no seqio: pip install '.[data]'" in line
     assert "rft train --data TASK" in line
 
 
@@ -51,4 +51,4 @@ def test_gsm8k_is_looked_for_where_the_variable_points(monkeypatch, tmp_path):
 
 def test_a_missing_required_package_is_shown(monkeypatch):
     hide(monkeypatch, "orjson")
-    assert "MISSING: orjson: pip install rft-jax" in doctor.examine()
+    assert "MISSING: orjson: pip install . in the clone" in doctor.examine()

@@ -86,7 +86,7 @@ def test_without_libtpu_the_error_says_how_to_install_it(
         importlib.util, "find_spec", lambda name, *a: None if name == "libtpu" else found(name, *a)
     )
     assert main([*SEVEN, "--topology", "v5e:4x4"]) == UserError.exit_code
-    assert "pip install 'rft-jax[tpu]'" in capsys.readouterr().err
+    assert "pip install '.[tpu]'" in capsys.readouterr().err
 
 
 def test_the_formulas_need_neither_jax_nor_numpy() -> None:
