@@ -1,17 +1,31 @@
 """Prompt templates: the text around a question that a model answers.
 
-A model folder carries its template (`prompt_template.json`), so nobody has to remember it.
+A model folder carries its template (`prompt_template.json`), so nobody has to remember it. Behind
+a template's name, `+program` asks for a program: the cue stands after the question.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json, write_json
 
 FILE_NAME = "prompt_template.json"
+PROGRAM_CUE = " Let's write a program."
+"""What asks for a program, behind a question; MAmmoTH's (arXiv 2309.05653)."""
+PROGRAM_SUFFIX = "+program"
+"""Behind a template's name: the same template with the cue."""
+# How instructions ask for a program themselves, in MathInstruct for example.
+_ASKS = re.compile(r"let's (?:write|program|code)|\bpython\b", re.IGNORECASE)
+_LAST_CHARACTERS = 200
+
+
+def with_cue(question: str) -> str:
+    """The question with the cue behind it, unless its end asks for a program already."""
+    return question if _ASKS.search(question[-_LAST_CHARACTERS:]) else question + PROGRAM_CUE
 
 
 @dataclass(frozen=True)
@@ -21,10 +35,12 @@ class Template:
     Attributes:
       name: for settings and messages.
       prompt: the text.
+      asks_for_program: whether the cue stands behind the question.
     """
 
     name: str
     prompt: str
+    asks_for_program: bool = False
 
     def __post_init__(self) -> None:
         if "{question}" not in self.prompt:
@@ -32,7 +48,8 @@ class Template:
 
     def render(self, question: str) -> str:
         """The prompt for a question."""
-        return self.prompt.replace("{question}", question)
+        asked = with_cue(question) if self.asks_for_program else question
+        return self.prompt.replace("{question}", asked)
 
 
 TEMPLATES = {
@@ -56,20 +73,33 @@ TEMPLATES = {
 }
 
 
-def get_template(name: str) -> Template:
-    """The template of that name.
+def get_template(name: str, own: Template | None = None) -> Template:
+    """The template of that name, with the cue for a name that ends in `+program`.
+
+    Args:
+      own: what '' names.
 
     Raises:
       UserError: there is none; lists the names.
     """
-    if name not in TEMPLATES:
-        raise UserError(f"no template {name!r}; there are {', '.join(TEMPLATES)}")
-    return TEMPLATES[name]
+    plain = name.removesuffix(PROGRAM_SUFFIX)
+    template = TEMPLATES.get(plain) if plain or own is None else own
+    if template is None:
+        raise UserError(
+            f"no template {plain!r}; there are {', '.join(TEMPLATES)}, each also with "
+            f"{PROGRAM_SUFFIX} behind it"
+        )
+    if plain == name:
+        return template
+    return replace(template, name=template.name + PROGRAM_SUFFIX, asks_for_program=True)
 
 
 def save_template(template: Template, folder: str | Path) -> None:
     """Writes `prompt_template.json` into a model folder."""
-    write_json(Path(folder) / FILE_NAME, {"name": template.name, "prompt": template.prompt})
+    content: dict[str, str | bool] = {"name": template.name, "prompt": template.prompt}
+    if template.asks_for_program:
+        content["asks_for_program"] = True
+    write_json(Path(folder) / FILE_NAME, content)
 
 
 def load_template(folder: str | Path) -> Template | None:
@@ -84,4 +114,5 @@ def load_template(folder: str | Path) -> Template | None:
     content = read_json(path)
     if not (isinstance(content, dict) and isinstance(content.get("prompt"), str)):
         raise UserError(f"{path}: {{'name': …, 'prompt': …}} is needed")
-    return Template(str(content.get("name", "custom")), content["prompt"])
+    asks = content.get("asks_for_program", False)
+    return Template(str(content.get("name", "custom")), content["prompt"], bool(asks))

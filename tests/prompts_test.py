@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rft_jax.errors import UserError
-from rft_jax.prompts import TEMPLATES, Template, get_template, load_template, save_template
+from rft_jax.prompts import (
+    TEMPLATES,
+    Template,
+    get_template,
+    load_template,
+    save_template,
+    with_cue,
+)
 
 # The chat template of SmolLM2-135M-Instruct, as published.
 SMOLLM2 = (
@@ -55,3 +62,32 @@ def test_a_template_without_its_question_or_of_no_known_name_is_refused(tmp_path
         path.write_text(content)
         with pytest.raises(UserError, match=message):
             load_template(tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(TEMPLATES))
+def test_a_template_asks_for_a_program_by_the_cue_behind_the_question(name: str) -> None:
+    plain, asking = get_template(name), get_template(f"{name}+program")
+    assert asking.render("2+2?") == plain.render("2+2? Let's write a program.")
+    own = Template("mine", "Q: {question}\nA:")
+    assert get_template("", own) == own
+    assert get_template("+program", own).render("2?") == "Q: 2? Let's write a program.\nA:"
+
+
+@pytest.mark.parametrize(
+    "question", ["2? Let's write a Python program.", "2? Please answer in Python.", "2? let's code"]
+)
+def test_a_question_that_asks_for_a_program_gets_no_second_cue(question: str) -> None:
+    assert with_cue(question) == question
+    assert get_template("plain+program").render(question) == f"{question}\n"
+
+
+def test_a_folder_carries_the_template_with_the_cue(tmp_path: Path) -> None:
+    template = get_template("alpaca+program")
+    save_template(template, tmp_path)
+    assert load_template(tmp_path) == template
+
+
+@pytest.mark.parametrize("name", ["code", "code+program", "program"])
+def test_an_unknown_template_is_refused_with_and_without_the_cue(name: str) -> None:
+    with pytest.raises(UserError, match=r"no template '\w+'; there are none, plain.*\+program"):
+        get_template(name, Template("mine", "{question}"))

@@ -51,11 +51,11 @@ class LoadedModel:
     template: Template
 
     def template_named(self, name: str) -> Template:
-        """The template of that name, the model's own for ''.
+        """The template of that name, the model's own for '' or '+program'.
 
         Warns of markers in it, such as `<|im_start|>`, that are not tokens of the tokenizer.
         """
-        template = get_template(name) if name else self.template
+        template = get_template(name, self.template)
         for marker in dict.fromkeys(_MARKER.findall(template.prompt)):
             length = len(self.tokenizer.encode(marker))
             if length > 1:

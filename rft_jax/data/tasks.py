@@ -114,6 +114,7 @@ def register_task(
     tokenizer: str | None = None,
     template: str = "plain",
     num_examples: Mapping[str, int] | None = None,
+    form: str | None = None,
 ) -> str:
     """Registers a Task over problems or paths and returns its name; once more has no effect.
 
@@ -123,12 +124,13 @@ def register_task(
       tokenizer: a folder with a tokenizer; None for that in $RFT_TOKENIZER, else bytes.
       template: name of the prompt template.
       num_examples: examples per split, if they are known.
+      form: of the responses, `text` or `program`; None for all.
 
     Raises:
       UserError: another task has that name.
     """
     folder = tokenizer or os.environ.get(TOKENIZER)
-    definition = (dict(splits), folder, template)
+    definition = (dict(splits), folder, template, form)
     if name in _definitions:
         if _definitions[name] != definition:
             raise UserError(
@@ -139,7 +141,7 @@ def register_task(
     seqio.TaskRegistry.add(
         name,
         source=seqio.FunctionDataSource(
-            functools.partial(_dataset, dict(splits), template),
+            functools.partial(_dataset, dict(splits), template, form),
             splits=tuple(splits),
             num_input_examples=num_examples,
         ),
@@ -160,6 +162,7 @@ def register_task(
 def _dataset(
     splits: Mapping[str, str],
     template: str,
+    form: str | None,
     split: str,
     shuffle_files: bool = False,  # noqa: ARG001 (what seqio calls it with)
     seed: int | None = None,  # noqa: ARG001
@@ -168,7 +171,7 @@ def _dataset(
     render = get_template(template).render
 
     def generate() -> Iterator[dict[str, str]]:
-        for question, response in training_examples(splits[split]):
+        for question, response in training_examples(splits[split], form):
             yield {
                 "inputs": render(question),
                 "targets": response,
@@ -183,7 +186,11 @@ def _dataset(
 
 
 def register_paths(
-    path: str, tokenizer: str | None = None, template: str = "plain", name: str | None = None
+    path: str,
+    tokenizer: str | None = None,
+    template: str = "plain",
+    name: str | None = None,
+    form: str | None = None,
 ) -> str:
     """Registers a Task over a problems or paths file, with the split `train`; returns its name.
 
@@ -191,15 +198,40 @@ def register_paths(
       path: of the file.
       tokenizer: as in `register_task`.
       template: as in `register_task`.
-      name: of the task; None for one made of the file's folder, its name and a digest of its path.
+      name: of the task; None for one made of the file's folder, its name and a digest of its path,
+        and the form.
+      form: as in `register_task`.
     """
     if name is None:
         file = Path(path).resolve()
         digest = hashlib.sha256(str(file).encode()).hexdigest()[:8]
         name = f"{file.parent.name}_{file.name.split('.')[0]}_{digest}".replace("-", "_")
+        name = f"{name}_{form}" if form else name
         name = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
-    count = sum(1 for _ in training_examples(path))
-    return register_task(name, {"train": path}, tokenizer, template, {"train": count})
+    count = sum(1 for _ in training_examples(path, form))
+    return register_task(name, {"train": path}, tokenizer, template, {"train": count}, form)
+
+
+def register_forms(
+    name: str,
+    path: str,
+    rates: Mapping[str, float],
+    tokenizer: str | None = None,
+    template: str = "plain",
+) -> str:
+    """Registers a Mixture of the texts and the programs of one file; returns its name.
+
+    Args:
+      name: of the mixture.
+      path: of the file.
+      rates: `text` and `program` -> sampling rate, relative to the other.
+      tokenizer: as in `register_task`.
+      template: as in `register_task`.
+    """
+    tasks = {
+        register_paths(path, tokenizer, template, form=form): rate for form, rate in rates.items()
+    }
+    return register_mixture(name, tasks)
 
 
 def register_mixture(

@@ -8,7 +8,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -25,11 +25,16 @@ LONGEST_LINE = 64 << 20
 def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields (line number from 1, row) of a JSONL file; skips blank lines.
 
+    A file whose name ends in `.json` may be an array of rows, which are numbered from 1.
+
     Raises:
       UserError: the file is missing or truncated, or a line is not a JSON object; names file and
         line.
     """
     try:
+        if str(path).removesuffix(".gz").endswith(".json") and _is_array(path):
+            yield from _array_rows(path)
+            return
         with open_lines(path) as file:
             for number, line in numbered_lines(file, str(path)):
                 if line.strip():
@@ -38,6 +43,27 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise UserError(f"{path}: no such file") from error
     except IsADirectoryError as error:
         raise UserError(f"{path}: is a folder; a JSONL file is needed") from error
+
+
+def _is_array(path: str | Path) -> bool:
+    with open_lines(path) as file, suppress(*_GZIP_ERRORS):
+        return file.read(1024).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"[")
+    return False
+
+
+def _array_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        with open_lines(path) as file:
+            rows = json.loads(file.read().decode("utf-8-sig"))
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not JSON ({error})") from error
+    except _GZIP_ERRORS as error:
+        raise UserError(f"{path}: the gzip stream is damaged ({error}); write it again") from error
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            kind = type(row).__name__
+            raise UserError(f"{path}:{number}: a JSON object is needed, found {kind}")
+        yield number, row
 
 
 def open_lines(path: str | Path) -> IO[bytes]:

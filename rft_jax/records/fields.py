@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 FORMS = ("text", "program")
 """How a response or a reference solution is written; a row that does not say is a text."""
 
+QUESTION = ("question", "query", "instruction")
+ANSWER = ("answer", "response", "output")
+"""Names of a problem's two texts; the last of each are MathInstruct's."""
+_SOURCE_FORMS = {"CoT": "text", "PoT": "program"}
+
 _OPTIONAL = ("tokens", "logprob")
 
 
@@ -54,10 +59,17 @@ def integer_field(row: Mapping[str, Any], name: str, where: str) -> int:
 def form_field(row: Mapping[str, Any], where: str) -> str:
     """The row's form, one of `FORMS`.
 
+    Where it is not said, a MathInstruct row has that of its `source`: a path with `CoT` or `PoT`.
+
     Raises:
       UserError: it is another value.
     """
-    form = row.get("form", FORMS[0])
+    form = row.get("form", _form_of_source(row.get("source")))
     if form not in FORMS:
         raise UserError(f"{where}: form is {form!r:.60}; there are {', '.join(FORMS)}")
     return form
+
+
+def _form_of_source(source: Any) -> str:
+    folders = source.split("/") if isinstance(source, str) else ()
+    return next((_SOURCE_FORMS[name] for name in folders if name in _SOURCE_FORMS), FORMS[0])

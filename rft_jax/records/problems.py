@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows
-from rft_jax.records.fields import form_field, text_field
+from rft_jax.records.fields import ANSWER, QUESTION, form_field, text_field
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ def distinct_id(prefix: str, question: str, repeats: Counter[str]) -> str:
 def read_problems(path: str | Path, prefix: str | None = None) -> list[Problem]:
     """Problems of a JSONL file with `question`/`answer` or `query`/`response` rows.
 
+    MathInstruct's rows (`instruction`, `output`, `source`) are read too, also from a JSON file.
+
     A row without an id gets `<prefix>/<digest of its question>`, with `-2`, `-3`, … for a repeated
     question.
 
@@ -61,8 +63,8 @@ def read_problems(path: str | Path, prefix: str | None = None) -> list[Problem]:
     repeats: Counter[str] = Counter()
     for number, row in read_rows(path):
         where = f"{path}:{number}"
-        question = text_field(row, ("question", "query"), where)
-        answer = text_field(row, ("answer", "response"), where)
+        question = text_field(row, QUESTION, where)
+        answer = text_field(row, ANSWER, where)
         identity = row.get("id")
         if identity is None:
             identity = distinct_id(prefix, question, repeats)

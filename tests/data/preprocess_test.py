@@ -29,6 +29,27 @@ def test_examples_of_a_named_set_are_its_problems() -> None:
     assert examples == [(problem.question, problem.answer) for problem in problems]
 
 
+def test_the_question_of_a_program_has_the_cue_unless_it_asks_for_one_itself(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "mixed.jsonl"
+    rows = [
+        {"query": "a?", "response": "print(1)", "form": "program"},
+        {"query": "a?", "response": "1", "form": "text"},
+        {"instruction": "a? Let's write a Python program.", "output": "2", "source": "data/PoT/x"},
+        {"instruction": "b?", "output": "3", "source": "data/PoT/y.json"},
+        {"instruction": "b?", "output": "4", "source": "data/CoT/y.json"},
+    ]
+    write_rows(path, rows)
+    assert list(training_examples(str(path))) == [
+        ("a? Let's write a program.", "print(1)"),
+        ("a?", "1"),
+        ("a? Let's write a Python program.", "2"),
+        ("b? Let's write a program.", "3"),
+        ("b?", "4"),
+    ]
+
+
 def test_lone_surrogates_are_replaced(tmp_path: Path) -> None:
     path = tmp_path / "paths.jsonl"
     path.write_text('{"query": "a\\ud800?", "response": "\\ud83d\\ude00\\udfff"}\n')
@@ -38,8 +59,9 @@ def test_lone_surrogates_are_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"query": "a?"}\n', r"paths\.jsonl:1: no 'response' or 'answer' with text"),
-        ('{"query": 5, "response": "b"}\n', r"paths\.jsonl:1: no 'query' or 'question' with text"),
+        ('{"query": "a?"}\n', r"paths\.jsonl:1: no 'answer' or 'response' or 'output' with text"),
+        ('{"query": 5, "response": "b"}\n', r"paths\.jsonl:1: no 'question' or 'query' or"),
+        ('{"query": "a", "response": "b", "form": "x"}\n', r"paths\.jsonl:1: form is 'x'"),
         ('{"query": "a?", "response": "b"}\n{"query', r"paths\.jsonl:2: not JSON"),
         ("", r"paths\.jsonl: holds no example"),
     ],

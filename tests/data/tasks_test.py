@@ -124,6 +124,17 @@ def test_a_mixture_samples_at_its_rates_and_reproducibly(paths: str, tmp_path: P
         tasks.register_mixture("three_to_one", {paths: 1.0, other: 1.0}, TOKENIZER)
 
 
+def test_texts_and_programs_of_one_file_are_mixed_at_their_rates(tmp_path: Path) -> None:
+    path = str(tmp_path / "both.jsonl")
+    rows = [{"instruction": "How?", "output": "5", "source": "data/CoT/a.json"}] * 50
+    rows += [{"instruction": "How?", "output": "print(5)", "source": "data/PoT/a.json"}] * 50
+    write_rows(path, rows)
+    name = tasks.register_forms("one_to_three", path, {"text": 1.0, "program": 3.0}, TOKENIZER)
+    drawn = list(tasks.task_examples(name))
+    assert set(drawn) == {("How?", "5"), ("How? Let's write a program.", "print(5)")}
+    assert 0.6 < sum(response == "print(5)" for _, response in drawn) / len(drawn) < 0.9
+
+
 def test_a_mixture_of_mixtures_and_tasks_by_name(paths: str) -> None:
     inner = tasks.register_paths(paths, TOKENIZER)
     tasks.register_mixture("with_embedded", {inner: 1.0, "wordproblems_sft": 1.0}, TOKENIZER)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import codecs
 import gzip
+import json
 import tracemalloc
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +26,32 @@ ANY_TEXT = st.text('aé漢\ud800\u2028\n"\\\0', max_size=5)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | ANY_TEXT
 VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(ANY_TEXT, SCALARS, max_size=2)
 ROWS = [{"a": 1, "b": "é\n\u2028"}, {"a": None}, {"lone": "\ud800"}]
+
+
+@pytest.mark.parametrize("name", ["rows.json", "rows.json.gz"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_json_file_may_be_an_array_of_rows(tmp_path: Path, name: str, indent: int | None) -> None:
+    content = codecs.BOM_UTF8 + b"\n " + json.dumps(ROWS, indent=indent).encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    assert list(read_rows(path)) == list(enumerate(ROWS, start=1))
+    write_rows(tmp_path / name, ROWS)  # or lines
+    assert list(read_rows(path)) == list(enumerate(ROWS, start=1))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'[{"a": 1}, 2]', r"rows\.json:2: a JSON object is needed, found int"),
+        (b'[{"a": 1}', r"rows\.json: not JSON"),
+        (b'["\xff"]', r"rows\.json: not JSON"),
+        (b"[" * 100_000, r"rows\.json: not JSON"),
+    ],
+)
+def test_a_bad_array_is_named_by_file_and_row(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "rows.json").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        list(read_rows(tmp_path / "rows.json"))
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz"])

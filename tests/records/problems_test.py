@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,33 @@ def test_a_problem_without_an_id_gets_one_from_its_question(tmp_path: Path) -> N
     assert read_problems(tmp_path / "some.x.jsonl", prefix="p")[0].id.startswith("p/")
 
 
+@pytest.mark.parametrize("name", ["MathInstruct.json", "MathInstruct.jsonl", "m.json.gz"])
+def test_rows_of_mathinstruct_have_the_form_of_their_source(tmp_path: Path, name: str) -> None:
+    rows = [
+        {"source": "data/CoT/gsm_train.json", "instruction": "a?", "output": "The answer is 5"},
+        {"source": "data/PoT/gsm_gpt4.json", "instruction": "a?", "output": "print(5)"},
+        {"source": "data/other.json", "instruction": "b?", "output": "6"},
+        {"source": 7, "instruction": "c?", "output": "7", "form": "program"},
+    ]
+    if name.endswith(".json"):
+        (tmp_path / name).write_text(json.dumps(rows, indent=4))
+    else:
+        write_rows(tmp_path / name, rows)
+    problems = read_problems(tmp_path / name)
+    assert [(problem.question, problem.answer, problem.form) for problem in problems] == [
+        ("a?", "The answer is 5", "text"),
+        ("a?", "print(5)", "program"),
+        ("b?", "6", "text"),
+        ("c?", "7", "program"),
+    ]
+    assert len({problem.id for problem in problems}) == 4
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
         ([], "has no problem"),
-        ([{"question": "a?"}], r":1: no 'answer' or 'response'; add the field"),
+        ([{"question": "a?"}], r":1: no 'answer' or 'response' or 'output'; add the"),
         ([{"question": 5, "answer": "1"}], r":1: question is 5; a string is needed"),
         ([{"id": "", "question": "a?", "answer": "1"}], r":1: id is ''; a non-empty string"),
         ([{"id": 7, "question": "a?", "answer": "1"}], r":1: id is 7; a non-empty string"),
