@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rft_jax.checkpoints import hub
 from rft_jax.files.remote import fetched
 
 EMBEDDED = "wordproblems:model"
@@ -13,8 +14,10 @@ TOKENIZER_FOLDER = EMBEDDED_FOLDER.with_name("tokenizer")
 
 
 def model_folder(name: str) -> str:
-    """The folder that `--model` names: a path, a URL, or the small model of the package."""
-    return str(EMBEDDED_FOLDER) if name == EMBEDDED else fetched(name)
+    """The folder that `--model` names: a path, a URL, a Hub name, or the package's small model."""
+    if name == EMBEDDED:
+        return str(EMBEDDED_FOLDER)
+    return hub.download(name) if hub.is_hub_name(name) else fetched(name)
 
 
 def tokenizer_folder(name: str) -> str:

@@ -16,6 +16,6 @@ def test_the_embedded_model_and_tokenizer_are_folders_of_the_package() -> None:
     assert load_tokenizer(tokenizer).fingerprint == load_tokenizer(model).fingerprint
 
 
-@pytest.mark.parametrize("path", ["runs/sft", "/models/7b", "wordproblems:other"])
+@pytest.mark.parametrize("path", ["tests/sft", "/models/7b", "wordproblems:other"])
 def test_any_other_name_is_a_path(path: str) -> None:
     assert model_folder(path) == tokenizer_folder(path) == path
