@@ -217,6 +217,8 @@ def _evaluate_flags(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     input_flag(source, "--model", "M", MODEL_HELP)
     input_flag(source, "--samples", "S", "existing samples to score instead")
+    text = "with --samples and evaluate.answers = 'hybrid': texts of the programs without an answer"
+    input_flag(parser, "--fallback", "S", text)
     text = "output of another rft evaluate on the same problems: a paired test of the two"
     input_flag(parser, "--against", "DIR", text)
     _output_flag(parser)
@@ -236,6 +238,7 @@ def _evaluate(flags: argparse.Namespace, config: Config) -> None:
         against=flags.against,
         mesh=config.get(MeshSettings),
         config_text=config.text(),
+        fallback=flags.fallback,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.errors import UserError
 from rft_jax.evaluation.against import check_comparable, write_comparison
+from rft_jax.evaluation.hybrid import hybrid_lines, hybrid_metrics, read_texts, sample_texts
 from rft_jax.evaluation.inputs import Responses, read_responses
 from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.evaluation.programs import program_lines, program_metrics
@@ -21,6 +22,7 @@ from rft_jax.files.jsonl import read_json, write_json, write_rows
 from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
 from rft_jax.records import Problem
+from rft_jax.verify.answers import PROGRAM
 from rft_jax.verify.grading import Grader
 
 LENGTH_BINS = 4
@@ -35,11 +37,13 @@ def evaluate(
     against: str | None = None,
     mesh: Any = None,
     config_text: str = "",
+    fallback: str | None = None,
 ) -> dict[str, Any]:
     """Scores a model's samples, sampled first into `<output>/samples`, or given samples.
 
     Writes `metrics.json` and `predictions.jsonl`, with `against` (an earlier output folder on the
-    same problems) `comparison.json` too, and prints both as small tables.
+    same problems) `comparison.json` too, and prints both as small tables. Hybrid decoding samples
+    texts too, or takes those of `fallback`.
 
     Returns:
       The content of `metrics.json`.
@@ -50,16 +54,18 @@ def evaluate(
     """
     if (model is None) == (samples is None):
         raise UserError("evaluate needs --model or --samples, and not both")
+    if fallback is not None and not (samples and settings.is_hybrid):
+        raise UserError("--fallback needs --samples and evaluate.answers = 'hybrid'; leave it out")
     if model is None:
         settings.check_not_sampling()
     else:
         settings.check_sampling()
     if against is not None:
         check_comparable(Path(against), _problems(problems, settings))
-    made_with = partial(_made_with, problems, model, samples, settings)
+    made_with = partial(_made_with, problems, model, samples, fallback, settings)
     if model is None:
         with open_output(output, made_with(), config_text) as folder:
-            _measure(folder, problems, str(samples), settings, against)
+            _measure(folder, problems, str(samples), fallback, settings, against)
     else:
         from rft_jax.devices import distributed
         from rft_jax.sampling import sample
@@ -69,13 +75,20 @@ def evaluate(
             sampled = str(folder.path / "samples")
             if not folder.is_complete:
                 sample(model, problems, sampled, None, settings.sampling(), mesh)
-            measure = partial(_measure, folder, problems, sampled, settings, against)
+                if settings.is_hybrid:
+                    loaded = _problems(problems, settings)
+                    fallback = sample_texts(model, loaded, folder.path, settings, mesh)
+            measure = partial(_measure, folder, problems, sampled, fallback, settings, against)
             distributed.on_main(measure, "scoring", folder.path)
     return read_json(Path(output) / "metrics.json")
 
 
 def _made_with(
-    problems: str, model: str | None, samples: str | None, settings: EvaluateSettings
+    problems: str,
+    model: str | None,
+    samples: str | None,
+    fallback: str | None,
+    settings: EvaluateSettings,
 ) -> dict[str, Any]:
     """Everything that decides the result: the content of the inputs, and settings."""
     return {
@@ -83,6 +96,7 @@ def _made_with(
         "problems": problems_identity(problems),
         "model": model and input_identity(model),
         "samples": samples and input_identity(samples),
+        **({"fallback": input_identity(fallback)} if fallback else {}),
         **settings_identity(settings),
     }
 
@@ -95,13 +109,15 @@ def _measure(
     folder: OutputFolder,
     problems: str,
     samples: str,
+    fallback: str | None,
     settings: EvaluateSettings,
     against: str | None,
 ) -> None:
     """Scores the samples, unless that is done, and prints the metrics."""
     if not folder.is_complete:
         loaded = _problems(problems, settings)
-        _score_into(folder.path, loaded, read_responses(samples, loaded), settings)
+        responses = read_responses(samples, loaded)
+        _score_into(folder.path, loaded, responses, fallback, settings)
         folder.commit()
     print(metrics_table(read_json(folder.path / "metrics.json")), flush=True)
     if against is not None:
@@ -109,15 +125,24 @@ def _measure(
 
 
 def _score_into(
-    output: Path, problems: Sequence[Problem], responses: Responses, settings: EvaluateSettings
+    output: Path,
+    problems: Sequence[Problem],
+    responses: Responses,
+    fallback: str | None,
+    settings: EvaluateSettings,
 ) -> None:
     scored = []
+    texts = None
     with (
         closing(make_grader(settings)) as grader,
         Progress("score", len(problems), "problems") as progress,
     ):
+        if settings.is_hybrid:
+            texts = read_texts(fallback, problems, responses)
         for problem in problems:
-            scored.append(score(problem, responses.by_problem[problem.id], grader, settings.votes))
+            programs = responses.by_problem[problem.id]
+            of_problem = texts.by_problem.get(problem.id, ()) if texts else ()
+            scored.append(score(problem, programs, grader, settings.votes, of_problem))
             progress.update(len(scored))
     k = _common_k(scored, settings.k)
     for at in settings.curve:
@@ -125,13 +150,17 @@ def _score_into(
     majorities = _majorities(scored, k, settings)
     rows = [to_row(one, k, share) for one, share in zip(scored, majorities, strict=True)]
     write_rows(output / "predictions.jsonl", rows)
-    write_json(output / "metrics.json", summarise(rows, scored, k, responses, settings))
+    metrics = summarise(rows, scored, k, responses, settings)
+    if texts:
+        metrics["hybrid"] = hybrid_metrics(scored, responses, texts)
+    write_json(output / "metrics.json", metrics)
 
 
 def make_grader(settings: EvaluateSettings) -> Grader:
     """The grader of an evaluation, which checks no steps."""
     is_paper = settings.votes == "paper"
-    return Grader(settings.answers, timeout=settings.timeout, paper_tolerance=is_paper)
+    answers = PROGRAM if settings.is_hybrid else settings.answers
+    return Grader(answers, timeout=settings.timeout, paper_tolerance=is_paper)
 
 
 def _common_k(scored: Sequence[Scored], k: int) -> int:
@@ -240,7 +269,7 @@ def metrics_table(metrics: dict[str, Any]) -> str:
             low, high = metrics[name]["ci95"]
             value = metrics[name]["value"]
             lines.append(f"  {name:<9}{value:7.1%}   95 % interval {low:.1%} to {high:.1%}")
-    lines += program_lines(metrics)
+    lines += [*program_lines(metrics), *hybrid_lines(metrics)]
     undecided = metrics.get("undecided", {"samples": 0})
     if undecided["samples"]:
         lines.append(

@@ -20,11 +20,13 @@ class Response(NamedTuple):
       text: the response.
       finish_reason: `stop`, or `length` where it was cut off.
       form: `text` or `program`.
+      tokens: how many were sampled; None where that is unknown.
     """
 
     text: str
     finish_reason: str = "stop"
     form: str = "text"
+    tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,12 @@ class Responses:
     def truncated(self) -> int:
         """How many were stopped by their length."""
         return sum(reason == "length" for one in self.by_problem.values() for _, reason, *_ in one)
+
+    @property
+    def tokens(self) -> int | None:
+        """How many tokens were sampled; None where that is unknown."""
+        counts = [one.tokens for responses in self.by_problem.values() for one in responses]
+        return None if None in counts else sum(n for n in counts if n is not None)
 
 
 def read_responses(path: str, problems: Sequence[Problem]) -> Responses:
@@ -67,7 +75,8 @@ def read_responses(path: str, problems: Sequence[Problem]) -> Responses:
         responses = by_problem[sample.id]
         if sample.sample in responses:
             raise UserError(f"{where}: sample {sample.sample} of {sample.id!r} occurs twice")
-        row = Response(sample.response, sample.finish_reason, sample.form)
+        tokens = None if sample.tokens is None else len(sample.tokens)
+        row = Response(sample.response, sample.finish_reason, sample.form, tokens)
         responses[sample.sample] = row
     missing = [name for name, responses in by_problem.items() if not responses]
     if missing:

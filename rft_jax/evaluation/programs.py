@@ -30,8 +30,9 @@ def program_lines(metrics: dict[str, Any]) -> list[str]:
     if programs is None:
         return []
     shares = {name: f"{value:.1%}" for name, value in programs.items() if name != "samples"}
+    counted = "" if "hybrid" in metrics else " (counted as unsolved)"
     return [
-        f"  of {programs['samples']:,} programs: {shares['unsupported']} unsupported (counted as "
-        f"unsolved), {shares['program_error']} ended by an error, {shares['no_output']} printed "
+        f"  of {programs['samples']:,} programs: {shares['unsupported']} unsupported{counted}, "
+        f"{shares['program_error']} ended by an error, {shares['no_output']} printed "
         f"nothing, {shares['ran_and_incorrect']} ran and were incorrect"
     ]

@@ -29,6 +29,7 @@ class Scored:
       labels: what each decided sample votes for, with whether that is correct: the first answer
         with the same value, or, for the paper's votes, the answer as written. None abstains.
       programs: each sample's verdict as a program, None for texts.
+      fell_back: whether each sample's answer is that of a text, its program having given none.
     """
 
     problem: Problem
@@ -37,6 +38,7 @@ class Scored:
     correct: tuple[bool | None, ...]
     votes: tuple[tuple[str | None, bool], ...]
     programs: tuple[str | None, ...] = ()
+    fell_back: tuple[bool, ...] = ()
 
     @property
     def undecided(self) -> int:
@@ -69,7 +71,13 @@ class Scored:
         return metrics.majority_at_k(counted, min(k, counted.n), resamples, seed)
 
 
-def score(problem: Problem, responses: Sequence[Response], grader: Grader, votes: str) -> Scored:
+def score(
+    problem: Problem,
+    responses: Sequence[Response],
+    grader: Grader,
+    votes: str,
+    texts: Sequence[Response] = (),
+) -> Scored:
     """Grades a problem's responses.
 
     Incorrect answers vote by number or by normalised text: what two formulas mean is compared with
@@ -77,6 +85,8 @@ def score(problem: Problem, responses: Sequence[Response], grader: Grader, votes
 
     Args:
       votes: `value` or `paper`.
+      texts: what to grade instead of the programs that give no answer, by their index; none for
+        no falling back.
 
     Raises:
       UserError: the problem's own answer cannot be read.
@@ -87,15 +97,18 @@ def score(problem: Problem, responses: Sequence[Response], grader: Grader, votes
         grader.grade(one.text, one.finish_reason, reference, form)
         for one, form in zip(responses, forms, strict=True)
     ]
-    answers = tuple(grade.answer for grade in grades)
-    correct = tuple(VERDICTS[grade.verdict].answer_correct for grade in grades)
-    labels = answers if votes == "paper" else _labels_by_value(answers, grader)
-    decided = [(label, ok) for label, ok in zip(labels, correct, strict=True) if ok is not None]
     programs = tuple(
         grade.verdict if form == PROGRAM else None
         for grade, form in zip(grades, forms, strict=True)
     )
-    return Scored(problem, reference, answers, correct, tuple(decided), programs)
+    fell_back = tuple(bool(texts) and grade.answer is None for grade in grades)
+    for index in (i for i, is_text in enumerate(fell_back) if is_text):
+        grades[index] = grader.grade(texts[index].text, texts[index].finish_reason, reference)
+    answers = tuple(grade.answer for grade in grades)
+    correct = tuple(VERDICTS[grade.verdict].answer_correct for grade in grades)
+    labels = answers if votes == "paper" else _labels_by_value(answers, grader)
+    decided = [(label, ok) for label, ok in zip(labels, correct, strict=True) if ok is not None]
+    return Scored(problem, reference, answers, correct, tuple(decided), programs, fell_back)
 
 
 def _labels_by_value(answers: Sequence[str | None], grader: Grader) -> tuple[str | None, ...]:
@@ -119,6 +132,7 @@ def count_words(answer: str) -> int:
 def to_row(scored: Scored, k: int, majority: float | None) -> dict[str, Any]:
     """The problem's row of `predictions.jsonl`."""
     labels = [label for label, _ in scored.votes if label is not None]
+    is_program = any(verdict is not None for verdict in scored.programs)
     return {
         "id": scored.problem.id,
         "reference": scored.reference,
@@ -129,4 +143,6 @@ def to_row(scored: Scored, k: int, majority: float | None) -> dict[str, Any]:
         "pass@k": scored.pass_at_k(k),
         "steps": count_steps(scored.problem.answer),
         "words": count_words(scored.problem.answer),
+        **({"programs": list(scored.programs)} if is_program else {}),
+        **({"fell_back": list(scored.fell_back)} if any(scored.fell_back) else {}),
     }

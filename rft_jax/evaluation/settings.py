@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 from rft_jax.errors import UserError
+from rft_jax.prompts import PROGRAM_SUFFIX
 from rft_jax.sampling.settings import DecodingSettings, SampleSettings
 from rft_jax.verify.answers import answer_formats
 
 VOTE_KINDS = ("value", "paper")
+HYBRID = "hybrid"
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class EvaluateSettings(DecodingSettings):
         'paper' counts answer strings of the first k samples, ties to the first seen.
       answers: how an answer is read: 'first', 'last' (`#### n`), 'boxed', 'the_answer_is',
         'strict' or 'flexible' (lm-evaluation-harness); 'program': the last line that the
-        response's program prints.
+        response's program prints; 'hybrid': the same, and where a program gives no answer, a text
+        for the same problem (with --model sampled by the same template without '+program').
       timeout: seconds that one symbolic comparison of answers may take.
       bootstrap_resamples: resamples over questions for the bootstrap intervals.
       bootstrap_seed: seed of the bootstrap.
@@ -45,7 +48,7 @@ class EvaluateSettings(DecodingSettings):
         super().__post_init__()
         object.__setattr__(self, "curve", tuple(self.curve))  # gin gives lists
         self._check_choice("votes", VOTE_KINDS)
-        self._check_choice("answers", answer_formats())
+        self._check_choice("answers", (*answer_formats(), HYBRID))
         if any(k < 1 for k in self.curve):
             self._refuse("curve", "every k is at least 1")
         if self.timeout <= 0:
@@ -80,10 +83,28 @@ class EvaluateSettings(DecodingSettings):
                     "given; leave it out (evaluate.k says how many of them vote)"
                 )
 
+    @property
+    def is_hybrid(self) -> bool:
+        """Whether texts are sampled where programs give no answer."""
+        return self.answers == HYBRID
+
     def sampling(self) -> SampleSettings:
-        """The sampler's settings: prompts that are too long are cut, so that none is left out."""
+        """The sampler's settings: prompts that are too long are cut, so that none is left out.
+
+        With hybrid decoding, the prompts ask for programs.
+        """
         shared = {field.name: getattr(self, field.name) for field in fields(DecodingSettings)}
+        if self.is_hybrid:
+            shared["template"] = self._plain_template + PROGRAM_SUFFIX
         return _EvaluationSampling(over_long="cut", **shared)
+
+    def text_sampling(self) -> SampleSettings:
+        """The sampler's settings of hybrid decoding's texts, for a file of problems."""
+        return replace(self.sampling(), template=self._plain_template, limit=0)
+
+    @property
+    def _plain_template(self) -> str:
+        return self.template.removesuffix(PROGRAM_SUFFIX)
 
 
 class _EvaluationSampling(SampleSettings):

@@ -173,6 +173,12 @@ _READ_NUMBERS = ("first", "strict")
 _READ_MARKS = ("first", "last", "strict", "flexible")
 
 
+def read_marked(text: str) -> str | None:
+    """The answer behind the first mark that a text has: `####`, "the answer is", or a box."""
+    readers = (_read_last_line, _read_phrase, _read_boxed)
+    return next(filter(None, (read(text) for read in readers)), None)
+
+
 def reference_answer(answer: str, mode: str = "first") -> str | None:
     r"""The final answer of a reference solution, or None when it says none.
 

@@ -12,7 +12,13 @@ from typing import NamedTuple, Protocol
 
 from rft_jax.errors import UserError
 from rft_jax.records import VERDICTS, Problem, Reason
-from rft_jax.verify.answers import PROGRAM, answer_reader, reference_answer
+from rft_jax.verify.answers import (
+    PROGRAM,
+    Reader,
+    answer_reader,
+    read_marked,
+    reference_answer,
+)
 from rft_jax.verify.comparison import AnswerComparer
 from rft_jax.verify.equations import EquationChecker, explain
 from rft_jax.verify.programs.reading import read_program_answer
@@ -111,7 +117,7 @@ class Grader:
 
     Args:
       answers: where a response says its answer, one of `answers.answer_formats()`. With `program`
-        every response is a program; what else is a text is read as by `first`.
+        every response is a program, and what else is a text is read by `answers.read_marked`.
       equations: how equations are checked, one of `equations.CHECKS`; None checks none.
       source: what counts as an equation: `annotations`, `text` or `either`.
       timeout: CPU seconds that one comparison of formulas may take.
@@ -129,7 +135,7 @@ class Grader:
         comparer: Comparer | None = None,
     ) -> None:
         self.reads_programs = answers == PROGRAM
-        self._answers = "first" if self.reads_programs else answers
+        self._answers = "the_answer_is" if self.reads_programs else answers
         exact = comparer or AnswerComparer(timeout, floats=self._answers == "first")
         of_programs = comparer or AnswerComparer(timeout)
         self.value = exact.value
@@ -144,6 +150,9 @@ class Grader:
         """Ends what runs for the comparisons."""
         for close in self._closed:
             close()
+
+    def _reader(self, reference: str) -> Reader:
+        return read_marked if self.reads_programs else answer_reader(self._answers, reference)
 
     def form(self, form: str) -> str:
         """The form by which a sample is graded: what its row says, unless all are programs."""
@@ -176,7 +185,7 @@ class Grader:
             return self._grade_program(response, finish_reason, reference)
         if reference != self._reference:
             self._reference = reference
-            self._read = answer_reader(self._answers, reference)
+            self._read = self._reader(reference)
         equations = self._find_equations(response) if self._checker else []
         answer = self._read(response)
         if answer is None:

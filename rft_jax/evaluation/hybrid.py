@@ -1,0 +1,147 @@
+"""Hybrid decoding: a program first, and a text where the program gives no answer.
+
+A program that ran never falls back, however wrong its answer is: falling back must not depend on
+the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from rft_jax.errors import UserError
+from rft_jax.evaluation.inputs import Response, Responses, read_responses
+from rft_jax.evaluation.intervals import mean_with_ci
+from rft_jax.evaluation.scoring import Scored
+from rft_jax.evaluation.settings import EvaluateSettings
+from rft_jax.files.jsonl import write_rows
+from rft_jax.records import Problem, to_row
+from rft_jax.verify.programs.reading import read_program_answer
+
+# In an evaluation's output: the problems that fall back, and their samples.
+_FALLBACK, _TEXTS = "fallback.jsonl", "samples-text"
+
+
+def sample_texts(
+    model: str, problems: Sequence[Problem], output: Path, settings: EvaluateSettings, mesh: Any
+) -> str | None:
+    """Samples texts for the problems whose programs give no answer.
+
+    Args:
+      model: the model folder.
+      problems: all.
+      output: the evaluation's folder, with the programs in `samples`.
+
+    Returns:
+      The folder of the texts; None where every program gives an answer.
+    """
+    from rft_jax.devices import distributed
+    from rft_jax.sampling import sample
+
+    asked = output / _FALLBACK
+
+    def write_asked() -> None:
+        found = _unanswered(problems, read_responses(str(output / "samples"), problems))
+        write_rows(asked, map(to_row, found))
+
+    distributed.on_main(write_asked, "programs evaluated", output)
+    if not asked.stat().st_size:
+        return None
+    texts = str(output / _TEXTS)
+    sample(model, str(asked), texts, None, settings.text_sampling(), mesh)
+    return texts
+
+
+def _unanswered(problems: Sequence[Problem], responses: Responses) -> list[Problem]:
+    """The problems of which some sample's program gives no answer."""
+    return [one for one in problems if any(map(_falls_back, responses.by_problem[one.id]))]
+
+
+def _falls_back(response: Response) -> bool:
+    is_cut = response.finish_reason == "length"
+    return read_program_answer(response.text, is_cut).answer is None
+
+
+def read_texts(path: str | None, problems: Sequence[Problem], responses: Responses) -> Responses:
+    """The text samples of the problems that fall back.
+
+    Args:
+      path: folder or file of text samples; None for none.
+      problems: all.
+      responses: the programs.
+
+    Raises:
+      UserError: a sample that falls back has no text of its index.
+    """
+    needed = _unanswered(problems, responses)
+    if not needed:
+        return Responses("", {}, False)
+    if path is None:
+        raise UserError(
+            f"evaluate.answers = 'hybrid': {len(needed)} problems have programs without an answer, "
+            f"the first is {needed[0].id!r}; name their text samples with --fallback"
+        )
+    texts = read_responses(path, needed)
+    for problem in needed:
+        programs, found = responses.by_problem[problem.id], texts.by_problem[problem.id]
+        if len(found) < len(programs):
+            raise UserError(
+                f"{path}: problem {problem.id!r} has {len(found)} texts for {len(programs)} "
+                "programs; sample as many"
+            )
+    return texts
+
+
+def hybrid_metrics(
+    scored: Sequence[Scored], responses: Responses, texts: Responses
+) -> dict[str, Any]:
+    """How often programs fell back, how good either side was, and what both generations cost.
+
+    Either side's accuracy is a mean over the problems of which it answered a sample.
+    """
+    fell_back = [one for problem in scored for one in problem.fell_back]
+    return {
+        "fallback": sum(fell_back) / len(fell_back),
+        "programs": _side(scored, fell_back=False),
+        "texts": _side(scored, fell_back=True),
+        "programs_alone": _mean([_decided(p.programs) for p in scored]),
+        "tokens": {"programs": responses.tokens, "texts": texts.tokens},
+    }
+
+
+def _side(scored: Sequence[Scored], fell_back: bool) -> dict[str, Any]:
+    correct = [
+        [
+            ok
+            for ok, back in zip(problem.correct, problem.fell_back, strict=True)
+            if back is fell_back
+        ]
+        for problem in scored
+    ]
+    return {"samples": sum(map(len, correct)), "accuracy": _mean(correct)}
+
+
+def _decided(programs: Sequence[str | None]) -> list[bool | None]:
+    return [None if verdict == "timeout" else verdict == "correct" for verdict in programs]
+
+
+def _mean(correct: Iterable[Sequence[bool | None]]) -> dict[str, Any]:
+    """Of each problem the share of correct ones among the decided; their mean with its interval."""
+    decided = [[ok for ok in one if ok is not None] for one in correct]
+    return mean_with_ci([float(Fraction(sum(one), len(one))) for one in decided if one])
+
+
+def hybrid_lines(metrics: dict[str, Any]) -> list[str]:
+    """What is printed of `hybrid_metrics`."""
+    hybrid = metrics.get("hybrid")
+    if hybrid is None:
+        return []
+    sides = [
+        f"{hybrid[side]['accuracy']['value']:.1%} of {hybrid[side]['samples']:,} {side} correct"
+        for side in ("programs", "texts")
+        if hybrid[side]["samples"]
+    ]
+    tokens = [f"{n:,} tokens of {side}" for side, n in hybrid["tokens"].items() if n is not None]
+    return [f"  {hybrid['fallback']:.1%} fell back to a text: {', '.join([*sides, *tokens])}"]
