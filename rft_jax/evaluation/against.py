@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.evaluation.compare import check_same_questions, compare
-from rft_jax.evaluation.settings import EvaluateSettings
+from rft_jax.evaluation.compare import check_same_questions, compare, with_holm
 from rft_jax.files.jsonl import read_json, read_rows, write_json
 from rft_jax.records import Problem
 
@@ -51,7 +50,7 @@ def check_comparable(against: Path, problems: Sequence[Problem]) -> None:
     check_same_questions([problem.id for problem in problems], read_scores(against))
 
 
-def write_comparison(output: Path, against: Path, settings: EvaluateSettings) -> str:
+def write_comparison(output: Path, against: Path) -> str:
     """Writes `comparison.json` (a = this evaluation, b = the earlier one); returns it as a table.
 
     maj@k is compared too if both have several samples and the same k.
@@ -59,25 +58,21 @@ def write_comparison(output: Path, against: Path, settings: EvaluateSettings) ->
     Args:
       output: this evaluation's folder.
       against: the earlier evaluation's folder.
-      settings: of this evaluation.
 
     Raises:
       UserError: the two are not on the same problems.
     """
-    resampling = (settings.bootstrap_resamples, settings.bootstrap_seed)
     a, b = read_json(output / "metrics.json"), read_json(against / "metrics.json")
-    result = {
-        "a": str(output),
-        "b": str(against),
-        **compare([read_scores(output)], [read_scores(against)], *resampling),
-    }
-    lines = [f"{output} against {against}", _line("correct", result)]
+    named = {"a": str(output), "b": str(against)}
+    names, compared = ["correct"], [compare({0: read_scores(output)}, {0: read_scores(against)})]
     if a["k"] == b["k"] > 1:
-        majorities = [_read_majorities(output)], [_read_majorities(against)]
-        result["maj@k"] = compare(*majorities, *resampling)
-        lines.append(_line(f"maj@{a['k']}", result["maj@k"]))
-    write_json(output / "comparison.json", result)
-    return "\n".join(lines)
+        names.append(f"maj@{a['k']}")
+        compared.append(compare({0: _read_majorities(output)}, {0: _read_majorities(against)}))
+    correct, *majority = with_holm(compared)
+    more = {"maj@k": majority[0]} if majority else {}
+    write_json(output / "comparison.json", named | correct | more)
+    lines = [_line(name, one) for name, one in zip(names, [correct, *majority], strict=True)]
+    return "\n".join([f"{output} against {against}", *lines, _note(len(compared))])
 
 
 def _line(name: str, result: dict[str, Any]) -> str:
@@ -86,4 +81,13 @@ def _line(name: str, result: dict[str, Any]) -> str:
         f"  {name:<9}{100 * result['difference']:+6.1f} percentage points   95 % interval "
         f"{low:+.1f} to {high:+.1f}   p = {result['p_value']:.2g} ({result['test']}), better on "
         f"{result['only_a']}, worse on {result['only_b']} of {result['n']}"
+        + (f", Holm's p = {result['p_holm']:.2g}" if result["p_holm"] != result["p_value"] else "")
+    )
+
+
+def _note(comparisons: int) -> str:
+    corrected = "; Holm's p is for both comparisons together" if comparisons > 1 else ""
+    return (
+        "  These are two models: intervals and p are over questions, and say nothing about other "
+        f"trainings of the same kind{corrected}."
     )

@@ -1,13 +1,13 @@
-"""Paired comparison of two models on the same questions, for one seed or pooled over several.
+"""Paired comparison of two conditions on the same questions, each with one training or several.
 
-The unit is the question: its seeds and samples are averaged first, so n is the number of questions,
-not of answers. The p-value generalises to other questions of the same kind for THESE trained
-models; the variation between training runs is shown by `by_seed` and not tested.
+The unit of a model is the question: its samples, and the trainings at hand, are averaged first, so
+n is the number of questions, not of answers. The interval and the p-value over questions are about
+THESE trained models. What is said about the method, that is about other trainings too, is in
+`method` and needs several trainings.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -15,65 +15,88 @@ from typing import Any
 import numpy as np
 
 from rft_jax.errors import UserError
-from rft_jax.evaluation.intervals import bootstrap_interval
+from rft_jax.evaluation.intervals import (
+    ALPHA,
+    Interval,
+    bounded_interval,
+    bounded_t_test,
+    tango_interval,
+)
+from rft_jax.evaluation.trainings import over_trainings
 
 # Question id -> the share of its samples that are correct; None where that is undecided.
 Scores = Mapping[str, Fraction | None]
 
-_MAX_EXACT_SUM = 20_000  # beyond it the convolution takes seconds
-_SIGN_FLIPS = 100_000
-
 
 def compare(
-    runs_a: Sequence[Scores], runs_b: Sequence[Scores], resamples: int = 10_000, seed: int = 0
+    runs_a: Mapping[int, Scores],
+    runs_b: Mapping[int, Scores],
+    resamples: int = 10_000,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """The difference of model a to model b, paired by question.
+    """The difference of condition a to condition b, paired by question and by training.
 
     Args:
-      runs_a: scores of model a, one run per seed.
-      runs_b: scores of model b with the same seeds, on the same questions.
-      resamples: number of bootstrap resamples.
+      runs_a: seed -> the scores of a's training with that seed.
+      runs_b: the same of b, on the same questions; one alone is compared with each of the other's.
+      resamples: number of bootstrap resamples over trainings and questions.
       seed: of the resampling.
 
     Returns:
-      `difference` (mean of a - b), `ci95` (bootstrap over questions), `p_value` (two-sided) and
-      `test` (`mcnemar_exact` for one pair of runs with one answer per question, `sign_flip_exact`
-      or `sign_flip_sampled` otherwise), `n` questions, `undecided` (questions left out because some
-      run has no decided sample of them), `only_a` and `only_b` (questions on which a or b is
-      better) and `by_seed` (the difference of each pair).
+      `difference` (mean of a - b); about these models `ci95` (over questions), `p_value`
+      (two-sided) and `test` (`mcnemar_exact` where every question differs by -1, 0 or 1, with
+      Tango's interval; `t_test` otherwise); `n` questions, `undecided` (questions left out because
+      some run has no decided sample of them), `only_a` and `only_b` (questions on which a or b is
+      better); `by_seed` (the difference of each pair), `trainings` of a and of b, and `method`
+      (`over_trainings` of the pairs; None with one).
 
     Raises:
       UserError: the runs are not on the same questions, or none is decided in all of them.
     """
-    if len(runs_a) != len(runs_b) or not runs_a:
-        raise ValueError(f"{len(runs_a)} runs against {len(runs_b)}: pairs are needed")
-    questions = list(runs_a[0])
-    for scores in [*runs_a, *runs_b]:
+    pairs = pair_runs(runs_a, runs_b)
+    questions = sorted(pairs[0][0])
+    for scores in (run for pair in pairs for run in pair):
         check_same_questions(questions, scores)
-    shares = decided_shares([*runs_a, *runs_b])
+    shares = decided_shares([run for pair in pairs for run in pair])
     if not shares[0]:
         raise UserError("no question is decided in all runs; raise evaluate.timeout")
-    pairs = list(zip(shares[: len(runs_a)], shares[len(runs_a) :], strict=True))
-    by_seed = [[x - y for x, y in zip(a, b, strict=True)] for a, b in pairs]
+    by_seed = [
+        [x - y for x, y in zip(a, b, strict=True)]
+        for a, b in zip(shares[::2], shares[1::2], strict=True)
+    ]
     differences = [sum(column, Fraction(0)) / len(pairs) for column in zip(*by_seed, strict=True)]
-    p_value, test = paired_p_value(differences, seed)
-    values = np.array([float(d) for d in differences])
+    values = np.array(by_seed, dtype=np.float64)
     return {
-        "difference": float(values.mean()),
-        "ci95": list(bootstrap_interval(values, resamples, seed)),
-        "p_value": p_value,
-        "test": test,
+        "difference": float(sum(differences) / len(differences)),
+        **_over_questions(differences),
         "n": len(differences),
         "undecided": len(questions) - len(differences),
         "only_a": sum(d > 0 for d in differences),
         "only_b": sum(d < 0 for d in differences),
         "by_seed": [float(sum(one) / len(one)) for one in by_seed],
+        "trainings": {"a": len(runs_a), "b": len(runs_b)},
+        "method": over_trainings(values, -1.0, 1.0, resamples, seed),
     }
 
 
+def pair_runs(
+    runs_a: Mapping[int, Scores], runs_b: Mapping[int, Scores]
+) -> list[tuple[Scores, Scores]]:
+    """The runs of a and b with the same seed, in order of the seeds.
+
+    Raises:
+      ValueError: neither is alone, and their seeds differ.
+    """
+    if 1 in (len(runs_a), len(runs_b)) and runs_a and runs_b:
+        return [(runs_a[i], runs_b[j]) for i in sorted(runs_a) for j in sorted(runs_b)]
+    if set(runs_a) != set(runs_b) or not runs_a:
+        raise ValueError(f"seeds {sorted(runs_a)} against {sorted(runs_b)}: pairs are needed")
+    return [(runs_a[i], runs_b[i]) for i in sorted(runs_a)]
+
+
 def decided_shares(runs: Sequence[Scores]) -> list[list[Fraction]]:
-    """Each run's shares on the questions that are decided in all of them, in the first's order."""
-    columns = [[run[question] for run in runs] for question in runs[0]]
+    """Each run's shares on the questions that are decided in all of them, in order of their ids."""
+    columns = [[run[question] for run in runs] for question in sorted(runs[0])]
     decided = [[share for share in column if share is not None] for column in columns]
     whole = [column for column in decided if len(column) == len(runs)]
     return [[column[i] for column in whole] for i in range(len(runs))]
@@ -97,17 +120,26 @@ def check_same_questions(ids: Sequence[str], scores: Scores) -> None:
         )
 
 
-def paired_p_value(differences: Sequence[Fraction], seed: int) -> tuple[float, str]:
-    """A two-sided p-value of the null hypothesis "no difference", and the name of its test."""
+def _over_questions(differences: Sequence[Fraction]) -> dict[str, Any]:
+    """Interval and p-value of the mean difference of these models, and the name of the test."""
     if all(d in (-1, 0, 1) for d in differences):
-        return mcnemar_exact(differences.count(Fraction(1)), differences.count(Fraction(-1))), (
-            "mcnemar_exact"
-        )
-    unit = math.lcm(*(d.denominator for d in differences))
-    whole = [int(d * unit) for d in differences]
-    if sum(map(abs, whole)) <= _MAX_EXACT_SUM:
-        return sign_flip_exact(whole), "sign_flip_exact"
-    return sign_flip_sampled([float(d) for d in differences], seed), "sign_flip_sampled"
+        counts = differences.count(Fraction(1)), differences.count(Fraction(-1))
+        interval, p_value = paired_interval(*counts, len(differences)), mcnemar_exact(*counts)
+        return {"ci95": list(interval), "p_value": p_value, "test": "mcnemar_exact"}
+    test = bounded_t_test([float(d) for d in differences], -1.0, 1.0)
+    interval = bounded_interval(test, -1.0, 1.0)
+    return {"ci95": list(interval), "p_value": float(test.pvalue), "test": "t_test"}
+
+
+def paired_interval(only_a: int, only_b: int, n: int) -> Interval:
+    """Tango's interval, extended to 0 where McNemar's exact test does not reject 0.
+
+    The exact test is the stricter one, so p is below 0.05 exactly where the interval excludes 0.
+    """
+    low, high = tango_interval(only_a, only_b, n)
+    if mcnemar_exact(only_a, only_b) >= ALPHA:
+        return min(low, 0.0), max(high, 0.0)
+    return low, high
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:
@@ -123,31 +155,29 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     return float(binomtest(only_a, n).pvalue) if n else 1.0
 
 
-def sign_flip_exact(differences: Sequence[int]) -> float:
-    """P(|sum| at least as large as observed) when each difference's sign is a fair coin.
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values of comparisons that are made together (Holm 1979), in the same order.
 
-    Fisher's paired randomization test, exactly: differences of size s sum to
-    s * (2 Binomial(count, 1/2) - count), and the sums of all sizes are convolved. If all
-    differences are -1, 0 or 1, it is McNemar's exact test.
+    Those below 0.05 hold together: the chance that any of them is a false one is below 5 %.
     """
-    from scipy.stats import binom
-
-    sizes, counts = np.unique(np.abs(np.array(differences, dtype=np.int64)), return_counts=True)
-    distribution = np.ones(1)  # of the sum, from its smallest value up
-    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
-        if size > 0:
-            coins = np.zeros(2 * size * count + 1)
-            coins[:: 2 * size] = binom.pmf(np.arange(count + 1), count, 0.5)
-            distribution = np.convolve(distribution, coins)
-    sums = np.arange(len(distribution)) - len(distribution) // 2
-    return min(1.0, float(distribution[np.abs(sums) >= abs(sum(differences))].sum()))
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
 
 
-def sign_flip_sampled(differences: Sequence[float], seed: int, flips: int = _SIGN_FLIPS) -> float:
-    """The sign-flip test over `flips` random sign patterns; at least 1 / (flips + 1)."""
-    values = np.array(differences)
-    rng, observed, beyond = np.random.default_rng(seed), abs(values.sum()), 0
-    for start in range(0, flips, 1000):
-        signs = rng.integers(0, 2, size=(min(1000, flips - start), values.size)) * 2 - 1
-        beyond += int((np.abs(signs @ values) >= observed - 1e-12).sum())
-    return (beyond + 1) / (flips + 1)
+def claim(comparison: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a comparison may say: about the method with several trainings, else about the models.
+
+    Returns:
+      A mapping with `p_value` and `ci95`.
+    """
+    return comparison.get("method") or comparison
+
+
+def with_holm(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The comparisons of a page, each with `p_holm`: its claim's p-value, adjusted for all."""
+    adjusted = holm([claim(one)["p_value"] for one in comparisons])
+    return [{**one, "p_holm": p} for one, p in zip(comparisons, adjusted, strict=True)]

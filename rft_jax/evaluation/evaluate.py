@@ -121,7 +121,7 @@ def _measure(
         folder.commit()
     print(metrics_table(read_json(folder.path / "metrics.json")), flush=True)
     if against is not None:
-        print(write_comparison(folder.path, Path(against), settings), flush=True)
+        print(write_comparison(folder.path, Path(against)), flush=True)
 
 
 def _score_into(
@@ -205,15 +205,15 @@ def summarise(
         "k": k,
         "num_samples": max(len(one.answers) for one in scored),
         "votes": settings.votes,
-        "accuracy" if responses.is_greedy else "mean@1": _mean(shares, settings),
-        "maj@k": _mean([row["maj@k"] for row in rows], settings),
-        "pass@k": _mean([row["pass@k"] for row in rows], settings),
+        "accuracy" if responses.is_greedy else "mean@1": _mean(shares),
+        "maj@k": _mean(row["maj@k"] for row in rows),
+        "pass@k": _mean(row["pass@k"] for row in rows),
         "no_answer": 1 - answered / total,
         "truncated": responses.truncated / total,
         "timeout": undecided / total,
         "undecided": {"samples": undecided, "problems": shares.count(None)},
-        "by_steps": _by_steps(rows, shares, settings),
-        "by_words": _by_words(rows, shares, settings),
+        "by_steps": _by_steps(rows, shares),
+        "by_words": _by_words(rows, shares),
     }
     if programs := program_metrics(scored):
         result["programs"] = programs
@@ -222,31 +222,30 @@ def summarise(
     return result
 
 
-def _mean(values: Iterable[float | None], settings: EvaluateSettings) -> dict[str, Any]:
-    decided = [value for value in values if value is not None]
-    return mean_with_ci(decided, settings.bootstrap_resamples, settings.bootstrap_seed)
+def _mean(values: Iterable[float | None]) -> dict[str, Any]:
+    return mean_with_ci([value for value in values if value is not None])
 
 
 def _at_k(scored: Sequence[Scored], k: int, settings: EvaluateSettings) -> dict[str, Any]:
     return {
         "k": k,
-        "maj@k": _mean(_majorities(scored, k, settings), settings),
-        "pass@k": _mean([one.pass_at_k(k) for one in scored], settings),
+        "maj@k": _mean(_majorities(scored, k, settings)),
+        "pass@k": _mean(one.pass_at_k(k) for one in scored),
     }
 
 
 def _by_steps(
-    rows: Sequence[dict[str, Any]], shares: Sequence[float | None], settings: EvaluateSettings
+    rows: Sequence[dict[str, Any]], shares: Sequence[float | None]
 ) -> list[dict[str, Any]]:
     """The share of correct samples for each number of steps in the reference."""
     groups: dict[int, list[float | None]] = {}
     for row, share in zip(rows, shares, strict=True):
         groups.setdefault(row["steps"], []).append(share)
-    return [{"steps": steps, **_mean(groups[steps], settings)} for steps in sorted(groups)]
+    return [{"steps": steps, **_mean(groups[steps])} for steps in sorted(groups)]
 
 
 def _by_words(
-    rows: Sequence[dict[str, Any]], shares: Sequence[float | None], settings: EvaluateSettings
+    rows: Sequence[dict[str, Any]], shares: Sequence[float | None]
 ) -> list[dict[str, Any]]:
     """The share of correct samples in quarters of the problems by the reference's length."""
     lengths = sorted(row["words"] for row in rows)
@@ -256,7 +255,7 @@ def _by_words(
         inside = [
             share for row, share in zip(rows, shares, strict=True) if low <= row["words"] < beyond
         ]
-        result.append({"from": low, "to": beyond - 1, **_mean(inside, settings)})
+        result.append({"from": low, "to": beyond - 1, **_mean(inside)})
     return result
 
 
@@ -268,7 +267,9 @@ def metrics_table(metrics: dict[str, Any]) -> str:
         if name in metrics:
             low, high = metrics[name]["ci95"]
             value = metrics[name]["value"]
-            lines.append(f"  {name:<9}{value:7.1%}   95 % interval {low:.1%} to {high:.1%}")
+            lines.append(
+                f"  {name:<9}{value:7.1%}   95 % interval over questions {low:.1%} to {high:.1%}"
+            )
     lines += [*program_lines(metrics), *hybrid_lines(metrics)]
     undecided = metrics.get("undecided", {"samples": 0})
     if undecided["samples"]:

@@ -30,8 +30,8 @@ class EvaluateSettings(DecodingSettings):
         response's program prints; 'hybrid': the same, and where a program gives no answer, a text
         for the same problem (with --model sampled by the same template without '+program').
       timeout: seconds that one symbolic comparison of answers may take.
-      bootstrap_resamples: resamples over questions for the bootstrap intervals.
-      bootstrap_seed: seed of the bootstrap.
+      bootstrap_resamples: random subsets of samples for maj@k of more than 256 samples.
+      bootstrap_seed: seed of the random subsets.
     """
 
     gin_name: ClassVar[str] = "evaluate"

@@ -16,7 +16,6 @@ from rft_jax.report.tables import measure
 
 # The most points of a curve; each is the mean over a stretch of steps.
 _CURVE_POINTS = 80
-_BOOTSTRAP = 2000
 
 
 def thin(rows: Sequence[Mapping[str, Any]], name: str) -> list[svg.Point]:
@@ -49,7 +48,11 @@ def _measured_arms(runs: Sequence[RunRecord]) -> set[str]:
 
 def _accuracy_card(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
     chart = accuracy_chart(runs, palette)
-    return card(chart, "Accuracy", "One dot per seed, with its 95 % interval.") if chart else ""
+    return (
+        card(chart, "Accuracy", "One dot per training, with its 95 % interval over questions.")
+        if chart
+        else ""
+    )
 
 
 def accuracy_chart(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
@@ -68,7 +71,7 @@ def accuracy_chart(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str
             named = (f"{name} – {run.name}" if len(runs) > 1 else name, run.name, row["model"])
             grouped.setdefault(named, []).append(point)
     rows = [(name, points, palette[model]) for (name, _, model), points in grouped.items()]
-    return svg.interval_chart(rows, "accuracy, with 95 % intervals")
+    return svg.interval_chart(rows, "accuracy, with 95 % intervals over questions")
 
 
 def _loss_card(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
@@ -154,7 +157,7 @@ def _by(rows: Sequence[Mapping[str, Any]], key: str) -> list[svg.Point]:
         groups.setdefault(x_of[row[key]], []).append(row["share"])
     points = []
     for x in sorted(groups):
-        measured = mean_with_ci(groups[x], _BOOTSTRAP)
+        measured = mean_with_ci(groups[x])
         points.append(svg.Point(x, measured["value"], *measured["ci95"]))
     return points
 

@@ -8,9 +8,16 @@ from typing import Any
 
 from rft_jax.report import axes, svg
 from rft_jax.report.html import Section, card, charts, folded
-from rft_jax.report.published import SOURCE, published
+from rft_jax.report.plot_tables import (
+    interval_note,
+    is_share,
+    paper_baselines,
+    paper_lines,
+    plot_tables,
+    shown_interval,
+)
+from rft_jax.report.published import SOURCE
 from rft_jax.report.runs import RunRecord
-from rft_jax.report.tables import Cell, Table, percentage
 
 Plot = Mapping[str, Any]  # of results.json
 Line = Mapping[str, Any]
@@ -24,8 +31,8 @@ def plots_section(runs: Sequence[RunRecord]) -> Section:
         for plot in run.plots:
             cards = [card(plot_chart(plot), f"{name}{plot['title']}", _caption(plot))]
             theirs = paper_lines(plot)
-            if theirs:
-                chart = _chart(plot, theirs, ())
+            if len({point["x"] for line in theirs for point in line["points"]}) > 1:
+                chart = _chart(plot, theirs, paper_baselines(plot))
                 cards.append(card(chart, f"The paper: {plot['title'].lower()}", _paper_caption()))
             tables = "".join(table.html() for _, table in plot_tables(plot))
             table = card(folded("As a table", tables))
@@ -36,13 +43,6 @@ def plots_section(runs: Sequence[RunRecord]) -> Section:
 def plot_chart(plot: Plot) -> str:
     """Our lines with their intervals, dashed fits and baselines."""
     return _chart(plot, plot["series"], plot["baselines"])
-
-
-def paper_lines(plot: Plot) -> list[dict[str, Any]]:
-    """The published lines of a plot; none where the paper has no such plot."""
-    if not plot["paper"]:
-        return []
-    return published(plot["paper"], plot["log_x"], plot["fit"])
 
 
 def _chart(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) -> str:
@@ -57,7 +57,12 @@ def _chart(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) -> str:
         ]
         return svg.histogram(bars, plot["x_label"], plot["y_label"])
     series = [
-        svg.Series(line["label"], [_point(p) for p in line["points"]], i)
+        svg.Series(
+            line["label"],
+            [_point(p) for p in line["points"]],
+            line.get("colour", i),
+            line.get("dashed", False),
+        )
         for i, line in enumerate(lines)
     ]
     series += _fitted(plot, lines)
@@ -72,9 +77,9 @@ def _chart(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) -> str:
         )
         for i, line in enumerate(baselines)
     ]
-    is_share = _is_share(plot)
-    y_format = axes.percent if is_share else axes.plain
-    y_label = plot["y_label"] or ("accuracy" if is_share else plot["y"])
+    share = is_share(plot)
+    y_format = axes.percent if share else axes.plain
+    y_label = plot["y_label"] or ("accuracy" if share else plot["y"])
     return svg.line_chart(series, plot["x_label"], y_label, y_format, log_x=plot["log_x"])
 
 
@@ -92,80 +97,18 @@ def _at(fit: Mapping[str, Any], x: float, log_x: bool) -> float:
 
 
 def _point(point: Mapping[str, Any]) -> svg.Point:
-    return svg.Point(point["x"], point["value"], *point.get("ci95", ()))
-
-
-def _is_share(plot: Plot) -> bool:
-    return plot["y"] in ("accuracy", "maj@k", "pass@k")
+    return svg.Point(point["x"], point["value"], *(shown_interval(point) or ()))
 
 
 def _caption(plot: Plot) -> str:
-    parts = ["Means over seeds; bars: 95 % intervals over questions."] * _is_share(plot)
+    parts = [interval_note(plot)] * is_share(plot)
     if plot["fit"]:
-        parts.append("Dashed: least squares through all training runs.")
-    return " ".join(parts)
+        parts.append("Dashed: least squares, a line per seed and their mean.")
+    return " ".join(filter(None, parts))
 
 
 def _paper_caption() -> str:
     return f"On GSM8K, LLaMA models, one training run each ({SOURCE})."
-
-
-def plot_tables(plot: Plot) -> list[tuple[str, Table]]:
-    """(title, table): our points, the published ones, and the fits of both."""
-    theirs = paper_lines(plot)
-    tables = [("", _points_table(plot, plot["series"], plot["baselines"]))]
-    if theirs:
-        tables.append((f"The paper ({SOURCE})", _points_table(plot, theirs, ())))
-    fits = [(line["label"], line["fit"]) for line in plot["series"] if line.get("fit")]
-    fits += [(f"the paper's {line['label']}", line["fit"]) for line in theirs if "fit" in line]
-    if fits:
-        tables.append(("Fits", _fits_table(plot, fits)))
-    return tables
-
-
-def _points_table(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) -> Table:
-    """A row per x, a column per line."""
-    lines = [line for line in lines if line["points"]]
-    xs = sorted({point["x"] for line in lines for point in line["points"]})
-    by_x = [{point["x"]: point for point in line["points"]} for line in lines]
-    cells = [[Cell(axes.plain(x)), *(_cell(plot, at.get(x)) for at in by_x)] for x in xs]
-    for line in baselines:
-        cells.append([Cell(line["label"]), _cell(plot, line)])
-        cells[-1] += [Cell("")] * (len(lines) - 1)
-    return Table([plot["x_label"], *(line["label"] for line in lines)], cells)
-
-
-def _cell(plot: Plot, point: Mapping[str, Any] | None) -> Cell:
-    if point is None:
-        return Cell("–")
-    if not _is_share(plot):
-        return Cell(f"{point['value']:,.2f}".removesuffix(".00"))
-    return percentage(point) if "ci95" in point else Cell(f"{100 * point['value']:.1f} %")
-
-
-def _fits_table(plot: Plot, fits: Sequence[tuple[str, Mapping[str, Any]]]) -> Table:
-    """Slopes with both intervals, in percentage points for accuracies."""
-    scale = 100 if _is_share(plot) else 1
-    per = "doubling" if plot["log_x"] else f"unit of {plot['x_label']}"
-    unit = "Percentage points" if scale == 100 else "Slope"
-    cells = [
-        [
-            Cell(label),
-            Cell(f"{scale * fit['slope']:+.2f}", _interval(fit["ci95"], scale)),
-            Cell(_interval(fit.get("ci95_questions"), scale) or "–"),
-            Cell(f"{fit['r2']:.2f}"),
-            Cell(str(fit["n"])),
-        ]
-        for label, fit in fits
-    ]
-    header = ["Line", f"{unit} per {per}", "95 % interval over questions", "R²", "Training runs"]
-    return Table(header, cells)
-
-
-def _interval(bounds: Sequence[float] | None, scale: float) -> str:
-    if not bounds:
-        return ""
-    return f"[{scale * bounds[0]:+.2f}, {scale * bounds[1]:+.2f}]"
 
 
 def plots_markdown(run: RunRecord) -> list[str]:
@@ -175,4 +118,5 @@ def plots_markdown(run: RunRecord) -> list[str]:
         parts.append(f"### {plot['title']}")
         for title, table in plot_tables(plot):
             parts += [f"{title}:"] * bool(title) + [table.markdown()]
+        parts += [interval_note(plot)] * is_share(plot)
     return parts

@@ -50,33 +50,45 @@ def _line(label: str, xs: Sequence[float], values: Sequence[float | None]) -> Li
     return {"label": label, "points": sorted(points, key=lambda point: point["x"])}
 
 
-def _by_model(table: Mapping[str, Sequence[float | None]], xs: Sequence[float]) -> list[Line]:
-    """A line per model from rows that each have one x."""
-    models = paper_results()["models"]
+def _by_model(
+    table: Mapping[str, Sequence[float | None]], xs: Sequence[float], series: str
+) -> list[Line]:
+    """A line per model from rows that each have one x.
+
+    Args:
+      series: the label of our line that they are compared with.
+    """
     columns = zip(*table.values(), strict=True)
-    return [_line(model, xs, column) for model, column in zip(models, columns, strict=True)]
+    return [
+        {**_line(model, xs, column), "model": model, "series": series, "colour": colour}
+        for colour, (model, column) in enumerate(zip(_models(), columns, strict=True))
+    ]
+
+
+def _models() -> list[str]:
+    return paper_results()["models"]
 
 
 def _supervised() -> list[Line]:
+    """All models, epoch-matched and (dashed) step-matched."""
     scores = paper_results()["maj1@1"]
     lines = []
-    for table, note in (
-        ("sft_3_epochs_by_fraction", "3 epochs"),
-        ("sft_equal_steps_by_fraction", "step-matched"),
+    for table, note, series in (
+        ("sft_3_epochs_by_fraction", "3 epochs", "epoch-matched"),
+        ("sft_equal_steps_by_fraction", "step-matched", "step-matched"),
     ):
         rows = {**scores[table], "1/1": scores["sft"]}
         xs = [_QUESTIONS / int(fraction.split("/")[1]) for fraction in rows]
         lines += [
-            {**line, "label": f"{line['label']}, {note}"}
-            for line in _by_model(rows, xs)
-            if line["label"] in ("7B", "13B-2", "70B-2")
+            {**line, "label": f"{line['label']}, {note}", "dashed": series == "step-matched"}
+            for line in _by_model(rows, xs, series)
         ]
     return lines
 
 
 def _rft_k() -> list[Line]:
     rows = paper_results()["maj1@1"]["rft_by_k"]
-    return _by_model(rows, [float(k) for k in rows])
+    return _by_model(rows, [float(k) for k in rows], "RFT")
 
 
 def _path_rows() -> dict[str, list[float]]:
@@ -120,25 +132,44 @@ def _union() -> list[Line]:
         "4": scores["rft_u13b"],
         "5": scores["rft_u33b"],
     }
-    return _by_model(rows, [float(size) for size in rows])
+    return _by_model(rows, [float(size) for size in rows], "all samples of each model")
+
+
+_VOTERS = {"SFT": ("sft", "sft"), "RFT": ("rft_k100", "rft_by_k")}
 
 
 def _votes() -> list[Line]:
-    """maj1@1 and maj1@100 of the 7B model."""
-    greedy, votes = paper_results()["maj1@1"], paper_results()["maj1@100"]
-    lines = {
-        "SFT, 7B": (greedy["sft"], votes["sft"]),
-        "RFT k = 100, 7B": (greedy["rft_by_k"]["100"], votes["rft_k100"]),
-        "RFT U13B, 7B": (greedy["rft_u13b"], votes["rft_u13b"]),
-        "8-shot, 7B": (greedy["icl_8shot"], votes["icl_8shot"]),
-    }
-    return [_line(name, (1, 100), (one[0], many[0])) for name, (one, many) in lines.items()]
+    """maj1@100 at T = 0.7 of all models, after SFT and (dashed) after RFT with k = 100."""
+    votes = paper_results()["maj1@100"]
+    return [
+        {**line, "label": f"{name}, {line['label']}", "dashed": name == "RFT"}
+        for name, (table, _) in _VOTERS.items()
+        for line in _by_model({"100": votes[table]}, (100.0,), name)
+    ]
+
+
+def _greedy() -> list[Line]:
+    """The greedy accuracies of the models that vote: no sample at T = 0.7, so without an x."""
+    scores, lines = paper_results()["maj1@1"], []
+    for name, (_, table) in _VOTERS.items():
+        values = scores[table]["100"] if table == "rft_by_k" else scores[table]
+        lines += [
+            {"label": f"{name}, {model}, greedy", "x": None, "value": value / 100}
+            for model, value in zip(_models(), values, strict=True)
+            if value is not None
+        ]
+    return lines
+
+
+def published_baselines(name: str) -> list[Line]:
+    """The published values of a plot that have no x: `label`, `x` (None) and `value`."""
+    return _greedy() if name == "votes" else []
 
 
 def _loss() -> list[Line]:
     """Accuracy against the pretraining loss, a point per model."""
     losses, scores = paper_results()["pretraining_loss"], paper_results()["maj1@1"]
-    models = paper_results()["models"]
+    models = _models()
     lines = {"ICL": scores["icl_8shot"], "SFT": scores["sft"], "RFT": scores["rft_by_k"]["100"]}
     return [
         _line(name, list(losses.values()), [values[models.index(model)] for model in losses])

@@ -9,27 +9,23 @@ from pathlib import Path
 
 import rft_jax
 from rft_jax.errors import UserError
+from rft_jax.evaluation.compare import with_holm
 from rft_jax.files.jsonl import atomic_write
 from rft_jax.files.mirror import original
 from rft_jax.files.outputs import open_output
 from rft_jax.report.about import about_section
 from rft_jax.report.browser import browser_section, choose_examples, examples_section
+from rft_jax.report.conditions import NOTES, comparison_note, comparison_table, conditions_table
 from rft_jax.report.costs import costs_markdown, costs_section
 from rft_jax.report.curves import accuracy_chart, models_section
 from rft_jax.report.experiments import plots_markdown, plots_section
+from rft_jax.report.headline import headline
 from rft_jax.report.html import page
-from rft_jax.report.overview import (
-    colours,
-    headline,
-    is_repeated,
-    lead,
-    mean_accuracies,
-    results_section,
-)
+from rft_jax.report.overview import colours, is_repeated, lead, results_section
 from rft_jax.report.paths import read_collected, sampling_section
 from rft_jax.report.runs import RunRecord, read_run
 from rft_jax.report.svg import standalone
-from rft_jax.report.tables import comparison_table, results_table, seeds_table
+from rft_jax.report.tables import results_table
 
 
 @dataclass(frozen=True)
@@ -91,8 +87,13 @@ def read_runs(inputs: Sequence[str]) -> list[RunRecord]:
         if folders.count(folder) > 1:
             raise UserError(f"{path}: named twice; name it once")
     runs = [read_run(path) for path in inputs]
+    together = iter(with_holm([row for run in runs for row in run.comparisons]))
     return [
-        replace(run, name=_name_among(folder, folders))
+        replace(
+            run,
+            name=_name_among(folder, folders),
+            comparisons=tuple(next(together) for _ in run.comparisons),
+        )
         for run, folder in zip(runs, folders, strict=True)
     ]
 
@@ -130,11 +131,12 @@ def markdown(runs: Sequence[RunRecord]) -> str:
     """The tables for a README, after each run's main result."""
     parts = [headline(run) for run in runs if run.rows]
     repeated = [run for run in runs if is_repeated(run)]
-    parts += [seeds_table(run, mean_accuracies(run)).markdown() for run in repeated]
+    for run in repeated:
+        parts += [conditions_table(run).markdown(), NOTES["conditions"]]
     if len(repeated) < len(runs) and any(run.rows for run in runs):
-        parts.append(results_table(runs).markdown())
+        parts += [results_table(runs).markdown(), NOTES["rows"]]
     if any(run.comparisons for run in runs):
-        parts.append(comparison_table(runs).markdown())
+        parts += [comparison_table(runs).markdown(), comparison_note(runs)]
     for run in runs:
         parts += [*plots_markdown(run), *costs_markdown(run)]
     parts += dict.fromkeys(note for run in runs for note in run.notes if note)

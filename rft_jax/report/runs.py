@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
+from rft_jax.evaluation.compare import with_holm
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.files.outputs import SETTINGS
 
@@ -56,7 +57,9 @@ class RunRecord:
       folder: the run's.
       stages: in the order of the run.
       rows: of `results.json`, one per model and seed.
-      comparisons: of `results.json`.
+      problems: of `results.json`: what was measured on.
+      conditions: of `results.json`, one per model; none in files of earlier versions.
+      comparisons: of `results.json`, with Holm's p-values.
       plots: of `results.json` (`figures`).
       labels: arm -> its display name.
       costs: of `costs.json`.
@@ -70,6 +73,8 @@ class RunRecord:
     folder: Path
     stages: tuple[StageRecord, ...]
     rows: tuple[Mapping[str, Any], ...] = ()
+    problems: Mapping[str, Any] = field(default_factory=dict)
+    conditions: tuple[Mapping[str, Any], ...] = ()
     comparisons: tuple[Mapping[str, Any], ...] = ()
     plots: tuple[Mapping[str, Any], ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -105,23 +110,29 @@ def read_run(path: str) -> RunRecord:
     described = _optional(folder / "run.json")
     if isinstance(described.get("stages"), dict):
         return _whole_run(folder, described)
+    if (folder / "results.json").exists():  # as it is published, without its stages
+        return _whole_run(folder, {"stages": {}})
     return _single_stage(folder)
 
 
 def _whole_run(folder: Path, described: Mapping[str, Any]) -> RunRecord:
     results, timing = (_optional(folder / name) for name in ("results.json", "timing.json"))
-    notes = described.get("notes", [])
+    notes = described.get("notes", results.get("notes", []))
+    labels = {one["model"]: one["label"] for one in results.get("conditions", ())}
+    settings = described.get("settings", {})
     return RunRecord(
         name=folder.resolve().name,
         folder=folder,
         stages=tuple(_stage(folder, name, at) for name, at in described["stages"].items()),
         rows=tuple(results.get("rows", ())),
-        comparisons=tuple(results.get("comparisons", ())),
+        problems=results.get("problems", {"test": settings.get("test_problems", "")}),
+        conditions=tuple(results.get("conditions", ())),
+        comparisons=tuple(with_holm(results.get("comparisons", ()))),
         plots=tuple(results.get("figures", ())),
-        labels=described.get("arms", {}),
+        labels=described.get("arms", labels),
         costs=_optional(folder / "costs.json"),
         notes=(notes,) if isinstance(notes, str) else tuple(map(str, notes)),
-        settings=described.get("settings", {}),
+        settings=settings,
         versions=described.get("versions", {}),
         seconds=timing.get("stages", {}),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -78,69 +78,38 @@ def results_table(runs: Sequence[RunRecord]) -> Table:
     rows = [(run, row) for run in runs for row in _by_model(run.rows)]
     has = {name for _, row in rows for name, value in row.items() if value is not None}
     first = ["seed"] * ("seed" in has)
-    counts = [name for name in _COUNTS if name in has and name not in ("seed", "k")]
+    counts = [name for name in COUNTS if name in has and name not in ("seed", "k")]
     metrics = [name for name in METRICS if name in has]
     ks = sorted({row["k"] for _, row in rows if row.get("k")})
-    titles = [METRICS[name].format(k=ks[0] if len(ks) == 1 else "k") for name in metrics]
+    metric_titles = [METRICS[name].format(k=ks[0] if len(ks) == 1 else "k") for name in metrics]
     if len(ks) > 1:
         first.append("k")
     several = len(runs) > 1
-    header = ["Model", *["Run"] * several, *_titles(first), *titles, *_titles(counts)]
+    header = ["Model", *["Run"] * several, *titles(first), *metric_titles, *titles(counts)]
     cells = [
         [Cell(run.arm_name(row["model"]))]
         + [Cell(run.name)] * several
-        + [_number(row.get(name), name) for name in first]
+        + [number(row.get(name), name) for name in first]
         + [percentage(row.get(name)) for name in metrics]
-        + [_number(row.get(name), name) for name in counts]
+        + [number(row.get(name), name) for name in counts]
         for run, row in rows
     ]
     return Table(header, cells, _first_of_each(rows))
 
 
 # Column title and number format of each count.
-_COUNTS = {
+COUNTS = {
     "seed": ("Seed", "d"),
     "k": ("k", "d"),
     "train_rows": ("Training rows", ",.0f"),
-    "distinct_paths_per_problem": ("Distinct new paths / problem", ".2f"),
+    "new_paths_per_problem": ("New paths / problem", ".2f"),
+    "distinct_paths_per_problem": ("With copies of the reference", ".2f"),
 }
 
 
-def _titles(counts: Sequence[str]) -> list[str]:
-    return [_COUNTS[name][0] for name in counts]
-
-
-def seeds_table(run: RunRecord, means: Mapping[str, Mapping[str, Any]]) -> Table:
-    """A row per model of a run with several seeds: mean accuracy and each seed's accuracy.
-
-    Args:
-      means: model -> its accuracy over all seeds, as `{"value", "ci95", "n"}`.
-    """
-    seeds = sorted({row["seed"] for row in run.rows})
-    models = dict.fromkeys(row["model"] for row in run.rows)
-    counts = [
-        name
-        for name in ("train_rows", "distinct_paths_per_problem")
-        if any(row.get(name) is not None for row in run.rows)
-    ]
-    cells = []
-    for model in models:
-        rows = {row["seed"]: row for row in run.rows if row["model"] == model}
-        line = [Cell(run.arm_name(model)), percentage(means.get(model))]
-        line += [_short_percentage(rows.get(seed)) for seed in seeds]
-        line += [_number(_mean(rows.values(), name), name) for name in counts]
-        cells.append(line)
-    header = ["Model", "Accuracy, mean", *(f"Seed {seed}" for seed in seeds), *_titles(counts)]
-    return Table(header, cells)
-
-
-def _mean(rows: Iterable[Mapping[str, Any]], name: str) -> float | None:
-    values = [row[name] for row in rows if row.get(name) is not None]
-    return sum(values) / len(values) if values else None
-
-
-def _short_percentage(row: Mapping[str, Any] | None) -> Cell:
-    return Cell(f"{100 * measure(row)['value']:.1f} %" if row else "–")
+def titles(counts: Sequence[str]) -> list[str]:
+    """The column titles of counts."""
+    return [COUNTS[name][0] for name in counts]
 
 
 def measure(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -157,8 +126,9 @@ def _by_model(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return sorted(rows, key=lambda row: order.index(row["model"]))
 
 
-def _number(value: float | None, name: str) -> Cell:
-    return Cell("–" if value is None else format(value, _COUNTS[name][1]))
+def number(value: float | None, name: str) -> Cell:
+    """A count in its format."""
+    return Cell("–" if value is None else format(value, COUNTS[name][1]))
 
 
 def _first_of_each(rows: Sequence[tuple[RunRecord, Mapping[str, Any]]]) -> frozenset[int]:
@@ -167,22 +137,3 @@ def _first_of_each(rows: Sequence[tuple[RunRecord, Mapping[str, Any]]]) -> froze
     if len(set(names)) == len(names):
         return frozenset()
     return frozenset(i for i, name in enumerate(names) if i == 0 or names[i - 1] != name)
-
-
-def comparison_table(runs: Sequence[RunRecord]) -> Table:
-    """A row per paired comparison: difference with its interval, p-value, difference by seed."""
-    several = len(runs) > 1
-    rows = [(run, row) for run in runs for row in run.comparisons]
-    by_seed = any(len(row.get("by_seed", ())) > 1 for _, row in rows)
-    cells = []
-    for run, row in rows:
-        low, high = (100 * bound for bound in row["ci95"])
-        names = f"{run.arm_name(row['a'])} – {run.arm_name(row['b'])}"
-        line = [Cell(names), *[Cell(run.name)] * several]
-        line.append(Cell(f"{100 * row['difference']:+.1f}", f"[{low:+.1f}, {high:+.1f}]"))
-        line.append(Cell(p_text(row["p_value"])))
-        if by_seed:
-            line.append(Cell(", ".join(f"{100 * d:+.1f}" for d in row.get("by_seed", ()))))
-        cells.append(line)
-    header = ["Compared", *["Run"] * several, POINTS, "p", *["By seed"] * by_seed]
-    return Table(header, cells)

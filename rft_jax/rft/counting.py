@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
 from rft_jax.records import VERDICTS, Problem
-from rft_jax.rft.dedup import coarser_key, equations_key, source_key, trace_key
+from rft_jax.rft.dedup import coarser_key, content_key, equations_key, source_key, trace_key
 from rft_jax.rft.graded import Graded
 from rft_jax.rft.problem import Selection, models_by_key
 from rft_jax.rft.settings import CollectSettings
@@ -20,16 +20,23 @@ _LONGEST_PART = 60  # of Python, as it is named where it is unsupported
 
 
 def count_problem(
-    tally: Tally, graded: Sequence[Graded], selection: Selection, settings: CollectSettings
+    tally: Tally,
+    graded: Sequence[Graded],
+    solution: Graded,
+    selection: Selection,
+    settings: CollectSettings,
 ) -> None:
     """Adds one problem to a tally.
 
     Args:
       graded: all of its samples.
+      solution: its reference solution.
     """
     tally.problems += 1
     tally.human += selection.has_solution
-    tally.kept[sum(number >= 0 for number in selection.samples)] += 1
+    sampled = [graded[number] for number in selection.samples if number >= 0]
+    tally.kept[len(sampled)] += 1
+    tally.new[sum(_content(one) != _content(solution) for one in sampled)] += 1
     models = {one.row.model for one in graded}
     for model in models if len(models) > 1 else ():
         mine = [one for one in graded if one.row.model == model]
@@ -37,6 +44,10 @@ def count_problem(
     _count_samples(tally, ("", *models) if len(models) == 1 else ("",), graded, settings)
     _count_programs(tally, [one.grade for one in graded if one.row.form == PROGRAM])
     tally.found_by.update(tuple(sorted(found)) for found in models_by_key(graded).values())
+
+
+def _content(path: Graded) -> str:
+    return content_key(path.grade.equations, path.row.response)
 
 
 def count_reference(

@@ -59,7 +59,10 @@ def statistics(tally: Tally, settings: CollectSettings) -> dict[str, Any]:
     """The content of `stats.json`."""
     models = sorted(model for model in tally.samples if model)
     total = _model_statistics(tally, "", settings.levels)
-    kept = sum(paths * problems for paths, problems in tally.kept.items())
+    kept, new = (
+        sum(paths * problems for paths, problems in counts.items())
+        for counts in (tally.kept, tally.new)
+    )
     return {
         "problems": tally.problems,
         "paths": {
@@ -67,6 +70,9 @@ def statistics(tally: Tally, settings: CollectSettings) -> dict[str, Any]:
             "sampled": kept,
             "sampled_per_problem": kept / tally.problems if tally.problems else 0.0,
             "problems_by_sampled": _histogram(tally.kept),
+            "new": new,
+            "new_per_problem": new / tally.problems if tally.problems else 0.0,
+            "copies_of_reference": kept - new,
         },
         **total,
         "models": {

@@ -27,6 +27,7 @@ class Tally:
       distinct: (dedup level, model, n, c) -> keys of that level which c of a problem's n samples
         had.
       kept: kept sampled paths of a problem -> problems.
+      new: kept sampled paths of a problem, without copies of its reference solution -> problems.
       human: reference solutions that are training paths.
       found_by: tuple of models, sorted -> keys that exactly these models found.
       references: verdict -> reference solutions, graded as if they were samples.
@@ -45,6 +46,7 @@ class Tally:
     correct: Counter[tuple[str, int, int]] = field(default_factory=Counter)
     distinct: Counter[tuple[str, str, int, int]] = field(default_factory=Counter)
     kept: Counter[int] = field(default_factory=Counter)
+    new: Counter[int] = field(default_factory=Counter)
     found_by: Counter[tuple[str, ...]] = field(default_factory=Counter)
     references: Counter[str] = field(default_factory=Counter)
     failing: dict[int, dict[str, Any]] = field(default_factory=dict)

@@ -77,7 +77,7 @@ class _Worker:
             solution, *graded = self._grader.grade(rows, reference)
             count_reference(result.tally, task.number, task.problem, reference, solution)
             selection = self._select(task, solution, graded, result.tally)
-            count_problem(result.tally, graded, selection, self._settings)
+            count_problem(result.tally, graded, solution, selection, self._settings)
             if found := suspicion(
                 graded, reference, self._settings.suspicious_share, self._grader.value
             ):

@@ -21,18 +21,20 @@ class Split:
       size: its number of problems unless another is given; 0 for text that is bounded by tokens.
       half: of the bucket, 0 or 1 (`generator.half_of`), so that the two halves share no question
         either; None for all of it.
+      experiments: number of published experiments (docs/results) that were measured on it, so far.
     """
 
     bucket: str
     size: int
     half: int | None = None
+    experiments: int = 0
 
 
 SPLITS = {
     "pretrain": Split("pretrain", 0),
     "train": Split("train", 1000),
     "dev": Split("dev", 500),
-    "test": Split("test", 2000, half=0),
+    "test": Split("test", 2000, half=0, experiments=12),
     "test2": Split("test", 4000, half=1),
 }
 PROBLEM_SPLITS = tuple(name for name, split in SPLITS.items() if split.size)

@@ -10,11 +10,8 @@ import pytest
 from rft_jax.errors import UserError
 from rft_jax.evaluation.against import check_comparable, read_scores, write_comparison
 from rft_jax.evaluation.compare import mcnemar_exact
-from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import read_json, write_json, write_rows
 from rft_jax.records import Problem
-
-SETTINGS = EvaluateSettings(bootstrap_resamples=200)
 
 
 def _evaluation(folder: Path, correct: list[list[bool | None]], majorities: list[float]) -> Path:
@@ -36,21 +33,24 @@ def test_scores_are_exact_shares_of_decided_samples(tmp_path: Path) -> None:
 def test_one_answer_per_problem_is_compared_by_mcnemars_test(tmp_path: Path) -> None:
     a = _evaluation(tmp_path / "a", [[True]] * 5 + [[False]], [1.0] * 5 + [0.0])
     b = _evaluation(tmp_path / "b", [[False]] * 5 + [[True]], [0.0] * 5 + [1.0])
-    text = write_comparison(a, b, SETTINGS)
+    text = write_comparison(a, b)
     result = read_json(a / "comparison.json")
     assert result["difference"] == pytest.approx(4 / 6)
     assert result["p_value"] == mcnemar_exact(5, 1)
     assert (result["a"], result["b"]) == (str(a), str(b)) and "maj@k" not in result
     assert "+66.7 percentage points" in text and "better on 5, worse on 1 of 6" in text
+    assert result["method"] is None and "say nothing about other trainings" in text
+    assert "Holm" not in text and result["p_holm"] == result["p_value"]
 
 
 def test_majorities_of_the_same_k_are_compared_too_with_exact_thirds(tmp_path: Path) -> None:
     a = _evaluation(tmp_path / "a", [[True, False, True]] * 2, [1 / 3, 1.0])
     b = _evaluation(tmp_path / "b", [[True, False, False]] * 2, [0.0, 1.0])
-    assert "maj@3" in write_comparison(a, b, SETTINGS)
+    assert "maj@3" in write_comparison(a, b)
     majority = read_json(a / "comparison.json")["maj@k"]
     assert majority["difference"] == pytest.approx(1 / 6)
-    assert majority["test"] == "sign_flip_exact" and majority["p_value"] == 1.0
+    assert majority["p_holm"] >= majority["p_value"]
+    assert majority["test"] == "t_test" and majority["p_value"] > 0.5
 
 
 def test_a_folder_without_an_evaluation_or_with_other_problems_is_refused(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import product
+from random import Random
+from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,15 +11,22 @@ from hypothesis import strategies as st
 from rft_jax.errors import UserError
 from rft_jax.evaluation.compare import (
     compare,
+    holm,
     mcnemar_exact,
-    paired_p_value,
-    sign_flip_exact,
-    sign_flip_sampled,
+    paired_interval,
+    with_holm,
 )
+from rft_jax.evaluation.intervals import tango_interval
+
+SHARES = st.sampled_from([Fraction(0), Fraction(1, 3), Fraction(1)])
 
 
-def _scores(text: str) -> dict[str, Fraction]:
+def _scores(text: str) -> dict[str, Fraction | None]:
     return {f"q{i}": Fraction(int(c)) for i, c in enumerate(text)}
+
+
+def _alone(a: str, b: str, **more: Any) -> dict[str, Any]:
+    return compare({0: _scores(a)}, {0: _scores(b)}, **more)
 
 
 def test_mcnemar_is_the_binomial_tail_doubled() -> None:
@@ -30,75 +37,139 @@ def test_mcnemar_is_the_binomial_tail_doubled() -> None:
     assert 0 < mcnemar_exact(100, 900) < 1e-100
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.integers(-4, 4), min_size=1, max_size=9))
-def test_the_sign_flip_test_counts_all_sign_patterns(differences: list[int]) -> None:
-    seen = abs(sum(differences))
-    sums = [
-        abs(sum(sign * d for sign, d in zip(signs, differences, strict=True)))
-        for signs in product((-1, 1), repeat=len(differences))
+def test_holms_p_values_are_those_worked_out_by_hand() -> None:
+    # Sorted .01, .02, .03, .04: times 4, 3, 2 and 1, then none below the one before it.
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([0.04]) == [0.04]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holms_p_values_are_not_smaller_keep_their_order_and_follow_their_comparison(p_values):
+    adjusted = holm(p_values)
+    assert all(p <= q <= 1 for p, q in zip(p_values, adjusted, strict=True))
+    assert sorted(adjusted) == [
+        adjusted[i] for i in sorted(range(len(adjusted)), key=lambda i: (p_values[i], adjusted[i]))
     ]
-    assert sign_flip_exact(differences) == pytest.approx(sum(s >= seen for s in sums) / len(sums))
+    assert holm(p_values[::-1]) == adjusted[::-1]
 
 
-@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 5))
-def test_the_sign_flip_test_of_ones_is_mcnemars(only_a: int, only_b: int, same: int) -> None:
-    differences = [1] * only_a + [-1] * only_b + [0] * same
-    if differences:
-        assert sign_flip_exact(differences) == pytest.approx(mcnemar_exact(only_a, only_b))
-
-
-def test_sampled_sign_flips_agree_with_all_of_them() -> None:
-    differences = [3, -1, 2, 1, 1, -2, 3, 0, 1, 2, -1, 1]
-    drawn = sign_flip_sampled([float(d) for d in differences], seed=0, flips=50_000)
-    assert drawn == pytest.approx(sign_flip_exact(differences), abs=0.01)
-
-
-def test_under_the_null_hypothesis_five_percent_of_p_values_are_below_five_percent() -> None:
-    rng = np.random.default_rng(0)
-    p_values = [
-        sign_flip_exact((rng.binomial(3, 0.5, 200) - rng.binomial(3, 0.5, 200)).tolist())
-        for _ in range(400)
-    ]
-    assert 0.02 < np.mean(np.array(p_values) < 0.05) < 0.08
-
-
-def test_two_runs_are_compared_question_by_question() -> None:
-    result = compare([_scores("1111110000")], [_scores("1000001000")], resamples=2000)
+def test_two_models_are_compared_question_by_question() -> None:
+    result = _alone("1111110000", "1000001000")
     assert result["difference"] == pytest.approx(0.4)
     assert (result["only_a"], result["only_b"], result["n"]) == (5, 1, 10)
     assert result["p_value"] == mcnemar_exact(5, 1)
     assert result["test"] == "mcnemar_exact"
+    assert result["ci95"] == list(paired_interval(5, 1, 10))
     assert result["ci95"][0] < 0.4 < result["ci95"][1]
+
+
+def test_one_training_each_says_nothing_about_the_method() -> None:
+    result = _alone("1111110000", "1000001000")
+    assert result["method"] is None
+    assert result["trainings"] == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize("n", [8, 32])
+def test_equal_answers_to_few_questions_leave_the_difference_open(n: int) -> None:
+    for a in ("0" * n, "1" * n, "01" * (n // 2)):
+        result = _alone(a, a)
+        assert result["difference"] == 0 and result["p_value"] == 1.0
+        assert result["ci95"][0] < -0.1 and result["ci95"][1] > 0.1
+
+
+def test_the_interval_contains_0_where_the_exact_test_does_not_reject_it() -> None:
+    low, high = tango_interval(5, 0, 32)
+    assert low > 0 and mcnemar_exact(5, 0) == 0.0625
+    assert paired_interval(5, 0, 32) == (0.0, high)
+    assert paired_interval(0, 5, 32) == (-high, 0.0)
+
+
+def test_mcnemars_exact_test_is_the_stricter_one() -> None:
+    """So the interval needs to be extended and never to be cut."""
+    for differing in range(1, 150):
+        rejected = [a for a in range(differing // 2) if mcnemar_exact(a, differing - a) < 0.05]
+        if rejected:
+            assert (differing - 2 * max(rejected)) ** 2 / differing > 1.959964**2
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(SHARES, SHARES, SHARES, SHARES), min_size=1, max_size=14), st.booleans())
+def test_p_value_and_interval_agree_and_a_and_b_may_change_places(questions, several) -> None:
+    runs = [{f"q{i}": row[column] for i, row in enumerate(questions)} for column in range(4)]
+    a, b = (
+        ({0: runs[0], 1: runs[1]}, {0: runs[2], 1: runs[3]})
+        if several
+        else ({0: runs[0]}, {0: runs[2]})
+    )
+    one, other = compare(a, b, resamples=400), compare(b, a, resamples=400)
+    low, high = one["ci95"]
+    assert low - 1e-9 <= one["difference"] <= high + 1e-9 and high - low > 0.05
+    assert (low <= 0 <= high) == (one["p_value"] >= 0.05)
+    assert other["difference"] == -one["difference"]
+    assert other["ci95"] == pytest.approx([-high, -low]) and other["p_value"] == pytest.approx(
+        one["p_value"]
+    )
+    if several:
+        method, mirrored = one["method"], other["method"]
+        assert mirrored["ci95"] == [-bound for bound in reversed(method["ci95"])]
+        assert mirrored["p_value"] == pytest.approx(method["p_value"])
+
+
+def test_neither_the_order_of_questions_nor_that_of_seeds_matters() -> None:
+    rng = Random(0)
+    a, b = ({seed: _scores("".join(rng.choices("01", k=60))) for seed in range(3)} for _ in "ab")
+    once = compare(a, b, resamples=300)
+    questions = list(a[0])
+    rng.shuffle(questions)
+    shuffled = [
+        {seed: {q: runs[seed][q] for q in questions} for seed in (2, 0, 1)} for runs in (a, b)
+    ]
+    assert compare(*shuffled, resamples=300) == once
+    assert once["method"]["trainings"] == 3
+    assert compare(a, b, resamples=300, seed=1)["method"]["ci95"] != once["method"]["ci95"]
 
 
 def test_pooling_counts_a_question_once_however_many_seeds_it_has() -> None:
     a, b = _scores("1111110000"), _scores("1000001000")
-    once, thrice = compare([a], [b]), compare([a] * 3, [b] * 3)
-    assert thrice["p_value"] == pytest.approx(once["p_value"])
-    assert thrice["ci95"] == pytest.approx(once["ci95"])
+    once = compare({0: a}, {0: b})
+    thrice = compare(dict.fromkeys(range(3), a), dict.fromkeys(range(3), b), resamples=200)
+    assert thrice["p_value"] == once["p_value"]
+    assert thrice["ci95"] == once["ci95"]
     assert thrice["n"] == 10
 
 
 def test_pooling_averages_the_seeds_and_shows_each() -> None:
-    result = compare(
-        [_scores("1100"), _scores("1110")], [_scores("0100"), _scores("1000")], resamples=500
-    )
+    a, b = {0: _scores("1100"), 1: _scores("1110")}, {0: _scores("0100"), 1: _scores("1000")}
+    result = compare(a, b, resamples=500)
     assert result["by_seed"] == [0.25, 0.5]
     assert result["difference"] == pytest.approx(0.375)
-    assert result["test"] == "sign_flip_exact"
-    assert result["p_value"] == sign_flip_exact([1, 1, 1, 0])
+    assert result["test"] == "t_test"
 
 
-def test_shares_with_unlike_denominators_fall_back_to_sampled_signs() -> None:
-    differences = [Fraction(1, p) for p in (101, 103, 107, 109)]
-    p_value, test = paired_p_value(differences, seed=0)
-    assert test == "sign_flip_sampled"
-    assert p_value == pytest.approx(2 / 16, abs=0.01)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_single_model_is_compared_with_each_training_of_the_other(swapped: bool) -> None:
+    several, one = {0: _scores("1110"), 1: _scores("1000")}, {5: _scores("1000")}
+    result = compare(*((one, several) if swapped else (several, one)), resamples=100)
+    assert [abs(d) for d in result["by_seed"]] == [0.5, 0.0]
+    assert result["trainings"] == ({"a": 1, "b": 2} if swapped else {"a": 2, "b": 1})
+
+
+def test_other_seeds_are_refused() -> None:
+    runs = {seed: _scores("10") for seed in range(3)}
+    with pytest.raises(ValueError, match=r"seeds \[0, 1\] against \[0, 2\]"):
+        compare({0: runs[0], 1: runs[1]}, {0: runs[0], 2: runs[2]})
+
+
+def test_a_pages_comparisons_are_adjusted_by_what_they_claim() -> None:
+    model = {"p_value": 0.001, "method": None}
+    method = {"p_value": 0.0, "method": {"p_value": 0.04}}
+    assert [one["p_holm"] for one in with_holm([model, method])] == [0.002, 0.04]
 
 
 def test_runs_on_other_questions_are_refused_by_name() -> None:
     with pytest.raises(UserError, match="'q3' is in one run and not in the other"):
-        compare([_scores("1111")], [_scores("111")])
+        _alone("1111", "111")
     with pytest.raises(UserError, match="no questions"):
-        compare([{}], [{}])
+        _alone("", "")

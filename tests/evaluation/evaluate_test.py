@@ -10,7 +10,7 @@ from rft_jax.errors import UserError
 from rft_jax.evaluation.against import read_scores
 from rft_jax.evaluation.compare import compare
 from rft_jax.evaluation.evaluate import evaluate
-from rft_jax.evaluation.intervals import bootstrap_interval, wilson_interval
+from rft_jax.evaluation.intervals import mean_with_ci, wilson_interval
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import read_json, read_rows, write_json, write_rows
 from rft_jax.verify.grading import AnswerComparer
@@ -73,8 +73,7 @@ def test_several_samples_give_mean_majority_and_pass(tmp_path: Path) -> None:
     samples = _samples(tmp_path / "s", [[1, 1, 5], [7, 7, 2]], temperature=0.7)
     metrics = evaluate(problems, str(tmp_path / "out"), SETTINGS, samples=samples)
     assert metrics["mean@1"]["value"] == pytest.approx(0.5)
-    low, high = bootstrap_interval([2 / 3, 1 / 3], 500, 0)
-    assert metrics["mean@1"]["ci95"] == [low, high]
+    assert metrics["mean@1"]["ci95"] == mean_with_ci([2 / 3, 1 / 3])["ci95"]
     assert metrics["maj@k"]["value"] == 0.5
     assert metrics["pass@k"]["value"] == 1.0
     assert metrics["k"] == 3
@@ -163,11 +162,11 @@ def test_a_comparison_leaves_out_what_either_evaluation_could_not_decide(
 ) -> None:
     first = _undecided(tmp_path / "a", monkeypatch, [["x"], ["z"], ["y"]])
     second = _undecided(tmp_path / "b", monkeypatch, [["z"], ["z"], ["x"]])
-    result = compare([read_scores(Path(first))], [read_scores(Path(second))], 50)
+    result = compare({0: read_scores(Path(first))}, {0: read_scores(Path(second))})
     assert (result["n"], result["undecided"], result["difference"]) == (2, 1, 0.5)
     third = _undecided(tmp_path / "c", monkeypatch, [["y"], ["y"], ["y"]])
     with pytest.raises(UserError, match="no question is decided in all runs"):
-        compare([read_scores(Path(first))], [read_scores(Path(third))], 50)
+        compare({0: read_scores(Path(first))}, {0: read_scores(Path(third))})
 
 
 def test_a_second_evaluation_is_compared_question_by_question(

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from rft_jax.evaluation.against import read_scores
-from rft_jax.evaluation.compare import compare
+from rft_jax.evaluation.compare import Scores, compare, decided_shares, with_holm
 from rft_jax.evaluation.intervals import mean_with_ci
+from rft_jax.evaluation.trainings import over_trainings
 from rft_jax.files.jsonl import write_json, write_rows
 from rft_jax.rft.collect import collect
 from rft_jax.rft.settings import CollectSettings
@@ -47,7 +48,8 @@ PLOT = {
                 "intercept": 0.5,
                 "r2": 1.0,
                 "n": 4,
-                "ci95": [0.02, 0.03],
+                "by_seed": [0.02, 0.03],
+                "method": {"trainings": 2, "ci95": [0.015, 0.035], "ci95_t": [0.02, 0.03]},
                 "ci95_questions": [0.01, 0.04],
             },
         }
@@ -206,13 +208,24 @@ class FakeRun:
         row["distinct_paths_per_problem"] = 2.54 if arm == "rft" else None
         self.rows.append(row | {"maj@k": None, "pass@k": None, "k": None})
 
+    def _scores(self, arm: str) -> dict[int, Scores]:
+        return {seed: read_scores(at) for seed, at in enumerate(self.evaluations[arm])}
+
+    def _condition(self, arm: str) -> dict[str, Any]:
+        shares = np.array(decided_shares([*self._scores(arm).values()]), float)
+        named = {"model": arm, "label": NAMES_OF_ARMS[arm], "trainings": len(shares)}
+        method = over_trainings(shares, 0.0, 1.0, resamples=500)
+        return {**named, **mean_with_ci(shares.mean(0)), "method": method}
+
     def finish(self, seeds: tuple[int, ...]) -> Path:
         """Writes what stands beside the stages."""
         comparisons = []
         for b in ("sft", "sft_steps", "rft_no_dedup"):
-            pairs = [[read_scores(at) for at in self.evaluations[arm]] for arm in ("rft", b)]
+            pairs = [self._scores("rft"), self._scores(b)]
             comparisons.append({"a": "rft", "b": b, **compare(*pairs, resamples=500)})
-        results = {"rows": self.rows, "comparisons": comparisons, "figures": [PLOT]}
+        conditions = [self._condition(arm) for arm in SHARES]
+        results = {"problems": {"test": "plums:test"}, "rows": self.rows, "conditions": conditions}
+        results |= {"comparisons": with_holm(comparisons), "figures": [PLOT]}
         cost = {"tokens": 1e5, "flops": 2e11, "paper_flops": 1e11, "seconds": 12.3}
         stages = [{"stage": name, **at, **cost} for name, at in self.stages.items()]
         write_json(self.folder / "costs.json", {"stages": stages})

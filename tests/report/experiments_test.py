@@ -5,10 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rft_jax.report.experiments import plot_tables, plots_markdown, plots_section
+from rft_jax.report.experiments import plots_markdown, plots_section
 from rft_jax.report.runs import RunRecord
 
-FIT = {"slope": 0.02, "intercept": 0.5, "r2": 0.9, "n": 3, "ci95": [0.01, 0.03]}
+FIT = {
+    "slope": 0.02,
+    "intercept": 0.5,
+    "r2": 0.9,
+    "n": 3,
+    "by_seed": [0.02],
+    "ci95_questions": [0.01, 0.03],
+    "method": None,
+}
 POINTS = [{"x": k, "value": 0.5 + k / 100, "ci95": [0.4, 0.6]} for k in (1, 4, 16)]
 
 
@@ -46,28 +54,18 @@ def test_a_plot_without_a_published_one_is_alone():
     assert "The paper" not in plots_section([_run(_plot(paper=""))]).body
 
 
-def test_the_tables_have_values_with_intervals_and_slopes_in_percentage_points():
-    (_, ours), (_, theirs), (_, fits) = plot_tables(_plot())
-    assert ours.header == ["samples a problem", "RFT"]
-    assert [cell.text for cell in ours.rows[1]] == ["4", "54.0 %"]
-    assert ours.rows[1][1].small == "[40.0, 60.0]"
-    assert [cell.text for cell in ours.rows[3]] == ["SFT", "48.0 %"]
-    assert [cell.text for cell in theirs.rows[0]] == [
-        "1",
-        "37.6 %",
-        "43.4 %",
-        "42.7 %",
-        "52.1 %",
-        "–",
-    ]
-    assert (fits.rows[0][1].text, fits.rows[0][1].small) == ("+2.00", "[+1.00, +3.00]")
-    assert fits.rows[1][0].text == "the paper's 7B"
-
-
 def test_markdown_has_every_plot():
     text = "\n".join(plots_markdown(_run(_plot())))
     assert "### Accuracy against k" in text
     assert "| 16 | 66.0 % [40.0, 60.0] |" in text
+
+
+def test_published_values_at_one_x_are_a_table_without_a_chart():
+    lines = [{"label": name, "points": POINTS} for name in ("SFT", "RFT")]
+    plot = _plot(x="votes", y="maj@k", kind="votes", paper="votes", series=lines, fit=False)
+    body = plots_section([_run(plot)]).body
+    assert "<h3>The paper:" not in body
+    assert "RFT, 13B-2" in body and "SFT, 70B-2, greedy" in body
 
 
 def test_a_histogram_is_bars():

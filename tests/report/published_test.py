@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rft_jax.report.published import _PLOTS, paper_results, published
+from rft_jax.report.published import _PLOTS, paper_results, published, published_baselines
 
 
 @pytest.mark.parametrize("name", _PLOTS)
@@ -30,10 +30,25 @@ def test_published_values_are_at_the_papers_x():
     assert loss["SFT"][0] == {"x": 1.62, "value": pytest.approx(0.546)}
 
 
+def test_all_models_of_the_paper_are_there():
+    labels = [line["label"] for line in published("supervised")]
+    assert len(labels) == 14
+    votes = [line["label"] for line in published("votes")]
+    assert len(votes) == 7 + 4 and votes[0] == "SFT, 7B" and votes[-1] == "RFT, 13B-2"
+
+
+def test_greedy_answers_are_not_votes():
+    assert {point["x"] for line in published("votes") for point in line["points"]} == {100}
+    greedy = {line["label"]: line["value"] for line in published_baselines("votes")}
+    assert greedy["SFT, 7B, greedy"] == pytest.approx(0.359)
+    assert greedy["RFT, 13B-2, greedy"] == pytest.approx(0.548)
+    assert published_baselines("rft_k") == []
+
+
 def test_a_fit_of_a_published_line_is_over_log2_of_x():
     lines = {line["label"]: line for line in published("rft_k", log_x=True, fit=True)}
     fit = lines["7B"]["fit"]
-    assert fit["n"] == 7
+    assert fit["n"] == 7 and "ci95" not in fit
     first, last = lines["7B"]["points"][0], lines["7B"]["points"][-1]
     assert 0 < fit["slope"] < 0.01  # per doubling of k
     assert first["value"] < fit["intercept"] + fit["slope"] * 3 < last["value"]

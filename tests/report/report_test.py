@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from rft_jax.errors import UserError
+from rft_jax.report.conditions import BOTH, NOTES, QUESTIONS, TRAININGS
 from rft_jax.report.report import ReportSettings, report
 
 MakeRun = Callable[..., Path]
@@ -75,8 +76,9 @@ def test_the_page_says_in_words_what_was_found(make_run: MakeRun, tmp_path: Path
     lead = re.search(r'<p class="lead">(.*?)</p>', page)
     assert lead
     assert re.search(
-        r"Of 200 test problems, RFT solves \d+\.\d % and SFT \d+\.\d % on average over 2 "
-        r"seeds: \d+\.\d percentage points higher \(95 % interval [+\-]\d",
+        r"Of the 200 problems of plums:test, RFT solves \d+\.\d % and SFT \d+\.\d % on average "
+        r"over 2 trainings of each: \d+\.\d percentage points higher \(95 % interval over "
+        r"trainings and questions [+\-]\d",
         lead[1],
     )
     assert "has seen none of these problems" in page
@@ -183,7 +185,8 @@ def test_the_tables_are_markdown_and_the_plot_an_svg_file(
 ) -> None:
     _report([make_run(seeds=(0, 1))], tmp_path / "out")
     text = (tmp_path / "out/table.md").read_text()
-    assert "| Model | Accuracy, mean | Seed 0 | Seed 1 | Training rows |" in text
+    assert f"| Model | Accuracy, mean | {BOTH} | {TRAININGS} | {QUESTIONS} | Seed 0 |" in text
+    assert NOTES["conditions"] in text and "3 comparisons of this page" in text
     assert "| RFT – SFT |" in text
     plot = ElementTree.parse(tmp_path / "out/accuracy.svg").getroot()
     assert plot.tag == "{http://www.w3.org/2000/svg}svg"

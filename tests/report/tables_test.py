@@ -6,15 +6,7 @@ from typing import Any
 import pytest
 
 from rft_jax.report.runs import RunRecord
-from rft_jax.report.tables import (
-    Cell,
-    Table,
-    comparison_table,
-    p_text,
-    percentage,
-    results_table,
-    seeds_table,
-)
+from rft_jax.report.tables import Cell, Table, p_text, percentage, results_table
 
 LABELS = {"rho": "Pretrained (ρ)", "sft": "SFT", "rft": "RFT"}
 
@@ -75,26 +67,11 @@ def test_several_runs_are_named() -> None:
     assert [row[1].text for row in table.rows] == ["one", "two"]
 
 
-def test_seeds_become_columns_beside_their_mean() -> None:
-    rows = [
-        {"model": "rft", "seed": seed, "train_rows": rows, "accuracy": _metric(share)}
-        for seed, rows, share in ((0, 3000, 0.5), (1, 2001, 0.6))
-    ]
-    rows.append({"model": "rho", "seed": 0, "train_rows": 0, "accuracy": _metric(0.2)})
-    table = seeds_table(_run(rows), {"rft": _metric(0.55)})
-    assert table.header == ["Model", "Accuracy, mean", "Seed 0", "Seed 1", "Training rows"]
-    assert [cell.text for cell in table.rows[0]] == ["RFT", "55.0 %", "50.0 %", "60.0 %", "2,500"]
-    assert [cell.text for cell in table.rows[1]][1:] == ["–", "20.0 %", "–", "0"]
-
-
-def test_comparisons_show_points_interval_p_and_each_seed() -> None:
-    row = {"a": "rft", "b": "sft", "difference": 0.094, "ci95": [0.05, 0.13], "p_value": 1e-9}
-    table = comparison_table([_run([], comparisons=(row,))])
-    assert table.header == ["Compared", "Difference, percentage points", "p"]
-    assert [c.text for c in table.rows[0]] == ["RFT – SFT", "+9.4", "< 0.001"]
-    table = comparison_table([_run([], comparisons=({**row, "by_seed": [0.1, 0.088]},))])
-    assert table.header[-1] == "By seed"
-    assert table.rows[0][-1].text == "+10.0, +8.8"
+def test_new_paths_stand_beside_those_with_copies_of_the_reference() -> None:
+    counts = {"new_paths_per_problem": 1.702, "distinct_paths_per_problem": 2.028}
+    table = results_table([_run([{"model": "rft", "accuracy": _metric(0.5), **counts}])])
+    assert table.header[2:] == ["New paths / problem", "With copies of the reference"]
+    assert [cell.text for cell in table.rows[0][2:]] == ["1.70", "2.03"]
 
 
 def test_markdown_keeps_its_columns_whatever_the_cells_hold() -> None:

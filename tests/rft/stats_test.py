@@ -73,6 +73,25 @@ def test_what_each_model_found_alone_and_what_they_share(tmp_path: Path) -> None
     assert stats["problems_by_correct"] == {"6": 1}
 
 
+def test_copies_of_the_reference_solution_are_not_new(tmp_path: Path) -> None:
+    """With other words, other spaces or none at all: a path is new by its equations."""
+    answers = {"p": CORRECT, "q": "So it is 3.\n#### 3"}
+    samples = {
+        "p": [CORRECT, "Nine and nine: <<9 + 9=18>>\n#### 18", "<<18+0=18>>\n#### 18"],
+        "q": ["So it is 3.\n#### 3", "It is 3.\n#### 3"],
+    }
+    folder = write_samples(tmp_path / "a", samples)
+    paths = run_collect(tmp_path, answers, [folder], dedup="exact_text").stats["paths"]
+    assert paths["sampled"] == 5
+    assert (paths["new"], paths["copies_of_reference"]) == (2, 3)  # 18+0, and q's other text
+    assert paths["new_per_problem"] == 1.0
+    again = tmp_path / "again"
+    again.mkdir()
+    only = write_samples(again / "b", {"p": [CORRECT] * 4})
+    paths = run_collect(again, {"p": CORRECT}, [only]).stats["paths"]
+    assert (paths["sampled"], paths["new"], paths["copies_of_reference"]) == (1, 0, 1)
+
+
 def test_pass_at_k_and_distinct_at_k_are_those_of_all_subsets(tmp_path: Path) -> None:
     texts = [CORRECT, CORRECT, "<<18+0=18>>\n#### 18", INCORRECT]
     stats = run_collect(

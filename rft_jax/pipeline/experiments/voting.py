@@ -42,6 +42,7 @@ class SelfConsistency:
             series=("SFT", "RFT", *(["ICL"] if self.shots else [])),
             x_label="votes (k)",
             log_x=True,
+            baselines=("sft", "rft"),
             paper="votes",
         )
         plan.plots.append(plot)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rft_jax.evaluation.against import read_scores
-from rft_jax.evaluation.compare import decided_shares
-from rft_jax.evaluation.fits import fit_line
-from rft_jax.evaluation.intervals import mean_with_ci
+from rft_jax.evaluation.fits import fit_seeds
+from rft_jax.evaluation.trainings import student_t
 from rft_jax.files.jsonl import read_json
 from rft_jax.pipeline.measures import Measured, Plot
+from rft_jax.pipeline.outcome.conditions import mean_over_trainings, question_shares
 
 Row = Mapping[str, Any]
 
@@ -25,8 +24,9 @@ def plot_data(
 ) -> dict[str, Any]:
     """A plot as `results.json` has it: its description, its lines and its baselines.
 
-    A line has `points` (`x`, `value`, for accuracies `ci95`, the condition and each seed's value)
-    and, where the plot has fits and there are enough points, a `fit`.
+    A line has `points` (`x`, `value`, for accuracies `ci95` over questions and `method`, the
+    condition and each seed's value) and, where the plot has fits and there are enough points, a
+    `fit`. For votes, the baselines are the conditions' greedy accuracies.
 
     Args:
       root: the run's folder.
@@ -41,8 +41,11 @@ def plot_data(
     for arm in plot.baselines:
         members = [(one, row) for one, row in zip(measured, rows, strict=True) if one.arm == arm]
         if members:
+            label = members[0][0].label
+            if plot.kind == "votes":
+                plot, label = replace(plot, y="accuracy"), f"{label}, greedy"
             point = _point(root, plot, None, members)
-            described["baselines"].append({"label": members[0][0].label, **point})
+            described["baselines"].append({"label": label, **point})
     return described
 
 
@@ -76,33 +79,36 @@ def _value(cell: Any) -> float:
 
 
 def _point(root: Path, plot: Plot, x: float | None, group: Members) -> dict[str, Any]:
-    """The mean over a condition's seeds; for accuracies with an interval over questions."""
+    """The mean over a condition's seeds; for accuracies with the intervals of the condition."""
     point: dict[str, Any] = {"x": x, "value": _mean(group, plot.y)}
     if plot.y == "accuracy":
-        point["ci95"] = mean_with_ci(_question_means(root, group))["ci95"]
+        point = mean_over_trainings(root, [one for one, _ in group]) | point
     point["by_seed"] = {str(one.seed): _value(row[plot.y]) for one, row in group}
     point["model"] = group[0][0].arm
     return point
 
 
-def _question_means(root: Path, group: Members) -> np.ndarray:
-    """Each question's share of correct answers over a condition's seeds."""
-    scores = [read_scores(root / one.greedy.folder) for one, _ in group]
-    return np.array(decided_shares(scores), np.float64).mean(0)
-
-
 def _fit(root: Path, plot: Plot, groups: Sequence[Members]) -> dict[str, Any] | None:
-    """A line through every training of the conditions; None with fewer than three values of x."""
-    members = [member for group in groups for member in group]
-    xs = [float(row[plot.x]) for _, row in members]
-    if len(set(xs)) < 3:
+    """A line through the conditions of each seed; None where seeds have other conditions than each
+    other, or a seed fewer than three values of x."""
+    members = sorted(
+        (member for group in groups for member in group), key=lambda member: member[0].seed
+    )
+    of_seed: dict[int, set[float]] = {}
+    for one, row in members:
+        of_seed.setdefault(one.seed, set()).add(_value(row[plot.x]))
+    seeds = len(of_seed)
+    if len(members) != seeds * len(groups) or min(map(len, of_seed.values()), default=0) < 3:
         return None
-    ys = [_value(row[plot.y]) for _, row in members]
+    xs, ys = (
+        np.array([_value(row[column]) for _, row in members]).reshape(seeds, -1)
+        for column in (plot.x, plot.y)
+    )
     questions = None
     if plot.y == "accuracy":
-        scores = [read_scores(root / one.greedy.folder) for one, _ in members]
-        questions = np.array(decided_shares(scores), np.float64)
-    return fit_line(np.log2(xs) if plot.log_x else xs, ys, questions)
+        shares = question_shares(root, [one for one, _ in members])
+        questions = shares.reshape(*xs.shape, -1)
+    return fit_seeds(np.log2(xs) if plot.log_x else xs, ys, questions)
 
 
 def _vote_points(root: Path, members: Members) -> list[dict[str, Any]]:
@@ -113,15 +119,19 @@ def _vote_points(root: Path, members: Members) -> list[dict[str, Any]]:
             metrics = read_json(root / one.vote.folder / "metrics.json")
             for at in metrics.get("curve", [{"k": metrics["k"], "maj@k": metrics["maj@k"]}]):
                 curves.setdefault(at["k"], []).append(at["maj@k"])
-    return [
-        {
-            "x": k,
-            "value": float(np.mean([at["value"] for at in curves[k]])),
-            # The mean of the seeds' bounds: not narrower than the interval of the mean.
-            "ci95": [float(np.mean([at["ci95"][side] for at in curves[k]])) for side in (0, 1)],
-        }
-        for k in sorted(curves)
-    ]
+    return [{"x": k, **_mean_votes(curves[k])} for k in sorted(curves)]
+
+
+def _mean_votes(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The mean of the seeds' metrics, and Student's t over the seeds."""
+    values = np.array([one["value"] for one in metrics])
+    several = {"trainings": len(values), "ci95": None, "ci95_t": student_t(values, 0.0, 1.0)[0]}
+    return {
+        "value": float(values.mean()),
+        # The mean of the seeds' bounds: not narrower than the interval of the mean.
+        "ci95": [float(np.mean([one["ci95"][side] for one in metrics])) for side in (0, 1)],
+        "method": several if len(values) > 1 else None,
+    }
 
 
 def _histogram(root: Path, members: Members) -> list[dict[str, Any]]:

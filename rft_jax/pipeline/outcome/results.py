@@ -7,14 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.derive.write import PATHS_FILE
+from rft_jax.evaluation.against import read_scores
+from rft_jax.evaluation.compare import Scores, compare, with_holm
 from rft_jax.files.jsonl import read_json
 from rft_jax.pipeline.measures import LossAt, Measured
+from rft_jax.pipeline.outcome.conditions import condition_rows
 from rft_jax.pipeline.outcome.points import plot_data
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import OutputOf, Stage
 from rft_jax.records import read_paths
-
-Scores = Mapping[str, Any]
+from rft_jax.report.conditions import NOTES, comparison_note, comparison_table, conditions_table
+from rft_jax.report.headline import headline
+from rft_jax.report.overview import is_repeated
+from rft_jax.report.runs import RunRecord
+from rft_jax.report.tables import Table, results_table
+from rft_jax.rft.dedup import content_key
+from rft_jax.wordproblems.splits import SPLITS
 
 
 def make_results(root: Path, plan: Plan) -> dict[str, Any]:
@@ -22,11 +30,29 @@ def make_results(root: Path, plan: Plan) -> dict[str, Any]:
     order = list(dict.fromkeys(one.arm for one in plan.measured))
     measured = sorted(plan.measured, key=lambda one: (order.index(one.arm), one.seed))
     rows = [_row(root, one) for one in measured]
-    comparisons = [{"a": a, "b": b, **_compare(root, measured, a, b)} for a, b in plan.comparisons]
-    results = {"experiment": plan.settings.experiment, "rows": rows, "comparisons": comparisons}
+    results = {
+        "experiment": plan.settings.experiment,
+        "notes": plan.settings.notes,
+        "problems": _problems(plan),
+        "rows": rows,
+        "conditions": condition_rows(root, measured),
+        "comparisons": _comparisons(root, measured, plan.comparisons),
+    }
     if plan.plots:
         results["figures"] = [plot_data(root, plot, measured, rows) for plot in plan.plots]
     return results
+
+
+def _problems(plan: Plan) -> dict[str, Any]:
+    """What was trained on and measured on; how many experiments were measured on that before."""
+    name, _, split = plan.settings.test_problems.partition(":")
+    before = SPLITS[split].experiments if name == "wordproblems" and split in SPLITS else 0
+    return {
+        "train": plan.settings.train_problems,
+        "test": plan.settings.test_problems,
+        "test_size": len(plan.test_list),
+        "experiments_before": before,
+    }
 
 
 def _row(root: Path, one: Measured) -> dict[str, Any]:
@@ -53,9 +79,10 @@ def _fact(root: Path, fact: Any) -> Any:
 def _training_data(root: Path, stage: Stage) -> dict[str, Any]:
     """The columns that describe what the evaluated model was trained on.
 
-    `train_rows`; for collected paths `distinct_paths_per_problem`, the distinct equation lists of a
-    problem's sampled paths, and `paths_per_problem`, the same including the reference solution, as
-    the paper counts.
+    `train_rows`; for collected paths, per problem: `new_paths_per_problem`, the distinct equation
+    lists of sampled paths that are not the reference solution's; `distinct_paths_per_problem`, the
+    same with copies of the reference solution as one; `paths_per_problem`, all with the reference
+    solution, as the paper counts. The text stands in for equations where there are none.
     """
     model = stage.arguments["--model"]
     if not isinstance(model, OutputOf) or model.file:  # a pretraining's checkpoint
@@ -67,47 +94,52 @@ def _training_data(root: Path, stage: Stage) -> dict[str, Any]:
     if not isinstance(data, OutputOf) or data.file != PATHS_FILE:
         return {"train_rows": rows, "distinct_paths_per_problem": None}
     paths = [path for _, path in read_paths(root / str(data.resolve(root)))]
-    every = {(path.id, path.equations) for path in paths}
-    sampled = {(path.id, path.equations) for path in paths if path.origin == "sampled"}
+    sampled, reference = (
+        {(p.id, content_key(p.equations, p.response)) for p in paths if p.origin == origin}
+        for origin in ("sampled", "human")
+    )
     problems = len({path.id for path in paths})
     return {
         "train_rows": rows,
+        "new_paths_per_problem": len(sampled - reference) / problems,
         "distinct_paths_per_problem": len(sampled) / problems,
-        "paths_per_problem": len(every) / problems,
+        "paths_per_problem": len(sampled | reference) / problems,
     }
 
 
-def _compare(root: Path, measured: Sequence[Measured], a: str, b: str) -> dict[str, Any]:
-    """The paired test of two conditions over all seeds.
-
-    A condition with one seed (the pretrained model) is compared with each seed of the other.
-    """
-    from rft_jax.evaluation.against import read_scores
-    from rft_jax.evaluation.compare import compare
-
-    stages = {(one.arm, one.seed): one.greedy for one in measured}
-    pairs = [(stages[a, seed], _of(stages, b, seed)) for arm, seed in stages if arm == a]
-    scores = [[read_scores(root / stage.folder) for stage in pair] for pair in pairs]
-    return compare([x for x, _ in scores], [y for _, y in scores])
-
-
-def _of(stages: Mapping[tuple[str, int], Stage], arm: str, seed: int) -> Stage:
-    same_arm = {s: stage for (name, s), stage in stages.items() if name == arm}
-    return same_arm.get(seed) or next(iter(same_arm.values()))
+def _comparisons(
+    root: Path, measured: Sequence[Measured], pairs: Sequence[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """The paired tests, each with its p-value adjusted for all of them (`p_holm`)."""
+    scores: dict[str, dict[int, Scores]] = {}
+    for one in measured:
+        scores.setdefault(one.arm, {})[one.seed] = read_scores(root / one.greedy.folder)
+    compared = [{"a": a, "b": b, **compare(scores[a], scores[b])} for a, b in pairs]
+    return with_holm(compared)
 
 
 def results_text(plan: Plan, results: Mapping[str, Any]) -> str:
-    """Tables of a run's results for the terminal, and the main result in a sentence."""
-    from rft_jax.report.overview import headline
-    from rft_jax.report.runs import RunRecord
-    from rft_jax.report.tables import comparison_table, results_table
+    """Tables of a run's results for the terminal, what they are about, and the main result."""
+    run = RunRecord(
+        "",
+        Path(),
+        (),
+        rows=tuple(results["rows"]),
+        problems=results["problems"],
+        conditions=tuple(results["conditions"]),
+        comparisons=tuple(results["comparisons"]),
+        labels={one.arm: one.label for one in plan.measured},
+    )
+    parts = [_text_of(results_table([run])), NOTES["rows"]]
+    if is_repeated(run):
+        parts += [_text_of(conditions_table(run)), NOTES["conditions"]]
+    if run.comparisons:
+        parts += [_text_of(comparison_table([run])), comparison_note([run])]
+    return "\n\n".join(filter(None, [*parts, headline(run), plan.settings.notes]))
 
-    labels = {one.arm: one.label for one in plan.measured}
-    rows, comparisons = tuple(results["rows"]), tuple(results["comparisons"])
-    run = RunRecord("", Path(), (), rows, comparisons, labels=labels)
-    tables = [results_table([run]), *([comparison_table([run])] if comparisons else [])]
-    texts = [_aligned([table.header, *map(_texts, table.rows)]) for table in tables]
-    return "\n\n".join(filter(None, [*texts, headline(run), plan.settings.notes]))
+
+def _text_of(table: Table) -> str:
+    return _aligned([table.header, *map(_texts, table.rows)])
 
 
 def _texts(row: Sequence[Any]) -> list[str]:

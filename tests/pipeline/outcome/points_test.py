@@ -63,6 +63,30 @@ def test_a_fit_goes_through_every_training_on_a_logarithmic_axis(tmp_path: Path,
     assert line["fit"]["intercept"] == pytest.approx(0.1)
 
 
+def test_seeds_are_the_trainings_of_a_fit_and_points_are_not(tmp_path: Path, members) -> None:
+    plot = plot_data(tmp_path, _plot(log_x=True, fit=True), members, _rows(tmp_path, members))
+    fit = plot["series"][0]["fit"]
+    # By hand, of x = 0, 1, 3: seed 0 has 0.5, 0, 1 and seed 1 the same with 0.5 at k = 8.
+    assert fit["by_seed"] == pytest.approx([3 / 14, 1 / 28])
+    assert fit["method"]["trainings"] == 2
+    one = [member for member in members if member.seed == 0]
+    plot = plot_data(tmp_path, _plot(fit=True), one, _rows(tmp_path, one))
+    assert plot["series"][0]["fit"]["method"] is None
+    assert plot["series"][0]["fit"]["ci95_questions"] is not None
+
+
+def test_seeds_with_other_conditions_than_each_other_have_no_fit(tmp_path: Path, members) -> None:
+    few = [*members[:5], members[-1]]
+    plot = plot_data(tmp_path, _plot(fit=True), few, _rows(tmp_path, few))
+    assert plot["series"][0]["fit"] is None
+
+
+def test_greedy_accuracies_are_baselines_of_votes(tmp_path: Path, members) -> None:
+    plot = _plot(x="votes", y="maj@k", kind="votes", baselines=("sft",))
+    (baseline,) = plot_data(tmp_path, plot, members, _rows(tmp_path, members))["baselines"]
+    assert (baseline["label"], baseline["value"]) == ("SFT, greedy", 0.5)
+
+
 def test_two_values_of_x_have_no_fit(tmp_path: Path, members) -> None:
     few = members[:4]
     plot = plot_data(tmp_path, _plot(fit=True), few, _rows(tmp_path, few))
@@ -88,6 +112,7 @@ def test_votes_are_the_mean_curve_over_the_seeds(tmp_path: Path) -> None:
     assert [point["x"] for point in line["points"]] == [1, 8]
     assert [point["value"] for point in line["points"]] == [0.625, 0.625]
     assert line["points"][0]["ci95"] == pytest.approx([0.525, 0.725])
+    assert line["points"][0]["method"]["ci95_t"] == [0.0, 1.0]  # two seeds, 0.25 apart
 
 
 def test_a_histogram_counts_sampled_problems_over_all_seeds(tmp_path: Path) -> None:

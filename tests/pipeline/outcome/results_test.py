@@ -42,6 +42,7 @@ def test_a_model_trained_on_collected_paths_has_their_counts(tmp_path: Path, pla
     plan.measured.append(Measured("rft", 0, "RFT", greedy, {"samples": 12}))
     (row,) = make_results(tmp_path, plan)["rows"]
     assert row["train_rows"] == 3
+    assert row["new_paths_per_problem"] == 0.5  # one of a's samples is a copy of its reference
     assert row["distinct_paths_per_problem"] == 1.0  # two of a's samples, none of b's
     assert row["paths_per_problem"] == 1.5  # one more of b's, and a's reference is among them
     assert (row["model"], row["label"], row["samples"]) == ("rft", "RFT", 12)
@@ -97,6 +98,40 @@ def test_comparisons_pair_the_seeds_and_a_single_seed_with_each(tmp_path: Path, 
     assert (comparison["a"], comparison["b"]) == ("sft", "rho")
     assert comparison["difference"] == 0.25  # a half and 0 above rho
     assert len(comparison["by_seed"]) == 2
+    assert comparison["trainings"] == {"a": 2, "b": 1}
+    assert comparison["method"]["trainings"] == 2
+    assert comparison["p_holm"] == comparison["method"]["p_value"]  # the only one of the page
+
+
+def test_a_condition_has_its_mean_and_with_several_trainings_the_methods_intervals(
+    tmp_path: Path, plan: Plan
+) -> None:
+    plan.measured += [
+        measured(tmp_path, "rho", 0, [False, False, False, True]),
+        measured(tmp_path, "sft", 0, [True, True, False, True]),
+        measured(tmp_path, "sft", 1, [True, False, False, False]),
+    ]
+    rho, sft = make_results(tmp_path, plan)["conditions"]
+    assert (rho["model"], rho["label"], rho["trainings"]) == ("rho", "RHO", 1)
+    assert (rho["value"], rho["method"]) == (0.25, None)
+    assert (sft["value"], sft["n"], sft["trainings"]) == (0.5, 4, 2)
+    low, high = sft["method"]["ci95"]
+    assert low < 0.5 < high
+    # By hand: standard error 0.25; t with one degree of freedom is 12.7, beyond 0 and 1.
+    assert sft["method"]["ci95_t"] == [0.0, 1.0]
+    assert "p_value" not in sft["method"]
+
+
+@pytest.mark.parametrize(("name", "before"), [("test", 12), ("test2", 0), ("dev", 0)])
+def test_results_name_their_split_and_how_often_it_was_used(
+    tmp_path: Path, plan: Plan, name: str, before: int
+) -> None:
+    settings = RunSettings(test_problems=f"wordproblems:{name}")
+    plan = Plan(settings, plan.config, Given("model"), [], [], StageGraph({}))
+    plan.measured.append(measured(tmp_path, "sft", 0, [True]))
+    problems = make_results(tmp_path, plan)["problems"]
+    assert (problems["test"], problems["experiments_before"]) == (f"wordproblems:{name}", before)
+    assert ("is not unseen" in results_text(plan, make_results(tmp_path, plan))) == bool(before)
 
 
 def test_the_text_has_tables_the_headline_and_the_notes(tmp_path: Path, plan: Plan) -> None:
@@ -106,7 +141,8 @@ def test_the_text_has_tables_the_headline_and_the_notes(tmp_path: Path, plan: Pl
     results = make_results(tmp_path, plan)
     text = results_text(plan, results)
     assert "RFT – SFT" in text
-    assert "Of 2 test problems, RFT solves 50.0 % and SFT 0.0 %" in text
+    assert "Of the 2 problems of wordproblems:test, RFT solves 50.0 % and SFT 0.0 %" in text
+    assert "One training each" in text and "method:" not in text
     assert text.endswith("\n\nRead before use.")
     table = text.split("\n\n")[0].splitlines()
     assert len({len(line) for line in table}) == 1

@@ -1,0 +1,132 @@
+"""The main result of a run in a few sentences, which claim no more than its trainings carry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rft_jax.evaluation.compare import claim
+from rft_jax.evaluation.intervals import ALPHA
+from rft_jax.report.runs import RunRecord
+from rft_jax.report.tables import measure, p_text
+
+Compared = Mapping[str, Any]
+
+
+def headline(run: RunRecord) -> str:
+    """The main result of a run, what it is measured on and about; empty without results."""
+    if not run.rows:
+        return ""
+    compared = _main_comparison(run)
+    said = _best(run) if compared is None else _comparison(run, compared)
+    return " ".join(filter(None, [said, _split_use(run)]))
+
+
+def _comparison(run: RunRecord, compared: Compared) -> str:
+    a, b = (f"{run.arm_name(compared[side])}" for side in "ab")
+    share_a, share_b = (_mean_accuracy(run, compared[side]) for side in "ab")
+    n = measure(run.rows[0])["n"]
+    return (
+        f"Of {_problems(run, n)}, {a} solves {share_a:.1f} % and {b} {share_b:.1f} %"
+        f"{_average(compared)}: {_points(100 * compared['difference'])} "
+        f"({_interval(compared)}, p\u00a0{_equals(claim(compared)['p_value'])}). "
+        f"{_verdict(compared, len(run.comparisons))}"
+    )
+
+
+def _average(compared: Compared) -> str:
+    trainings = _trainings(compared)
+    if max(trainings) == 1:
+        return ""
+    if min(trainings) == max(trainings):
+        return f" on average over {trainings[0]} trainings of each"
+    return f" on average over {trainings[0]} and {trainings[1]} trainings"
+
+
+def _trainings(compared: Compared) -> tuple[int, int]:
+    """Of a and of b; files of earlier versions have only the number of pairs."""
+    pairs = len(compared.get("by_seed", ())) or 1
+    counts = compared.get("trainings", {"a": pairs, "b": pairs})
+    return counts["a"], counts["b"]
+
+
+def _interval(compared: Compared) -> str:
+    method = compared.get("method")
+    if not method:
+        return f"95 % interval over questions {_range(compared['ci95'])}"
+    parts = [
+        f"{name} {_range(method[key])}"
+        for key, name in (("ci95", "over trainings and questions"), ("ci95_t", "by Student's t"))
+        if method[key]
+    ]
+    return f"95 % interval {', '.join(parts)}"
+
+
+def _range(bounds: tuple[float, float]) -> str:
+    low, high = (100 * bound for bound in bounds)
+    return f"{low:+.1f} to {high:+.1f}"
+
+
+def _points(difference: float) -> str:
+    if abs(difference) < 0.05:
+        return "no difference"
+    return f"{abs(difference):.1f} percentage points {'higher' if difference > 0 else 'lower'}"
+
+
+def _equals(p_value: float) -> str:
+    text = p_text(p_value)
+    return (text if text.startswith("<") else f"= {text}").replace(" ", "\u00a0")
+
+
+def _verdict(compared: Compared, comparisons: int) -> str:
+    """Significance on a page with so many comparisons, and of what."""
+    significant = compared["p_holm"] < ALPHA
+    between = "of the methods" if compared.get("method") else "between these two models"
+    said = (
+        f"The difference {between} is {'' if significant else 'not '}statistically significant "
+        f"({'p < 0.05' if significant else 'p ≥ 0.05'}"
+        f"{f' by Holm for {comparisons} comparisons' if comparisons > 1 else ''})."
+    )
+    if compared.get("method"):
+        return said
+    if max(_trainings(compared)) > 1:
+        return f"{said} The interval is over questions: it says nothing about other trainings."
+    return f"{said} It is one training of each, which says nothing about other trainings."
+
+
+def _main_comparison(run: RunRecord) -> Compared | None:
+    """RFT against SFT where that was compared; else the first comparison."""
+    ranked = sorted(run.comparisons, key=lambda row: (row["a"], row["b"]) != ("rft", "sft"))
+    return ranked[0] if ranked else None
+
+
+def _mean_accuracy(run: RunRecord, model: str) -> float:
+    """In percent, over the model's seeds."""
+    values = [measure(row)["value"] for row in run.rows if row["model"] == model]
+    return 100 * sum(values) / len(values) if values else 0.0
+
+
+def _best(run: RunRecord) -> str:
+    best = max(run.rows, key=lambda row: measure(row)["value"])
+    metric = measure(best)
+    low, high = (100 * bound for bound in metric["ci95"])
+    return (
+        f"{run.arm_name(best['model'])} solves {100 * metric['value']:.1f} % of "
+        f"{_problems(run, metric['n'], article='')} (this model; 95 % interval over questions "
+        f"{low:.1f} to {high:.1f})."
+    )
+
+
+def _problems(run: RunRecord, n: int, article: str = "the ") -> str:
+    name = run.problems.get("test")
+    return f"{article}{n:,} problems of {name}" if name else f"{n:,} test problems"
+
+
+def _split_use(run: RunRecord) -> str:
+    """How often the test problems were used before, where that is known."""
+    before = run.problems.get("experiments_before", 0)
+    if not before:
+        return ""
+    return (
+        f"{run.problems['test']} is not unseen: {before} published experiments were measured on it."
+    )
