@@ -36,6 +36,7 @@
     for (const [text, kind] of row.pieces) body.append(kind ? element("mark", kind, text) : text);
     const why = element("p", "why", row.reason);
     card.append(head, why, element("p", "text question", question), body);
+    if (row.output) card.append(element("p", "text output", "Output: " + row.output));
     if (reference) card.append(element("p", "soft", "Reference: " + reference));
     return card;
   };

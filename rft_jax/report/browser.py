@@ -75,8 +75,12 @@ def example_html(example: Example) -> str:
         f'<span class="soft">{escape(row.model)} · {escape(row.id)} · sample {row.sample}</span>'
         f"</div>{paragraph(example.reason, 'why')}"
         f"{paragraph(example.question[:_LONGEST_QUESTION], 'text question')}"
-        f'<p class="text">{response}</p></div>'
+        f'<p class="text">{response}</p>{_output(example)}</div>'
     )
+
+
+def _output(example: Example) -> str:
+    return paragraph(f"Output: {example.output}", "text output") if example.output else ""
 
 
 def browser_section(
@@ -87,7 +91,7 @@ def browser_section(
         return Section("samples", "Samples", "")
     caption = (
         f"Up to {per_verdict:,} random samples of each verdict, chosen with seed {seed}. "
-        "Correct equations are marked, and the line of an incorrect one."
+        "Correct equations are marked, and the line of an incorrect one or of a program's error."
     )
     filters = (
         '<div class="filters">'
@@ -129,4 +133,5 @@ def _data_row(one: Collected, example: Example) -> dict[str, Any]:
         "state": example.state,
         "reason": example.reason,
         "pieces": example.pieces,
+        **({"output": example.output} if example.output else {}),
     }

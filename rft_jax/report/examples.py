@@ -19,17 +19,21 @@ from rft_jax.errors import UserError
 from rft_jax.records import (
     VERDICTS,
     LedgerRow,
+    Sample,
     read_ledger,
     read_paths,
     read_samples,
     sample_files,
 )
+from rft_jax.report.highlight import Piece, cut, program_pieces
 from rft_jax.report.runs import RunRecord, StageRecord, read_settings
 
 _LONGEST_SHOWN = 4000
+_PRINTS_IT = "its program prints the reference's answer"
 _ANNOTATION = re.compile(r"(<<[^>]*>>)")
 
-Piece = tuple[str, str]  # text, and how it is marked: "", "correct" or "incorrect"
+# What duplicates share, by the dedup level; equations at all others.
+_SHARED = {"exact_text": "text", "program": "program", "trace": "operations"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Example:
       state: `kept`, `spare` (correct, and not kept) or `rejected`.
       reason: why, in words.
       pieces: the response, cut where its marking changes.
+      output: the last line that its program prints; '' for a text, and for no output.
     """
 
     row: LedgerRow
@@ -51,6 +56,7 @@ class Example:
     state: str
     reason: str
     pieces: tuple[Piece, ...]
+    output: str = ""
 
 
 def choose_rows(folder: Path, per_verdict: int, seed: int) -> dict[str, list[LedgerRow]]:
@@ -86,17 +92,22 @@ def stage_examples(
     settings = read_settings(stage.folder)
     rows = [row for verdict in VERDICTS for row in chosen.get(verdict, ())]
     problems = _read_problems(stage.folder, {row.id for row in rows})
-    responses = _responses(_sample_folders(run, stage, settings), rows)
+    is_program = settings.get("answers") == "program"
+    responses = {
+        key: [(sample.response, "program" if is_program else sample.form)]
+        for key, sample in _samples(_sample_folders(run, stage, settings), rows).items()
+    }
     return [
         Example(
             row,
             *problems.get(row.id, ("", "")),
             _state(row),
-            explain_sample(row, settings),
-            mark(response[:_LONGEST_SHOWN], row, settings),
+            explain_sample(row, settings, form),
+            mark(response[:_LONGEST_SHOWN], row, settings, form),
+            (row.answer or "") if form == "program" else "",
         )
         for row in rows
-        if (response := responses.get((row.model, row.id, row.sample))) is not None
+        for response, form in responses.get((row.model, row.id, row.sample), ())
     ]
 
 
@@ -124,14 +135,14 @@ def _sample_folders(
         yield sampling.folder
 
 
-def _responses(
+def _samples(
     folders: Iterator[Path], rows: Sequence[LedgerRow]
-) -> dict[tuple[str, str, int], str]:
-    """(model, problem, sample) -> response, reading folders until all are found."""
+) -> dict[tuple[str, str, int], Sample]:
+    """(model, problem, sample) -> the sample, reading folders until all are found."""
     wanted = {(row.model, row.id, row.sample) for row in rows}
-    responses: dict[tuple[str, str, int], str] = {}
+    samples: dict[tuple[str, str, int], Sample] = {}
     for folder in folders:
-        if len(responses) == len(wanted):
+        if len(samples) == len(wanted):
             break
         try:
             files = sample_files(folder)
@@ -142,8 +153,8 @@ def _responses(
                 model = sample.model or Path(file).resolve().parent.name
                 key = model, sample.id, sample.sample
                 if key in wanted:
-                    responses.setdefault(key, sample.response)
-    return responses
+                    samples.setdefault(key, sample)
+    return samples
 
 
 def _state(row: LedgerRow) -> str:
@@ -152,19 +163,20 @@ def _state(row: LedgerRow) -> str:
     return "spare" if row.verdict == "correct" else "rejected"
 
 
-def explain_sample(row: LedgerRow, settings: Mapping[str, Any]) -> str:
+def explain_sample(row: LedgerRow, settings: Mapping[str, Any], form: str = "text") -> str:
     """Why a sample got its verdict and was kept or not, in words.
 
     Args:
       settings: of the collecting.
+      form: of the sample.
     """
-    if row.reason is not None:
-        return row.reason.detail
-    words = VERDICTS[row.verdict].words
+    is_correct_program = form == "program" and row.verdict == "correct"
+    words = _PRINTS_IT if is_correct_program else VERDICTS[row.verdict].words
+    words = words if row.reason is None else row.reason.detail
     if _state(row) != "spare":
         return words
-    text = settings.get("dedup") == "exact_text"
-    causes = [f"a kept path has the same {'text' if text else 'equations'}"]
+    shared = _SHARED.get(str(settings.get("dedup")), "equations")
+    causes = [f"a kept path has the same {shared}"]
     if not settings.get("keep_unannotated", True):
         causes.append("it has no equation")
     if settings.get("remove_ngram"):
@@ -172,20 +184,24 @@ def explain_sample(row: LedgerRow, settings: Mapping[str, Any]) -> str:
     return f"{words}, but {' or '.join(causes)}"
 
 
-def mark(text: str, row: LedgerRow, settings: Mapping[str, Any]) -> tuple[Piece, ...]:
+def mark(
+    text: str, row: LedgerRow, settings: Mapping[str, Any], form: str = "text"
+) -> tuple[Piece, ...]:
     """A response in pieces: the annotations that were found correct, or the line at fault.
 
     Args:
       settings: of the collecting.
+      form: of the sample; a program's syntax is marked.
     """
-    pieces: list[Piece] = [(text, "")]
+    pieces: list[Piece] = program_pieces(text) if form == "program" else [(text, "")]
     if row.reason is not None and row.reason.line is not None:
         lines, number = StringIO(text).readlines(), row.reason.line
-        pieces = [
-            ("".join(lines[: number - 1]), ""),
-            ("".join(lines[number - 1 : number]), "incorrect"),
-            ("".join(lines[number:]), ""),
-        ]
+        begin = len("".join(lines[: number - 1]))
+        end = len("".join(lines[:number]))
+        fault = (text[begin:end], "incorrect")
+        pieces = [*cut(pieces, 0, begin), fault, *cut(pieces, end, len(text))]
+    elif form == "program":
+        pass
     elif row.verdict == "correct" and settings.get("equation_source") != "text":
         kinds = ("", "correct")
         pieces = [(one, kinds[i % 2]) for i, one in enumerate(_ANNOTATION.split(text))]

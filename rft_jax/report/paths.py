@@ -20,8 +20,11 @@ DEDUP_LEVELS = {
     "equations": "equation list",
     "canonical": "equation list, operands in any order",
     "unordered": "equations in any order",
+    "program": "program, variables renamed",
+    "trace": "operations executed",
 }
 _SUSPICIOUS_SHOWN = 15
+_KINDS_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def sampling_section(collected: Sequence[Collected], palette: Mapping[str, int])
         _solved_card(collected, palette),
     ]
     body = charts([one for one in cards if one])
-    body += _finders_card(collected) + _suspicious_card(collected)
+    body += _finders_card(collected) + _programs_card(collected) + _suspicious_card(collected)
     return Section("sampling", "Sampling", body)
 
 
@@ -157,6 +160,31 @@ def _finders_card(collected: Sequence[Collected]) -> str:
         return ""
     table = Table(["Union", "Model", "Distinct correct paths", "Of no other model"], cells).html()
     return f'<div class="spaced">{card(table, "What each model contributes")}</div>'
+
+
+def _programs_card(collected: Sequence[Collected]) -> str:
+    """How many programs ran, and what stopped the others."""
+    cells = [
+        [
+            Cell(one.run.arm_name(one.stage.arm)),
+            Cell(f"{programs['samples']:,}"),
+            Cell(f"{programs['correct']:,}", f"exactly: {programs['correct_exactly']:,}"),
+            Cell(_listed(programs["errors"])),
+            Cell(_listed(programs["unsupported"])),
+        ]
+        for one in collected
+        if (programs := one.stats.get("programs"))
+    ]
+    if not cells:
+        return ""
+    table = Table(["Programs of", "Samples", "Correct", "Errors", "Unsupported"], cells).html()
+    caption = "What is unsupported counts as unsolved; rft doctor lists it."
+    return f'<div class="spaced">{card(table, "Programs", caption)}</div>'
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    most = list(counts.items())[:_KINDS_SHOWN]
+    return ", ".join(f"{what} {number:,}" for what, number in most) or "none"
 
 
 def _suspicious_card(collected: Sequence[Collected]) -> str:

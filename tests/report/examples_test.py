@@ -8,6 +8,7 @@ import pytest
 
 from rft_jax.files.jsonl import write_rows
 from rft_jax.records import VERDICTS, LedgerRow, Reason
+from rft_jax.report.browser import example_html
 from rft_jax.report.examples import choose_rows, explain_sample, mark, stage_examples
 from rft_jax.report.runs import read_run
 from rft_jax.rft.collect import collect
@@ -89,6 +90,57 @@ def test_the_annotations_of_a_correct_sample_are_marked_and_no_text_is_lost() ->
 def test_the_line_at_fault_is_marked(line: int | None, pieces: tuple) -> None:
     row = _row("wrong_equation", reason=Reason("equation", "1+1=3 is incorrect", line))
     assert mark("one\ntwo\n\nfour", row, {}) == pieces
+
+
+def test_a_program_is_marked_by_its_syntax_and_the_line_of_its_error() -> None:
+    program = "x = 1\nprint(y)\nprint('a')"
+    row = _row("program_error", reason=Reason("name", "name 'y' is not defined", 2))
+    assert mark(program, row, {}, "program") == (
+        ("x = ", ""),
+        ("1", "number"),
+        ("\n", ""),
+        ("print(y)\n", "incorrect"),
+        ("print(", ""),
+        ("'a'", "string"),
+        (")", ""),
+    )
+    assert mark("<<1+1=2>>", _row("correct"), {}, "program")[0] != ("<<1+1=2>>", "correct")
+
+
+@pytest.mark.parametrize(
+    ("row", "settings", "words"),
+    [
+        (_row("correct", kept=True), {}, "its program prints the reference's answer"),
+        (_row("correct"), {"dedup": "program"}, "but a kept path has the same program"),
+        (_row("correct"), {"dedup": "trace"}, "but a kept path has the same operations"),
+        (
+            _row("correct", reason=Reason("rounding", "prints 0.30000000000000004")),
+            {},
+            "prints 0.30000000000000004, but a kept path has the same equations",
+        ),
+    ],
+)
+def test_a_correct_program_is_explained_by_what_it_prints(
+    row: LedgerRow, settings: dict[str, Any], words: str
+) -> None:
+    assert words in explain_sample(row, settings, "program")
+
+
+@pytest.mark.parametrize("answers", ["program", "first"])
+def test_an_example_of_a_program_has_its_output(tmp_path: Path, answers: str) -> None:
+    problems, samples = tmp_path / "problems.jsonl", tmp_path / "drawn"
+    write_rows(problems, [{"id": "q", "question": "1+1?", "answer": "#### 2"}])
+    row = {"id": "q", "sample": 0, "model": "m", "response": "print(3 - 1)", "form": "program"}
+    if answers == "program":
+        del row["form"]
+    write_rows(samples / "samples-0.jsonl", [row])
+    settings = CollectSettings(answers=answers, workers=1)
+    collect(str(problems), [str(samples)], str(tmp_path / "collected"), settings)
+    run = read_run(str(tmp_path / "collected"))
+    (example,) = stage_examples(run, run.stages[0], choose_rows(tmp_path / "collected", 5, 0))
+    assert (example.output, example.state) == ("2", "kept")
+    assert ("3", "number") in example.pieces
+    assert "Output: 2" in example_html(example)
 
 
 def _rows(n: int) -> list[dict]:

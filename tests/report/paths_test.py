@@ -47,6 +47,15 @@ def test_samples_that_two_stages_share_are_shown_once_and_others_by_their_run() 
     assert ">sft-0 (b)</text>" in _section(one, other)
 
 
+def test_programs_are_shown_with_their_errors_and_what_is_unsupported() -> None:
+    programs = {"samples": 1200, "correct": 7, "correct_exactly": 5}
+    programs |= {"errors": {"name": 3, "limit": 2}, "unsupported": {"import <sympy>": 4}}
+    body = _section(_collected({"m": _model(correct=7)}, programs=programs))
+    for text in ("1,200", "exactly: 5", "name 3, limit 2", "import &lt;sympy&gt; 4"):
+        assert text in body
+    assert "Unsupported" not in _section(_collected({"m": _model(correct=7)}))
+
+
 def test_kept_paths_add_up_over_the_seeds_of_an_arm() -> None:
     body = _section(_collected({"a": _model()}), _collected({"b": _model()}))
     assert "RFT: 6 with 0" in body and "RFT: 10 with 2" in body
