@@ -83,6 +83,7 @@ setup(
         "sentencepiece>=0.2,<0.2.3",  # 0.2.3 breaks with the protobuf of apache-beam
         "safetensors>=0.6,<0.9",
         "huggingface_hub>=0.34",
+        "jinja2>=3.1.6",
         "sympy>=1.13",
         "math-verify>=0.9,<0.10",
         "latex2sympy2_extended>=1.11,<1.12",  # Math-Verify's parser

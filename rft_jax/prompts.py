@@ -7,6 +7,7 @@ a template's name, `+program` asks for a program: the cue stands after the quest
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,10 +15,15 @@ from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json, write_json
 
 FILE_NAME = "prompt_template.json"
+QUESTION = "{question}"
+"""What a prompt has in the place of the question."""
+CHAT = "chat"
+"""Names the template that a model's chat template gives (`rft_jax.chat_templates`)."""
 PROGRAM_CUE = " Let's write a program."
 """What asks for a program, behind a question; MAmmoTH's (arXiv 2309.05653)."""
 PROGRAM_SUFFIX = "+program"
 """Behind a template's name: the same template with the cue."""
+_SWITCHES = ("asks_for_program", "strips_question")
 # How instructions ask for a program themselves, in MathInstruct for example.
 _ASKS = re.compile(r"let's (?:write|program|code)|\bpython\b", re.IGNORECASE)
 _LAST_CHARACTERS = 200
@@ -36,20 +42,23 @@ class Template:
       name: for settings and messages.
       prompt: the text.
       asks_for_program: whether the cue stands behind the question.
+      strips_question: whether white space around the question is removed.
     """
 
     name: str
     prompt: str
     asks_for_program: bool = False
+    strips_question: bool = False
 
     def __post_init__(self) -> None:
-        if "{question}" not in self.prompt:
+        if QUESTION not in self.prompt:
             raise UserError(f"template {self.name!r}: the prompt has no {{question}} in it")
 
     def render(self, question: str) -> str:
         """The prompt for a question."""
-        asked = with_cue(question) if self.asks_for_program else question
-        return self.prompt.replace("{question}", asked)
+        asked = question.strip() if self.strips_question else question
+        asked = with_cue(asked) if self.asks_for_program else asked
+        return self.prompt.replace(QUESTION, asked)
 
 
 TEMPLATES = {
@@ -73,20 +82,27 @@ TEMPLATES = {
 }
 
 
-def get_template(name: str, own: Template | None = None) -> Template:
+def get_template(
+    name: str, own: Template | None = None, chat: Callable[[], Template] | None = None
+) -> Template:
     """The template of that name, with the cue for a name that ends in `+program`.
 
     Args:
       own: what '' names.
+      chat: makes what 'chat' names.
 
     Raises:
       UserError: there is none; lists the names.
     """
     plain = name.removesuffix(PROGRAM_SUFFIX)
     template = TEMPLATES.get(plain) if plain or own is None else own
+    if plain == CHAT:
+        if chat is None:
+            raise UserError(f"template {CHAT!r}: the model has no chat template; name another one")
+        template = chat()
     if template is None:
         raise UserError(
-            f"no template {plain!r}; there are {', '.join(TEMPLATES)}, each also with "
+            f"no template {plain!r}; there are {', '.join(TEMPLATES)}, {CHAT}, each also with "
             f"{PROGRAM_SUFFIX} behind it"
         )
     if plain == name:
@@ -97,8 +113,7 @@ def get_template(name: str, own: Template | None = None) -> Template:
 def save_template(template: Template, folder: str | Path) -> None:
     """Writes `prompt_template.json` into a model folder."""
     content: dict[str, str | bool] = {"name": template.name, "prompt": template.prompt}
-    if template.asks_for_program:
-        content["asks_for_program"] = True
+    content |= {name: True for name in _SWITCHES if getattr(template, name)}
     write_json(Path(folder) / FILE_NAME, content)
 
 
@@ -114,5 +129,5 @@ def load_template(folder: str | Path) -> Template | None:
     content = read_json(path)
     if not (isinstance(content, dict) and isinstance(content.get("prompt"), str)):
         raise UserError(f"{path}: {{'name': …, 'prompt': …}} is needed")
-    asks = content.get("asks_for_program", False)
-    return Template(str(content.get("name", "custom")), content["prompt"], bool(asks))
+    switches = {name: bool(content.get(name, False)) for name in _SWITCHES}
+    return Template(str(content.get("name", "custom")), content["prompt"], **switches)

@@ -19,6 +19,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 from jaxtyping import Array
 
+from rft_jax.chat_templates import write_chat_template
 from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, config_to_json
 from rft_jax.checkpoints.safetensors_files import TensorReader, write_tensors
 from rft_jax.devices.partitioning import param_shardings, path_name, with_shardings
@@ -210,6 +211,7 @@ def write_description(
     """Writes what a model folder has beside its weights: tokenizer, template, last config.json."""
     tokenizer.save(folder)
     save_template(template, folder)
+    write_chat_template(folder, template, has_bos=tokenizer.bos_id is not None)
     content = config_to_json(config, dtype) | dict(tokenizer.config_ids)
     write_json(Path(folder) / CONFIG_JSON, content)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 from jax.sharding import Mesh
 
+from rft_jax.chat_templates import ChatTemplate, read_chat_template
 from rft_jax.checkpoints.huggingface import (
     abstract_params,
     export_model,
@@ -24,7 +25,7 @@ from rft_jax.files.jsonl import read_json
 from rft_jax.files.outputs import SETTINGS
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
-from rft_jax.prompts import Template, get_template, load_template
+from rft_jax.prompts import CHAT, Template, get_template, load_template
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
 
 DEFAULT_TEMPLATE = "plain"
@@ -43,19 +44,21 @@ class LoadedModel:
       params: its parameters, layers stacked.
       tokenizer: its tokenizer.
       template: the prompt template that its folder carries.
+      chat: the chat template that its folder carries, or None.
     """
 
     config: LlamaConfig
     params: Params
     tokenizer: Tokenizer
     template: Template
+    chat: ChatTemplate | None = None
 
     def template_named(self, name: str) -> Template:
-        """The template of that name, the model's own for '' or '+program'.
+        """The template of that name, the model's own for '' or '+program', its chat template's.
 
         Warns of markers in it, such as `<|im_start|>`, that are not tokens of the tokenizer.
         """
-        template = get_template(name, self.template)
+        template = get_template(name, self.template, self.chat.to_prompt if self.chat else None)
         for marker in dict.fromkeys(_MARKER.findall(template.prompt)):
             length = len(self.tokenizer.encode(marker))
             if length > 1:
@@ -89,13 +92,29 @@ def load_model(
     description, step = _find_description(folder)
     config = read_config(description, dtype=dtype, param_dtype=param_dtype)
     tokenizer = load_tokenizer(description, config.vocab_size)
-    template = load_template(description) or get_template(DEFAULT_TEMPLATE)
+    template, chat = own_template(description), read_chat_template(description)
     if description == folder:
         params = import_params(folder, config, mesh)
         config = replace(config, tie_word_embeddings="unembed" not in params)
     else:
         params = restore_params(description.parent, abstract_params(config, mesh), step)
-    return LoadedModel(config, params, tokenizer, template)
+    return LoadedModel(config, params, tokenizer, template, chat)
+
+
+def own_template(folder: str | Path) -> Template:
+    """The prompt template that a model folder carries: its own, else its chat template's.
+
+    Raises:
+      UserError: the file, or the chat template, can't be used.
+    """
+    template = load_template(folder)
+    if template is not None:
+        return template
+    chat = read_chat_template(folder)
+    if chat is None:
+        return get_template(DEFAULT_TEMPLATE)
+    logger.info("prompts have the form of the model's chat template (%s)", chat.where)
+    return chat.to_prompt()
 
 
 def _find_description(folder: Path) -> tuple[Path, int | None]:
@@ -134,7 +153,11 @@ def describe_checkpoints(
 
 
 def copy_model(
-    source: str | Path, target: str | Path, dtype: str = "float32", template: str | None = None
+    source: str | Path,
+    target: str | Path,
+    dtype: str = "float32",
+    template: str | None = None,
+    system_prompt: str = "",
 ) -> None:
     """Writes a copy of a model as a Hugging Face folder with a prompt template.
 
@@ -143,6 +166,8 @@ def copy_model(
       target: folder to write, new or empty.
       dtype: of the written parameters: 'float32', 'bfloat16' or 'float16'.
       template: name of the template that the copy carries; None for the source's own.
+      system_prompt: system message that the source's chat template puts before the question; for
+        the template 'chat' only.
 
     Raises:
       UserError: the source can't be read or written in that dtype, or the target is not empty.
@@ -151,6 +176,13 @@ def copy_model(
         raise UserError(f"{target}: exists already and is not empty; name a new folder")
     model = load_model(source)
     chosen = model.template_named(template or "")
+    if system_prompt:
+        if model.chat is None or chosen.name != CHAT:
+            raise UserError(
+                f"a system prompt needs a chat template; {source} has none, or another template "
+                f"({chosen.name!r}) was named: say --template {CHAT}"
+            )
+        chosen = model.chat.to_prompt(system_prompt)
     try:
         export_model(target, model.config, model.params, model.tokenizer, chosen, dtype)
     except BaseException:

@@ -23,13 +23,22 @@ def _copy_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--template", metavar="T", help="name of the prompt template to store in the folder"
     )
+    parser.add_argument(
+        "--system_prompt",
+        metavar="TEXT",
+        default="",
+        help="system message, put into every prompt by the model's chat template",
+    )
 
 
 def _copy_model(flags: argparse.Namespace, config: Config) -> None:
     del config
     from rft_jax.checkpoints.load import copy_model
 
-    copy_model(model_folder(flags.source), flags.target, flags.dtype, flags.template)
+    copy_model(
+        model_folder(flags.source),
+        *(flags.target, flags.dtype, flags.template, flags.system_prompt),
+    )
 
 
 IMPORT_HF = Command(
@@ -40,7 +49,10 @@ IMPORT_HF = Command(
         "a prompt template, so that no later command has to name one. --model also takes Hugging "
         "Face folders directly."
     ),
-    examples=("rft import-hf models/SmolLM2-135M-Instruct models/smollm2 --template chatml",),
+    examples=(
+        "rft import-hf models/Qwen2.5-Math-1.5B-Instruct models/qwen --template chat "
+        "--system_prompt 'Reason step by step.'",
+    ),
     add_flags=_copy_flags,
     run=_copy_model,
 )

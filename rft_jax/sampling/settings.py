@@ -38,7 +38,8 @@ class DecodingSettings:
       slots: samples that are decoded at a time; 0 chooses a number for model and device.
       group: slots that decode samples of the same problem and share its prompt; 0 chooses.
       limit: use only this many problems, the first ones; 0 for all.
-      template: prompt template ('plain', 'alpaca', 'chatml', 'none'); '' for the model's own;
+      template: prompt template ('plain', 'alpaca', 'chatml', 'none', or 'chat' for the model's chat
+        template); '' for the model's own;
         '+program' behind the name, or alone, asks for a program.
       dtype: dtype of weights, activations and cache, 'float32' or 'bfloat16'; logits are float32.
     """

@@ -73,7 +73,8 @@ class TrainSettings:
       max_grad_norm: global norm to which gradients are clipped; 0: no clipping.
       seed: seed of the order of examples, and of random weights (--model init:CONFIG, LoRA).
       limit: train on the first this many examples only; 0: on all.
-      template: prompt template ('plain', 'alpaca', 'chatml', 'none'); '' for the model's own.
+      template: prompt template ('plain', 'alpaca', 'chatml', 'none', or 'chat' for the model's chat
+        template); '' for the model's own.
         Rows whose form is 'program' get the cue for a program behind the question.
       tokenizer: folder of the tokenizer, or 'wordproblems:tokenizer'; only for --model init:CONFIG.
       dtype: dtype of activations, 'float32' or 'bfloat16'; the optimizer's weights are float32.

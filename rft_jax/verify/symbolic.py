@@ -9,13 +9,13 @@ that was stopped is a TimeoutError and never "not equal".
 from __future__ import annotations
 
 import logging
-import resource
 import signal
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from rft_jax.workers.child import Child, ChildDiedError
+from rft_jax.workers.limits import limit_cpu, limit_memory
 
 MAX_MEMORY = 2 << 30  # bytes of address space
 _START_SECONDS = 600.0
@@ -111,12 +111,12 @@ def make_answerer(timeout: float) -> Callable[[tuple], list[Any]]:
         "value": (formulas.value, []),
     }
     logging.disable(logging.CRITICAL)
-    _limit_memory()
+    limit_memory(MAX_MEMORY)
     signal.signal(signal.SIGPROF, _raise_out_of_time)
 
     def answer(request: tuple) -> list[Any]:
         question, on_failure = questions[request[0]]
-        _limit_cpu(timeout + 2)
+        limit_cpu(timeout + 2)
         signal.setitimer(signal.ITIMER_PROF, timeout)
         try:
             return [question(*request[1:])]
@@ -132,19 +132,3 @@ def make_answerer(timeout: float) -> Callable[[tuple], list[Any]]:
 
 def _raise_out_of_time(_signal: int, _frame: FrameType | None) -> None:
     raise _OutOfTimeError
-
-
-def _limit_memory() -> None:
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    limit = MAX_MEMORY if hard == resource.RLIM_INFINITY else min(MAX_MEMORY, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-
-
-def _limit_cpu(seconds: float) -> None:
-    """Has the system end this process when one long C call goes past the timer."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    limit = int(usage.ru_utime + usage.ru_stime + seconds) + 1
-    if hard != resource.RLIM_INFINITY:
-        limit = min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, hard))

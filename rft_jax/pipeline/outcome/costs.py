@@ -109,10 +109,10 @@ def _config(folder: Path) -> LlamaConfig:
 @cache
 def _prompt_tokens(model: Path, problems: Path) -> float:
     """The mean number of tokens of a prompt."""
-    from rft_jax.prompts import get_template, load_template
+    from rft_jax.checkpoints.load import own_template
     from rft_jax.records import read_problems
     from rft_jax.tokenizers import load_tokenizer
 
-    template = load_template(model) or get_template("plain")
+    template = own_template(model)
     texts = [template.render(problem.question) for problem in read_problems(problems)]
     return sum(map(len, load_tokenizer(model).encode_batch(texts))) / len(texts)

@@ -1,0 +1,218 @@
+"""Chat templates (Jinja) of Hugging Face folders as prompt templates, and the reverse.
+
+A chat template is a program of somebody else. It is run once per model, in Jinja's immutable
+sandbox, in a process with limits on CPU time and memory, on one conversation with a mark in the
+place of the question. What comes out around the mark is the prompt template; every question is then
+put into that text, and no foreign code runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import atomic_write, read_json
+from rft_jax.prompts import CHAT, PROGRAM_CUE, QUESTION, Template
+from rft_jax.workers.child import Child, ChildDiedError
+from rft_jax.workers.limits import limit_cpu, limit_memory
+
+FILE_NAME = "chat_template.jinja"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+_OLDER_FILES = ("chat_template.json", TOKENIZER_CONFIG)
+_MARK = "Qk7wMARKz3"
+_CPU_SECONDS = 5.0
+_WALL_SECONDS = 120.0  # for a machine under load; CPU time is what ends a template
+_MEMORY = 1 << 30
+_MAX_CHARS = 100_000
+
+
+@dataclass(frozen=True)
+class ChatTemplate:
+    """A model folder's chat template.
+
+    Attributes:
+      source: the Jinja text.
+      tokens: `bos_token`, `eos_token` and others that it may name.
+      where: the file, for messages.
+    """
+
+    source: str
+    tokens: Mapping[str, str]
+    where: str
+
+    def to_prompt(self, system: str = "") -> Template:
+        """The prompt for one question, up to where the model's answer begins.
+
+        Args:
+          system: the system message; '' for none, which leaves the template's own default.
+
+        Raises:
+          UserError: the template fails, takes too long, or does more to a question than to insert
+            it or to strip it.
+        """
+        padded = f"\n {_MARK} \n"
+        plain, spaced = self._render([_MARK, padded], system)
+        strips = spaced == plain
+        if plain.count(_MARK) != 1 or not (strips or spaced == plain.replace(_MARK, padded)):
+            raise UserError(
+                f"{self.where}: the chat template does more to a question than to insert it; name "
+                "another template, or write prompt_template.json"
+            )
+        return Template(CHAT, plain.replace(_MARK, QUESTION), strips_question=strips)
+
+    def _render(self, questions: list[str], system: str) -> list[str]:
+        head = [{"role": "system", "content": system}] if system else []
+        chats = [[*head, {"role": "user", "content": question}] for question in questions]
+        child = Child(f"{__name__}:make_renderer", self.source, dict(self.tokens), _CPU_SECONDS)
+        try:
+            child.send(chats)
+            reply = child.receive(timeout=_WALL_SECONDS)
+        except (TimeoutError, ChildDiedError):
+            reply = {"error": f"stopped: over {_CPU_SECONDS:g} s of CPU time, or too much memory"}
+        finally:
+            child.close()
+        if "error" in reply:
+            raise UserError(
+                f"{self.where}: the chat template can't be rendered ({reply['error']}); name "
+                "another template, or write prompt_template.json"
+            )
+        return reply["texts"]
+
+
+def make_renderer(
+    source: str, tokens: dict[str, str], cpu_seconds: float
+) -> Callable[[list], dict[str, Any]]:
+    """In the child: the function that renders chats by a Jinja text, under limits."""
+    environment = _environment()
+    limit_memory(_MEMORY)
+    limit_cpu(cpu_seconds)
+
+    def render(chats: list) -> dict[str, Any]:
+        try:
+            template = environment.from_string(source)
+            options = {"add_generation_prompt": True, **tokens}
+            texts = [template.render(messages=chat, **options) for chat in chats]
+        except (Exception, MemoryError, RecursionError) as error:
+            return {"error": f"{type(error).__name__}: {error}"[:300]}
+        if max(map(len, texts)) > _MAX_CHARS:
+            return {"error": f"over {_MAX_CHARS} characters"}
+        return {"texts": texts}
+
+    return render
+
+
+def _environment() -> Any:
+    """Jinja as transformers sets it up, but without today's date, so that prompts stay the same."""
+    import jinja2
+    from jinja2.ext import Extension, loopcontrols
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Generation(Extension):
+        """`{% generation %}`, which marks the model's words for training, changes no text."""
+
+        tags = {"generation"}
+
+        def parse(self, parser: Any) -> Any:
+            next(parser.stream)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+    def refuse(message: str) -> None:
+        raise jinja2.TemplateError(message)
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
+    )
+    environment.filters["tojson"] = partial(json.dumps, ensure_ascii=False)
+    environment.globals["raise_exception"] = refuse
+    return environment
+
+
+def read_chat_template(folder: str | Path) -> ChatTemplate | None:
+    """The chat template of a model folder, or None; of several named ones, `default`.
+
+    Raises:
+      UserError: a file that may have one can't be read.
+    """
+    folder = Path(folder)
+    if (folder / FILE_NAME).is_file():
+        source: Any = (folder / FILE_NAME).read_text("utf-8", errors="replace")
+        return ChatTemplate(source, _special_tokens(folder), str(folder / FILE_NAME))
+    for name in _OLDER_FILES:
+        source = _object(folder / name).get("chat_template")
+        if isinstance(source, list):
+            named = [
+                one for one in source if isinstance(one, dict) and one.get("name") == "default"
+            ]
+            source = named[0].get("template") if named else None
+        if isinstance(source, str):
+            return ChatTemplate(source, _special_tokens(folder), str(folder / name))
+    return None
+
+
+def _object(path: Path) -> dict[str, Any]:
+    content = read_json(path) if path.is_file() else {}
+    return content if isinstance(content, dict) else {}
+
+
+def _special_tokens(folder: Path) -> dict[str, str]:
+    """`bos_token` and others, as tokenizer_config.json declares them: texts or objects."""
+    tokens = {}
+    for name, value in _object(folder / TOKENIZER_CONFIG).items():
+        text = value.get("content") if isinstance(value, dict) else value
+        if name.endswith("_token") and isinstance(text, str):
+            tokens[name] = text
+    return tokens
+
+
+def write_chat_template(folder: str | Path, template: Template, has_bos: bool) -> None:
+    """Has other programs ask as `template` does, unless the folder's chat template does already.
+
+    Args:
+      folder: of a model, with its tokenizer's files.
+      has_bos: whether the tokenizer puts its BOS in front of every prompt.
+    """
+    own = read_chat_template(folder)
+    with suppress(UserError):  # one that can't be rendered is replaced
+        if own is not None and own.to_prompt() == template:
+            return
+    bos = _special_tokens(Path(folder)).get("bos_token", "")
+    with atomic_write(Path(folder) / FILE_NAME) as file:
+        file.write(to_chat_template(template, has_bos and not template.prompt.startswith(bos)))
+
+
+_JINJA = """\
+{{%- for message in messages -%}}
+{{%- if message['role'] == 'user' -%}}
+{{{{- {prompt} -}}}}
+{{%- elif message['role'] == 'assistant' -%}}
+{{{{- message['content'] + eos_token -}}}}
+{{%- else -%}}
+{{{{- raise_exception('this model was trained without ' + message['role'] + ' messages') -}}}}
+{{%- endif -%}}
+{{%- endfor -%}}
+"""
+
+
+def to_chat_template(template: Template, has_bos: bool) -> str:
+    """The Jinja text with which other programs ask as this prompt template does.
+
+    Args:
+      has_bos: whether BOS stands before the prompt's text.
+    """
+    question = "message['content']" + ("|trim" if template.strips_question else "")
+    if template.asks_for_program:
+        question += f" + {_literal(PROGRAM_CUE)}"
+    prompt = f" + {question} + ".join(map(_literal, template.prompt.split(QUESTION)))
+    return _JINJA.format(prompt=f"bos_token + {prompt}" if has_bos else prompt)
+
+
+def _literal(text: str) -> str:
+    """A string of Jinja's, which knows Python's escapes."""
+    escaped = text.encode("unicode_escape").decode("ascii").replace("'", "\\'")
+    return f"'{escaped}'"
