@@ -24,6 +24,11 @@ _CODE_LINE = re.compile(
     r"|[A-Za-z_][\w.\[\]'\", ]*(?:[-+*/%]|//|\*\*)?=(?!=).*\S"
     r"|[A-Za-z_][\w.]*\(.*\)|[ \t]+\S.*|#.*|\s*)$"
 )
+# Nodes without an expression or a statement in them.
+_LEAVES = frozenset((ast.Name, ast.Constant, ast.Load, ast.Store, ast.Del))
+_HOLD_STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
+_LOOPS = (ast.For, ast.While)
+_SIMPLE = frozenset((ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return))
 _QUOTED = re.compile(
     r"""'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|#[^\n]*""", re.DOTALL
 )
@@ -112,13 +117,19 @@ def _check_depth(tree: ast.Module, limit: int) -> None:
 
 
 def _children(node: ast.AST) -> list[ast.AST]:
+    """The nodes within a node that may hold others; of a sum, all of its terms."""
     children: list[ast.AST] = []
     while isinstance(node, ast.BinOp):
         children.append(node.right)
         node = node.left
-    if not children:
-        return list(ast.iter_child_nodes(node))
-    return [*children, node]
+    if children:
+        return [child for child in (*children, node) if type(child) not in _LEAVES]
+    for value in map(node.__dict__.get, node._fields):
+        if isinstance(value, list):
+            children += [v for v in value if isinstance(v, ast.AST) and type(v) not in _LEAVES]
+        elif isinstance(value, ast.AST) and type(value) not in _LEAVES:
+            children.append(value)
+    return children
 
 
 def _check_placement(tree: ast.Module) -> None:
@@ -126,16 +137,19 @@ def _check_placement(tree: ast.Module) -> None:
     waiting: list[tuple[ast.AST, bool, bool]] = [(node, False, False) for node in tree.body]
     while waiting:
         node, in_function, in_loop = waiting.pop()
-        if isinstance(node, ast.Return) and not in_function:
+        if not isinstance(node, _HOLD_STATEMENTS):
+            continue
+        kind = type(node)
+        if kind is ast.Return and not in_function:
             raise ProgramError("syntax", "'return' outside function")
-        if isinstance(node, ast.Break | ast.Continue) and not in_loop:
-            raise ProgramError("syntax", f"{type(node).__name__.lower()} outside loop")
-        if isinstance(node, ast.Nonlocal) and not in_function:
+        if kind in (ast.Break, ast.Continue) and not in_loop:
+            raise ProgramError("syntax", f"{kind.__name__.lower()} outside loop")
+        if kind is ast.Nonlocal and not in_function:
             raise ProgramError("syntax", "nonlocal declaration not allowed at module level")
-        if isinstance(node, ast.FunctionDef | ast.Lambda):
+        if kind is ast.FunctionDef:
             in_function, in_loop = True, False
-        if isinstance(node, ast.For | ast.While):
+        if isinstance(node, _LOOPS):
             waiting += [(child, in_function, True) for child in node.body]
             waiting += [(child, in_function, in_loop) for child in node.orelse]
-        elif not isinstance(node, ast.expr):
+        elif kind not in _SIMPLE:
             waiting += [(child, in_function, in_loop) for child in ast.iter_child_nodes(node)]

@@ -30,7 +30,7 @@ def _factorial(machine: Machine, n: Value, /) -> int:
     number = _whole("factorial", n)
     if number > 1:
         machine.meter.need_bits(int(math.lgamma(min(number, 10**12) + 1) / math.log(2)))
-        machine.meter.step(number >> 4)
+        machine.meter.step(number >> 3)
     return guarded(math.factorial, number)
 
 
