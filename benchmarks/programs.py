@@ -150,13 +150,13 @@ def measure(problems: int, samples: int, processes: int, repeats: int) -> dict[s
         name: Speed(*map(statistics.median, zip(*found, strict=True)))
         for name, found in speeds.items()
     }
+    pool, apart = medians["one worker"], medians["process each"]
     exhausting = list(_exhausting())
     return {
         "programs": len(programs),
         "cores": cores,
         "speed": {name: speed._asdict() for name, speed in medians.items()},
-        "times_a_process": medians["one worker"].a_cpu_second
-        / medians["process each"].a_cpu_second,
+        "times_a_process": pool.a_cpu_second / apart.a_cpu_second,
         "exhausting": exhausting,
         "slowest_ms": max(row["ms"] for row in exhausting),
         "largest_mib": max(row["mib"] for row in exhausting),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
 from rft_jax.records import VERDICTS, Problem
-from rft_jax.rft.dedup import coarser_key, content_key, equations_key, source_key, trace_key
+from rft_jax.rft.dedup import TRACE, coarser_key, content_key, equations_key, trace_key
 from rft_jax.rft.graded import Graded
 from rft_jax.rft.problem import Selection, models_by_key
 from rft_jax.rft.settings import CollectSettings
@@ -110,8 +110,8 @@ def level_counts(correct: Sequence[Graded], settings: CollectSettings) -> dict[s
     }
     distinct = dict(zip(keys, lists, strict=True))
     for level in settings.levels:
-        if level == "program":
-            counts[level] = Counter([source_key(one.row) for one in correct])
+        if level == PROGRAM:
+            counts[level] = Counter([one.key for one in correct])
         elif level not in counts:
             coarser = counts[level] = Counter()
             for key, count in counts["equations"].items():
@@ -120,7 +120,7 @@ def level_counts(correct: Sequence[Graded], settings: CollectSettings) -> dict[s
 
 
 def _coarser(level: str, equations: Sequence[str]) -> str:
-    return trace_key(equations) if level == "trace" else coarser_key(level, equations)
+    return trace_key(equations) if level == TRACE else coarser_key(level, equations)
 
 
 def suspicion(

@@ -21,9 +21,8 @@ _FIRST_SIGN = {"+": "+", "-": "+", "*": "*", "/": "*"}
 _CACHED_CHARS = 200  # longest equation whose form is cached, so that the cache is bounded
 # From fine to coarse; `stats.json` counts distinct paths at each.
 DEDUP_LEVELS = ("exact_text", "equations", "canonical", "unordered")
-# Where programs are collected, at these too: the first is finer than `equations`, the second the
-# coarsest.
-PROGRAM_LEVELS = ("program", "trace")
+# The level of texts and programs alike, coarser than all others.
+TRACE = "trace"
 
 
 def text_key(text: str) -> str:

@@ -43,9 +43,10 @@ class SampleGrader:
         if self._grader.reads_programs:
             form = self._grader.form
             rows = [row if row.folder < 0 else row._replace(form=form(row.form)) for row in rows]
-        grades = [grade(row.response, row.finish_reason, reference, row.form) for row in rows]
-        keys = map(key, rows, [one.equations for one in grades])
-        return list(map(Graded, rows, grades, keys))
+        grades = (grade(row.response, row.finish_reason, reference, row.form) for row in rows)
+        return [
+            Graded(row, one, key(row, one.equations)) for row, one in zip(rows, grades, strict=True)
+        ]
 
 
 def solution_row(problem: Problem) -> Row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rft_jax.errors import UserError
-from rft_jax.rft.dedup import DEDUP_LEVELS, KEYS, PROGRAM_LEVELS
+from rft_jax.rft.dedup import DEDUP_LEVELS, KEYS, TRACE
 from rft_jax.rft.select import SELECTORS
 from rft_jax.verify.answers import PROGRAM, answer_formats
 from rft_jax.verify.equations import CHECKS
@@ -95,5 +95,6 @@ class CollectSettings:
     @property
     def levels(self) -> tuple[str, ...]:
         """The dedup levels by which distinct paths are counted."""
-        has_programs = self.answers == PROGRAM or self.dedup in PROGRAM_LEVELS
-        return (*DEDUP_LEVELS, *PROGRAM_LEVELS) if has_programs else DEDUP_LEVELS
+        own = (self.dedup,) if self.dedup == PROGRAM else ()
+        traced = (TRACE,) if self.answers == PROGRAM or self.dedup in (PROGRAM, TRACE) else ()
+        return (*DEDUP_LEVELS, *own, *traced)

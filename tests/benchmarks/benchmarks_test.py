@@ -66,3 +66,14 @@ def test_a_train_step_beside_pytorchs(against: str, tmp_path: Path) -> None:
     assert len(rows) == 2
     flops = [row["tflops"] * row["seconds"] for row in rows.values()]
     assert flops[0] == pytest.approx(flops[1])
+
+
+@pytest.mark.slow
+def test_programs_through_the_pool_and_a_process_each(tmp_path: Path) -> None:
+    found = _run(
+        "programs.py", "--problems 4 --samples 5 --processes 2 --repeats 1", tmp_path / "o"
+    )
+    assert found["programs"] == 20
+    assert set(found["speed"]) == {"one worker", "all cores", "process each"}
+    assert {row["error"] for row in found["exhausting"]} == {"limit"}
+    assert found["largest_mib"] < 64
