@@ -26,6 +26,7 @@ from rft_jax.commands.base import (
 )
 from rft_jax.commands.loop import RUN
 from rft_jax.commands.planning import PLAN
+from rft_jax.commands.policy import POLICY
 from rft_jax.commands.stages import COLLECT, EVALUATE, REPORT, SAMPLE, TRAIN
 from rft_jax.commands.tools import DERIVE, DOCTOR, EXPORT_HF, GENERATE_WORDPROBLEMS, IMPORT_HF
 from rft_jax.errors import Preempted, StageFailed, UserError
@@ -42,6 +43,7 @@ COMMANDS = {
         SAMPLE,
         COLLECT,
         EVALUATE,
+        POLICY,
         REPORT,
         PLAN,
         IMPORT_HF,

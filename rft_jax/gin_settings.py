@@ -74,12 +74,16 @@ class Config:
 
     def get(self, kind: type[T], *scopes: str) -> T:
         """An instance of one of the classes with its bound values; the last of `scopes` wins."""
+        return kind(**self.bound(kind, *scopes))
+
+    def bound(self, kind: type, *scopes: str) -> dict[str, Any]:
+        """The bound values of one of the classes by field; the last of `scopes` wins."""
         name = next(name for name, registered in self._classes.items() if registered is kind)
         values: dict[str, Any] = {}
         for scope in dict.fromkeys(("", *scopes)):
             bound = [b for b in self._bindings if (b.scope, b.name) == (scope, name)]
             values.update({b.field: b.value for b in bound})
-        return kind(**values)
+        return values
 
     def text(self) -> str:
         """All settings, resolved, as a gin file that reproduces them, under the title."""

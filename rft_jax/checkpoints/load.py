@@ -134,12 +134,12 @@ def _instead_of(folder: Path) -> str:
     """What to name in the place of a folder that is not a model."""
     for run in (folder, folder.parent, folder.parent.parent):
         made_with = read_json(run / SETTINGS) if (run / SETTINGS).is_file() else {}
-        if made_with.get("lora_rank"):
+        if made_with.get("lora_rank") or made_with.get("train.lora_rank"):
             return (
                 "a LoRA training saves adapters alone, without the weights that they change; "
                 f"finish it (run it again) and name {run}, which has them merged"
             )
-        if made_with.get("command") == "train":
+        if made_with.get("command") in ("train", "policy"):
             return "its training is not finished; run it again, or name its checkpoints folder"
     return "--model names a Hugging Face folder or the output of rft train"
 

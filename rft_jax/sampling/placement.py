@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -49,6 +50,19 @@ def decoding_shardings(params: Any, mesh: Mesh, rows: tuple[str, ...]) -> Any:
     return jax.tree.map(without_rows, param_shardings(params, mesh))
 
 
+def params_placer(
+    params: Params, num_layers: int, dtype: str, mesh: Mesh, rows: tuple[str, ...]
+) -> Callable[[Params], Params]:
+    """The compiled function that `place_params` is; for weights that change, it is kept.
+
+    Args:
+      params: parameters (or their shapes) like those that it will place.
+    """
+    prepare = partial(_by_layer, num_layers=num_layers, dtype=dtype)
+    shardings = decoding_shardings(jax.eval_shape(prepare, params), mesh, rows)
+    return jax.jit(prepare, out_shardings=shardings)
+
+
 def place_params(
     params: Params, num_layers: int, dtype: str, mesh: Mesh, rows: tuple[str, ...]
 ) -> Params:
@@ -56,9 +70,7 @@ def place_params(
 
     Slicing stacked ones inside the loop would copy them in every step.
     """
-    prepare = partial(_by_layer, num_layers=num_layers, dtype=dtype)
-    shardings = decoding_shardings(jax.eval_shape(prepare, params), mesh, rows)
-    return jax.jit(prepare, out_shardings=shardings)(params)
+    return params_placer(params, num_layers, dtype, mesh, rows)(params)
 
 
 def _by_layer(params: Params, num_layers: int, dtype: str) -> Params:

@@ -21,7 +21,7 @@ from rft_jax.models.llama import Params
 from rft_jax.records import Sample
 from rft_jax.sampling.geometry import Geometry, choose_geometry, describe_memory, memory_needed
 from rft_jax.sampling.methods import method_of, problem_key
-from rft_jax.sampling.placement import hardware_of, place_params, row_axes, sampling_mesh
+from rft_jax.sampling.placement import hardware_of, params_placer, row_axes, sampling_mesh
 from rft_jax.sampling.program import Program, decoding_config
 from rft_jax.sampling.prompt_tokens import EncodedPrompts, common_start, encode_prompts
 from rft_jax.sampling.requests import Counters, Finished, Further, Request, SampledTokens
@@ -70,9 +70,23 @@ class Sampler:
         self._mesh = mesh or sampling_mesh(self.settings, None)
         self._row_axes = row_axes(self.settings)
         self._hardware = hardware_of(self._mesh, self._row_axes)
-        self._params = place_params(
-            model.params, model.config.num_layers, self.settings.dtype, self._mesh, self._row_axes
-        )
+        shape = model.config.num_layers, self.settings.dtype
+        self._place = params_placer(model.params, *shape, self._mesh, self._row_axes)
+        self._params: Params = {}
+        self.load(model.params)
+
+    def load(self, params: Params) -> None:
+        """Samples from these parameters from now on; nothing is compiled again.
+
+        Args:
+          params: layers stacked, shaped and sharded as the model's.
+        """
+        self._params = {}  # first, so that there are never two copies
+        self._params = self._place(params)
+
+    def unload(self) -> None:
+        """Frees the copy of the parameters that decoding needs, until the next `load`."""
+        self._params = {}
 
     def sample(self, prompts: Sequence[str], k: int = 1, **changes: Any) -> list[list[Sample]]:
         """k samples of each prompt, in the order of the prompts; none of one that is too long.

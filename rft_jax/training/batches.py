@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 
 import numpy as np
@@ -35,6 +36,8 @@ class Batches:
       packed: whether examples share rows.
       pad_id: token of the columns that no example fills.
       weights: float32[n], loss weight of each example's response tokens; None for 1.
+      token_values: further arrays of a batch by name: float32[total], a value for every token as
+        a target.
     """
 
     arrays: TokenArrays
@@ -44,24 +47,35 @@ class Batches:
     packed: bool = True
     pad_id: int = 0
     weights: np.ndarray | None = None
+    token_values: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def _columns(self) -> np.ndarray:
         return self.arrays.lengths - 1  # the last token of an example is only a target
 
-    @lru_cache(maxsize=2)  # noqa: B019 (batches live as long as the run)
     def epoch_rows(self, epoch: int) -> list[list[int]]:
         """The rows of an epoch in the order of training, as example indices."""
+        return self._recent_rows(epoch)
+
+    def epoch_steps(self, epoch: int) -> int:
+        """Batches in an epoch; the last one may have empty rows."""
+        return self._steps(epoch)
+
+    # Caches of the instance: policy training makes new batches in every step.
+    @cached_property
+    def _recent_rows(self) -> Callable[[int], list[list[int]]]:
+        return lru_cache(maxsize=2)(self._pack)
+
+    @cached_property
+    def _steps(self) -> Callable[[int], int]:
+        return cache(lambda epoch: -(-len(self.epoch_rows(epoch)) // self.batch_size))
+
+    def _pack(self, epoch: int) -> list[list[int]]:
         order = shuffled(len(self.arrays), self.seed, epoch, 0)
         if not self.packed:
             return [[int(example)] for example in order]
         rows = pack(self._columns[order], self.max_length)
         return [order[rows[i]].tolist() for i in shuffled(len(rows), self.seed, epoch, 1)]
-
-    @cache  # noqa: B019
-    def epoch_steps(self, epoch: int) -> int:
-        """Batches in an epoch; the last one may have empty rows."""
-        return -(-len(self.epoch_rows(epoch)) // self.batch_size)
 
     def num_steps(self, epochs: int) -> int:
         """Batches in the first `epochs` epochs."""
@@ -89,6 +103,7 @@ class Batches:
           rows × max_length. `targets` are the tokens that follow; `loss_weights` is 1 (or the
           example's weight) where the target is a response token (the first and EOS included), 0
           elsewhere; positions restart with every example; segments count from 1, 0 is padding.
+          `token_values` come last, and may replace `loss_weights`.
         """
         count = self.batch_size // process_count
         rows = self.rows_of(step)[process_index * count : (process_index + 1) * count]
@@ -100,17 +115,42 @@ class Batches:
             "segment_ids": np.zeros(shape, np.int32),
             "loss_weights": np.zeros(shape, np.float32),
         }
+        batch |= {name: np.zeros(shape, np.float32) for name in self.token_values}
         for index, examples in enumerate(rows):
             self._fill({name: array[index] for name, array in batch.items()}, examples)
         return batch
 
-    def _fill(self, row: Batch, examples: list[int]) -> None:
+    def per_token(self, batches: Iterable[np.ndarray]) -> np.ndarray:
+        """The inverse of `token_values`: a value for every token of the first epoch's examples.
+
+        Args:
+          batches: values of all targets, batch by batch, rows × max_length each.
+
+        Returns:
+          float32[total], 0 for the first token of every example.
+        """
+        values = np.zeros(len(self.arrays.tokens), np.float32)
+        for step, batch in zip(range(self.epoch_steps(0)), batches, strict=True):
+            for row, examples in zip(batch, self.rows_of(step), strict=True):
+                for example, columns in self._columns_of(examples):
+                    begin, end = self.arrays.offsets[example : example + 2]
+                    values[begin + 1 : end] = row[columns]
+        return values
+
+    def _columns_of(self, examples: list[int]) -> Iterator[tuple[int, slice]]:
+        """The columns that each example of a row fills."""
         start = 0
-        for segment, example in enumerate(examples, start=1):
+        for example in examples:
+            columns = int(self._columns[example])
+            yield example, slice(start, start + columns)
+            start += columns
+
+    def _fill(self, row: Batch, examples: list[int]) -> None:
+        for segment, (example, segment_columns) in enumerate(self._columns_of(examples), start=1):
             begin, end = self.arrays.offsets[example : example + 2]
             tokens = self.arrays.tokens[begin:end]
             columns = len(tokens) - 1
-            segment_columns = slice(start, start + columns)
+            start = segment_columns.start
             row["tokens"][segment_columns] = tokens[:-1]
             row["targets"][segment_columns] = tokens[1:]
             row["positions"][segment_columns] = np.arange(columns)
@@ -118,4 +158,5 @@ class Batches:
             first = max(int(self.arrays.prompt_lengths[example]) - 1, 0)
             weight = 1.0 if self.weights is None else self.weights[example]
             row["loss_weights"][start + first : start + columns] = weight
-            start += columns
+            for name, values in self.token_values.items():
+                row[name][segment_columns] = values[begin + 1 : end]

@@ -8,7 +8,7 @@ from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import jax
 import numpy as np
@@ -38,9 +38,49 @@ from rft_jax.training.train_step import (
 )
 
 
+class Steps(Protocol):
+    """What the loop runs: steps of a state, and where their outcome is kept."""
+
+    @property
+    def label(self) -> str:
+        """Name of the work, for progress and messages."""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Metrics that the progress shows."""
+
+    @property
+    def settings(self) -> TrainSettings:
+        """Of the optimizer, checkpoints and logs."""
+
+    @property
+    def mesh(self) -> Mesh:
+        """The devices of the state."""
+
+    @property
+    def num_steps(self) -> int:
+        """Steps in all."""
+
+    @property
+    def folder(self) -> Path:
+        """Of checkpoints and metrics."""
+
+    @property
+    def frozen(self) -> Params:
+        """Parameters that are not trained, if adapters are; else empty."""
+
+    def advance(
+        self, state: TrainState, step: int, learning_rate: float
+    ) -> tuple[TrainState, dict[str, Any]]:
+        """Step `step` (from 0): the next state, and metrics with `loss` and `grad_norm`."""
+
+    def speed(self, steps: int, seconds: float) -> dict[str, float]:
+        """What so many steps in so many seconds amount to."""
+
+
 @dataclass(frozen=True)
 class Run:
-    """What stays the same throughout a training run.
+    """What stays the same throughout a training run; it trains on its batches one after the other.
 
     Attributes:
       config: the model's shape, adapters included.
@@ -59,9 +99,36 @@ class Run:
     num_steps: int
     folder: Path
     frozen: Params
+    label: str = "train"
+    shown: tuple[str, ...] = ("loss",)
+
+    def advance(
+        self, state: TrainState, step: int, learning_rate: float
+    ) -> tuple[TrainState, dict[str, Any]]:
+        """One optimizer step on batch `step`."""
+        batch = self.batches.batch(step, jax.process_index(), jax.process_count())
+        return train_step(
+            state,
+            partitioning.global_batch(batch, self.mesh),
+            np.float32(learning_rate),  # of the host: the same in every process
+            config=self.config,
+            settings=self.settings,
+            mesh=self.mesh,
+            frozen=self.frozen,
+        )
+
+    def speed(self, steps: int, seconds: float) -> dict[str, float]:
+        """Tokens per second over all devices and, if the chip's peak is known, the MFU."""
+        tokens = steps * self.settings.batch_size * self.settings.max_length
+        speed = {"tokens/s": tokens / seconds}
+        chip = chip_of(jax.devices()[0].device_kind)
+        if chip is not None:
+            flops = train_flops_per_token(self.config, self.settings.max_length)
+            speed["MFU"] = speed["tokens/s"] * flops / (chip.peak * self.mesh.size)
+        return speed
 
 
-def run_steps(run: Run, params: Params, stopped: Callable[[int], bool]) -> TrainState:
+def run_steps(run: Steps, params: Params, stopped: Callable[[int], bool]) -> TrainState:
     """All remaining steps. A step's metrics are fetched while the next one is computed.
 
     Args:
@@ -81,10 +148,10 @@ def run_steps(run: Run, params: Params, stopped: Callable[[int], bool]) -> Train
         fix = f"delete {run.folder}/checkpoints/{first}" if first else "start from another model"
         raise UserError(f"{damaged[0]} is NaN or infinite before step {first + 1}; {fix}")
     if is_main():
-        print(memory_summary(state), flush=True)
+        print(f"{run.label}: {memory_summary(state)}", flush=True)
     log = MetricsLog(run.folder, first, run.settings.wandb, asdict(run.settings))
     steps = _Steps(run, log, checkpoints, first)
-    shown = Progress("train", run.num_steps, "steps", initial=first) if is_main() else None
+    shown = Progress(run.label, run.num_steps, "steps", initial=first) if is_main() else None
     traced = run.settings.profile_steps if is_main() else 0
     watched = StepTrace(log.tensorboard, first, traced)
     with closing(checkpoints), shown or nullcontext(), watched as trace:
@@ -94,12 +161,12 @@ def run_steps(run: Run, params: Params, stopped: Callable[[int], bool]) -> Train
                 steps.save(state, step + 1, shown)
             if stopped(step + 1):
                 steps.save(state, step + 1, shown)
-                raise Preempted(f"train: stopped after step {step + 1}, saved")
+                raise Preempted(f"{run.label}: stopped after step {step + 1}, saved")
     steps.write_timing()
     return state
 
 
-def _begin(run: Run, params: Params, checkpoints: TrainStateCheckpoints) -> TrainState:
+def _begin(run: Steps, params: Params, checkpoints: TrainStateCheckpoints) -> TrainState:
     """The newest checkpoint's state, else the first one, made of the parameters."""
     init = partial(init_train_state, settings=run.settings)
     shapes = jax.eval_shape(init, params)
@@ -112,7 +179,7 @@ class _Steps:
     """The loop's bookkeeping: metrics that are not fetched yet, the last save, the clock."""
 
     def __init__(
-        self, run: Run, log: MetricsLog, checkpoints: TrainStateCheckpoints, first: int
+        self, run: Steps, log: MetricsLog, checkpoints: TrainStateCheckpoints, first: int
     ) -> None:
         self._run, self._log, self._checkpoints = run, log, checkpoints
         self._pending: tuple[int, float, dict[str, jax.Array]] | None = None
@@ -120,18 +187,8 @@ class _Steps:
         self._begin: float | None = None  # set after the first step, which compiles
 
     def advance(self, state: TrainState, step: int, shown: Progress | None) -> TrainState:
-        run = self._run
-        rate = learning_rate(run.settings, step, run.num_steps)
-        batch = run.batches.batch(step, jax.process_index(), jax.process_count())
-        state, metrics = train_step(
-            state,
-            partitioning.global_batch(batch, run.mesh),
-            np.float32(rate),  # of the host: the same in every process
-            config=run.config,
-            settings=run.settings,
-            mesh=run.mesh,
-            frozen=run.frozen,
-        )
+        rate = learning_rate(self._run.settings, step, self._run.num_steps)
+        state, metrics = self._run.advance(state, step, rate)
         self.fetch(shown)
         self._pending = (step + 1, rate, metrics)
         return state
@@ -150,24 +207,19 @@ class _Steps:
         self._log.add(step, numbers | {"learning_rate": rate})
         self._begin = self._begin or time.monotonic()
         if shown is not None:
-            texts: dict[str, float | str] = {"loss": numbers["loss"], **self._speed(step)}
+            texts: dict[str, float | str] = {
+                name: numbers[name] for name in self._run.shown if name in numbers
+            }
+            texts |= self._speed(step)
             if "MFU" in texts:
                 texts["MFU"] = f"{texts['MFU']:.1%}"
             shown.update(step, **texts)
 
     def _speed(self, step: int) -> dict[str, float]:
-        """Tokens per second over all devices and, if the chip's peak is known, the MFU."""
         done = step - self._first - 1
         if not done or self._begin is None:
             return {}
-        settings, mesh = self._run.settings, self._run.mesh
-        tokens = done * settings.batch_size * settings.max_length
-        speed = {"tokens/s": tokens / (time.monotonic() - self._begin)}
-        chip = chip_of(jax.devices()[0].device_kind)
-        if chip is not None:
-            flops = train_flops_per_token(self._run.config, settings.max_length)
-            speed["MFU"] = speed["tokens/s"] * flops / (chip.peak * mesh.size)
-        return speed
+        return self._run.speed(done, time.monotonic() - self._begin)
 
     def save(self, state: TrainState, step: int, shown: Progress | None) -> None:
         """Saves a step once, if all of its state is finite; the metrics are written before it.
@@ -189,7 +241,7 @@ class _Steps:
         good = f"the last good checkpoint is step {self._saved} in {self._run.folder}/checkpoints"
         raise UserError(
             f"{what}; {good if self._saved else 'no checkpoint was saved before'}; "
-            "lower train.learning_rate"
+            f"lower {self._run.label}.learning_rate"
         )
 
     def write_timing(self) -> None:

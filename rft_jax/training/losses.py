@@ -1,4 +1,4 @@
-"""Cross-entropy over response tokens, with the logits of a few positions at a time."""
+"""Cross-entropy and log-probabilities of tokens, with the logits of a few positions at a time."""
 
 from __future__ import annotations
 
@@ -29,14 +29,41 @@ def summed_loss(
     if not chunk or chunk >= targets.shape[1]:
         return _summed(params, hidden, targets, loss_weights)
 
-    def split(x: Array) -> Array:
-        return jnp.moveaxis(x.reshape(x.shape[0], -1, chunk, *x.shape[2:]), 1, 0)
-
     def add(total: Array, chunk: tuple[Array, Array, Array]) -> tuple[Array, None]:
         return total + _summed(params, *chunk), None
 
-    chunks = (split(hidden), split(targets), split(loss_weights))
+    chunks = tuple(_split(x, chunk) for x in (hidden, targets, loss_weights))
     return jax.lax.scan(jax.checkpoint(add), jnp.float32(0), chunks)[0]
+
+
+def token_logprobs(
+    params: Params, hidden: Float[Array, "B T D"], targets: Int[Array, "B T"], chunk: int = 0
+) -> Float[Array, "B T"]:
+    """Log-probability of every target, in float32.
+
+    Args:
+      params, hidden, targets, chunk: as `summed_loss` takes them.
+    """
+    if not chunk or chunk >= targets.shape[1]:
+        return _logprobs(params, hidden, targets)
+
+    def one(_: None, chunk: tuple[Array, Array]) -> tuple[None, Array]:
+        return None, _logprobs(params, *chunk)
+
+    chunks = (_split(hidden, chunk), _split(targets, chunk))
+    logprobs = jax.lax.scan(jax.checkpoint(one), None, chunks)[1]
+    return jnp.moveaxis(logprobs, 0, 1).reshape(targets.shape)
+
+
+def _split(x: Array, chunk: int) -> Array:
+    """Chunks of positions along a new first axis."""
+    return jnp.moveaxis(x.reshape(x.shape[0], -1, chunk, *x.shape[2:]), 1, 0)
+
+
+def _logprobs(params: Params, hidden: Array, targets: Array) -> Array:
+    logits = unembed(params, hidden)
+    chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+    return chosen - jax.nn.logsumexp(logits, axis=-1)
 
 
 def _summed(params: Params, hidden: Array, targets: Array, loss_weights: Array) -> Array:

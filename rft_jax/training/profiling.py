@@ -59,7 +59,7 @@ def memory_summary(state: TrainState) -> str:
     stats = device.memory_stats() or {}
     limit = stats.get("bytes_limit")
     return (
-        f"train: on each device {size_text(parameters)} of parameters, {size_text(rest)} of moments"
+        f"on each device {size_text(parameters)} of parameters, {size_text(rest)} of moments"
         f"{f', {size_text(limit)} of memory in all' if limit else ''}"
     )
 

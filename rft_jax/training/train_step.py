@@ -61,6 +61,24 @@ def state_shardings(state: TrainState, mesh: Mesh) -> TrainState:
     return jax.tree_util.tree_map_with_path(sharding, state)
 
 
+def forward(
+    params: Params, rows: dict[str, Array], config: LlamaConfig, frozen: Params | None = None
+) -> tuple[Params, Float[Array, "B T D"]]:
+    """All of the model's parameters, and its output before the logits for some rows of a batch.
+
+    Args:
+      params: trained parameters.
+      rows: as `Batches.batch` returns them.
+      config: the model's shape.
+      frozen: the rest of the model's parameters if `params` are adapters alone.
+    """
+    all_params = with_adapters(frozen or {}, params)
+    hidden, _ = Llama(config).apply(
+        {"params": all_params}, rows["tokens"], rows["positions"], rows["segment_ids"]
+    )
+    return all_params, hidden
+
+
 def gradients(
     params: Params,
     batch: dict[str, Array],
@@ -84,10 +102,7 @@ def gradients(
     """
 
     def loss(params: Params, rows: dict[str, Array]) -> Array:
-        all_params = with_adapters(frozen or {}, params)
-        hidden, _ = Llama(config).apply(
-            {"params": all_params}, rows["tokens"], rows["positions"], rows["segment_ids"]
-        )
+        all_params, hidden = forward(params, rows, config, frozen)
         return summed_loss(all_params, hidden, rows["targets"], rows["loss_weights"], chunk)
 
     weight = jnp.sum(batch["loss_weights"])
@@ -134,14 +149,31 @@ def train_step(
         state.params, batch, config, settings.loss_chunk, settings.gradient_accumulation, frozen
     )
     scale = 1 / jnp.where(weight > 0, weight, 1.0)
-    shardings = state_shardings(state, mesh)
     grads = jax.tree.map(lambda g: g * scale, grads)
+    new, grad_norm = updated(state, grads, learning_rate, settings, mesh)
+    return new, {"loss": loss * scale, "grad_norm": grad_norm, "tokens": weight}
+
+
+def updated(
+    state: TrainState,
+    grads: Params,
+    learning_rate: Float[Array, ""],
+    settings: TrainSettings,
+    mesh: Mesh,
+) -> tuple[TrainState, Float[Array, ""]]:
+    """The state after one step of AdamW, and the gradients' norm before clipping.
+
+    Args:
+      state: before the step.
+      grads: of the trained parameters.
+      learning_rate, settings, mesh: as `train_step` takes them.
+    """
+    shardings = state_shardings(state, mesh)
     grads = jax.lax.with_sharding_constraint(grads, shardings.params)
     updates, opt_state = make_optimizer(settings).update(grads, state.opt_state, state.params)
     updates = jax.tree.map(lambda u: -learning_rate * u, updates)
     new = TrainState(state.step + 1, optax.apply_updates(state.params, updates), opt_state)
-    new = jax.lax.with_sharding_constraint(new, shardings)
-    return new, {"loss": loss * scale, "grad_norm": optax.global_norm(grads), "tokens": weight}
+    return jax.lax.with_sharding_constraint(new, shardings), optax.global_norm(grads)
 
 
 def not_finite(tree: Any) -> list[str]:

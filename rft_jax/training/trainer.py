@@ -45,7 +45,7 @@ from rft_jax.training.token_arrays import (
 # Settings added later, with the value that keeps the old behaviour, and settings that never affect
 # the result: both are left out of the fingerprint, so older folders can be resumed.
 _NEUTRAL = {"question_weights": "none", "warmup_steps": 0}
-_WITHOUT_EFFECT = ("wandb", "profile_steps")
+WITHOUT_EFFECT = ("wandb", "profile_steps")
 
 
 def train(
@@ -98,7 +98,7 @@ def _made_with(
     return inputs | {
         name: value
         for name, value in values.items()
-        if name not in _WITHOUT_EFFECT and (name not in _NEUTRAL or value != _NEUTRAL[name])
+        if name not in WITHOUT_EFFECT and (name not in _NEUTRAL or value != _NEUTRAL[name])
     }
 
 
@@ -110,7 +110,7 @@ def _train(
     mesh: Mesh,
     stopped: Callable[[int], bool],
 ) -> None:
-    start = _start(model, settings, mesh)
+    start = starting_model(model, settings, mesh)
     config, params = start.config, start.params
     tokenizer, template = start.tokenizer, start.template
     config.check_length(settings.max_length)
@@ -154,7 +154,7 @@ def _token_arrays(
     return arrays
 
 
-def _start(model: str | LlamaConfig, settings: TrainSettings, mesh: Mesh) -> LoadedModel:
+def starting_model(model: str | LlamaConfig, settings: TrainSettings, mesh: Mesh) -> LoadedModel:
     """The model that training starts from, float32 parameters distributed over the mesh."""
     computed = {name: getattr(settings, name) for name in COMPUTED}
     if isinstance(model, str):

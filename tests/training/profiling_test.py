@@ -86,6 +86,6 @@ def test_the_memory_of_parameters_and_moments_is_a_devices_share(fsdp: int, shar
     norms = 3 * 128  # whole on every device
     parameters = 4 * ((num_params(config) - norms) / share + norms)
     assert memory_summary(state).startswith(
-        f"train: on each device {size_text(parameters)} of parameters, "
+        f"on each device {size_text(parameters)} of parameters, "
         f"{size_text(2 * parameters + 4)} of moments"
     )

@@ -1,0 +1,68 @@
+"""policy: on-policy training, the stage after RFT."""
+
+from __future__ import annotations
+
+import argparse
+
+from rft_jax.checkpoints.names import model_folder
+from rft_jax.commands.base import Command, input_flag, output_flag
+from rft_jax.commands.stages import MODEL_HELP, OUTPUT_HELP, PROBLEMS_HELP
+from rft_jax.gin_settings import Config
+
+
+def _policy_flags(parser: argparse.ArgumentParser) -> None:
+    input_flag(parser, "--model", "M", f"where training starts: {MODEL_HELP}", required=True)
+    input_flag(parser, "--problems", "P", PROBLEMS_HELP, required=True)
+    output_flag(parser, "--output", "DIR", OUTPUT_HELP, required=True)
+    text = "what the divergence is measured from, with the same tokenizer (default: M)"
+    input_flag(parser, "--reference_model", "M2", text)
+
+
+def _policy(flags: argparse.Namespace, config: Config) -> None:
+    from rft_jax.devices.mesh_settings import MeshSettings
+    from rft_jax.policy.run import train_policy
+    from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
+
+    train_policy(
+        model_folder(flags.model),
+        flags.problems,
+        flags.output,
+        config.get(PolicySettings),
+        config.get(UpdateSettings),
+        config.get(RolloutSettings),
+        config.get(MeshSettings),
+        flags.reference_model and model_folder(flags.reference_model),
+        config.text(),
+    )
+
+
+POLICY = Command(
+    name="policy",
+    summary="train a model on its own samples by verified rewards (GRPO and kin)",
+    description=(
+        "Every step samples several responses to some problems from the current weights, rewards "
+        "them by the grader's verdict (or by a function of yours), and updates the weights by "
+        "their advantages. policy.preset names the objective: grpo, dr_grpo, dapo, rloo or raft; "
+        "each of its switches is a setting of its own."
+        "\n\n"
+        "The output is a model folder as rft train writes it, with metrics.jsonl (a row a step), "
+        "samples/ (every step's) and ledger.jsonl (each sample's verdict and reward). The steps "
+        "are on-policy: the temperature is 1, and top-p and top-k are off."
+    ),
+    examples=(
+        "rft policy --model runs/rft --problems gsm8k:train --output runs/grpo "
+        "--gin.policy.learning_rate=1e-6",
+        "rft policy --model runs/sft --problems mine.jsonl --output runs/dapo "
+        "--gin.policy.preset=dapo --gin.policy.held_out=64",
+        "rft policy --model runs/sft --problems mine.jsonl --output runs/brief "
+        "--gin.policy.reward=\"('verdict', 'my_rewards:brevity')\"",
+    ),
+    add_flags=_policy_flags,
+    run=_policy,
+    settings={
+        "policy": "rft_jax.policy.settings:PolicySettings",
+        "train": "rft_jax.policy.settings:UpdateSettings",
+        "sample": "rft_jax.policy.settings:RolloutSettings",
+        "mesh": "rft_jax.devices.mesh_settings:MeshSettings",
+    },
+)

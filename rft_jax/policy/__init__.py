@@ -1,0 +1,1 @@
+"""On-policy training on verified rewards (`rft policy`): objective, rewards, rollouts, loop."""

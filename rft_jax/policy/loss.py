@@ -1,0 +1,69 @@
+"""The policy's loss: the clipped surrogate, and the divergence from the reference."""
+
+from __future__ import annotations
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from rft_jax.policy.objective import Objective
+
+
+@flax.struct.dataclass
+class Measures:
+    """What one batch adds to a step's metrics; all but the last are sums over tokens.
+
+    Attributes:
+      loss: weight times loss.
+      tokens: tokens with weight.
+      clipped: tokens whose ratio counts no further.
+      difference: largest absolute difference of the trainer's and the sampler's log-probability.
+    """
+
+    loss: Float[Array, ""]
+    tokens: Float[Array, ""]
+    clipped: Float[Array, ""]
+    difference: Float[Array, ""]
+
+    def plus(self, other: Measures) -> Measures:
+        """Those of two batches."""
+        added = jax.tree.map(jnp.add, self, other)
+        return added.replace(difference=jnp.maximum(self.difference, other.difference))
+
+
+def policy_loss(
+    logprobs: Float[Array, "B T"], rows: dict[str, Array], objective: Objective
+) -> tuple[Float[Array, ""], Measures]:
+    """The loss, summed over tokens with their weights, and what is measured on the way.
+
+    A token's loss is -min(ρ A, clip(ρ, 1 - ε_low, 1 + ε_high) A), ρ the ratio of its probability
+    to that before the step's first update. Without `old_logprobs` the policy is the one that
+    sampled: ρ is exactly 1, and the gradient is that of REINFORCE. The divergence in the loss is
+    k2, (log π_ref - log π)² / 2, whose expected gradient is that of the reverse KL divergence; k1
+    in the loss would have an expected gradient of 0 (arXiv 2506.09477).
+
+    Args:
+      logprobs: of the targets, under the policy.
+      rows: `loss_weights`, `advantages` and `sampled_logprobs` of every target; `old_logprobs`
+        where the policy is updated more than once by the same samples; `reference_logprobs` where
+        the divergence is in the loss.
+      objective: its switches.
+    """
+    weights, advantages = rows["loss_weights"], rows["advantages"]
+    now = jax.lax.stop_gradient(logprobs)
+    ratio = jnp.exp(logprobs - rows.get("old_logprobs", now))
+    bounded = jnp.clip(ratio, 1 - objective.epsilon_low, 1 + objective.epsilon_high)
+    losses = -jnp.minimum(ratio * advantages, bounded * advantages)
+    if objective.kl == "loss":
+        losses += objective.kl_coefficient * (logprobs - rows["reference_logprobs"]) ** 2 / 2
+    counted = weights > 0
+    loss = jnp.sum(losses * weights)
+    differences = jnp.where(counted, jnp.abs(now - rows["sampled_logprobs"]), 0.0)
+    measures = Measures(
+        loss=loss,
+        tokens=jnp.sum(counted, dtype=jnp.float32),
+        clipped=jnp.sum(counted & (bounded * advantages < ratio * advantages), dtype=jnp.float32),
+        difference=jnp.max(differences),
+    )
+    return loss, jax.lax.stop_gradient(measures)

@@ -1,0 +1,150 @@
+"""What a step of policy training maximises: advantages of samples, weights of their tokens.
+
+One objective with named switches; GRPO, Dr. GRPO, DAPO, RLOO and RAFT are settings of it. A group
+is the samples of one problem. With a baseline, a group of equal rewards (a zero-variance group)
+has advantages and weights of exactly 0, so that no term of the loss moves the policy by it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from rft_jax.errors import UserError
+
+BASELINES = ("mean", "leave_one_out", "none")
+SCALES = ("none", "group", "batch")
+AGGREGATIONS = ("sequence", "token", "constant")
+KL_TERMS = ("none", "reward", "loss")
+_CHOICES = {"baseline": BASELINES, "scale": SCALES, "aggregation": AGGREGATIONS, "kl": KL_TERMS}
+# Rewards this close, relative to the largest or in all, are equal: divided by their standard
+# deviation, rounding errors would be advantages of 1.
+_EQUAL, _NOTHING = 1e-6, 1e-12
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The switches of the objective; the defaults are REINFORCE's without a baseline.
+
+    Attributes:
+      baseline: what is subtracted from a reward: the group's mean, the mean of the group's other
+        samples, or nothing.
+      scale: what an advantage is divided by: nothing, or the sample standard deviation of the
+        rewards of its group or of the whole batch.
+      aggregation: how tokens add up: every response has the same weight, every token has, or
+        every token has that of a batch in which all responses have the maximum length.
+      epsilon_low, epsilon_high: how far below and above 1 the ratio of new to old probability
+        counts.
+      kl: where the divergence from the reference enters: nowhere, in the reward (k1, summed over
+        the response), or in the loss (k2 of every token).
+      kl_coefficient: what it is multiplied by.
+      positive_only: whether only samples of positive advantage are trained on.
+      mask_truncated: whether samples that stopped at the length limit are left out of the loss.
+    """
+
+    baseline: str = "none"
+    scale: str = "none"
+    aggregation: str = "token"
+    epsilon_low: float = 0.2
+    epsilon_high: float = 0.2
+    kl: str = "none"
+    kl_coefficient: float = 0.0
+    positive_only: bool = False
+    mask_truncated: bool = False
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise UserError(
+                    f"policy.{name} {getattr(self, name)!r}: one of {', '.join(choices)} is needed"
+                )
+        for name in ("epsilon_low", "epsilon_high", "kl_coefficient"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"policy.{name} is {getattr(self, name)}; 0 or more is needed")
+        if self.epsilon_low > 1:
+            raise UserError(f"policy.epsilon_low is {self.epsilon_low}; at most 1 is needed")
+        if (self.kl != "none") != (self.kl_coefficient > 0):
+            raise UserError(
+                f"policy.kl is {self.kl!r} and policy.kl_coefficient {self.kl_coefficient}; set "
+                "both, or 'none' and 0"
+            )
+
+
+def zero_variance(
+    rewards: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"]
+) -> Bool[np.ndarray, " n"]:
+    """Whether a sample's group has equal rewards.
+
+    Args:
+      rewards: of all samples.
+      groups: the index of each sample's group.
+    """
+    _, number = np.unique(groups, return_inverse=True)
+    highest = np.full(number.max(initial=-1) + 1, -np.inf)
+    lowest = np.full_like(highest, np.inf)
+    np.maximum.at(highest, number, rewards)
+    np.minimum.at(lowest, number, rewards)
+    size = np.maximum(np.abs(highest), np.abs(lowest))
+    return (highest - lowest <= np.maximum(_EQUAL * size, _NOTHING))[number]
+
+
+def advantages(
+    rewards: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"], objective: Objective
+) -> Float[np.ndarray, " n"]:
+    """The advantage of every sample, in float64.
+
+    GRPO (arXiv 2402.03300, § 4.1) is baseline `mean` with scale `group`; Dr. GRPO (2503.20783)
+    leaves the scale out; RLOO (2402.14740) is baseline `leave_one_out`.
+
+    Args:
+      rewards: of all samples.
+      groups: the index of each sample's group.
+    """
+    rewards = np.asarray(rewards, np.float64)
+    _, number, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    sums = np.bincount(number, rewards, len(counts))
+    count = counts[number]
+    result = rewards.copy()
+    if objective.baseline == "mean":
+        result -= (sums / counts)[number]
+    elif objective.baseline == "leave_one_out":
+        result -= (sums[number] - rewards) / np.maximum(count - 1, 1)
+    if objective.scale == "batch" and len(rewards) > 1:
+        result /= np.std(rewards, ddof=1) or 1.0
+    elif objective.scale == "group":
+        squares = np.bincount(number, (rewards - (sums / counts)[number]) ** 2, len(counts))
+        deviation = np.sqrt(squares / np.maximum(counts - 1, 1))[number]
+        result /= np.where(zero_variance(rewards, groups), 1.0, deviation)
+    if objective.baseline != "none":
+        result[zero_variance(rewards, groups)] = 0.0
+    return result
+
+
+def response_weights(
+    lengths: Int[np.ndarray, " n"],
+    counted: Bool[np.ndarray, " n"],
+    objective: Objective,
+    longest: int,
+) -> Float[np.ndarray, " n"]:
+    """The weight in the loss of every token of each response.
+
+    They add up to 1 over all tokens of the counted responses (`sequence`, `token`), or to their
+    mean length over the longest possible one (`constant`).
+
+    Args:
+      lengths: tokens with loss of each response.
+      counted: which responses the loss is a mean over; the others have weight 0.
+      objective: its aggregation.
+      longest: maximum tokens of a response.
+    """
+    number = max(int(counted.sum()), 1)
+    if objective.aggregation == "sequence":
+        each = 1.0 / (number * np.maximum(lengths, 1))
+    elif objective.aggregation == "token":
+        each = np.full(len(lengths), 1.0 / max(int(lengths[counted].sum()), 1))
+    else:
+        each = np.full(len(lengths), 1.0 / (number * longest))
+    return np.where(counted, each, 0.0)

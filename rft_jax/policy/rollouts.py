@@ -1,0 +1,169 @@
+"""Rollouts: a step's samples from the current weights, by the sampler of `rft sample`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jax.sharding import Mesh
+
+from rft_jax.checkpoints.load import LoadedModel
+from rft_jax.errors import UserError
+from rft_jax.models.llama import Params
+from rft_jax.records import Problem, Sample
+from rft_jax.sampling.methods import problem_key
+from rft_jax.sampling.requests import Request
+from rft_jax.sampling.run_record import report_over_long, settle_geometry
+from rft_jax.sampling.sampler import Sampler
+from rft_jax.sampling.settings import SampleSettings
+from rft_jax.sampling.shares import Share
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """One sample of the policy.
+
+    Attributes:
+      place: the problem's index.
+      prompt: its token ids.
+      sample: the record, with the response's token ids.
+      logprobs: float32, of each of these under the policy that sampled them.
+    """
+
+    place: int
+    prompt: Sequence[int]
+    sample: Sample
+    logprobs: np.ndarray
+
+
+def step_seed(seed: int, step: int) -> int:
+    """The seed of a step's samples, a hash of the run's seed and the step (from 0)."""
+    digest = hashlib.sha256(json.dumps([seed, step]).encode()).digest()
+    return int.from_bytes(digest[:4], "little") >> 1
+
+
+class Rollouts:
+    """Samples problems by their index, from whatever weights it is given.
+
+    All processes sample the same requests together, on the mesh that trains.
+
+    Args:
+      model: configuration, initial parameters, tokenizer and template.
+      problems: all of them.
+      settings: of the samples, their number per problem included.
+      mesh: the devices.
+      folder: the run's, where the geometry is recorded.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        problems: Sequence[Problem],
+        settings: SampleSettings,
+        mesh: Mesh,
+        folder: Path,
+    ) -> None:
+        self._problems, self._settings = problems, settings
+        self.sampler = Sampler(model, model.tokenizer, settings, mesh)
+        self.sampler.unload()
+        share = Share.of_this_process(span_hosts=True)
+        encoded = self.sampler.encode([model.template.render(p.question) for p in problems])
+        preferred = self.sampler.geometry(encoded=encoded)
+        self._geometry = settle_geometry(folder, preferred, share)
+        if share.leads:
+            print(f"policy: {self.sampler.describe_memory(self._geometry)}", flush=True)
+            report_over_long(folder, problems, encoded, self._geometry, settings)
+        self._prompts = encoded.ids
+        self._greedy = replace(settings, num_samples=1, temperature=0.0)
+        self._greedy_geometry = self.sampler.geometry(self._greedy, encoded)
+
+    @property
+    def places(self) -> list[int]:
+        """Indices of the problems that can be sampled."""
+        return [place for place, prompt in enumerate(self._prompts) if prompt is not None]
+
+    def check_length(self, max_length: int) -> None:
+        """Refuses rows that are too short for the longest prompt with the longest response.
+
+        Raises:
+          UserError: names both numbers.
+        """
+        longest = max(len(self._prompts[place] or ()) for place in self.places)
+        needed = longest + self._settings.max_new_tokens - 1
+        if needed > max_length:
+            raise UserError(
+                f"train.max_length is {max_length}; the longest prompt has {longest} tokens, and "
+                f"with sample.max_new_tokens = {self._settings.max_new_tokens} it needs {needed}"
+            )
+
+    def sample(
+        self, params: Params, places: Sequence[int], seed: int, first: int, name: str
+    ) -> list[Rollout]:
+        """Samples of some problems, in the order of the places and of the samples.
+
+        Args:
+          params: layers stacked, without adapters.
+          places: indices of the problems, each once.
+          seed: of the step.
+          first: the first sample's index.
+          name: what the samples' `model` field says.
+        """
+        settings = replace(self._settings, seed=seed)
+        keys = [problem_key(seed, self._problems[place].id) for place in places]
+        requests = [
+            Request(place, self._prompt(place), key, settings.num_samples, first)
+            for place, key in zip(places, keys, strict=True)
+        ]
+        found: dict[int, list[Rollout]] = {}
+        self.sampler.load(params)
+        try:
+            for finished in self.sampler.run(requests, self._geometry, settings):
+                for request, sampled in finished:
+                    identity = self._problems[request.index].id
+                    samples = self.sampler.to_samples(sampled, identity, name, first, settings)
+                    pairs = zip(samples, sampled, strict=True)
+                    found[request.index] = [
+                        Rollout(request.index, request.prompt, sample, one.logprobs)
+                        for sample, one in pairs
+                    ]
+        finally:
+            self.sampler.unload()
+        return [rollout for place in places for rollout in found[place]]
+
+    def greedy(self, params: Params, places: Sequence[int]) -> Iterator[tuple[int, Sample]]:
+        """The greedy response to some problems, with their indices."""
+        requests = [Request(place, self._prompt(place), problem_key(0, ""), 1) for place in places]
+        self.sampler.load(params)
+        try:
+            for finished in self.sampler.run(requests, self._greedy_geometry, self._greedy):
+                for request, sampled in finished:
+                    identity = self._problems[request.index].id
+                    yield request.index, self.sampler.to_samples(sampled, identity)[0]
+        finally:
+            self.sampler.unload()
+
+    def _prompt(self, place: int) -> list[int]:
+        prompt = self._prompts[place]
+        assert prompt is not None
+        return prompt
+
+    def trained_tokens(self, rollout: Rollout, end: int) -> int:
+        """How many of a response's tokens are trained on: those of its first `end` characters.
+
+        All of them, the end token included, where nothing else follows.
+        """
+        tokens, decode = list(rollout.sample.tokens or ()), self.sampler.tokenizer.decode
+        if end >= len(rollout.sample.response):
+            return len(tokens)
+        without, enough = 0, len(tokens)
+        while enough - without > 1:
+            middle = (without + enough) // 2
+            if len(decode(tokens[:middle])) >= end:
+                enough = middle
+            else:
+                without = middle
+        return enough

@@ -1,0 +1,243 @@
+"""`rft policy`: on-policy training on verified rewards, resumable to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from rft_jax.checkpoints.huggingface import export_model
+from rft_jax.checkpoints.load import LoadedModel, describe_checkpoints
+from rft_jax.data.sources import load_problems, problems_identity
+from rft_jax.devices import distributed, partitioning
+from rft_jax.devices.mesh_settings import MeshSettings
+from rft_jax.errors import UserError
+from rft_jax.files.identity import input_identity
+from rft_jax.files.outputs import OutputFolder
+from rft_jax.models.config import LlamaConfig
+from rft_jax.models.llama import Params, init_adapters
+from rft_jax.models.lora import merge_adapters, with_adapters
+from rft_jax.policy.learner import Learner, Weights
+from rft_jax.policy.records import StepFiles
+from rft_jax.policy.rewards import Judge, reward_identity
+from rft_jax.policy.rollouts import Rollouts
+from rft_jax.policy.scored import split_held_out
+from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
+from rft_jax.policy.steps import PolicySteps
+from rft_jax.training.loop import run_steps
+from rft_jax.training.trainer import WITHOUT_EFFECT, starting_model
+
+
+def train_policy(
+    model: str,
+    problems: str,
+    output: str,
+    settings: PolicySettings,
+    update: UpdateSettings,
+    rollout: RolloutSettings,
+    mesh: MeshSettings | None = None,
+    reference_model: str | None = None,
+    config_text: str = "",
+) -> None:
+    """Trains a model on its own samples; the output is a model folder once it is finished.
+
+    Args:
+      model: a model folder.
+      problems: a JSONL file or a named data set.
+      output: folder for the model, checkpoints, metrics, samples and the ledger; a run that was
+        stopped is resumed.
+      settings: of policy training.
+      update: of the optimizer.
+      rollout: of the samples.
+      mesh: sizes of the device mesh, which samples and trains in turn; None for fsdp over all
+        devices.
+      reference_model: what the divergence is measured from; None for `model`.
+      config_text: the resolved settings as a gin file, written into the output.
+
+    Raises:
+      UserError: model, problems, folder and settings don't fit each other, or a reward is not a
+        finite number.
+      Preempted: SIGTERM came; the state is saved.
+    """
+    distributed.initialize()
+    made_with = partial(_made_with, model, problems, reference_model, settings, update, rollout)
+    with (
+        distributed.open_shared_output(output, made_with, config_text) as folder,
+        distributed.stop_flag() as stopped,
+    ):
+        files = StepFiles(folder.path, settings.num_steps)
+        if folder.is_complete:
+            if distributed.is_main():
+                files.remove_segments()  # left if the process was killed just after the end
+                print(f"policy: {output} is finished already")
+            return
+        device_mesh = partitioning.make_mesh(mesh or MeshSettings())
+        partitioning.check_rows(update.batch_size, device_mesh)
+        with (
+            jax.set_mesh(device_mesh),
+            closing(Judge(settings.rewards, settings.answers, settings.timeout)) as judge,
+        ):
+            start = starting_model(model, update.complete(settings), device_mesh)
+            theirs = _reference(reference_model, start, settings, update, device_mesh)
+            steps, params = _prepare(
+                problems,
+                folder,
+                files,
+                start,
+                theirs,
+                judge,
+                settings,
+                update,
+                rollout,
+                device_mesh,
+            )
+            _run(steps, params, start, stopped, folder)
+
+
+def _made_with(
+    model: str,
+    problems: str,
+    reference_model: str | None,
+    settings: PolicySettings,
+    update: UpdateSettings,
+    rollout: RolloutSettings,
+) -> dict[str, Any]:
+    """Everything that decides the result: the content of the inputs, and settings."""
+    parts: dict[str, dict[str, Any]] = {
+        "policy": asdict(settings) | {"reward": [reward_identity(r) for r in settings.rewards]},
+        "train": {n: v for n, v in asdict(update).items() if n not in WITHOUT_EFFECT},
+        "sample": asdict(rollout),
+    }
+    return {
+        "command": "policy",
+        "model": input_identity(model),
+        "reference_model": reference_model and input_identity(reference_model),
+        "problems": problems_identity(problems),
+        **{f"{part}.{n}": v for part, values in parts.items() for n, v in values.items()},
+    }
+
+
+def _reference(
+    reference_model: str | None,
+    start: LoadedModel,
+    settings: PolicySettings,
+    update: UpdateSettings,
+    mesh: Mesh,
+) -> Weights | None:
+    """What the divergence is measured from; None where it is not measured.
+
+    The starting model itself where adapters leave its weights as they are, else a copy.
+
+    Raises:
+      UserError: the reference model has another tokenizer.
+    """
+    if settings.kl == "none" and not settings.measure_kl:
+        return None
+    if reference_model is None:
+        is_kept = update.lora is not None
+        params = start.params if is_kept else jax.tree.map(jnp.copy, start.params)
+        return Weights(params, start.config)
+    other = starting_model(reference_model, update.complete(settings), mesh)
+    if other.tokenizer.fingerprint != start.tokenizer.fingerprint:
+        raise UserError(
+            f"{reference_model}: its tokenizer is another one than the model's; --reference_model "
+            "names a model with the same tokens"
+        )
+    return Weights(other.params, other.config)
+
+
+def _prepare(
+    problems: str,
+    folder: OutputFolder,
+    files: StepFiles,
+    start: LoadedModel,
+    reference: Weights | None,
+    judge: Judge,
+    settings: PolicySettings,
+    update: UpdateSettings,
+    rollout: RolloutSettings,
+    mesh: Mesh,
+) -> tuple[PolicySteps, Params]:
+    """The steps, and the parameters that are trained."""
+    train = update.complete(settings)
+    start.config.check_length(train.max_length)
+    loaded = load_problems(problems)[: settings.limit or None]
+    rollouts = Rollouts(start, loaded, rollout.complete(settings), mesh, folder.path)
+    rollouts.check_length(train.max_length)
+    trained, held_out = split_held_out(rollouts.places, settings)
+    config, params, frozen = start.config, start.params, {}
+    if train.lora is not None:
+        config = replace(config, lora=train.lora)
+        frozen, params = params, init_adapters(config, jax.random.key(train.seed))
+    learner = Learner(
+        objective=settings.objective,
+        settings=train,
+        config=config,
+        mesh=mesh,
+        pad_id=start.tokenizer.pad_id,
+        longest=rollout.max_new_tokens,
+        updates=settings.updates_per_step,
+        drops=bool(settings.resample_rounds),
+        frozen=frozen,
+    )
+    steps = PolicySteps(
+        policy=settings,
+        settings=train,
+        mesh=mesh,
+        folder=folder.path,
+        files=files,
+        problems=loaded,
+        trained=trained,
+        held_out=held_out,
+        rollouts=rollouts,
+        judge=judge,
+        learner=learner,
+        reference=reference,
+        whole=_whole(config, frozen),
+    )
+    return steps, params
+
+
+def _whole(config: LlamaConfig, frozen: Params) -> Callable[[Params], Params]:
+    """From the parameters that are trained to those that are sampled from."""
+    if config.lora is None:
+        return lambda params: params
+    return lambda adapters: merge_adapters(config, with_adapters(frozen, adapters))
+
+
+def _run(
+    steps: PolicySteps,
+    params: Params,
+    start: LoadedModel,
+    stopped: Callable[[int], bool],
+    folder: OutputFolder,
+) -> None:
+    """All remaining steps; then the model folder, and the ledger in one file."""
+    config, settings = steps.learner.config, steps.settings
+    if config.lora is None:
+        checkpoints = folder.path / "checkpoints"
+        describe_checkpoints(checkpoints, config, start.tokenizer, start.template)
+    if distributed.is_main():
+        print(_summary(steps), flush=True)
+    trained = with_adapters(steps.frozen, run_steps(steps, params, stopped).params)
+    dtype = settings.export_dtype
+    export_model(folder.path, config, trained, start.tokenizer, start.template, dtype)
+    if distributed.is_main():
+        steps.files.merge()
+        folder.commit()
+        steps.files.remove_segments()
+
+
+def _summary(steps: PolicySteps) -> str:
+    policy = steps.policy
+    return (
+        f"policy: {policy.preset}, reward {' × '.join(policy.rewards)}; {len(steps.trained):,} "
+        f"problems, {len(steps.held_out):,} more held out; {policy.num_steps:,} steps of "
+        f"{policy.problems_per_step} × {policy.samples_per_problem} samples"
+    )

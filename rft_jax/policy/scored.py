@@ -1,0 +1,143 @@
+"""A step's samples with their rewards: which problems are sampled, and which again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from rft_jax.errors import UserError
+from rft_jax.policy.objective import zero_variance
+from rft_jax.policy.rewards import Judged
+from rft_jax.policy.rollouts import Rollout
+from rft_jax.policy.settings import PolicySettings
+from rft_jax.training.batches import shuffled
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """One sample of the policy, judged.
+
+    Attributes:
+      rollout: the sample.
+      judged: its reward, and why.
+      length: how many of its tokens are trained on: those up to the end of its answer.
+    """
+
+    rollout: Rollout
+    judged: Judged
+    length: int
+
+    @property
+    def reward(self) -> float:
+        """The reward; NaN where it is undecided."""
+        return np.nan if self.judged.reward is None else self.judged.reward
+
+
+def places_of(scored: Sequence[Scored]) -> Int[np.ndarray, " n"]:
+    """The index of each sample's problem."""
+    return np.array([one.rollout.place for one in scored], np.int64)
+
+
+def rewards_of(scored: Sequence[Scored]) -> Float[np.ndarray, " n"]:
+    """The reward of each sample."""
+    return np.array([one.reward for one in scored], np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class StepSamples:
+    """All samples of a step.
+
+    Attributes:
+      kept: those whose problems are trained on.
+      dropped: those of problems that were replaced.
+    """
+
+    kept: list[Scored]
+    dropped: list[Scored]
+
+    @property
+    def every(self) -> list[Scored]:
+        """All of them."""
+        return self.kept + self.dropped
+
+
+def problems_of_step(
+    places: Sequence[int], step: int, count: int, seed: int
+) -> tuple[list[int], list[int]]:
+    """The problems of a step, and those that may replace them, a function of seed and step alone.
+
+    Problems come in a new order in every epoch; those that don't fill a step wait for another one.
+
+    Args:
+      places: indices of all problems.
+      step: from 0.
+      count: problems of a step.
+      seed: the run's.
+    """
+    count = min(count, len(places))
+    epoch, number = divmod(step, len(places) // count)
+    order = shuffled(len(places), seed, epoch, 0)[number * count : (number + 1) * count]
+    chosen = [places[index] for index in order]
+    others = [places[index] for index in shuffled(len(places), seed, step, 1)]
+    return chosen, [place for place in others if place not in set(chosen)]
+
+
+def has_equal_rewards(scored: Sequence[Scored]) -> Bool[np.ndarray, " n"]:
+    """Whether the decided samples of a sample's problem have equal rewards."""
+    rewards = rewards_of(scored)
+    decided = np.isfinite(rewards)
+    result = np.ones(len(scored), bool)
+    result[decided] = zero_variance(rewards[decided], places_of(scored)[decided])
+    return result
+
+
+def sample_step(
+    chosen: Sequence[int],
+    others: Sequence[int],
+    rounds: int,
+    sample: Callable[[Sequence[int]], list[Scored]],
+) -> StepSamples:
+    """Samples problems; those of equal rewards are replaced, in so many rounds at most.
+
+    What the last round leaves of equal rewards is dropped too.
+
+    Args:
+      chosen: indices of the problems.
+      others: those that may replace them, in order.
+      rounds: 0 replaces and drops none.
+      sample: samples and judges problems.
+    """
+    kept, dropped = sample(chosen), []
+    if not rounds:
+        return StepSamples(kept, [])
+    waiting = list(others)
+    for number in range(rounds + 1):
+        equal = has_equal_rewards(kept)
+        dropped += [one for one, is_equal in zip(kept, equal, strict=True) if is_equal]
+        kept = [one for one, is_equal in zip(kept, equal, strict=True) if not is_equal]
+        missing = len(chosen) - len(set(places_of(kept).tolist()))
+        fresh, waiting = waiting[:missing], waiting[missing:]
+        if number == rounds or not fresh:
+            break
+        kept += sample(fresh)
+    return StepSamples(kept, dropped)
+
+
+def split_held_out(places: Sequence[int], settings: PolicySettings) -> tuple[list[int], list[int]]:
+    """The problems that are trained on, and those that are held out.
+
+    Raises:
+      UserError: fewer are left than a step needs.
+    """
+    order = shuffled(len(places), settings.seed, 0, 2)
+    held_out = sorted(places[index] for index in order[: settings.held_out])
+    trained = [place for place in places if place not in set(held_out)]
+    if len(trained) < settings.problems_per_step:
+        raise UserError(
+            f"policy.problems_per_step is {settings.problems_per_step}; of {len(places)} problems "
+            f"{len(held_out)} are held out (policy.held_out), which leaves {len(trained)}"
+        )
+    return trained, held_out

@@ -1,0 +1,255 @@
+"""Settings of `rft policy`: those of policy training, of its updates and of its samples."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+from rft_jax.errors import UserError
+from rft_jax.gin_settings import installed_gin_files, load_config
+from rft_jax.policy.objective import Objective
+from rft_jax.sampling.settings import SampleSettings
+from rft_jax.training.settings import TrainSettings
+from rft_jax.verify.answers import READERS
+
+_PRESETS = "policy/"
+_AT_LEAST = {
+    "num_steps": 1,
+    "problems_per_step": 1,
+    "samples_per_problem": 1,
+    "updates_per_step": 1,
+    "measure_every_steps": 1,
+    "held_out": 0,
+    "limit": 0,
+    "seed": 0,
+    "resample_rounds": 0,
+}
+
+
+@dataclass(frozen=True)
+class PolicySettings:
+    """How a policy is trained on its own samples. None: as the preset has it.
+
+    Attributes:
+      preset: named switches: 'grpo', 'dr_grpo', 'dapo', 'rloo', 'raft', or a gin file of yours that
+        binds some of policy.baseline … policy.resample_rounds.
+      num_steps: steps of sampling, grading and updating.
+      problems_per_step: problems sampled in a step.
+      samples_per_problem: samples of each of them (the group).
+      updates_per_step: optimizer steps by a step's samples, each by a share of its problems; with
+        more than 1 the ratio of new to old probability differs from 1 and is clipped.
+      learning_rate: peak learning rate; train.schedule and train.warmup_steps shape it.
+      reward: 'verdict' (1 for a correct answer, else 0), 'verdict_and_steps' (1 if the equations
+        are correct too), `module:function` of yours, or a list whose product is the reward.
+      answers: where a response says its answer: 'first' or 'last' (`#### n`), 'boxed',
+        'the_answer_is', 'strict' or 'flexible'; what is written after it has no effect.
+      timeout: seconds that one symbolic comparison of answers may take; a sample that takes longer
+        is undecided, and left out.
+      baseline: what is subtracted from a reward: 'mean' of its group, 'leave_one_out' (mean of the
+        group's other samples) or 'none'.
+      scale: what an advantage is divided by: 'none', or the standard deviation of the rewards of
+        its 'group' or of the 'batch'.
+      aggregation: weights of tokens in the loss: the same for every response ('sequence'), for
+        every token ('token'), or for every token by the maximum length ('constant').
+      epsilon_low: how far below 1 the ratio of new to old probability counts.
+      epsilon_high: how far above 1 the ratio of new to old probability counts.
+      kl: where the divergence from the reference model enters: 'none', 'reward' (k1), 'loss' (k2).
+      kl_coefficient: what the divergence is multiplied by.
+      positive_only: whether samples without a positive advantage are left out.
+      mask_truncated: whether samples that stopped at the length limit are left out of the loss.
+      resample_rounds: how often, at most, problems whose samples all have the same reward are
+        replaced by others in a step; 0: they stay, with a gradient of 0.
+      held_out: problems, chosen by policy.seed, that are never trained on: their greedy accuracy is
+        measured; 0: none.
+      measure_every_steps: steps between two measurements of held-out accuracy and divergence.
+      measure_kl: whether the divergence from the reference model is measured where the objective
+        does without; needs a copy of its weights.
+      limit: use only this many problems, the first ones; 0 for all.
+      seed: seed of the order of problems and of every step's samples.
+    """
+
+    preset: str = "grpo"
+    num_steps: int = 100
+    problems_per_step: int = 32
+    samples_per_problem: int = 8
+    updates_per_step: int = 1
+    learning_rate: float = 1e-6
+    reward: str | tuple[str, ...] = "verdict"
+    answers: str = "first"
+    timeout: float = 5.0
+    baseline: str | None = None
+    scale: str | None = None
+    aggregation: str | None = None
+    epsilon_low: float | None = None
+    epsilon_high: float | None = None
+    kl: str | None = None
+    kl_coefficient: float | None = None
+    positive_only: bool | None = None
+    mask_truncated: bool | None = None
+    resample_rounds: int | None = None
+    held_out: int = 128
+    measure_every_steps: int = 10
+    measure_kl: bool = True
+    limit: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._take_preset()
+        for name, least in _AT_LEAST.items():
+            if getattr(self, name) < least:
+                raise UserError(
+                    f"policy.{name} is {getattr(self, name)}; at least {least} is needed"
+                )
+        if not 0 <= self.learning_rate < math.inf:
+            raise UserError(f"policy.learning_rate is {self.learning_rate}; 0 or more is needed")
+        if self.timeout <= 0:
+            raise UserError(f"policy.timeout is {self.timeout}; more than 0 seconds are needed")
+        if self.answers not in READERS:
+            raise UserError(f"policy.answers {self.answers!r}: one of {', '.join(READERS)}")
+        if not self.rewards:
+            raise UserError("policy.reward is empty; name a reward")
+        self._check_groups()
+
+    def _take_preset(self) -> None:
+        """The preset's value for every switch that is None, so that settings say all."""
+        values = asdict(Objective()) | {"resample_rounds": 0}
+        if any(getattr(self, name) is None for name in values):
+            values |= _preset(self.preset, values)
+        for name, value in values.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+
+    def _check_groups(self) -> None:
+        objective, problems = self.objective, self.problems_per_step
+        if self.updates_per_step > problems:
+            raise UserError(
+                f"policy.updates_per_step is {self.updates_per_step}, and a step has {problems} "
+                "problems (policy.problems_per_step) to divide among them"
+            )
+        in_groups = objective.baseline != "none" or objective.scale == "group"
+        if in_groups and self.samples_per_problem < 2:
+            raise UserError(
+                f"policy.samples_per_problem is {self.samples_per_problem}; policy.baseline = "
+                f"{self.baseline!r} with policy.scale = {self.scale!r} needs 2 or more"
+            )
+        if self.resample_rounds and objective.baseline == "none":
+            raise UserError(
+                "policy.resample_rounds replaces groups that a baseline leaves without a gradient; "
+                "set policy.baseline, or resample_rounds to 0"
+            )
+
+    @property
+    def objective(self) -> Objective:
+        """The switches of the objective."""
+        return Objective(**{field.name: getattr(self, field.name) for field in fields(Objective)})
+
+    @property
+    def rewards(self) -> tuple[str, ...]:
+        """The rewards whose product is a sample's."""
+        return (self.reward,) if isinstance(self.reward, str) else tuple(self.reward)
+
+
+def _preset(name: str, switches: dict[str, Any]) -> dict[str, Any]:
+    """The switches that a preset binds.
+
+    Raises:
+      UserError: there is no such preset, or it binds another setting.
+    """
+    installed = [n.removeprefix(_PRESETS)[:-4] for n in installed_gin_files() if _PRESETS in n]
+    if name not in installed and not name.endswith(".gin"):
+        raise UserError(
+            f"policy.preset {name!r}: one of {', '.join(installed)} is needed, or a gin file"
+        )
+    file = f"{_PRESETS}{name}.gin" if name in installed else name
+    bound = load_config({"policy": PolicySettings}, [file]).bound(PolicySettings)
+    for other in bound.keys() - switches.keys():
+        raise UserError(f"{file} binds policy.{other}; a preset binds {', '.join(switches)}")
+    return bound
+
+
+@dataclass(frozen=True)
+class UpdateSettings(TrainSettings):
+    """How a step's samples update the weights: as rft train has it.
+
+    Attributes:
+      batch_size: rows of max_length tokens that are computed together; a step takes as many of
+        these microbatches as its samples fill.
+    """
+
+    schedule: str = "constant"
+    warmup_ratio: float = 0.0
+    batch_size: int = 16
+    save_every_steps: int = 10
+
+    ELSEWHERE: ClassVar[dict[str, str]] = {
+        "learning_rate": "policy.learning_rate",
+        "num_steps": "policy.num_steps",
+        "num_epochs": "policy.num_steps",
+        "seed": "policy.seed",
+        "limit": "policy.limit",
+        "gradient_accumulation": "train.batch_size",
+        "question_weights": "policy.aggregation",
+        "over_long": "sample.over_long",
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _refuse(self, "train")
+
+    def complete(self, policy: PolicySettings) -> TrainSettings:
+        """All settings of training, those of the policy's among them."""
+        own = {field.name: getattr(self, field.name) for field in fields(TrainSettings)}
+        forced = {name: getattr(policy, name) for name in ("learning_rate", "num_steps", "seed")}
+        return TrainSettings(**own | forced)
+
+
+@dataclass(frozen=True)
+class RolloutSettings(SampleSettings):
+    """How a step's samples are made: as rft sample has it, at temperature 1 without truncation.
+
+    Attributes:
+      temperature: 1; at another one the samples would not be the policy's.
+      top_p: 1, for the same reason.
+      top_k: 0, for the same reason.
+    """
+
+    temperature: float = 1.0
+
+    ELSEWHERE: ClassVar[dict[str, str]] = {
+        "num_samples": "policy.samples_per_problem",
+        "seed": "policy.seed",
+        "limit": "policy.limit",
+        "template": "train.template",
+        "budget": "policy.resample_rounds",
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, needed in (("temperature", 1.0), ("top_p", 1.0), ("top_k", 0)):
+            if getattr(self, name) != needed:
+                raise UserError(
+                    f"sample.{name} is {getattr(self, name)}; rft policy needs {needed}: the "
+                    "gradient is that of the distribution that is sampled from"
+                )
+        _refuse(self, "sample")
+
+    def complete(self, policy: PolicySettings) -> SampleSettings:
+        """All settings of sampling, those of the policy's among them."""
+        own = {field.name: getattr(self, field.name) for field in fields(SampleSettings)}
+        return SampleSettings(**own | {"num_samples": policy.samples_per_problem})
+
+
+def _refuse(settings: UpdateSettings | RolloutSettings, gin_name: str) -> None:
+    """Refuses settings that another one of `rft policy` decides.
+
+    Raises:
+      UserError: names that one.
+    """
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if field.name in settings.ELSEWHERE and value != field.default:
+            raise UserError(
+                f"{gin_name}.{field.name} = {value!r} has no effect in rft policy; set "
+                f"{settings.ELSEWHERE[field.name]}"
+            )

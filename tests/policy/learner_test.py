@@ -1,0 +1,213 @@
+"""A step's update does not depend on how it is computed, and trains what it should alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rft_jax.policy.learner import (
+    Weights,
+    join_responses,
+    split_responses,
+    token_arrays,
+)
+from rft_jax.policy.objective import Objective
+from rft_jax.policy.scored import Scored
+from rft_jax.training.losses import token_logprobs
+from rft_jax.training.train_step import forward
+from tests.policy.tiny import (
+    CONFIG,
+    EOS,
+    OBJECTIVE,
+    SETTINGS,
+    after_update,
+    learner,
+    params,
+    samples,
+    scored,
+    state,
+)
+
+
+def moved(of: list[Scored], objective: Objective = OBJECTIVE, **others: object) -> float:
+    """How far an update moves the parameters."""
+    after, _ = after_update(learner(objective), of, **others)
+    before = jax.tree.leaves(params())
+    return max(float(np.abs(a - b).max()) for a, b in zip(after, before, strict=True))
+
+
+def assert_close(left: list[np.ndarray], right: list[np.ndarray], tolerance: float = 1e-6) -> None:
+    for one, other in zip(left, right, strict=True):
+        np.testing.assert_allclose(one, other, atol=tolerance)
+
+
+@pytest.mark.parametrize("kind", ["microbatches", "unpacked", "devices", "order", "chunks"])
+def test_an_update_does_not_depend_on_how_it_is_computed(kind: str) -> None:
+    of = samples()
+    other = {
+        "microbatches": learner(settings=replace(SETTINGS, batch_size=8)),
+        "unpacked": learner(settings=replace(SETTINGS, pack=False)),
+        "devices": learner(devices=2),
+        "order": learner(),
+        "chunks": learner(settings=replace(SETTINGS, loss_chunk=8)),
+    }[kind]
+    expected, metrics = after_update(learner(), of)
+    found, others = after_update(other, of[::-1] if kind == "order" else of)
+    assert moved(of) > 1e-3
+    assert_close(found, expected)
+    assert others["loss"] == pytest.approx(metrics["loss"], abs=1e-6)
+
+
+def test_the_on_policy_gradient_is_that_of_reinforce_on_the_model() -> None:
+    of = samples()[:6]
+    arrays = token_arrays(of)
+    advantages = learner().advantages(of, None)
+
+    def reinforce(weights: object) -> jax.Array:
+        total = jnp.float32(0)
+        for index, one in enumerate(of):
+            tokens = arrays.tokens[arrays.offsets[index] : arrays.offsets[index + 1]][None]
+            rows = {"tokens": jnp.asarray(tokens[:, :-1])}
+            rows["positions"] = jnp.arange(tokens.shape[1] - 1)[None]
+            rows["segment_ids"] = jnp.ones_like(rows["positions"])
+            whole, hidden = forward(weights, rows, CONFIG)  # type: ignore[arg-type]
+            logprobs = token_logprobs(whole, hidden, jnp.asarray(tokens[:, 1:]))
+            total -= advantages[index] * logprobs[0, -one.length :].mean() / len(of)
+        return total
+
+    grads = jax.jit(jax.grad(reinforce))(params())
+    # AdamW's first update is g / (|g| + 1) here: see SETTINGS.
+    expected = jax.tree.map(lambda p, g: p - g / (jnp.abs(g) + 1), params(), grads)
+    found, metrics = after_update(learner(), of)
+    assert_close(found, [np.asarray(leaf) for leaf in jax.tree.leaves(expected)])
+    assert metrics["clip_share"] == 0.0
+
+
+def test_a_zero_variance_group_moves_nothing_alone_and_beside_others() -> None:
+    of = samples()
+    assert moved(of[6:]) == 0.0
+    dropped = learner(drops=True)
+    assert_close(after_update(dropped, of)[0], after_update(dropped, of[:6])[0], 0.0)
+
+
+def test_the_divergence_does_not_move_a_zero_variance_group_either() -> None:
+    of = samples()
+    far = [np.full(one.length, -9.0, np.float32) for one in of]
+    for term in ("loss", "reward"):
+        objective = replace(OBJECTIVE, kl=term, kl_coefficient=1.0)
+        assert moved(of[6:], objective, reference=far[6:]) == 0.0
+        assert moved(of[:6], objective, reference=far[:6]) > 1e-3
+
+
+def test_a_step_without_anything_to_learn_changes_neither_weights_nor_moments() -> None:
+    one = learner()
+    with jax.set_mesh(one.mesh):
+        before = jax.device_get(state(one))
+        after, metrics = one.update(state(one), samples()[6:], 1.0)
+    assert int(after.step) == 1
+    assert metrics == {"loss": 0.0, "grad_norm": 0.0, "tokens": 0.0}
+    for left, right in zip(
+        jax.tree.leaves(after.replace(step=0)),  # type: ignore[attr-defined]
+        jax.tree.leaves(before),
+        strict=True,
+    ):
+        assert (np.asarray(left) == np.asarray(right)).all()
+
+
+def batch_of(of: list[Scored], pad_id: int = 0) -> dict[str, np.ndarray]:
+    """The microbatch that an update by these samples is computed from."""
+    one = learner(pad_id=pad_id)
+    advantage = one.advantages(of, None)
+    weights = one.weights(of, advantage, np.ones(len(of), bool))
+    arrays = token_arrays(of)
+    each = [np.full(s.length, w) for s, w in zip(of, weights, strict=True)]
+    return one._batches(arrays, {"loss_weights": join_responses(arrays, each)}).batch(0)
+
+
+@pytest.mark.parametrize("pad_id", [0, EOS])
+def test_the_end_token_is_in_the_loss_and_nothing_behind_it(pad_id: int) -> None:
+    batch = batch_of([scored(0, 1.0, 6), scored(0, 0.0, 4, 1)], pad_id)
+    weighted = batch["loss_weights"] > 0
+    assert weighted.sum() == 6 + 4
+    assert (batch["targets"][weighted] == EOS).sum() == 2
+    assert (batch["segment_ids"][weighted] > 0).all()
+    ends = np.argwhere(weighted & (batch["targets"] == EOS))
+    for row, column in ends:
+        assert not weighted[row, column + 1]
+
+
+def test_what_is_written_after_the_answer_earns_and_loses_nothing() -> None:
+    brief = [scored(0, 1.0, 6), scored(0, 0.0, 5, 1)]
+    tokens = (*brief[0].rollout.sample.tokens, 9, 9, 9, EOS)  # type: ignore[misc]
+    longer = replace(brief[0].rollout.sample, tokens=tokens)
+    logprobs = np.full(len(tokens), -2.0, np.float32)
+    goes_further = replace(
+        brief[0], rollout=replace(brief[0].rollout, sample=longer, logprobs=logprobs)
+    )
+    for aggregation in ("sequence", "token", "constant"):
+        one = learner(replace(OBJECTIVE, aggregation=aggregation))
+        found, _ = after_update(one, [goes_further, brief[1]])
+        assert_close(found, after_update(one, brief)[0], 0.0)
+
+
+def test_undecided_and_masked_samples_are_left_out_and_positive_only_keeps_the_others() -> None:
+    of = [scored(0, 1.0), scored(0, 0.0, number=1), scored(0, 0.0, number=2, finish="length")]
+    every = np.ones(3, bool)
+
+    def used(objective: Objective, of: list[Scored]) -> list[bool]:
+        one = learner(objective)
+        return (one.weights(of, one.advantages(of, None), every) > 0).tolist()
+
+    assert used(OBJECTIVE, of) == [True, True, True]
+    assert used(replace(OBJECTIVE, mask_truncated=True), of) == [True, True, False]
+    assert used(replace(OBJECTIVE, positive_only=True), of) == [True, False, False]
+    undecided = [of[0], of[1], scored(0, None, number=3)]
+    assert used(OBJECTIVE, undecided) == [True, True, False]
+    assert learner().advantages(undecided, None).tolist() == [0.5, -0.5, 0.0]
+
+
+def test_raft_trains_on_groups_that_are_correct_throughout() -> None:
+    raft = Objective(positive_only=True)
+    assert moved(samples()[6:], raft) > 1e-3
+    assert moved([scored(0, 0.0), scored(0, 0.0, number=1)], raft) == 0.0
+
+
+def test_the_divergence_in_the_reward_is_summed_over_the_response() -> None:
+    of = samples()[:3]
+    far = [np.full(one.length, -3.0, np.float32) for one in of]  # sampled at -2 everywhere
+    objective = replace(OBJECTIVE, kl="reward", kl_coefficient=0.1)
+    rewards = np.array([one.reward - 0.1 * one.length for one in of])
+    np.testing.assert_allclose(
+        learner(objective).advantages(of, far), rewards - rewards.mean(), atol=1e-6
+    )
+
+
+def test_later_updates_of_a_step_have_ratios_to_the_policy_that_sampled() -> None:
+    metrics = after_update(learner(updates=2), samples())[1]
+    assert metrics["clip_share"] > 0  # the first update was a large one
+    assert after_update(learner(updates=1), samples())[1]["clip_share"] == 0
+
+
+def test_log_probabilities_are_those_of_the_model_response_by_response() -> None:
+    of = samples()
+    one = learner()
+    with jax.set_mesh(one.mesh):
+        found = one.logprobs(Weights(params(), CONFIG), of)
+        alone = [one.logprobs(Weights(params(), CONFIG), [each])[0] for each in of]
+    assert [len(values) for values in found] == [each.length for each in of]
+    for left, right in zip(found, alone, strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-5)
+
+
+def test_values_of_responses_are_joined_and_split_again() -> None:
+    of = samples()
+    arrays = token_arrays(of)
+    values = [np.arange(one.length, dtype=np.float32) + 1 for one in of]
+    flat = join_responses(arrays, values)
+    assert (flat > 0).sum() == sum(one.length for one in of)
+    for left, right in zip(split_responses(arrays, flat), values, strict=True):
+        assert left.tolist() == right.tolist()

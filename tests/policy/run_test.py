@@ -1,0 +1,191 @@
+"""A run leaves a model, its samples and verdicts; interrupted anywhere, the same ones."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from rft_jax.checkpoints.load import load_model
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import read_rows
+from rft_jax.policy.rollouts import step_seed
+from rft_jax.policy.steps import PolicySteps
+from rft_jax.records import read_ledger, read_samples, sample_files
+from tests.policy.conftest import ROLLOUT, SETTINGS, UPDATE, content, run
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [row for _, row in read_rows(path)]
+
+
+def test_the_output_is_a_model_folder_that_has_been_trained(files: Path, finished: Path) -> None:
+    assert load_model(finished).template.name == "plain"
+    before, after = (load_file(f / "model.safetensors") for f in (files / "model", finished))
+    assert max(float(np.abs(before[name] - after[name]).max()) for name in before) > 1e-3
+
+
+def test_every_sample_has_a_ledger_row_with_verdict_reward_and_seed(finished: Path) -> None:
+    samples = [s for file in sample_files(finished / "samples") for _, s in read_samples(file)]
+    ledger = rows(finished / "ledger.jsonl")
+    assert [(s.id, s.sample, s.seed) for s in samples] == [
+        (row["id"], row["sample"], row["seed"]) for row in ledger
+    ]
+    assert len({(s.id, s.sample) for s in samples}) == len(samples) == 4 * 4 * 4
+    assert {row["seed"] for row in ledger} == {step_seed(0, step) for step in range(4)}
+    assert [row["step"] for row in ledger] == [1] * 16 + [2] * 16 + [3] * 16 + [4] * 16
+    by_reward = {row["reward"] for row in ledger}
+    assert {0.25, 0.75} & by_reward  # fractions survive
+    assert len(list(read_ledger(finished))) == len(ledger)
+    assert not (finished / "segments").exists()
+
+
+def test_a_row_of_metrics_is_that_of_the_steps_samples(finished: Path) -> None:
+    metrics, ledger = rows(finished / "metrics.jsonl"), rows(finished / "ledger.jsonl")
+    assert [row["step"] for row in metrics] == [1, 2, 3, 4]
+    for row in metrics:
+        of_step = [one for one in ledger if one["step"] == row["step"]]
+        assert row["reward"] == pytest.approx(np.mean([one["reward"] for one in of_step]))
+        groups: dict[str, set[float]] = {}
+        for one in of_step:
+            groups.setdefault(one["id"], set()).add(one["reward"])
+        equal = [len(found) == 1 for found in groups.values()]
+        assert row["zero_variance"] == pytest.approx(np.mean(equal))
+        assert row["samples"] == len(of_step) == 16
+        assert row["entropy"] > 0
+        assert row["clip_share"] == 0
+    assert ["held_out_accuracy" in row for row in metrics] == [True, False, True, False]
+    assert "final_held_out_accuracy" in metrics[-1]
+    assert metrics[0]["kl"] == pytest.approx(0, abs=1e-6)
+    assert metrics[2]["kl"] != pytest.approx(0, abs=1e-4)
+
+
+def test_sampler_and_trainer_agree_about_log_probabilities(finished: Path) -> None:
+    assert all(row["logprob_difference"] <= 1e-5 for row in rows(finished / "metrics.jsonl"))
+
+
+def test_held_out_problems_are_never_sampled(finished: Path) -> None:
+    sampled = {row["id"] for row in rows(finished / "ledger.jsonl")}
+    assert len(sampled) <= 10
+
+
+def test_nothing_is_compiled_after_the_first_steps(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[str] = []
+    at_step: list[int] = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda name, _seconds, **_: compiled.append(name) if "backend_compile" in name else None
+    )
+    advance = PolicySteps.advance
+
+    def counting(self: PolicySteps, *arguments: Any) -> Any:
+        at_step.append(len(compiled))
+        return advance(self, *arguments)
+
+    monkeypatch.setattr(PolicySteps, "advance", counting)
+    settings = replace(SETTINGS, num_steps=8, learning_rate=1e-3)
+    run(files, tmp_path / "policy", settings, replace(UPDATE, save_every_steps=100))
+    assert len(at_step) == 8
+    assert at_step[1] > at_step[0]
+    assert len(set(at_step[2:])) == 1
+
+
+def test_a_stopped_run_resumes_to_the_same_bits(
+    files: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance = PolicySteps.advance
+
+    class Killed(Exception):
+        pass
+
+    def dying(self: PolicySteps, state: Any, step: int, rate: float) -> Any:
+        result = advance(self, state, step, rate)
+        if step == 2:  # its files are written, its checkpoint is not
+            raise Killed
+        return result
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PolicySteps, "advance", dying)
+        with pytest.raises(Killed):
+            run(files, tmp_path / "policy")
+    assert len(list((tmp_path / "policy" / "samples").iterdir())) == 3
+    run(files, tmp_path / "policy")
+    assert content(tmp_path / "policy") == content(finished)
+
+
+def test_a_finished_folder_is_not_touched_and_another_setting_is_refused(
+    files: Path, finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = content(finished)
+    run(files, finished)
+    assert "finished already" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"policy.learning_rate = 0.01, now it is 0.02"):
+        run(files, finished, replace(SETTINGS, learning_rate=0.02))
+    with pytest.raises(UserError, match=r"sample.max_new_tokens = 8, now it is 9"):
+        run(files, finished, rollout=replace(ROLLOUT, max_new_tokens=9))
+    assert content(finished) == before
+
+
+def test_rows_too_short_for_prompt_and_response_are_refused_with_both_numbers(
+    files: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"train.max_length is 8; the longest prompt has \d+ tok"):
+        run(files, tmp_path / "policy", update=replace(UPDATE, max_length=8))
+
+
+@pytest.mark.slow
+def test_every_variant_trains(files: Path, tmp_path: Path) -> None:
+    """Adapters, a divergence from another model, replaced groups and several updates a step."""
+    two = replace(SETTINGS, num_steps=2, seed=3)
+    lora = replace(UPDATE, lora_rank=2)
+    adapted = run(files, tmp_path / "lora", two, lora)
+    before, after = (load_file(f / "model.safetensors") for f in (files / "model", adapted))
+    changed = {name for name in before if (before[name] != after[name]).any()}
+    assert changed and all("proj" in name for name in changed)
+    dapo = replace(two, preset="dapo", resample_rounds=2, updates_per_step=2, epsilon_high=0.28)
+    metrics = rows(run(files, tmp_path / "dapo", dapo) / "metrics.jsonl")
+    assert all(row["replaced"] <= 2 * 4 for row in metrics)
+    far = replace(two, kl="loss", kl_coefficient=0.1)
+    reference = str(tmp_path / "lora")
+    metrics = rows(run(files, tmp_path / "kl", far, reference_model=reference) / "metrics.jsonl")
+    assert all(row["kl"] != 0 for row in metrics)
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[3])
+from pathlib import Path
+from tests.policy.conftest import run
+run(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_ends_with_the_same_bits(
+    files: Path, finished: Path, tmp_path: Path
+) -> None:
+    folder, chance = tmp_path / "policy", random.Random(0)
+    root = str(Path(__file__).parents[2])
+    command = [sys.executable, "-c", SCRIPT, str(files), str(folder), root]
+    kills = 0
+    while not (folder / "COMPLETE").exists():
+        with subprocess.Popen(command, cwd=root) as process:
+            while process.poll() is None and not (folder / "settings.json").exists():
+                time.sleep(0.05)
+            killer = threading.Timer(chance.uniform(4, 12) * (1 + kills / 2), process.kill)
+            killer.start()
+            kills += process.wait() != 0
+            killer.cancel()
+    assert kills >= 2
+    assert content(folder) == content(finished)

@@ -1,0 +1,99 @@
+"""Presets are the published objectives; what would make the ratio incorrect is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.policy.objective import Objective
+from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
+
+
+@pytest.mark.parametrize(
+    ("preset", "objective", "rounds"),
+    [
+        ("grpo", Objective("mean", "group", "sequence"), 0),
+        ("dr_grpo", Objective("mean", "none", "constant"), 0),
+        ("dapo", Objective("mean", "group", epsilon_high=0.28, mask_truncated=True), 3),
+        (
+            "rloo",
+            Objective("leave_one_out", "none", "constant", kl="reward", kl_coefficient=0.03),
+            0,
+        ),
+        ("raft", Objective(positive_only=True), 0),
+    ],
+)
+def test_a_preset_names_all_switches(preset: str, objective: Objective, rounds: int) -> None:
+    settings = PolicySettings(preset=preset)
+    assert settings.objective == objective
+    assert settings.resample_rounds == rounds
+
+
+def test_a_switch_that_is_set_wins_over_the_preset_also_where_it_is_a_default() -> None:
+    settings = PolicySettings(preset="dapo", epsilon_high=0.2, resample_rounds=0)
+    assert settings.epsilon_high == 0.2
+    assert settings.resample_rounds == 0
+    assert settings.scale == "group"
+    assert PolicySettings(**vars(settings)) == settings
+
+
+def test_a_gin_file_of_the_users_is_a_preset(tmp_path: Path) -> None:
+    own = tmp_path / "own.gin"
+    own.write_text("policy.baseline = 'mean'\npolicy.aggregation = 'constant'\n")
+    assert PolicySettings(preset=str(own)).objective == Objective("mean", "none", "constant")
+    own.write_text("policy.learning_rate = 1.0\n")
+    with pytest.raises(UserError, match=r"own.gin binds policy.learning_rate; a preset binds"):
+        PolicySettings(preset=str(own))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"preset": "gpo"}, "policy.preset 'gpo': one of dapo, dr_grpo, grpo, raft, rloo"),
+        ({"samples_per_problem": 1}, "samples_per_problem is 1; policy.baseline = 'mean'"),
+        ({"updates_per_step": 33}, "updates_per_step is 33, and a step has 32 problems"),
+        ({"preset": "raft", "resample_rounds": 1}, "policy.resample_rounds replaces groups"),
+        ({"learning_rate": float("nan")}, "policy.learning_rate is nan"),
+        ({"num_steps": 0}, "policy.num_steps is 0; at least 1"),
+        ({"answers": "none"}, "policy.answers 'none': one of first"),
+        ({"reward": ()}, "policy.reward is empty"),
+        ({"timeout": 0.0}, "policy.timeout is 0.0"),
+    ],
+)
+def test_an_impossible_setting_is_refused_by_name(changes: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        PolicySettings(**changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "needed"),
+    [
+        ("temperature", 0.7, "1.0"),
+        ("temperature", 0.0, "1.0"),
+        ("top_p", 0.9, "1.0"),
+        ("top_k", 5, "0"),
+    ],
+)
+def test_another_distribution_than_the_policys_is_refused(
+    name: str, value: float, needed: str
+) -> None:
+    with pytest.raises(UserError, match=rf"sample.{name} is {value}; rft policy needs {needed}"):
+        RolloutSettings(**{name: value})
+
+
+def test_a_setting_that_another_one_decides_is_refused_with_its_name() -> None:
+    with pytest.raises(UserError, match=r"train.learning_rate = 0.1 has no effect .*policy.learn"):
+        UpdateSettings(learning_rate=0.1)
+    with pytest.raises(UserError, match=r"sample.num_samples = 4 .*policy.samples_per_problem"):
+        RolloutSettings(num_samples=4)
+
+
+def test_settings_are_completed_by_those_of_the_policy() -> None:
+    policy = PolicySettings(learning_rate=0.5, num_steps=3, seed=4, samples_per_problem=5)
+    train = UpdateSettings(batch_size=2).complete(policy)
+    assert (train.learning_rate, train.num_steps, train.seed) == (0.5, 3, 4)
+    assert (train.batch_size, train.schedule, train.warmup_ratio) == (2, "constant", 0.0)
+    sample = RolloutSettings(max_new_tokens=7).complete(policy)
+    assert (sample.num_samples, sample.temperature, sample.max_new_tokens) == (5, 1.0, 7)

@@ -1,0 +1,58 @@
+"""A response ends where its answer does, for every way to read one."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rft_jax.verify.answer_end import end_of_answer
+from rft_jax.verify.answers import READERS, answer_reader
+
+
+@pytest.mark.parametrize(
+    ("mode", "answer", "rest"),
+    [
+        ("first", "1 + 2 = 3\n#### 3", ""),
+        ("first", "1 + 2 = 3\n#### 3", "\nthanks\nthanks"),
+        ("first", "1 + 2 = 3\n#### 3", " thanks"),
+        ("first", "1 + 2 = 3\n#### 3", "\n#### 4"),
+        ("first", "1 + 2 = 3\n#### 3\n", ""),
+        ("last", "#### 4\nno:\n#### 3", "\nthanks"),
+        ("last", "#### 3", "\nonce more\n#### 3"),
+        ("boxed", r"so \boxed{3}", "\nthanks\nthanks"),
+        ("the_answer_is", "The answer is 3.", " Thanks!\nthanks"),
+        ("strict", "#### 3", "\n#### 4"),
+        ("flexible", "12 of them\nso 3", "\nthanks"),
+        ("first", "no answer\nat all", ""),
+    ],
+)
+def test_what_follows_the_answer_is_left_out(mode: str, answer: str, rest: str) -> None:
+    assert end_of_answer(answer + rest, answer_reader(mode)) == len(answer)
+
+
+def test_a_number_is_never_cut_short() -> None:
+    text = "#### 12,500"
+    assert end_of_answer(text, answer_reader("first")) == len(text)
+
+
+def test_an_answer_that_is_a_formula_is_kept_whole() -> None:
+    text = "#### 1/2 of it\nthanks"
+    assert text[: end_of_answer(text, answer_reader("first", "1/2"))] == "#### 1/2 of it"
+
+
+@given(
+    st.text(alphabet="#1 23.\n\\boxed{}the answer is", max_size=60), st.sampled_from(list(READERS))
+)
+def test_the_shorter_text_gives_the_same_answer(text: str, mode: str) -> None:
+    read = answer_reader(mode)
+    assert read(text[: end_of_answer(text, read)]) == read(text)
+
+
+def test_a_hostile_response_takes_bounded_time() -> None:
+    text = "#### 3" + "\nx" * 50_000
+    began = time.process_time()
+    assert end_of_answer(text, answer_reader("last")) > 0
+    assert time.process_time() - began < 10
