@@ -8,6 +8,7 @@ as `runs/sft`), from STOCK, which `python -m tests.docs_typing STOCK` makes. All
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,9 +35,11 @@ SMALL = {
     "train": ["train.num_steps=1", "train.batch_size=2", "train.dtype=float32"],
     "sample": ["sample.num_samples=2", "sample.max_new_tokens=8", "sample.slots=16"],
     "evaluate": ["evaluate.max_new_tokens=8", "evaluate.slots=16"],
+    "policy": ["policy.num_steps=1", "policy.problems_per_step=2", "policy.samples_per_problem=2"],
     "plan": ["plan.compile=False"],
     "run": ["run.limit=4", "train.num_steps=1", "train.batch_size=2", "train.dtype=float32"],
 }
+SMALL["policy"] += ["policy.held_out=4", "train.batch_size=2", *SMALL["sample"][1:]]
 SMALL["run"] += ["sample.max_new_tokens=8", "evaluate.max_new_tokens=8", "run.arms=['sft', 'rft']"]
 MODELS = ("mine", "7b", "13b", "llama", "Llama-3.2-1B", "smollm2-135m", "SmolLM2-135M-Instruct")
 RUNS = ("quickstart", "experiments/supervised_scaling", "experiments/rft_k")
@@ -73,7 +76,8 @@ def type_page(page: Path, stock: Path) -> None:
         Path(name).symlink_to(stock / name)
     Path("my_tasks.py").write_text(MY_TASKS)
     for block in blocks(page):
-        if block.language == "gin":  # its first line is its name
+        is_module = block.language == "python" and re.fullmatch(r"# \w+\.py", block.rows[0])
+        if block.language == "gin" or is_module:  # its first line is its name
             Path(block.rows[0].removeprefix("# ")).write_text("\n".join(block.rows))
     for line in LINES:
         is_whole = "…" not in line.words and not NOT_RUN.keys() & {*line.words}

@@ -150,6 +150,20 @@ def test_a_sampling_method_samples_only_what_it_keeps(
     assert [s.tokens for s in ours.sample(["Two apples?"], k=1)[0]] == [s.tokens for s in greedy[0]]
 
 
+def test_a_reward_sees_problem_response_and_grade(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rft_jax.policy.rewards import Judge
+    from rft_jax.records import Problem
+
+    (tmp_path / "partial_credit.py").write_text(SAMPLES["partial_credit.py"])
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("partial_credit")
+    judge, problem = Judge(["partial_credit"]), Problem(**PROBLEM)
+    responses = ["<<2+3=5>>\n#### 5", "#### 6", "six"]
+    assert [judge.judge(problem, text, "stop").reward for text in responses] == [1.0, 0.1, 0.0]
+
+
 def test_a_model_family_is_imported_and_written_again(run: Run, tmp_path: Path) -> None:
     content = tiny_config(model_type="my_family")
     tensors = random_tensors(content | {"model_type": "qwen3"})

@@ -19,8 +19,6 @@ from typing import Any, NamedTuple
 from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
 from rft_jax.records import VERDICTS, Problem
-from rft_jax.verify.answer_end import end_of_answer
-from rft_jax.verify.answers import answer_reader
 from rft_jax.verify.grading import Grade, Grader
 
 Reward = Callable[[Problem, str, Grade], float | None]
@@ -61,7 +59,7 @@ class Judge:
 
     Args:
       names: registered rewards, or `module:function`; their product is the reward.
-      answers: where a response says its answer, one of `answers.READERS`.
+      answers: where a response says its answer, one of `answers.answer_formats()`.
       timeout: seconds that one comparison of formulas may take.
 
     Raises:
@@ -72,7 +70,6 @@ class Judge:
         self._rewards = {name: REWARDS.get(name) or _of_the_user(name) for name in names}
         check = "paper" if any(name in _CHECK_STEPS for name in names) else None
         self._grader = Grader(answers, check, timeout=timeout)
-        self._answers = answers
         self.close = self._grader.close
 
     def judge(self, problem: Problem, response: str, finish_reason: str) -> Judged:
@@ -87,9 +84,10 @@ class Judge:
           UserError: the problem has no answer, or a reward is not a finite number.
         """
         reference = self._grader.reference(problem)
-        end = end_of_answer(response, answer_reader(self._answers, reference))
+        form = self._grader.form(problem.form)
+        end = self._grader.answer_end(response, reference, form)
         response = response[:end]
-        grade = self._grader.grade(response, finish_reason, reference)
+        grade = self._grader.grade(response, finish_reason, reference, form)
         product = 1.0
         for reward in self._rewards.values():
             value = reward(problem, response, grade)

@@ -123,11 +123,16 @@ class Rollouts:
         try:
             for finished in self.sampler.run(requests, self._geometry, settings):
                 for request, sampled in finished:
-                    identity = self._problems[request.index].id
-                    samples = self.sampler.to_samples(sampled, identity, name, first, settings)
+                    problem = self._problems[request.index]
+                    samples = self.sampler.to_samples(sampled, problem.id, name, first, settings)
                     pairs = zip(samples, sampled, strict=True)
                     found[request.index] = [
-                        Rollout(request.index, request.prompt, sample, one.logprobs)
+                        Rollout(
+                            request.index,
+                            request.prompt,
+                            replace(sample, form=problem.form),
+                            one.logprobs,
+                        )
                         for sample, one in pairs
                     ]
         finally:

@@ -11,7 +11,7 @@ from rft_jax.gin_settings import installed_gin_files, load_config
 from rft_jax.policy.objective import Objective
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings
-from rft_jax.verify.answers import READERS
+from rft_jax.verify.answers import answer_formats
 
 _PRESETS = "policy/"
 _AT_LEAST = {
@@ -43,7 +43,8 @@ class PolicySettings:
       reward: 'verdict' (1 for a correct answer, else 0), 'verdict_and_steps' (1 if the equations
         are correct too), `module:function` of yours, or a list whose product is the reward.
       answers: where a response says its answer: 'first' or 'last' (`#### n`), 'boxed',
-        'the_answer_is', 'strict' or 'flexible'; what is written after it has no effect.
+        'the_answer_is', 'strict', 'flexible', or 'program' (what it prints); what is written after
+        it has no effect.
       timeout: seconds that one symbolic comparison of answers may take; a sample that takes longer
         is undecided, and left out.
       baseline: what is subtracted from a reward: 'mean' of its group, 'leave_one_out' (mean of the
@@ -105,8 +106,10 @@ class PolicySettings:
             raise UserError(f"policy.learning_rate is {self.learning_rate}; 0 or more is needed")
         if self.timeout <= 0:
             raise UserError(f"policy.timeout is {self.timeout}; more than 0 seconds are needed")
-        if self.answers not in READERS:
-            raise UserError(f"policy.answers {self.answers!r}: one of {', '.join(READERS)}")
+        if self.answers not in answer_formats():
+            raise UserError(
+                f"policy.answers {self.answers!r}: one of {', '.join(answer_formats())} is needed"
+            )
         if not self.rewards:
             raise UserError("policy.reward is empty; name a reward")
         self._check_groups()

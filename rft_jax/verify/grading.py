@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from rft_jax.errors import UserError
 from rft_jax.records import VERDICTS, Problem, Reason
+from rft_jax.verify.answer_end import end_of_answer
 from rft_jax.verify.answers import (
     PROGRAM,
     Reader,
@@ -22,6 +23,7 @@ from rft_jax.verify.answers import (
 from rft_jax.verify.comparison import AnswerComparer
 from rft_jax.verify.equations import EquationChecker, explain
 from rft_jax.verify.programs.reading import read_program_answer
+from rft_jax.verify.programs.source import read_program
 from rft_jax.verify.programs.trace import as_equations
 from rft_jax.verify.running_text import equation_source
 
@@ -172,6 +174,12 @@ class Grader:
                 f"problem {problem.id!r} has no answer; end its solution with '#### n' or \\boxed"
             )
         return reference
+
+    def answer_end(self, response: str, reference: str, form: str = "text") -> int:
+        """Number of characters of a response up to the end of its answer, or of its program."""
+        if form == PROGRAM:
+            return end_of_answer(response, lambda text: read_program(text) or None)
+        return end_of_answer(response, self._reader(reference))
 
     def grade(self, response: str, finish_reason: str, reference: str, form: str = "text") -> Grade:
         """Grades one response.

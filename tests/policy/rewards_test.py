@@ -114,3 +114,13 @@ def test_the_identity_of_a_users_reward_is_its_files_content(module: Path) -> No
     with open(module / "their_rewards.py", "a") as file:
         file.write("# changed\n")
     assert reward_identity("their_rewards:fraction") != before
+
+
+def test_a_program_is_rewarded_for_what_it_prints_and_prose_after_it_earns_nothing() -> None:
+    problem = Problem("p", "What is 1 + 2?", "print(1 + 2)", form="program")
+    program = "```python\nprint(2 + 1)\n```"
+    judge = Judge(["verdict"])
+    assert judge.judge(problem, "print(4 - 1)", "stop").reward == 1.0
+    assert judge.judge(problem, "print(4)", "stop").reward == 0.0
+    judged = judge.judge(problem, program + "\nthanks\nthanks", "stop")
+    assert (judged.reward, judged.end) == (1.0, len(program))
