@@ -55,7 +55,7 @@ POLICY = Command(
         "rft policy --model runs/sft --problems mine.jsonl --output runs/dapo "
         "--gin.policy.preset=dapo --gin.policy.held_out=64",
         "rft policy --model runs/sft --problems mine.jsonl --output runs/brief "
-        "--gin.policy.reward=\"('verdict', 'my_rewards:brevity')\"",
+        "--gin.policy.reward=my_rewards:brevity",
     ),
     add_flags=_policy_flags,
     run=_policy,
