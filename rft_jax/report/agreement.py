@@ -36,6 +36,8 @@ Row = tuple[str, float, dict[str, float]]  # name, ours, model -> the paper's
 
 
 def _row(name: str, ours: float, theirs: Mapping[str, float]) -> list[Cell]:
+    ours, *others = (100 * round(value, 9) for value in (ours, *theirs.values()))
+    theirs = dict(zip(theirs, others, strict=True))
     agree = sum(_sign(value) == _sign(ours) for value in theirs.values())
     shown = ", ".join(f"{model} {value:+.1f}" for model, value in theirs.items())
     return [Cell(name), Cell(f"{ours:+.1f}"), Cell(shown), Cell(f"{agree} of {len(theirs)}")]
@@ -64,7 +66,8 @@ def _steps(plot: Line, theirs: Sequence[Line]) -> Iterator[Row]:
 
 
 def _differences(plot: Line, theirs: Sequence[Line]) -> Iterator[Row]:
-    """The second of two neighbouring lines minus the first, at each x that both have."""
+    """The second of two neighbouring lines minus the first, at each x that both have; not where
+    both have the same training."""
     for one, other in pairwise(plot["series"]):
         ours = [_values(plot, line) for line in (one, other)]
         models = {
@@ -76,21 +79,34 @@ def _differences(plot: Line, theirs: Sequence[Line]) -> Iterator[Row]:
             ]
             for model in dict.fromkeys(line["model"] for line in theirs)
         }
-        for x in ours[0]:
+        for x in _apart(plot, one, other):
             found = {
                 model: values[1][x] - values[0][x]
                 for model, values in models.items()
                 if len(values) == 2 and x in values[0] and x in values[1]
             }
-            if found and x in ours[1]:
+            if found:
                 name = f"{other['label']} – {one['label']}, {x}"
                 yield name, ours[1][x] - ours[0][x], found
 
 
+def _apart(plot: Line, one: Line, other: Line) -> list[str]:
+    """Names of the xs at which two of our lines have other conditions than each other."""
+    arms = [
+        dict(zip(_values(plot, line), [p.get("model") for p in _points(line)], strict=True))
+        for line in (one, other)
+    ]
+    return [x for x, arm in arms[0].items() if x in arms[1] and (arm is None or arms[1][x] != arm)]
+
+
+def _points(line: Line) -> list[Line]:
+    return sorted(line["points"], key=lambda point: point["x"])
+
+
 def _values(plot: Line, line: Line) -> dict[str, float]:
-    """x -> percentage; data sets of other sizes are compared by their fractions, numbers of votes
+    """x -> share; data sets of other sizes are compared by their fractions, numbers of votes
     at their largest."""
-    points = sorted(line["points"], key=lambda point: point["x"])
+    points = _points(line)
     most = points[-1]["x"] if points else 1
 
     def name(x: float) -> str:
@@ -98,4 +114,4 @@ def _values(plot: Line, line: Line) -> dict[str, float]:
             return "most votes"
         return f"1/{round(most / x)}" if plot["paper"] == "supervised" else plain(x)
 
-    return {name(point["x"]): 100 * point["value"] for point in points}
+    return {name(point["x"]): point["value"] for point in points}

@@ -11,6 +11,7 @@ from rft_jax.report.tables import COUNTS, POINTS, Cell, Table, measure, number, 
 
 BOTH = "95 %, method: trainings and questions"
 TRAININGS = "95 %, method: t over trainings"
+METHOD = (BOTH, TRAININGS)
 QUESTIONS = "95 %, these models: questions"
 
 NOTES = {
@@ -54,27 +55,29 @@ def conditions_table(run: RunRecord) -> Table:
         line += [number(_mean(rows.values(), name), name) for name in counts]
         cells.append(line)
     header = ["Model", "Accuracy, mean", BOTH, TRAININGS, QUESTIONS]
-    return Table([*header, *(f"Seed {seed}" for seed in seeds), *titles(counts)], cells)
+    header += [*(f"Seed {seed}" for seed in seeds), *titles(counts)]
+    return Table(header, cells).without_empty(METHOD)
 
 
 def comparison_table(runs: Sequence[RunRecord]) -> Table:
     """A row per paired comparison: the difference with its intervals, p-values, and each seed's."""
     several = len(runs) > 1
     rows = [(run, row) for run in runs for row in run.comparisons]
-    methods = any(row.get("method") for _, row in rows)
+    methods, corrected = any(row.get("method") for _, row in rows), len(rows) > 1
     cells = []
     for run, row in rows:
         names = f"{run.arm_name(row['a'])} – {run.arm_name(row['b'])}"
         intervals = _intervals(row, "{:+.1f}")
         line = [Cell(names), *[Cell(run.name)] * several, Cell(f"{100 * row['difference']:+.1f}")]
         line += intervals if methods else intervals[-1:]
-        line += [Cell(p_text(claim(row)["p_value"])), Cell(p_text(row["p_holm"]))]
+        line += [Cell(p_text(claim(row)["p_value"])), *[Cell(p_text(row["p_holm"]))] * corrected]
         if methods:
             line.append(Cell(", ".join(f"{100 * d:+.1f}" for d in row.get("by_seed", ()))))
         cells.append(line)
     header = ["Compared", *["Run"] * several, POINTS]
     header += [BOTH, TRAININGS, QUESTIONS] if methods else [QUESTIONS]
-    return Table([*header, "p", "p, Holm", *["By seed"] * methods], cells)
+    header += ["p", *["p, Holm"] * corrected, *["By seed"] * methods]
+    return Table(header, cells).without_empty(METHOD)
 
 
 def comparison_note(runs: Sequence[RunRecord]) -> str:
@@ -82,7 +85,9 @@ def comparison_note(runs: Sequence[RunRecord]) -> str:
     rows = [row for run in runs for row in run.comparisons]
     kinds = {"methods" if row.get("method") else "models" for row in rows}
     notes = [NOTES[kind] for kind in sorted(kinds)]
-    return " ".join([*notes, NOTES["holm"].format(count=len(rows))])
+    if len(rows) > 1:
+        notes.append(NOTES["holm"].format(count=len(rows)))
+    return " ".join(notes)
 
 
 def bracketed(bounds: Sequence[float] | None, style: str, scale: float = 100) -> str:

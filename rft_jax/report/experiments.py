@@ -65,7 +65,8 @@ def _chart(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) -> str:
         )
         for i, line in enumerate(lines)
     ]
-    series += _fitted(plot, lines)
+    if len(lines) <= svg.COLOURS:  # more dashed lines cannot be told apart
+        series += _fitted(plot, lines)
     xs = [p["x"] for line in lines for p in line["points"]]
     series += [
         svg.Series(
@@ -84,8 +85,8 @@ def _chart(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) -> str:
 
 
 def _fitted(plot: Plot, lines: Sequence[Line]) -> Iterator[svg.Series]:
-    for colour, line in enumerate(lines):
-        fit = line.get("fit")
+    for i, line in enumerate(lines):
+        fit, colour = line.get("fit"), line.get("colour", i)
         if fit:
             ends = sorted({p["x"] for p in line["points"]})
             points = [svg.Point(x, _at(fit, x, plot["log_x"])) for x in (ends[0], ends[-1])]
@@ -103,7 +104,7 @@ def _point(point: Mapping[str, Any]) -> svg.Point:
 def _caption(plot: Plot) -> str:
     parts = [interval_note(plot)] * is_share(plot)
     if plot["fit"]:
-        parts.append("Dashed: least squares, a line per seed and their mean.")
+        parts.append("Dashed: least squares, the mean of a line per seed.")
     return " ".join(filter(None, parts))
 
 

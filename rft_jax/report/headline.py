@@ -124,7 +124,7 @@ def _problems(run: RunRecord, n: int, article: str = "the ") -> str:
 
 def _split_use(run: RunRecord) -> str:
     """How often the test problems were used before, where that is known."""
-    before = run.problems.get("experiments_before", 0)
+    before = run.problems.get("published_experiments", 0)
     if not before:
         return ""
     return (

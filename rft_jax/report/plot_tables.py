@@ -7,7 +7,7 @@ from typing import Any
 
 from rft_jax.report import axes
 from rft_jax.report.agreement import agreement_tables
-from rft_jax.report.conditions import bracketed
+from rft_jax.report.conditions import METHOD, QUESTIONS, bracketed
 from rft_jax.report.published import SOURCE, published, published_baselines
 from rft_jax.report.tables import Cell, Table
 
@@ -112,10 +112,9 @@ def _fits_table(plot: Plot, fits: Sequence[tuple[str, Mapping[str, Any]]]) -> Ta
     header = [
         "Line",
         f"{unit} per {per}",
-        "95 %, method: seeds and questions",
-        "95 %, method: t over seeds",
-        "95 %, these models: questions",
+        *METHOD,
+        QUESTIONS,
         "R²",
         "Seeds",
     ]
-    return Table(header, cells)
+    return Table(header, cells).without_empty(METHOD)

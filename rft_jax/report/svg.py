@@ -88,7 +88,8 @@ def line_chart(
     y = linear_axis(bounds, bottom, top, zero)
     parts = [grid(x, y, left, right, bottom, y_format), axis_labels(x_label, y_label, height)]
     # Marks at the same x are moved sideways, so that their intervals do not overlap.
-    aside = {id(one): 4.0 * (i - (len(marked) - 1) / 2) for i, one in enumerate(marked)}
+    apart = min(4.0, 28.0 / max(len(marked), 1))
+    aside = {id(one): apart * (i - (len(marked) - 1) / 2) for i, one in enumerate(marked)}
     parts += [_line(one, aside.get(id(one), 0.0), x, y, y_format, marks) for one in series]
     return _svg(height, f"{y_label} by {x_label}", parts) + legend(
         {one.label: one.colour for one in series if one.label},

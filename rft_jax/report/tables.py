@@ -34,6 +34,16 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     groups: frozenset[int] = frozenset()
 
+    def without_empty(self, titles: Sequence[str]) -> Table:
+        """The table without those of the columns `titles` that have a dash in every row."""
+        kept = [
+            i
+            for i, title in enumerate(self.header)
+            if title not in titles or any(row[i].text != "–" for row in self.rows)
+        ]
+        rows = [[row[i] for i in kept] for row in self.rows]
+        return Table([self.header[i] for i in kept], rows, self.groups)
+
     def html(self) -> str:
         """For the page; wide ones scroll sideways inside their box."""
         head = "".join(f"<th>{escape(name)}</th>" for name in self.header)

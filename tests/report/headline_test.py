@@ -11,7 +11,7 @@ from rft_jax.report.headline import headline
 from rft_jax.report.runs import RunRecord
 
 LABELS = {"rho": "Pretrained (ρ)", "sft": "SFT", "rft": "RFT"}
-SPLIT = {"test": "wordproblems:test2", "experiments_before": 0}
+SPLIT = {"test": "wordproblems:test2", "published_experiments": 0}
 
 
 def _row(model: str, value: float, seed: int = 0) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def test_without_comparisons_the_best_model_is_named_as_this_model() -> None:
 
 
 def test_a_split_that_was_measured_on_before_says_how_often() -> None:
-    run = _run([_row("rft", 0.58)], test="wordproblems:test", experiments_before=12)
+    run = _run([_row("rft", 0.58)], test="wordproblems:test", published_experiments=12)
     assert headline(run).endswith(
         "wordproblems:test is not unseen: 12 published experiments were measured on it."
     )

@@ -33,14 +33,16 @@ def test_the_tables_have_values_with_intervals_and_slopes_in_percentage_points()
     assert [cell.text for cell in theirs.rows[0]] == [
         *("1", "37.6 %", "43.4 %", "42.7 %", "52.1 %", "–")
     ]
-    assert [cell.text for cell in fits.rows[0]][:5] == ["RFT", "+2.00", "–", "–", "[+1.00, +3.00]"]
+    assert [cell.text for cell in fits.rows[0]][:3] == ["RFT", "+2.00", "[+1.00, +3.00]"]
+    assert not any("method" in title for title in fits.header)
     assert fits.rows[1][0].text == "the paper's 7B"
 
 
 def test_published_lines_of_nested_samples_have_no_interval():
     *_, (_, fits) = plot_tables(_plot())
+    assert len(fits.rows) > 1
     for row in fits.rows[1:]:
-        assert [cell.text for cell in row[2:5]] == ["–"] * 3
+        assert row[2].text == "–"
 
 
 def test_a_slope_of_several_seeds_has_the_intervals_of_the_method():

@@ -51,7 +51,7 @@ def _problems(plan: Plan) -> dict[str, Any]:
         "train": plan.settings.train_problems,
         "test": plan.settings.test_problems,
         "test_size": len(plan.test_list),
-        "experiments_before": before,
+        "published_experiments": before,
     }
 
 

@@ -130,7 +130,7 @@ def test_results_name_their_split_and_how_often_it_was_used(
     plan = Plan(settings, plan.config, Given("model"), [], [], StageGraph({}))
     plan.measured.append(measured(tmp_path, "sft", 0, [True]))
     problems = make_results(tmp_path, plan)["problems"]
-    assert (problems["test"], problems["experiments_before"]) == (f"wordproblems:{name}", before)
+    assert (problems["test"], problems["published_experiments"]) == (f"wordproblems:{name}", before)
     assert ("is not unseen" in results_text(plan, make_results(tmp_path, plan))) == bool(before)
 
 
