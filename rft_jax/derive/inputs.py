@@ -11,6 +11,7 @@ from pathlib import Path as FilePath
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.records import (
+    FORMS,
     Path,
     Problem,
     Sample,
@@ -68,6 +69,19 @@ class Inputs:
             raise UserError("this kind needs --collected, a folder that rft collect wrote")
         for _, path in read_paths(FilePath(self.collected) / "paths.jsonl"):
             yield path
+
+    def sampled_form(self) -> str:
+        """The form of the sampled paths: `text` or `program`.
+
+        Raises:
+          UserError: they have both, which a file of other samples cannot be told to have.
+        """
+        forms = {path.form for path in self.paths() if path.origin == "sampled"}
+        if len(forms) > 1:
+            raise UserError(
+                f"{self.collected}: has paths of both forms; collect texts and programs apart"
+            )
+        return next(iter(forms), FORMS[0])
 
     def correct_samples(self) -> dict[str, list[Sample]]:
         """Problem id -> its samples with the verdict `correct`, in order."""

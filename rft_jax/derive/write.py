@@ -15,8 +15,9 @@ from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
 from rft_jax.files.jsonl import write_rows
 from rft_jax.files.outputs import open_output
-from rft_jax.records import Path, Problem, to_row
+from rft_jax.records import FORMS, Path, Problem, to_row
 from rft_jax.verify.equations import find_annotations
+from rft_jax.verify.programs.reading import program_equations
 
 CONTROLS: dict[str, Callable[[Inputs], Mapping[str, list[str]]]] = {
     "oracle": oracle_paths,
@@ -34,6 +35,7 @@ PROBLEMS: dict[str, Callable[[Inputs], Iterable[Problem]]] = {
 }
 TEXT: dict[str, Callable[[Inputs], Iterable[dict[str, Any]]]] = {"one_shot_text": one_shot_text}
 KINDS = (*CONTROLS, *PROBLEMS, *TEXT)
+_OF_SAMPLES = ("most_likely", "random")
 _NAMED = ("problems", "collected", "examples")
 PATHS_FILE, PROBLEMS_FILE = "paths.jsonl", "problems.jsonl"
 
@@ -80,16 +82,25 @@ def _identity(spec: str) -> str:
 
 def _rows(kind: str, inputs: Inputs) -> Iterable[dict[str, Any]]:
     if kind in CONTROLS:
-        return _path_rows(inputs, CONTROLS[kind](inputs))
+        form = inputs.sampled_form() if kind in _OF_SAMPLES else FORMS[0]
+        return _path_rows(inputs, CONTROLS[kind](inputs), form)
     if kind in PROBLEMS:
         return map(to_row, PROBLEMS[kind](inputs))
     return TEXT[kind](inputs)
 
 
-def _path_rows(inputs: Inputs, chosen: Mapping[str, list[str]]) -> Iterator[dict[str, Any]]:
-    """Each problem's reference solution, then the responses chosen for it."""
-    for problem in inputs.problem_list:
-        responses = [("human", problem.answer), *(("sampled", r) for r in chosen[problem.id])]
-        for origin, response in responses:
-            equations = tuple(e.replace(" ", "") for e in find_annotations(response))
-            yield to_row(Path(problem.id, problem.question, response, origin, (), equations))
+def _path_rows(
+    inputs: Inputs, chosen: Mapping[str, list[str]], form: str
+) -> Iterator[dict[str, Any]]:
+    """Each problem's reference solution, then the responses chosen for it, which have a form."""
+    for one in inputs.problem_list:
+        yield to_row(_path(one, one.answer, "human", one.form))
+        for response in chosen[one.id]:
+            is_copy = response == one.answer
+            yield to_row(_path(one, response, "sampled", one.form if is_copy else form))
+
+
+def _path(problem: Problem, response: str, origin: str, form: str) -> Path:
+    equations = program_equations(response) if form == "program" else find_annotations(response)
+    spelled = tuple(equation.replace(" ", "") for equation in equations)
+    return Path(problem.id, problem.question, response, origin, (), spelled, form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from rft_jax.derive.inputs import Inputs
 from rft_jax.derive.write import write_derived
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import write_rows
+from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.records import (
     LedgerRow,
     Path,
@@ -103,3 +104,22 @@ def test_an_input_that_is_missing_is_named(inputs, tmp_path):
         write_derived("random", Inputs(inputs.problems, inputs.collected), str(tmp_path / "b"))
     with pytest.raises(UserError, match="kind 'randon'; there are oracle"):
         write_derived("randon", inputs, str(tmp_path / "c"))
+
+
+def test_controls_of_programs_are_programs_with_what_they_execute(inputs, tmp_path):
+    kept = FilePath(inputs.collected) / "paths.jsonl"
+    paths = [path for _, path in read_paths(kept)]
+    programs = [replace(p, form="program") if p.origin == "sampled" else p for p in paths]
+    write_rows(kept, map(to_row, programs))
+    samples = FilePath(inputs.samples[0]) / "samples-00000-of-00001.jsonl"
+    rows = [row | {"response": "print(1 + 1)"} for _, row in read_rows(samples)]
+    write_rows(samples, rows)
+    write_derived("random", inputs, str(tmp_path / "out"))
+    found = [path for _, path in read_paths(tmp_path / "out" / "paths.jsonl")]
+    assert [(p.form, p.equations) for p in found if p.origin == "sampled"] == [
+        ("program", ("1+1=2",))
+    ] * 3
+    assert {p.form for p in found if p.origin == "human"} == {"text"}
+    write_rows(kept, map(to_row, [*programs[:2], *paths[2:]]))
+    with pytest.raises(UserError, match="paths of both forms"):
+        write_derived("random", inputs, str(tmp_path / "both"))

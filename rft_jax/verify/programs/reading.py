@@ -10,6 +10,7 @@ from rft_jax.records import Reason
 from rft_jax.verify.programs.limits import Operation
 from rft_jax.verify.programs.run import Outcome, evaluate_program
 from rft_jax.verify.programs.source import read_program
+from rft_jax.verify.programs.trace import as_equations
 
 # Digits to which a printed float is rounded; sixteen are exact, and errors take the last ones.
 ROUNDED_DIGITS = 12
@@ -54,6 +55,11 @@ def read_program_answer(response: str, is_cut: bool) -> ProgramAnswer:
         return ProgramAnswer(None, "", operations, verdict, reason)
     printed = ", ".join(line.split()) if _NUMBERS.fullmatch(line) else line
     return ProgramAnswer(_rounded(printed), printed, operations, "", None)
+
+
+def program_equations(response: str) -> list[str]:
+    """The operations that a response's program executes, as equations."""
+    return as_equations(read_program_answer(response, is_cut=False).operations)
 
 
 def _verdict(
