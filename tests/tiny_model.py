@@ -7,11 +7,11 @@ from pathlib import Path
 import jax
 
 from rft_jax.checkpoints.huggingface import export_model
-from rft_jax.checkpoints.names import TOKENIZER_FOLDER
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import init_params
 from rft_jax.prompts import TEMPLATES
 from rft_jax.tokenizers import load_tokenizer
+from rft_jax.wordproblems.vocabulary import TOKENIZER_FOLDER
 
 
 def write_tiny_model(folder: Path) -> Path:

@@ -7,19 +7,20 @@ from pathlib import Path
 from rft_jax.checkpoints import hub
 from rft_jax.files.remote import fetched
 
-EMBEDDED = "wordproblems:model"
-EMBEDDED_FOLDER = Path(__file__).resolve().parents[1] / "wordproblems" / "model"
-TOKENIZER = "wordproblems:tokenizer"
-TOKENIZER_FOLDER = EMBEDDED_FOLDER.with_name("tokenizer")
+_FOLDER = Path(__file__).resolve().parents[1] / "wordproblems"
+EMBEDDED, MIXED = "wordproblems:model", "wordproblems:mixed"
+MODELS = {EMBEDDED: _FOLDER / "model", MIXED: _FOLDER / "mixed"}
+TOKENIZER, MIXED_TOKENIZER = "wordproblems:tokenizer", "wordproblems:mixed-tokenizer"
+TOKENIZERS = {TOKENIZER: _FOLDER / "tokenizer", MIXED_TOKENIZER: _FOLDER / "mixed_tokenizer"}
 
 
 def model_folder(name: str) -> str:
-    """The folder that `--model` names: a path, a URL, a Hub name, or the package's small model."""
-    if name == EMBEDDED:
-        return str(EMBEDDED_FOLDER)
+    """The folder that `--model` names: a path, a URL, a Hub name, or a small model of the package."""
+    if name in MODELS:
+        return str(MODELS[name])
     return hub.download(name) if hub.is_hub_name(name) else fetched(name)
 
 
 def tokenizer_folder(name: str) -> str:
-    """The folder that `train.tokenizer` names: a path, or the package's own tokenizer."""
-    return str(TOKENIZER_FOLDER) if name == TOKENIZER else name
+    """The folder that `train.tokenizer` names: a path, or a tokenizer of the package."""
+    return str(TOKENIZERS.get(name, name))

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from rft_jax.checkpoints.names import EMBEDDED_FOLDER
+from rft_jax.checkpoints.names import MODELS
 from rft_jax.files.mirror import scratch_folder
 from rft_jax.installation import extras, how_to_install, missing, requirements, versions
 from rft_jax.pipeline.supervise.environment import cache_folder
@@ -112,8 +112,9 @@ def _extras() -> Iterable[str]:
 
 
 def _data() -> Iterable[str]:
-    has_model = (EMBEDDED_FOLDER / "config.json").exists()
-    yield f"wordproblems:model: {'installed' if has_model else f'MISSING in {EMBEDDED_FOLDER}'}"
+    for name, embedded in MODELS.items():
+        has_model = (embedded / "config.json").exists()
+        yield f"{name}: {'installed' if has_model else f'MISSING in {embedded}'}"
     folder = os.environ.get("GSM8K_DIR")
     if folder is None:
         yield "gsm8k:train|test: $GSM8K_DIR is not set; read from tensorflow-datasets instead"

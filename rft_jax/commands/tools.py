@@ -8,6 +8,7 @@ from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.base import Command, input_flag, output_flag
 from rft_jax.commands.stages import MODEL_HELP, PROBLEMS_HELP
 from rft_jax.gin_settings import Config
+from rft_jax.records.fields import FORMS
 from rft_jax.wordproblems.splits import PROBLEM_SPLITS, SPLITS
 
 
@@ -68,22 +69,25 @@ EXPORT_HF = Command(
 
 
 def _generate_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--split", required=True, metavar="S", help=", ".join(SPLITS))
+    names = ", ".join((*PROBLEM_SPLITS, "or pretrain, pretrain-mixed (text to pretrain on)"))
+    parser.add_argument("--split", required=True, metavar="S", help=names)
     text = "JSONL file to write; one that ends in .gz is compressed"
     output_flag(parser, "--output", "FILE", text, required=True)
     sizes = ", ".join(f"{name} {SPLITS[name].size}" for name in PROBLEM_SPLITS)
     text = f"number of rows (default: {sizes})"
     parser.add_argument("--size", type=int, metavar="N", help=text)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the generator")
-    text = "number of tokens of the pretrain split"
+    text = "number of tokens of the text to pretrain on"
     parser.add_argument("--tokens", type=int, metavar="N", help=text)
+    text = "form of the solutions of problems: text (the default) or program"
+    parser.add_argument("--form", default="text", choices=FORMS, metavar="F", help=text)
 
 
 def _generate(flags: argparse.Namespace, config: Config) -> None:
     del config
     from rft_jax.wordproblems.files import write_split
 
-    rows = write_split(flags.split, flags.output, flags.size, flags.seed, flags.tokens)
+    rows = write_split(flags.split, flags.output, flags.size, flags.seed, flags.tokens, flags.form)
     print(f"{flags.output}: {rows:,} rows")
 
 
@@ -95,6 +99,7 @@ GENERATE_WORDPROBLEMS = Command(
     ),
     examples=(
         "rft generate-wordproblems --split train --output train.jsonl --size 500",
+        "rft generate-wordproblems --split test-large --form program --output programs.jsonl",
         "rft generate-wordproblems --split pretrain --output pretrain.jsonl.gz --tokens 1000000",
     ),
     add_flags=_generate_flags,

@@ -31,7 +31,7 @@ from rft_jax.data.preprocess import training_examples
 from rft_jax.errors import UserError
 from rft_jax.prompts import get_template
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
-from rft_jax.wordproblems.splits import PROBLEM_SPLITS
+from rft_jax.wordproblems.splits import PROBLEM_SPLITS, SPLITS
 
 TOKENIZER = "RFT_TOKENIZER"
 TASK_MODULES = "RFT_TASK_MODULES"
@@ -328,6 +328,6 @@ def _text_fields(name: str, spec: Mapping[str, Any]) -> Sequence[str]:
 register_task("gsm8k_sft", {"train": "gsm8k:train", "test": "gsm8k:test"})
 register_task(
     "wordproblems_sft",
-    {split: f"wordproblems:{split}" for split in PROBLEM_SPLITS},
+    {split: f"wordproblems:{split}" for split in PROBLEM_SPLITS if not SPLITS[split].has_names},
     _EMBEDDED_TOKENIZER,
 )

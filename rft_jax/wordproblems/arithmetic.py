@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from random import Random
-
-from rft_jax.wordproblems.cast import between
-from rft_jax.wordproblems.expressions import LARGEST, SMALLEST
+from rft_jax.wordproblems.cast import SMALLEST, StoryRandom, between
 from rft_jax.wordproblems.walks import Operand, Operation, OutOfBounds, expression
 
 OPERATION_COUNTS = (*(1,) * 15, *(2,) * 4, 3)
@@ -13,7 +10,7 @@ OPERATION_COUNTS = (*(1,) * 15, *(2,) * 4, 3)
 SYMBOLS = ("+", "+", "+", "-", "-", "-", "*", "*", "*", "/", "/")
 
 
-def drill(rng: Random) -> tuple[str, str]:
+def drill(rng: StoryRandom) -> tuple[str, str]:
     """One equation up to its `=`, and its result with the closing sign: `<<12+7=`, `19>>`."""
     while True:
         try:
@@ -23,7 +20,7 @@ def drill(rng: Random) -> tuple[str, str]:
         return f"<<{expression(operation)}=", f"{operation.value}>>"
 
 
-def _draw(rng: Random, operations: int) -> Operation:
+def _draw(rng: StoryRandom, operations: int) -> Operation:
     """A nested operation of `operations` operations; all but the outermost are inline.
 
     Raises:
@@ -31,59 +28,60 @@ def _draw(rng: Random, operations: int) -> Operation:
     """
     symbol = rng.choice(SYMBOLS)
     if operations == 1:
-        return Operation(symbol, *_operands(rng, symbol))
+        left, right = _operands(rng, symbol)
+        return Operation(symbol, left, right, rng.largest)
     if operations == 3 and rng.random() < 0.4:
-        return Operation(symbol, _inline(rng, 1), _inline(rng, 1))
+        return Operation(symbol, _inline(rng, 1), _inline(rng, 1), rng.largest)
     inner = _inline(rng, operations - 1)
     if rng.random() < 0.6:
-        return Operation(symbol, inner, _partner(rng, symbol, inner.value))
-    return Operation(symbol, _before(rng, symbol, inner.value), inner)
+        return Operation(symbol, inner, _partner(rng, symbol, inner.value), rng.largest)
+    return Operation(symbol, _before(rng, symbol, inner.value), inner, rng.largest)
 
 
-def _inline(rng: Random, operations: int) -> Operation:
+def _inline(rng: StoryRandom, operations: int) -> Operation:
     operation = _draw(rng, operations)
     operation.is_inline = True
     return operation
 
 
-def _operands(rng: Random, symbol: str) -> tuple[Operand, Operand]:
+def _operands(rng: StoryRandom, symbol: str) -> tuple[Operand, Operand]:
     """Two operands whose result is in bounds."""
     if symbol == "+":
-        total = between(rng, 2 * SMALLEST, LARGEST)
+        total = between(rng, 2 * SMALLEST, rng.largest)
         left = between(rng, SMALLEST, total - SMALLEST)
         return left, total - left
     if symbol == "-":
-        left = between(rng, 2 * SMALLEST, LARGEST)
+        left = between(rng, 2 * SMALLEST, rng.largest)
         return left, between(rng, SMALLEST, left - SMALLEST)
     small = between(rng, SMALLEST, 9)
-    large = between(rng, SMALLEST, LARGEST // small)
+    large = between(rng, SMALLEST, rng.largest // small)
     if symbol == "/":
         return small * large, small if rng.random() < 0.8 else large
     return (small, large) if rng.random() < 0.5 else (large, small)
 
 
-def _partner(rng: Random, symbol: str, left: int) -> int:
+def _partner(rng: StoryRandom, symbol: str, left: int) -> int:
     """A right operand for a given left one."""
     if symbol == "+":
-        return between(rng, SMALLEST, LARGEST - left)
+        return between(rng, SMALLEST, rng.largest - left)
     if symbol == "-":
         return between(rng, SMALLEST, left - SMALLEST)
     if symbol == "*":
-        return between(rng, SMALLEST, min(9, LARGEST // left))
+        return between(rng, SMALLEST, min(9, rng.largest // left))
     divisors = [n for n in range(SMALLEST, 10) if left % n == 0 and left // n >= SMALLEST]
     if not divisors:
         raise OutOfBounds
     return rng.choice(divisors)
 
 
-def _before(rng: Random, symbol: str, right: int) -> int:
+def _before(rng: StoryRandom, symbol: str, right: int) -> int:
     """A left operand for a given right one."""
     if symbol in "+*":
         return _partner(rng, symbol, right)
     if symbol == "-":
-        left = between(rng, right + SMALLEST, LARGEST)
+        left = between(rng, right + SMALLEST, rng.largest)
     else:
-        left = right * between(rng, SMALLEST, LARGEST // right)
-    if left > LARGEST:
+        left = right * between(rng, SMALLEST, rng.largest // right)
+    if left > rng.largest:
         raise OutOfBounds
     return left

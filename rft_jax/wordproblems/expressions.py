@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from math import prod
+from operator import add, mul
 
-SMALLEST, LARGEST = 2, 99
-"""Bounds of every value in a story or a solution. At least 2, so that every noun is plural."""
+from rft_jax.wordproblems.cast import LARGEST, SMALLEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,31 @@ class Quotient:
 Node = Number | Sum | Product | Quotient
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Winner:
+    """Which of two people has most (or fewest) things; the value is a name.
+
+    Attributes:
+      people: each one's name and the tree of what that person has.
+      has_most: whether the larger amount wins.
+      words: sentences that announce the winner, `@`.
+    """
+
+    people: tuple[tuple[str, Node], tuple[str, Node]]
+    has_most: bool
+    words: tuple[str, ...]
+
+    @property
+    def value(self) -> str:
+        """The winner's name; the first person's if both have the same, which is not sound."""
+        best = max if self.has_most else min
+        return best(self.people, key=lambda person: person[1].value)[0]
+
+
+Tree = Node | Winner
+"""A story's answer: a number, or the name of a person."""
+
+
 def children(node: Node) -> tuple[Node, ...]:
     """The node's operands, in the order of the story."""
     if isinstance(node, Sum):
@@ -104,29 +129,36 @@ def children(node: Node) -> tuple[Node, ...]:
     return ()
 
 
-def count_operations(node: Node) -> int:
-    """The number of binary operations in the tree."""
-    operands = children(node)
+def count_operations(tree: Tree) -> int:
+    """The number of binary operations in the tree; comparing two people is none."""
+    if isinstance(tree, Winner):
+        return sum(count_operations(node) for _, node in tree.people)
+    operands = children(tree)
     return max(len(operands) - 1, 0) + sum(map(count_operations, operands))
 
 
-def is_sound(node: Node) -> bool:
+def is_sound(node: Tree, largest: int = LARGEST) -> bool:
     """Whether every value is in bounds when the tree is evaluated in the order of the story."""
-    if not SMALLEST <= node.value <= LARGEST or not all(map(is_sound, children(node))):
+    if isinstance(node, Winner):
+        (_, one), (_, other) = node.people
+        return one.value != other.value and is_sound(one, largest) and is_sound(other, largest)
+    if not SMALLEST <= node.value <= largest:
+        return False
+    if not all(is_sound(operand, largest) for operand in children(node)):
         return False
     if isinstance(node, Quotient):
         return node.top.value == node.value * node.bottom.value
     if isinstance(node, Sum):
-        return _all_allowed([s * t.value for s, t in node.terms], lambda a, b: a + b)
+        return _all_allowed([s * t.value for s, t in node.terms], add, largest)
     if isinstance(node, Product):
-        return _all_allowed([f.value for f in node.factors], lambda a, b: a * b)
+        return _all_allowed([f.value for f in node.factors], mul, largest)
     return True
 
 
-def _all_allowed(values: list[int], combine: Callable[[int, int], int]) -> bool:
+def _all_allowed(values: list[int], combine: Callable[[int, int], int], largest: int) -> bool:
     total = values[0]
     for value in values[1:]:
         total = combine(total, value)
-        if not SMALLEST <= total <= LARGEST:
+        if not SMALLEST <= total <= largest:
             return False
     return True

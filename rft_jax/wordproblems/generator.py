@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from random import Random
 
 from rft_jax.errors import UserError
 from rft_jax.records import Problem, question_digest
-from rft_jax.wordproblems.expressions import Node, count_operations, is_sound
-from rft_jax.wordproblems.families import buying, collecting, comparing, fractions, rates
+from rft_jax.wordproblems.cast import StoryRandom
+from rft_jax.wordproblems.expressions import Node, Tree, Winner, count_operations, is_sound
+from rft_jax.wordproblems.families import (
+    buying,
+    collecting,
+    comparing,
+    fractions,
+    owning,
+    rates,
+)
+from rft_jax.wordproblems.programs import render_program
 from rft_jax.wordproblems.splits import SPLITS, bucket_of, parity_of
 from rft_jax.wordproblems.vocabulary import count_tokens
-from rft_jax.wordproblems.walks import equation, sample_steps
+from rft_jax.wordproblems.walks import equation, order_of_people, sample_steps
 
-FAMILIES = {
+Draw = Callable[[StoryRandom, int], tuple[str, Tree] | None]
+
+FAMILIES: dict[str, Draw] = {
     "collecting": collecting.draw,
     "comparing": comparing.draw,
     "buying": buying.draw,
     "rates": rates.draw,
     "fractions": fractions.draw,
 }
+"""The families whose answers are numbers."""
+FAMILIES_OF_NAMES: dict[str, Draw] = {"owning": owning.draw}
 OPERATIONS = (4,)
 """Numbers of operations of the experiment's problems; pretraining has worked ones up to 3."""
-ROW_TOKENS = 144
-"""The most tokens of a question with a solution; the few longer ones are rejected."""
 PATIENCE = 100
 """Consecutive draws without a new path after which `extra_paths` stops."""
 
@@ -41,7 +51,7 @@ class Story:
     split: str
     question: str
     family: str
-    tree: Node
+    tree: Tree
     reference: str
 
     @property
@@ -49,22 +59,41 @@ class Story:
         """The number of binary operations in the tree."""
         return count_operations(self.tree)
 
-    def sample_path(self, rng: Random) -> str:
+    def sample_path(self, rng: StoryRandom) -> str:
         """One random solution, as GSM8K writes it."""
         return render_path(self.tree, rng)
 
-    def problem(self) -> Problem:
-        """The question with its reference solution, as a problem."""
+    def sample_program(self, rng: StoryRandom) -> str:
+        """One random solution as a program."""
+        return render_program(self.tree, rng)
+
+    def solution(self, form: str = "text") -> str:
+        """The reference solution, or (`program`) one program, which the question determines."""
+        if form == "text":
+            return self.reference
+        rng = StoryRandom(f"wordproblems/program/{self.question}", SPLITS[self.split].scale)
+        return self.sample_program(rng)
+
+    def problem(self, form: str = "text") -> Problem:
+        """The question with its solution in this form, as a problem."""
         name = f"wordproblems-{self.split}/{question_digest(self.question)}"
-        return Problem(name, self.question, self.reference)
+        return Problem(name, self.question, self.solution(form), form)
 
 
-def render_path(tree: Node, rng: Random) -> str:
+def render_path(tree: Tree, rng: StoryRandom) -> str:
     """One random walk over the tree as sentences, ending in `#### n`."""
-    sentences = [
-        rng.choice(step.words).replace("@", equation(step)) for step in sample_steps(tree, rng)
-    ]
+    if isinstance(tree, Winner):
+        people = order_of_people(tree, rng)
+        sentences = [s for _, node in people if count_operations(node) for s in _tell(node, rng)]
+        sentences.append(rng.choice(tree.words).replace("@", tree.value))
+    else:
+        sentences = _tell(tree, rng)
     return f"{' '.join(sentences)}\n#### {tree.value}"
+
+
+def _tell(node: Node, rng: StoryRandom) -> list[str]:
+    steps = sample_steps(node, rng)
+    return [rng.choice(step.words).replace("@", equation(step)) for step in steps]
 
 
 def equations(path: str) -> tuple[str, ...]:
@@ -95,15 +124,17 @@ def draw_stories(
 def _draw_of_bucket(
     split: str, seed: int, operations: Sequence[int], stream: str
 ) -> Iterator[Story]:
-    rng = Random(f"wordproblems/{stream}/{split}/{seed}")
-    names, bucket = tuple(FAMILIES), SPLITS[split].bucket
+    wanted = SPLITS[split]
+    rng = StoryRandom(f"wordproblems/{stream}/{split}/{seed}", wanted.scale)
+    families = FAMILIES_OF_NAMES if wanted.has_names else FAMILIES
+    names = tuple(families)
     while True:
         family, count = rng.choice(names), rng.choice(operations)
-        question, tree = _draw_one(rng, family, count)
-        if bucket_of(question) != bucket:
+        question, tree = _draw_one(rng, families[family], count)
+        if bucket_of(question) != wanted.bucket:
             continue
         reference = render_path(tree, rng)
-        if _fits(question, reference):
+        if _fits(split, question, reference):
             yield Story(split, question, family, tree, reference)
 
 
@@ -121,15 +152,15 @@ def _test_questions() -> frozenset[str]:
     return frozenset(story.question for story in islice(stories, SPLITS["test"].size))
 
 
-def _fits(question: str, path: str) -> bool:
-    return count_tokens(f"{question}\n", path) <= ROW_TOKENS
+def _fits(split: str, question: str, path: str) -> bool:
+    return count_tokens(f"{question}\n", path) <= SPLITS[split].row_tokens
 
 
-def _draw_one(rng: Random, family: str, operations: int) -> tuple[str, Node]:
-    """A story of the family with this many operations, drawn until its values are in bounds."""
+def _draw_one(rng: StoryRandom, draw: Draw, operations: int) -> tuple[str, Tree]:
+    """A story of a family with this many operations, drawn until its values are in bounds."""
     while True:
-        drawn = FAMILIES[family](rng, operations)
-        if drawn is not None and is_sound(drawn[1]):
+        drawn = draw(rng, operations)
+        if drawn is not None and is_sound(drawn[1], rng.largest):
             return drawn
 
 
@@ -148,9 +179,9 @@ def _distinct(stories: Iterator[Story]) -> Iterator[Story]:
             yield story
 
 
-def generate_problems(split: str, size: int, seed: int = 0) -> list[Problem]:
-    """The embedded experiment's problems: `size` of a split, each with its reference solution."""
-    return [story.problem() for story in generate_stories(split, size, seed)]
+def generate_problems(split: str, size: int, seed: int = 0, form: str = "text") -> list[Problem]:
+    """The embedded experiments' problems: `size` of a split, each with a solution in the form."""
+    return [story.problem(form) for story in generate_stories(split, size, seed)]
 
 
 def extra_paths(story: Story, count: int, seed: int) -> list[str]:
@@ -159,17 +190,18 @@ def extra_paths(story: Story, count: int, seed: int) -> list[str]:
 
     Fewer if the story has fewer, that is after `PATIENCE` consecutive draws without a new one.
     """
-    rng = Random(f"wordproblems/extra/{seed}/{story.question}")
+    scale = SPLITS[story.split].scale
+    rng = StoryRandom(f"wordproblems/extra/{seed}/{story.question}", scale)
     seen = {equations(story.reference)}
     return list(islice(_new_paths(story, rng, seen), count))
 
 
-def _new_paths(story: Story, rng: Random, seen: set[tuple[str, ...]]) -> Iterator[str]:
+def _new_paths(story: Story, rng: StoryRandom, seen: set[tuple[str, ...]]) -> Iterator[str]:
     misses = 0
     while misses < PATIENCE:
         path = story.sample_path(rng)
         key = equations(path)
-        if key in seen or not _fits(story.question, path):
+        if key in seen or not _fits(story.split, story.question, path):
             misses += 1
         else:
             misses = 0

@@ -7,12 +7,12 @@ its end token. A worked row has the format of fine-tuning. All questions are of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from random import Random
 
 from rft_jax.prompts import TEMPLATES
 from rft_jax.wordproblems.arithmetic import drill
+from rft_jax.wordproblems.cast import StoryRandom
 from rft_jax.wordproblems.generator import draw_stories
 from rft_jax.wordproblems.vocabulary import count_tokens
 
@@ -35,26 +35,38 @@ def pretraining_rows(
         each end). Without `tokens` and `size` the rows never end.
       size: ends after this many rows.
     """
-    return islice(_mixed_rows(seed, tokens), size)
-
-
-def _mixed_rows(seed: int, tokens: int | None) -> Iterator[Row]:
-    """The next row is always of the kind that is furthest below its share."""
     sources = {
         "arithmetic": _arithmetic(seed),
         "worked": _worked(seed),
         "unsolved": _unsolved(seed),
     }
-    spent = dict.fromkeys(SHARES, 0)
+    return islice(interleave(sources, SHARES, count_tokens, tokens), size)
+
+
+def interleave(
+    sources: Mapping[str, Iterator[tuple[str, str]]],
+    shares: Mapping[str, float],
+    count: Callable[[str, str], int],
+    tokens: int | None,
+) -> Iterator[Row]:
+    """The next row is always of the kind that is furthest below its share of the tokens.
+
+    Args:
+      sources: queries and responses, by kind.
+      shares: each kind's share of the tokens.
+      count: the number of tokens of a query and a response.
+      tokens: ends after the row that reaches this many; None: never.
+    """
+    spent = dict.fromkeys(shares, 0)
     while tokens is None or sum(spent.values()) < tokens:
-        kind = min(SHARES, key=lambda k: spent[k] / SHARES[k])
+        kind = min(shares, key=lambda k: spent[k] / shares[k])
         query, response = next(sources[kind])
-        spent[kind] += count_tokens(query, response)
+        spent[kind] += count(query, response)
         yield {"query": query, "response": response}
 
 
 def _arithmetic(seed: int) -> Iterator[tuple[str, str]]:
-    rng = Random(f"wordproblems/arithmetic/{seed}")
+    rng = StoryRandom(f"wordproblems/arithmetic/{seed}")
     while True:
         yield drill(rng)
 

@@ -22,12 +22,18 @@ class Split:
       half: of the bucket, 0 or 1 (`generator.half_of`), so that the two halves share no question
         either; None for all of it.
       experiments: number of published experiments (docs/results) that were measured on it, so far.
+      scale: how many times larger than in an ordinary story amounts may be.
+      has_names: whether the answers are names (`who has more?`), else numbers.
+      row_tokens: the most tokens of a question with a solution; longer ones are rejected.
     """
 
     bucket: str
     size: int
     half: int | None = None
     experiments: int = 0
+    scale: int = 1
+    has_names: bool = False
+    row_tokens: int = 144
 
 
 SPLITS = {
@@ -36,6 +42,12 @@ SPLITS = {
     "dev": Split("dev", 500),
     "test": Split("test", 2000, half=0, experiments=12),
     "test2": Split("test", 4000, half=1),
+    "pretrain-large": Split("pretrain", 0, scale=101, row_tokens=192),
+    "test-large": Split("test", 2000, scale=101, row_tokens=192),
+    "pretrain-names": Split("pretrain", 0, has_names=True),
+    "train-names": Split("train", 1000, has_names=True),
+    "dev-names": Split("dev", 500, has_names=True),
+    "test-names": Split("test", 2000, has_names=True),
 }
 PROBLEM_SPLITS = tuple(name for name, split in SPLITS.items() if split.size)
 """The splits of problems: `wordproblems:NAME`."""

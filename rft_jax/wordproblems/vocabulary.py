@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from rft_jax.wordproblems.cast import COLOURS, NAMES, NOUNS
@@ -56,13 +57,25 @@ def count_tokens(query: str, response: str) -> int:
     return len(_TOKEN.findall(query)) + len(_TOKEN.findall(response)) + 1
 
 
-def build_tokenizer(folder: str | Path) -> None:
-    """Writes `tokenizer.json` and `tokenizer_config.json`, as Hugging Face reads them."""
+def build_tokenizer(
+    folder: str | Path,
+    tokens: Sequence[str] | None = None,
+    pattern: str = PATTERN,
+    model_max_length: int = 256,
+) -> None:
+    """Writes `tokenizer.json` and `tokenizer_config.json`, as Hugging Face reads them.
+
+    Args:
+      folder: where they are written.
+      tokens: the vocabulary; `vocabulary()` by default.
+      pattern: a token, as a regular expression.
+      model_max_length: for the tokenizer's configuration.
+    """
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
-    ids = {token: number for number, token in enumerate(vocabulary())}
+    ids = {token: number for number, token in enumerate(tokens or vocabulary())}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token=UNKNOWN))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(PATTERN), behavior="isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
     tokenizer.decoder = decoders.Fuse()
     tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL])
     folder = Path(folder)
@@ -77,7 +90,7 @@ def build_tokenizer(folder: str | Path) -> None:
         "add_bos_token": False,
         "add_eos_token": False,
         "clean_up_tokenization_spaces": False,
-        "model_max_length": 256,
+        "model_max_length": model_max_length,
     }
     text = json.dumps(config, indent=2) + "\n"
     (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")

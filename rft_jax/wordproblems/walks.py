@@ -8,17 +8,17 @@ another one is drawn.
 
 from __future__ import annotations
 
-from random import Random
+from collections.abc import Callable, Mapping
 
+from rft_jax.wordproblems.cast import SMALLEST, StoryRandom
 from rft_jax.wordproblems.expressions import (
-    LARGEST,
-    SMALLEST,
     Node,
     Number,
     Partials,
     Product,
     Quotient,
     Sum,
+    Winner,
 )
 
 FLATTEN = 0.5
@@ -36,6 +36,7 @@ INLINE = 0.15
 OPERATIONS_PER_EQUATION = 3
 ATTEMPTS = 10_000
 
+SYMBOLS = {symbol: symbol for symbol in "+-*/"}
 PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
 
 
@@ -48,9 +49,16 @@ class Operation:
 
     __slots__ = ("is_inline", "left", "right", "symbol", "value", "words")
 
-    def __init__(self, symbol: str, left: Operand, right: Operand, words: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        symbol: str,
+        left: Operand,
+        right: Operand,
+        largest: int,
+        words: tuple[str, ...] = (),
+    ):
         self.symbol, self.left, self.right, self.words = symbol, left, right, words
-        self.value = _apply(symbol, value_of(left), value_of(right))
+        self.value = _apply(symbol, value_of(left), value_of(right), largest)
         self.is_inline = False
 
 
@@ -62,7 +70,7 @@ def value_of(operand: Operand) -> int:
     return operand if isinstance(operand, int) else operand.value
 
 
-def _apply(symbol: str, left: int, right: int) -> int:
+def _apply(symbol: str, left: int, right: int, largest: int) -> int:
     if symbol == "+":
         value = left + right
     elif symbol == "-":
@@ -73,12 +81,12 @@ def _apply(symbol: str, left: int, right: int) -> int:
         value, rest = divmod(left, right)
         if rest:
             raise OutOfBounds
-    if not SMALLEST <= value <= LARGEST:
+    if not SMALLEST <= value <= largest:
         raise OutOfBounds
     return value
 
 
-def sample_steps(tree: Node, rng: Random) -> list[Operation]:
+def sample_steps(tree: Node, rng: StoryRandom) -> list[Operation]:
     """One random solution: the operations with an equation of their own, in order."""
     for _ in range(ATTEMPTS):
         try:
@@ -90,7 +98,7 @@ def sample_steps(tree: Node, rng: Random) -> list[Operation]:
         steps: list[Operation] = []
         _order(root, rng, OPERATIONS_PER_EQUATION - 1, steps)
         return steps
-    raise ValueError(f"no solution stays within {SMALLEST}..{LARGEST}: the tree is not sound")
+    raise ValueError(f"no solution stays within {SMALLEST}..{rng.largest}: the tree is not sound")
 
 
 def equation(step: Operation) -> str:
@@ -98,24 +106,41 @@ def equation(step: Operation) -> str:
     return f"<<{expression(step)}={step.value}>>{step.value}"
 
 
-def expression(step: Operation) -> str:
-    """The left side of the step's equation; inline operations are spelled out."""
+def expression(
+    step: Operation,
+    symbols: Mapping[str, str] = SYMBOLS,
+    refer: Callable[[Operation], str] = lambda step: str(step.value),
+) -> str:
+    """The left side of the step's equation; inline operations are spelled out.
+
+    Args:
+      step: an operation with an equation of its own.
+      symbols: how each of + - * / is written.
+      refer: how an earlier step is referred to, by its value or by a name.
+    """
+
+    def side(operand: Operand, bare_from: int) -> str:
+        if isinstance(operand, int):
+            return str(operand)
+        if not operand.is_inline:
+            return refer(operand)
+        text = expression(operand, symbols, refer)
+        return text if PRECEDENCE[operand.symbol] >= bare_from else f"({text})"
+
     precedence = PRECEDENCE[step.symbol]
-    left = _side(step.left, precedence)
-    right = _side(step.right, precedence + 1)
-    return f"{left}{step.symbol}{right}"
+    left, right = side(step.left, precedence), side(step.right, precedence + 1)
+    return f"{left}{symbols[step.symbol]}{right}"
 
 
-def _side(operand: Operand, bare_from: int) -> str:
-    if isinstance(operand, int):
-        return str(operand)
-    if not operand.is_inline:
-        return str(operand.value)
-    text = expression(operand)
-    return text if PRECEDENCE[operand.symbol] >= bare_from else f"({text})"
+def order_of_people(tree: Winner, rng: StoryRandom) -> list[tuple[str, Node]]:
+    """The two people with their trees, in the order in which a solution takes them."""
+    people = list(tree.people)
+    if rng.random() < REORDER:
+        people.reverse()
+    return people
 
 
-def _order(operation: Operation, rng: Random, capacity: int, steps: list[Operation]) -> int:
+def _order(operation: Operation, rng: StoryRandom, capacity: int, steps: list[Operation]) -> int:
     """Appends the steps of the operands, then `operation` unless it is inline.
 
     Args:
@@ -139,7 +164,7 @@ def _order(operation: Operation, rng: Random, capacity: int, steps: list[Operati
     return capacity
 
 
-def _plan(node: Node, rng: Random) -> Operand:
+def _plan(node: Node, rng: StoryRandom) -> Operand:
     """Turns the tree into binary operations."""
     if isinstance(node, Number):
         return node.value
@@ -151,10 +176,10 @@ def _plan(node: Node, rng: Random) -> Operand:
     spread = rng.random() < DISTRIBUTE and _distribute_quotient(node)
     if spread:
         return _plan_sum(spread, rng)
-    return Operation("/", _plan(node.top, rng), _plan(node.bottom, rng), node.words)
+    return Operation("/", _plan(node.top, rng), _plan(node.bottom, rng), rng.largest, node.words)
 
 
-def _plan_sum(node: Sum, rng: Random) -> Operand:
+def _plan_sum(node: Sum, rng: StoryRandom) -> Operand:
     pending = [(sign, _plan(term, rng)) for sign, term in _flat_terms(node, rng)]
     while len(pending) > 1:
         first, second = _choose_pair(len(pending), rng)
@@ -164,7 +189,7 @@ def _plan_sum(node: Sum, rng: Random) -> Operand:
     return pending[0][1]
 
 
-def _flat_terms(node: Sum, rng: Random) -> list[tuple[int, Node]]:
+def _flat_terms(node: Sum, rng: StoryRandom) -> list[tuple[int, Node]]:
     terms: list[tuple[int, Node]] = []
     for sign, term in node.terms:
         if isinstance(term, Sum) and rng.random() < FLATTEN:
@@ -174,7 +199,7 @@ def _flat_terms(node: Sum, rng: Random) -> list[tuple[int, Node]]:
     return terms
 
 
-def _choose_pair(count: int, rng: Random) -> tuple[int, int]:
+def _choose_pair(count: int, rng: StoryRandom) -> tuple[int, int]:
     if count == 2 or rng.random() >= REGROUP:
         return 0, 1
     first, second = rng.sample(range(count), 2)
@@ -186,7 +211,7 @@ def _add(
     two: tuple[int, Operand],
     partial: Partials,
     words: tuple[str, ...] | None,
-    rng: Random,
+    rng: StoryRandom,
 ) -> tuple[int, Operand]:
     """Combines two signed terms into one; `words` are given when it is the whole sum."""
     (sign, left), (other_sign, right) = one, two
@@ -196,19 +221,19 @@ def _add(
     if sign < 0:
         left, right = right, left
     if value_of(left) >= value_of(right):
-        return 1, Operation("-", left, right, words or partial.left)
-    return -1, Operation("-", right, left, words or partial.out)
+        return 1, Operation("-", left, right, rng.largest, words or partial.left)
+    return -1, Operation("-", right, left, rng.largest, words or partial.out)
 
 
 def _commutative(
-    symbol: str, left: Operand, right: Operand, words: tuple[str, ...], rng: Random
+    symbol: str, left: Operand, right: Operand, words: tuple[str, ...], rng: StoryRandom
 ) -> Operation:
     if rng.random() < SWAP:
         left, right = right, left
-    return Operation(symbol, left, right, words)
+    return Operation(symbol, left, right, rng.largest, words)
 
 
-def _plan_product(node: Product, rng: Random) -> Operand:
+def _plan_product(node: Product, rng: StoryRandom) -> Operand:
     pending = [_plan(factor, rng) for factor in node.factors]
     while len(pending) > 1:
         first, second = _choose_pair(len(pending), rng)

@@ -8,12 +8,12 @@ import jax
 import pytest
 
 from rft_jax.checkpoints.huggingface import export_model
-from rft_jax.checkpoints.names import TOKENIZER_FOLDER
 from rft_jax.files.jsonl import write_rows
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import init_params
 from rft_jax.prompts import TEMPLATES
 from rft_jax.tokenizers import load_tokenizer
+from rft_jax.wordproblems.vocabulary import TOKENIZER_FOLDER
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from rft_jax.checkpoints.load import load_model
-from rft_jax.checkpoints.names import TOKENIZER_FOLDER
 from rft_jax.errors import UserError
 from rft_jax.training import loop
 from rft_jax.training.trainer import train
+from rft_jax.wordproblems.vocabulary import TOKENIZER_FOLDER
 from tests.training.conftest import CONFIG, SETTINGS, assert_same_outcome, losses
 
 

@@ -3,16 +3,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from random import Random
 
 from rft_jax.wordproblems.arithmetic import drill
+from rft_jax.wordproblems.cast import StoryRandom
 from rft_jax.wordproblems.generator import Story, equations
 
 
 def test_drilled_equations_are_correct_and_stay_within_the_bounds(
     check_path: Callable[[str, str], list[str]],
 ):
-    rng = Random(0)
+    rng = StoryRandom(0)
     for _ in range(20000):
         query, response = drill(rng)
         result = re.fullmatch(r"(\d+)>>", response)
@@ -22,7 +22,7 @@ def test_drilled_equations_are_correct_and_stay_within_the_bounds(
 
 
 def test_the_drill_covers_the_single_equations_of_the_solutions(stories: list[Story]):
-    rng = Random(1)
+    rng = StoryRandom(1)
     drilled = {"".join(drill(rng)) for _ in range(300_000)}
     wanted = Counter(
         f"<<{equation}>>"
@@ -35,7 +35,7 @@ def test_the_drill_covers_the_single_equations_of_the_solutions(stories: list[St
 
 
 def test_the_drill_has_equations_of_one_to_three_operations_and_brackets():
-    rng = Random(2)
+    rng = StoryRandom(2)
     left_sides = [drill(rng)[0] for _ in range(5000)]
     counts = Counter(len(re.findall(r"[-+*/]", left)) for left in left_sides)
     assert set(counts) == {1, 2, 3}

@@ -18,6 +18,8 @@ from rft_jax.wordproblems.pretraining import pretraining_rows
         ("train", 1000),
         ("dev", 500),
         ("test", 2000),
+        ("dev-names", 500),
+        ("test-large", 2000),
         pytest.param("test2", 4000, marks=pytest.mark.slow),
     ],
 )
@@ -48,7 +50,7 @@ def test_size_and_seed_are_taken(tmp_path: Path):
     [
         ({"split": "pretrain"}, "no end"),
         ({"split": "train", "tokens": 100}, "pretrain only"),
-        ({"split": "valid"}, "unknown split 'valid': choose pretrain, train, dev, test"),
+        ({"split": "valid"}, "'valid': choose one of pretrain, pretrain-mixed, train, dev, test"),
         ({"split": "train", "size": 0}, "size is 0; it must be at least 1"),
         ({"split": "pretrain", "tokens": -5}, "tokens is -5"),
     ],

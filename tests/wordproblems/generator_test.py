@@ -7,15 +7,14 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from itertools import islice
-from random import Random
 
 import pytest
 
 from rft_jax.errors import UserError
 from rft_jax.records import question_digest
+from rft_jax.wordproblems.cast import StoryRandom
 from rft_jax.wordproblems.generator import (
     FAMILIES,
-    ROW_TOKENS,
     Story,
     draw_stories,
     equations,
@@ -42,7 +41,7 @@ def test_every_reference_is_correct_by_an_independent_check(
 def test_every_sampled_path_is_correct_with_the_same_answer(
     stories: list[Story], check_path: Check
 ):
-    rng = Random(5)
+    rng = StoryRandom(5)
     for story in stories:
         answer = story.reference.rpartition("#### ")[2]
         for _ in range(6):
@@ -52,7 +51,7 @@ def test_every_sampled_path_is_correct_with_the_same_answer(
 
 
 def test_the_shortest_paths_take_as_many_operations_as_the_story_says(stories: list[Story]):
-    rng = Random(6)
+    rng = StoryRandom(6)
     for story in stories[:300]:
         paths = [story.reference, *(story.sample_path(rng) for _ in range(20))]
         counts = [len(re.findall(r"[-+*/]", " ".join(equations(path)))) for path in paths]
@@ -87,7 +86,7 @@ def test_each_family_tells_stories_of_each_number_of_operations(stories: list[St
 
 
 def test_a_problem_has_many_correct_paths():
-    rng = Random(0)
+    rng = StoryRandom(0)
     sizes = []
     for story in generate_stories("dev", 100, seed=4):
         sizes.append(len({equations(story.sample_path(rng)) for _ in range(100)}))
@@ -100,7 +99,7 @@ def test_questions_and_answers_are_short_enough_for_a_row():
     answers = [count_tokens("", story.reference) for story in drawn]
     assert 38 <= sum(prompts) / 1000 <= 46
     assert 56 <= sum(answers) / 1000 <= 68
-    assert max(map(sum, zip(prompts, answers, strict=True))) <= ROW_TOKENS
+    assert max(map(sum, zip(prompts, answers, strict=True))) <= SPLITS["train"].row_tokens
 
 
 def test_problems_are_named_by_split_and_question():

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from random import Random
-
 import pytest
 
+from rft_jax.wordproblems.cast import StoryRandom
 from rft_jax.wordproblems.expressions import Node, Number, Product, Quotient, Sum, partials
 from rft_jax.wordproblems.walks import expression, sample_steps
 
@@ -16,7 +15,7 @@ def total(*terms: tuple[int, Node]) -> Sum:
 
 
 def walks(tree: Node, draws: int = 3000) -> set[tuple[str, ...]]:
-    rng = Random(0)
+    rng = StoryRandom(0)
     return {tuple(map(expression, sample_steps(tree, rng))) for _ in range(draws)}
 
 
@@ -72,6 +71,6 @@ def test_no_equation_holds_more_than_three_operations():
 
 def test_a_tree_without_a_solution_is_an_error_and_not_an_endless_search():
     with pytest.raises(ValueError, match="sound"):
-        sample_steps(total((1, Number(90)), (1, Number(90))), Random(0))
+        sample_steps(total((1, Number(90)), (1, Number(90))), StoryRandom(0))
     with pytest.raises(ValueError, match="nothing to solve"):
-        sample_steps(Number(5), Random(0))
+        sample_steps(Number(5), StoryRandom(0))

@@ -1,4 +1,6 @@
-"""The five families of stories. Each module has one function
+"""The families of stories: five whose answer is a number, and `owning`, whose answer is a name.
+
+Each module has one function
 
     draw(rng, operations) -> (question, tree) | None
 

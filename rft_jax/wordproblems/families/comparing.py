@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from random import Random
-
-from rft_jax.wordproblems.cast import NAMES, NOUNS, between
+from rft_jax.wordproblems.cast import NAMES, NOUNS, StoryRandom, between
 from rft_jax.wordproblems.expressions import Node, Number, Product, Quotient, Sum, partials
 
 
-def draw(rng: Random, operations: int) -> tuple[str, Node] | None:
+def draw(rng: StoryRandom, operations: int) -> tuple[str, Node] | None:
     """A story of `operations` operations."""
     names = rng.sample(NAMES, 5)
     noun = rng.choice(NOUNS)
@@ -17,16 +15,18 @@ def draw(rng: Random, operations: int) -> tuple[str, Node] | None:
     return _chain(rng, names, noun, operations)
 
 
-def _chain(rng: Random, names: list[str], noun: str, operations: int) -> tuple[str, Node] | None:
+def _chain(
+    rng: StoryRandom, names: list[str], noun: str, operations: int
+) -> tuple[str, Node] | None:
     """Each person is compared with the one before; asks for the last, or last against first."""
-    first = Number(between(rng, 4, 40))
+    first = Number(rng.amount(4, 40))
     sentences = [f"{names[0]} has {first.value} {noun}."]
     last: Node = first
     is_compared = operations >= 2 and rng.random() < 0.5
     left = operations - is_compared
     at, whom = 0, names[0]
     if left >= 2 and rng.random() < 0.25:
-        second = Number(between(rng, 2, 40))
+        second = Number(rng.amount(2, 40))
         sentences = [f"{names[0]} has {first.value} {noun} and {names[1]} has {second.value}."]
         words = (f"{names[0]} and {names[1]} have @ {noun}.",)
         last = Sum(((1, first), (1, second)), words, partials(f"@ {noun}"))
@@ -45,7 +45,7 @@ def _chain(rng: Random, names: list[str], noun: str, operations: int) -> tuple[s
 
 
 def _against_first(
-    rng: Random, story: str, first: Number, last: Node, pair: tuple[str, str], noun: str
+    rng: StoryRandom, story: str, first: Number, last: Node, pair: tuple[str, str], noun: str
 ) -> tuple[str, Node]:
     """Asks how many two people have together, or how many more one of them has."""
     one, other = pair
@@ -60,9 +60,11 @@ def _against_first(
     return question, Sum(((1, more), (-1, fewer)), words, partials(f"@ {noun}"))
 
 
-def _star(rng: Random, names: list[str], noun: str, operations: int) -> tuple[str, Node] | None:
+def _star(
+    rng: StoryRandom, names: list[str], noun: str, operations: int
+) -> tuple[str, Node] | None:
     """Two people compared with the first; asks for two of them, or all three, together."""
-    first = Number(between(rng, 4, 30))
+    first = Number(rng.amount(4, 30))
     sentences = [f"{names[0]} has {first.value} {noun}."]
     terms: list[tuple[int, Node]] = [(1, first)] if operations == 4 else []
     for name in names[1:3]:
@@ -77,21 +79,23 @@ def _star(rng: Random, names: list[str], noun: str, operations: int) -> tuple[st
     return " ".join((*sentences, ending)), Sum(tuple(terms), words, partials(f"@ {noun}"))
 
 
-def _relate(rng: Random, base: Node, who: str, whom: str, noun: str) -> tuple[str, Node | None]:
+def _relate(
+    rng: StoryRandom, base: Node, who: str, whom: str, noun: str
+) -> tuple[str, Node | None]:
     """How many `who` has compared with `whom`, who has `base`."""
     words = (f"{who} has @ {noun}.", f"So {who} has @ {noun}.", f"That gives {who} @ {noun}.")
     unit = partials(f"@ {noun}")
     kind = rng.random()
     if kind < 0.35:
-        amount = between(rng, 2, 25)
+        amount = rng.amount(2, 25)
         node: Node = Sum(((1, base), (1, Number(amount))), words, unit)
         return f"{who} has {amount} more {noun} than {whom}.", node
     if kind < 0.65:
-        amount = between(rng, 2, min(25, base.value - 2))
+        amount = between(rng, 2, min(25 * rng.scale, base.value - 2))
         node = Sum(((1, base), (-1, Number(amount))), words, unit)
         return f"{who} has {amount} fewer {noun} than {whom}.", node
     if kind < 0.85:
-        times = between(rng, 2, min(5, 99 // max(base.value, 1)))
+        times = between(rng, 2, min(5, rng.largest // max(base.value, 1)))
         node = Product((Number(times), base), words, unit)
         often = "twice" if times == 2 else f"{times} times"
         return f"{who} has {often} as many {noun} as {whom}.", node

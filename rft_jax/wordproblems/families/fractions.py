@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from random import Random
-
-from rft_jax.wordproblems.cast import COLOURS, FRACTIONS, NAMES, NOUNS, between, factors, pronoun
+from rft_jax.wordproblems.cast import (
+    COLOURS,
+    FRACTIONS,
+    NAMES,
+    NOUNS,
+    StoryRandom,
+    factors,
+    pronoun,
+)
 from rft_jax.wordproblems.expressions import Node, Number, Product, Quotient, Sum, partials
 
 Gift = tuple[str, Node]
 """What is given to whom (a phrase), and how much that is."""
 
 
-def draw(rng: Random, operations: int) -> tuple[str, Node] | None:
+def draw(rng: StoryRandom, operations: int) -> tuple[str, Node] | None:
     """A story of `operations` operations."""
     noun = rng.choice(NOUNS)
     if rng.random() < 0.35:
@@ -19,11 +25,11 @@ def draw(rng: Random, operations: int) -> tuple[str, Node] | None:
     return _given(rng, noun, operations)
 
 
-def _coloured(rng: Random, noun: str, operations: int) -> tuple[str, Node]:
+def _coloured(rng: StoryRandom, noun: str, operations: int) -> tuple[str, Node]:
     """Fractions of a set have a colour: how many have one of them, or none of them."""
     unit = partials(f"@ {noun}")
     first, second, third = rng.sample(COLOURS, 3)
-    whole = Number(between(rng, 4, 33) * rng.choice((2, 3)))
+    whole = Number(rng.amount(4, 33) * rng.choice((2, 3)))
     one, two = rng.sample(sorted(FRACTIONS), 2)
     part = _part(whole, one, first, noun)
     story = f"There are {whole.value} {noun} in a box. "
@@ -38,7 +44,7 @@ def _coloured(rng: Random, noun: str, operations: int) -> tuple[str, Node]:
         words = (f"Together that is @ {noun}.", f"So @ {noun} are {first} or {second}.")
         story += f" and {FRACTIONS[two]} are {second}. How many {noun} are {first} or {second}?"
         return story, Sum(((1, part), (1, _part(whole, two, second, noun))), words, unit)
-    amount = Number(between(rng, 2, 25))
+    amount = Number(rng.amount(2, 25))
     is_counted = operations == 3
     other: Node = amount if is_counted else _part(whole, two, second, noun)
     story += f" and {amount.value if is_counted else FRACTIONS[two]} are {second}. {ending}"
@@ -50,7 +56,7 @@ def _part(whole: Number, fraction: int, colour: str, noun: str) -> Quotient:
     return Quotient(whole, Number(fraction), words, partials(f"@ {noun}"))
 
 
-def _given(rng: Random, noun: str, operations: int) -> tuple[str, Node] | None:
+def _given(rng: StoryRandom, noun: str, operations: int) -> tuple[str, Node] | None:
     """Someone gives things away, then perhaps a fraction of the rest to someone else."""
     name, friend, other, last = rng.sample(NAMES, 4)
     to_last = operations == 1 or rng.random() < 0.6
@@ -72,7 +78,7 @@ def _given(rng: Random, noun: str, operations: int) -> tuple[str, Node] | None:
     return _to_last(rng, story, rest, f"{giver} gives # {of_what} to {last}.", last, noun, later)
 
 
-def _set(rng: Random, name: str, noun: str, room: int) -> tuple[str, Node]:
+def _set(rng: StoryRandom, name: str, noun: str, room: int) -> tuple[str, Node]:
     """What there is at first: a number, or, where there is room, one operation."""
     unit = partials(f"@ {noun}")
     if room >= 1 and rng.random() < 0.3:
@@ -81,16 +87,16 @@ def _set(rng: Random, name: str, noun: str, room: int) -> tuple[str, Node]:
             words = (f"The bags hold @ {noun}.", f"{name} starts with @ {noun}.")
             node: Node = Product((Number(count), Number(size)), words, unit)
             return f"{name} has {count} bags of {size} {noun}.", node
-        one, two = between(rng, 2, 50), between(rng, 2, 45)
+        one, two = rng.amount(2, 50), rng.amount(2, 45)
         words = (f"{name} starts with @ {noun}.", f"{name} has @ {noun}.")
         node = Sum(((1, Number(one)), (1, Number(two))), words, unit)
         return f"{name} has {one} {noun} and finds {two} more.", node
-    amount = between(rng, 6, 49) * 2
+    amount = rng.amount(6, 49) * 2
     return f"{name} has {amount} {noun}.", Number(amount)
 
 
 def _gifts(
-    rng: Random, start: Node, operations: int, friends: tuple[str, ...], noun: str
+    rng: StoryRandom, start: Node, operations: int, friends: tuple[str, ...], noun: str
 ) -> list[Gift] | None:
     """What each friend gets; None if that makes fewer operations, subtractions counted."""
     gifts: list[Gift] = []
@@ -103,7 +109,7 @@ def _gifts(
             gifts.append((f"{FRACTIONS[fraction]} of all the {noun} to {friend}", gift))
             left -= 2
         elif left >= 1:
-            amount = between(rng, 2, 30)
+            amount = rng.amount(2, 30)
             gifts.append((f"{amount} {noun} to {friend}", Number(amount)))
             left -= 1
     # Fractions first: they are of all there is.
@@ -112,7 +118,7 @@ def _gifts(
 
 
 def _to_last(
-    rng: Random, story: str, rest: Node, event: str, last: str, noun: str, later: bool
+    rng: StoryRandom, story: str, rest: Node, event: str, last: str, noun: str, later: bool
 ) -> tuple[str, Node] | None:
     """A fraction (`#` in `event`) of the rest goes to `last`, whose number may change `later`."""
     fractions = [f for f in FRACTIONS if rest.value % f == 0]
@@ -125,7 +131,7 @@ def _to_last(
     share = Quotient(rest, Number(fraction), got, unit)
     if not later:
         return f"{story} How many {noun} does {last} get?", share
-    amount = between(rng, 2, 30)
+    amount = rng.amount(2, 30)
     sign = 1 if rng.random() < 0.5 else -1
     had, loses = f"{last} had {amount} {noun} before.", f"{last} loses {amount} of these."
     words = (f"{last} has @ {noun} now.", f"So {last} has @ {noun}.")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from random import Random
-
-from rft_jax.wordproblems.cast import NAMES, NOUNS, between, factors, pronoun
+from rft_jax.wordproblems.cast import NAMES, NOUNS, StoryRandom, between, factors, pronoun
 from rft_jax.wordproblems.expressions import Node, Number, Product, Quotient, Sum, partials
 
 ACTIVITIES = (("reads", "read", "pages"), ("walks", "walk", "miles"), ("runs", "run", "miles"))
@@ -14,7 +12,7 @@ TRADES = (("collects", "collect"), ("sells", "sell"), ("packs", "pack"))
 class _Work:
     """Who does what: the words a story of this family needs."""
 
-    def __init__(self, rng: Random):
+    def __init__(self, rng: StoryRandom):
         self.name = rng.choice(NAMES)
         self.he = pronoun(self.name)
         if rng.random() < 0.5:
@@ -30,7 +28,7 @@ class _Work:
         return (text.replace("#", f"@ {self.noun}"),)
 
 
-def draw(rng: Random, operations: int) -> tuple[str, Node] | None:
+def draw(rng: StoryRandom, operations: int) -> tuple[str, Node] | None:
     """A story of `operations` operations."""
     work = _Work(rng)
     if rng.random() < 0.35:
@@ -40,7 +38,7 @@ def draw(rng: Random, operations: int) -> tuple[str, Node] | None:
     if not has_goal:
         ending = f"How many {work.noun} does {work.name} {work.do} in all?"
         return f"{story} {ending}", total
-    goal = between(rng, total.value + 2, 99)
+    goal = between(rng, total.value + 2, rng.largest)
     words = (*work.say("So # are left."), *work.say("That leaves #."))
     node = Sum(((1, Number(goal)), (-1, total)), words, work.unit)
     opening = f"{work.name} wants to {work.do} {goal} {work.noun}."
@@ -49,7 +47,7 @@ def draw(rng: Random, operations: int) -> tuple[str, Node] | None:
     return f"{opening} {story} How many {work.noun} are left to {work.do}?", node
 
 
-def _amount(rng: Random, work: _Work, operations: int) -> tuple[str, Node]:
+def _amount(rng: StoryRandom, work: _Work, operations: int) -> tuple[str, Node]:
     """What is done over several days, in 1 to 4 operations."""
     w = work
     if operations == 1:
@@ -76,21 +74,21 @@ def _amount(rng: Random, work: _Work, operations: int) -> tuple[str, Node]:
     return _and_more(rng, w, story[:-1], both)
 
 
-def _span(rng: Random, work: _Work, most: int) -> tuple[str, Product]:
+def _span(rng: StoryRandom, work: _Work, most: int) -> tuple[str, Product]:
     days, rate = factors(rng, most)
     words = (*work.say("That comes to #."), *work.say("These days give #."))
     node = Product((Number(days), Number(rate)), words, work.unit)
     return f"{rate} {work.noun} a day for {days} days", node
 
 
-def _and_more(rng: Random, work: _Work, story: str, node: Node) -> tuple[str, Node]:
-    more = between(rng, 2, 25)
+def _and_more(rng: StoryRandom, work: _Work, story: str, node: Node) -> tuple[str, Node]:
+    more = rng.amount(2, 25)
     total = Sum(((1, node), (1, Number(more))), work.total, work.unit)
     return f"{story}. Then {work.he.lower()} {work.does} {more} more {work.noun}.", total
 
 
-def _twice_a_day(rng: Random, work: _Work) -> tuple[str, Product]:
-    days, one, two = between(rng, 2, 6), between(rng, 2, 9), between(rng, 2, 9)
+def _twice_a_day(rng: StoryRandom, work: _Work) -> tuple[str, Product]:
+    days, one, two = between(rng, 2, 6), rng.amount(2, 9), rng.amount(2, 9)
     rate = Sum(((1, Number(one)), (1, Number(two))), work.say("Each day that is #."), work.unit)
     words = (*work.say("That comes to #."), *work.say("These days give #."))
     story = (
@@ -100,13 +98,13 @@ def _twice_a_day(rng: Random, work: _Work) -> tuple[str, Product]:
     return story, Product((Number(days), rate), words, work.unit)
 
 
-def _days_needed(rng: Random, work: _Work, operations: int) -> tuple[str, Node] | None:
+def _days_needed(rng: StoryRandom, work: _Work, operations: int) -> tuple[str, Node] | None:
     """How many days a goal takes, once some of it is done."""
     w = work
     two_parts = operations >= 2 and rng.random() < 0.5
     done_in = operations - 1 - two_parts
     days = between(rng, 2, 9)
-    one, two = between(rng, 2, 9), between(rng, 2, 9)
+    one, two = rng.amount(2, 9), rng.amount(2, 9)
     rate: Node = Number(one)
     plan = f"{one} {w.noun} a day"
     if two_parts:
@@ -127,7 +125,7 @@ def _days_needed(rng: Random, work: _Work, operations: int) -> tuple[str, Node] 
     ), node
 
 
-def _done(rng: Random, work: _Work, operations: int) -> list[tuple[str, Node]]:
+def _done(rng: StoryRandom, work: _Work, operations: int) -> list[tuple[str, Node]]:
     """What has been done, with the operations it adds: subtracting it counts as one."""
     done: list[tuple[str, Node]] = []
     left = operations
@@ -137,7 +135,7 @@ def _done(rng: Random, work: _Work, operations: int) -> list[tuple[str, Node]]:
             done.append((f"{work.does} {phrase}", node))
             left -= 2
         else:
-            amount = between(rng, 2, 30)
+            amount = rng.amount(2, 30)
             when = " on Monday" if not done else " on Sunday"
             done.append((f"{work.does} {amount} {work.noun}{when}", Number(amount)))
             left -= 1
