@@ -64,7 +64,6 @@ setup(
             "report/*.json",
             "wordproblems/model/*",
             "wordproblems/tokenizer/*",
-            "wordproblems/mixed/*",
             "wordproblems/mixed_tokenizer/*",
         ],
         **{package: ["*.gin"] for package in CONFIG_PACKAGES},

@@ -142,7 +142,7 @@ def table() -> str:
     rows = [
         row(path.stem, config, one)
         for path, config in ((path, read_model(path)) for path in MODELS)
-        if path.stem != "wordproblems"  # any slice is large enough
+        if not path.stem.startswith("wordproblems")  # any slice is large enough
         for one in smallest_slices(config)
     ]
     return "\n".join([HEADER, rule, *rows]) + "\n"

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from rft_jax.checkpoints.names import EMBEDDED, TOKENIZER, model_folder, tokenizer_folder
+from rft_jax.checkpoints.names import (
+    EMBEDDED,
+    MIXED_TOKENIZER,
+    TOKENIZER,
+    model_folder,
+    tokenizer_folder,
+)
 from rft_jax.tokenizers import load_tokenizer
 
 
@@ -19,3 +25,10 @@ def test_the_embedded_model_and_tokenizer_are_folders_of_the_package() -> None:
 @pytest.mark.parametrize("path", ["tests/sft", "/models/7b", "wordproblems:other"])
 def test_any_other_name_is_a_path(path: str) -> None:
     assert model_folder(path) == tokenizer_folder(path) == path
+
+
+def test_the_second_models_tokenizer_has_the_firsts_ids_and_more() -> None:
+    first, mixed = (load_tokenizer(tokenizer_folder(n)) for n in (TOKENIZER, MIXED_TOKENIZER))
+    text = "Amy has <<12+7=19>>19 shells.\n#### 19"
+    assert mixed.encode(text) == first.encode(text)
+    assert mixed.vocab_size > first.vocab_size
