@@ -15,7 +15,7 @@ TOKENIZERS = {TOKENIZER: _FOLDER / "tokenizer", MIXED_TOKENIZER: _FOLDER / "mixe
 
 
 def model_folder(name: str) -> str:
-    """The folder that `--model` names: a path, a URL, a Hub name, or a small model of the package."""
+    """The folder that `--model` names: a path, a URL, a Hub name, or one of the package."""
     if name in MODELS:
         return str(MODELS[name])
     return hub.download(name) if hub.is_hub_name(name) else fetched(name)

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from rft_jax.prompts import TEMPLATES
+from rft_jax.prompts import PROGRAM_SUFFIX, get_template
 from rft_jax.wordproblems.arithmetic import drill
 from rft_jax.wordproblems.cast import StoryRandom
 from rft_jax.wordproblems.generator import Story, draw_stories
-from rft_jax.wordproblems.mixed_vocabulary import CUE, count_tokens
+from rft_jax.wordproblems.mixed_vocabulary import count_tokens
 from rft_jax.wordproblems.pretraining import UNSOLVED_OPERATIONS, WORKED_OPERATIONS, Row, interleave
 
 SHARES = {
@@ -99,4 +99,4 @@ def _stories(seed: int, operations: tuple[int, ...], stream: str) -> Iterator[St
 
 
 def _prompt(question: str, has_cue: bool) -> str:
-    return TEMPLATES["plain"].render(question + CUE if has_cue else question)
+    return get_template("plain" + PROGRAM_SUFFIX * has_cue).render(question)

@@ -18,8 +18,6 @@ PATTERN = first.PATTERN.replace(
     "| ?[A-Za-z]+", "| [-+*/%=<>]+ | (?:if|else) |_[a-z]+| ?[A-Za-z]+", 1
 )
 """A token, as a regular expression; the leftmost alternative first."""
-CUE = " Let's write a program."
-"""What asks for a program, behind the question."""
 
 _SIGNS = (" = ", " + ", " - ", " * ", " // ", " > ", " < ", " if ", " else ", "_", '"', "'")
 _WORDS = ("Let", "s", " Let", " Who", " program", " write", "print")

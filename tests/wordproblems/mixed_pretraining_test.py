@@ -6,10 +6,11 @@ from collections import Counter
 
 import pytest
 
+from rft_jax.prompts import PROGRAM_CUE
 from rft_jax.verify.programs.run import evaluate_program
 from rft_jax.wordproblems.generator import generate_problems
 from rft_jax.wordproblems.mixed_pretraining import BETWEEN, SHARES, mixed_pretraining_rows
-from rft_jax.wordproblems.mixed_vocabulary import CUE, count_tokens
+from rft_jax.wordproblems.mixed_vocabulary import count_tokens
 from rft_jax.wordproblems.splits import bucket_of
 
 Row = dict[str, str]
@@ -66,7 +67,7 @@ def test_programs_come_with_the_cue_but_for_some_pairs_and_run(rows: list[Row]):
     cues: Counter[tuple[str, int]] = Counter()
     for row in rows:
         kind = kind_of(row)
-        cues[kind, row["query"].count(CUE)] += 1
+        cues[kind, row["query"].count(PROGRAM_CUE)] += 1
         if kind.startswith("program"):
             assert not evaluate_program(row["response"]).error, row
     assert {kind for kind, n in cues if n == 0} == {*SHARES} - {"programs"}
