@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,12 +10,18 @@ from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows
 from rft_jax.prompts import with_cue
+from rft_jax.records import is_only_answer
 from rft_jax.records.fields import ANSWER, QUESTION, form_field
 from rft_jax.tokenizers import replace_surrogates
+
+logger = logging.getLogger(__name__)
 
 
 def training_examples(spec: str, form: str | None = None) -> Iterator[tuple[str, str]]:
     """(question, response) pairs of a problems file, a paths file or a named set, in order.
+
+    A problem that has only an answer, no solution, is left out; a warning counts them. The
+    responses of paths are never left out.
 
     Behind the question of a program stands the cue, as the prompts that ask for programs have it. A
     lone surrogate, which no tokenizer reads, becomes U+FFFD.
@@ -26,20 +33,37 @@ def training_examples(spec: str, form: str | None = None) -> Iterator[tuple[str,
     Raises:
       UserError: there is no such file or set, it is empty, or a row lacks one of the two.
     """
+    total = unsolved = 0
+    for question, response, found, is_path in _rows(spec):
+        total += 1
+        if not is_path and found == "text" and is_only_answer(response):
+            unsolved += 1
+        elif form in (None, found):
+            yield _example(question, response, found)
+    if not total:
+        raise UserError(f"{spec}: holds no example")
+    if unsolved == total:
+        raise UserError(
+            f"{spec}: all {total:,} problems have only an answer, no solution, so there is "
+            "nothing to train on; train on paths that rft collect kept, or add solutions"
+        )
+    if unsolved:
+        logger.warning(
+            "%s: %s of %s problems have only an answer, no solution, and are left out",
+            *(spec, f"{unsolved:,}", f"{total:,}"),
+        )
+
+
+def _rows(spec: str) -> Iterator[tuple[str, str, str, bool]]:
+    """Question, response and form of each row, and whether the response is a path."""
     if not Path(spec).is_file():
         for problem in load_problems(spec):
-            if form in (None, problem.form):
-                yield _example(problem.question, problem.answer, problem.form)
+            yield problem.question, problem.answer, problem.form, False
         return
-    number = 0
     for number, row in read_rows(spec):
         where = f"{spec}:{number}"
         question, response = _text(row, QUESTION, where), _text(row, ANSWER, where)
-        found = form_field(row, where)
-        if form in (None, found):
-            yield _example(question, response, found)
-    if not number:
-        raise UserError(f"{spec}: holds no example")
+        yield question, response, form_field(row, where), "answer" not in row
 
 
 def _example(question: str, response: str, form: str) -> tuple[str, str]:

@@ -11,7 +11,13 @@ from rft_jax.records.ledger import (
     read_ledger,
 )
 from rft_jax.records.paths import Path, path_line, read_paths
-from rft_jax.records.problems import Problem, distinct_id, question_digest, read_problems
+from rft_jax.records.problems import (
+    Problem,
+    distinct_id,
+    is_only_answer,
+    question_digest,
+    read_problems,
+)
 from rft_jax.records.samples import (
     Sample,
     finished_sample_files,
@@ -32,6 +38,7 @@ __all__ = [
     "Verdict",
     "distinct_id",
     "finished_sample_files",
+    "is_only_answer",
     "ledger_line",
     "parse_sample",
     "path_line",

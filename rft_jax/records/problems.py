@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,24 @@ class Problem:
     question: str
     answer: str
     form: str = "text"
+
+
+_ONLY_BOX = re.compile(r"\$*\\boxed\s*\{[^\n]*\}\$*\.?")
+_MOST_WORDS = 3
+
+
+def is_only_answer(answer: str) -> bool:
+    r"""Whether a reference is a final answer without any solution, which nobody can learn from.
+
+    It is one if nothing stands before `#### n` or beside `\boxed{n}`; without these, if it has at
+    most three words.
+    """
+    solution, mark, _ = answer.strip().partition("####")
+    if mark:
+        return not solution.strip()
+    if "\\boxed" in solution:
+        return bool(_ONLY_BOX.fullmatch(solution))
+    return len(solution.split()) <= _MOST_WORDS
 
 
 def question_digest(question: str) -> str:

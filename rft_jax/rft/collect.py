@@ -26,6 +26,7 @@ from rft_jax.rft.samples import (
 )
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.stats import statistics_bytes
+from rft_jax.rft.summary import summary
 from rft_jax.rft.tally import Tally
 from rft_jax.rft.work import Result, Task, make_worker
 from rft_jax.workers.pool import cpu_cores, map_in_order
@@ -104,6 +105,7 @@ def _collect(
             tally = _write(problems, merged, folders, output.path, settings)
         with atomic_write(output.path / STATS, "wb") as file:
             file.write(statistics_bytes(tally, settings))
+        print(summary(tally, settings), flush=True)
         if tally.failing:
             print(_failing_references(tally), flush=True)
     finally:

@@ -11,7 +11,7 @@ from rft_jax.rft.graded import Graded
 from rft_jax.rft.problem import Selection, models_by_key
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.tally import Tally
-from rft_jax.verify.answers import PROGRAM
+from rft_jax.verify.answers import PROGRAM, readers_of
 from rft_jax.verify.grading import Grade
 
 # Fewer samples say nothing about a reference.
@@ -34,6 +34,8 @@ def count_problem(
     """
     tally.problems += 1
     tally.human += selection.has_solution
+    tally.unsolved += not solution.row.is_solution
+    _count_unread(tally, graded)
     sampled = [graded[number] for number in selection.samples if number >= 0]
     tally.kept[len(sampled)] += 1
     tally.new[sum(_content(one) != _content(solution) for one in sampled)] += 1
@@ -44,6 +46,15 @@ def count_problem(
     _count_samples(tally, ("", *models) if len(models) == 1 else ("",), graded, settings)
     _count_programs(tally, [one.grade for one in graded if one.row.form == PROGRAM])
     tally.found_by.update(tuple(sorted(found)) for found in models_by_key(graded).values())
+
+
+def _count_unread(tally: Tally, graded: Sequence[Graded]) -> None:
+    """Which other readers find an answer in samples that give none; how many have no equation."""
+    for row, grade, _ in graded:
+        if grade.verdict == "no_answer":
+            tally.readable.update(readers_of(row.response))
+        elif grade.verdict == "correct" and not grade.equations:
+            tally.unannotated += 1
 
 
 def _content(path: Graded) -> str:
@@ -61,7 +72,8 @@ def count_reference(
     """
     verdict, reason = solution.grade.verdict, solution.grade.reason
     tally.references[verdict] += 1
-    if verdict != "correct":
+    is_bare = verdict == "no_answer" and not solution.row.is_solution
+    if verdict != "correct" and not is_bare:
         detail = reason.detail if reason else VERDICTS[verdict].words
         row = {"id": problem.id, "reference": reference, "verdict": verdict, "detail": detail}
         tally.failing[number] = row

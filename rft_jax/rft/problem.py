@@ -43,7 +43,8 @@ def select_paths(
       solution: the problem's reference solution.
       excluded: what shares text with a test set.
     """
-    selection = Selection(has_solution=not (excluded.question or excluded.human))
+    has_solution = solution.row.is_solution and not (excluded.question or excluded.human)
+    selection = Selection(has_solution=has_solution)
     rows, samples, indices = selection.rows, selection.samples, selection.indices
     if settings.count_human and selection.has_solution:
         indices[solution.key] = 0

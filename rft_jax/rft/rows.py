@@ -12,7 +12,7 @@ import orjson
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import parse_row
-from rft_jax.records import parse_sample
+from rft_jax.records import is_only_answer, parse_sample
 from rft_jax.rft.samples import Block, Shard
 
 _position = itemgetter(slice(3))
@@ -39,6 +39,11 @@ class Row(NamedTuple):
     finish_reason: str
     logprob: float | None
     form: str = "text"
+
+    @property
+    def is_solution(self) -> bool:
+        """Whether it is more than a final answer."""
+        return self.form == "program" or not is_only_answer(self.response)
 
 
 def parse_rows(blocks: Sequence[Block]) -> list[Row]:

@@ -30,6 +30,9 @@ class Tally:
       new: kept sampled paths of a problem, without copies of its reference solution -> problems.
       human: reference solutions that are training paths.
       found_by: tuple of models, sorted -> keys that exactly these models found.
+      unsolved: references that are an answer without a solution.
+      unannotated: correct samples without any equation.
+      readable: reader of answers -> samples without an answer in which that one finds one.
       references: verdict -> reference solutions, graded as if they were samples.
       failing: index of the problem -> why its reference solution is not correct as a sample.
       suspicious: index of the problem -> why its reference may be incorrect.
@@ -41,6 +44,9 @@ class Tally:
 
     problems: int = 0
     human: int = 0
+    unsolved: int = 0
+    unannotated: int = 0
+    readable: Counter[str] = field(default_factory=Counter)
     samples: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     correct: Counter[tuple[str, int, int]] = field(default_factory=Counter)
@@ -57,8 +63,8 @@ class Tally:
 
     def add(self, other: Tally) -> None:
         """Adds another tally into this one."""
-        self.problems += other.problems
-        self.human += other.human
         for name, value in vars(other).items():
-            if name not in ("problems", "human"):
+            if isinstance(value, int):
+                setattr(self, name, getattr(self, name) + value)
+            else:
                 getattr(self, name).update(value)

@@ -168,6 +168,13 @@ READERS: dict[str, Reader] = {
     "strict": _read_strict,
     "flexible": _read_flexible,
 }
+
+
+def readers_of(text: str) -> list[str]:
+    """Names of the readers that find an answer in a response."""
+    return [name for name, read in READERS.items() if read(text) is not None]
+
+
 PROGRAM = "program"
 _READ_NUMBERS = ("first", "strict")
 _READ_MARKS = ("first", "last", "strict", "flexible")

@@ -17,10 +17,24 @@ def test_examples_of_a_file_are_pairs_in_its_order(tmp_path: Path) -> None:
     rows = [
         {"id": "p", "query": "a?", "response": "1", "origin": "human", "models": []},
         {"id": "p", "query": "a?", "response": "2", "origin": "sampled", "models": ["m"]},
-        {"question": "b?", "answer": "3"},
+        {"question": "b?", "answer": "Two and one.\n#### 3"},
     ]
     write_rows(path, rows)
-    assert list(training_examples(str(path))) == [("a?", "1"), ("a?", "2"), ("b?", "3")]
+    solved = ("b?", "Two and one.\n#### 3")
+    assert list(training_examples(str(path))) == [("a?", "1"), ("a?", "2"), solved]
+
+
+def test_problems_with_only_an_answer_are_left_out_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = str(tmp_path / "problems.jsonl")
+    bare = [{"question": "a?", "answer": text} for text in ("62", "#### 62", r"$\boxed{62}$")]
+    write_rows(path, [*bare, {"question": "b?", "answer": r"1 + 2 is \boxed{3}"}])
+    assert list(training_examples(path)) == [("b?", r"1 + 2 is \boxed{3}")]
+    assert "3 of 4 problems have only an answer, no solution, and are left out" in caplog.text
+    write_rows(path, bare)
+    with pytest.raises(UserError, match=r"all 3 problems have only an answer.*paths that rft coll"):
+        list(training_examples(path))
 
 
 def test_examples_of_a_named_set_are_its_problems() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
-from rft_jax.records import Problem, question_digest, read_problems
+from rft_jax.records import Problem, is_only_answer, question_digest, read_problems
 
 
 def test_a_problem_without_an_id_gets_one_from_its_question(tmp_path: Path) -> None:
@@ -73,3 +73,27 @@ def test_a_bad_problem_is_named_by_file_and_line(
     write_rows(tmp_path / "p.jsonl", rows)
     with pytest.raises(UserError, match=rf"p\.jsonl.*{message}"):
         read_problems(tmp_path / "p.jsonl")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("62", " 62\n", "3 1/2", "Ann", "#### 62", "\n#### 1,000"),
+        r"\boxed{5}",
+        r"$\boxed{\frac12}$.",
+    ],
+)
+def test_a_final_answer_alone_is_not_a_solution(text: str) -> None:
+    assert is_only_answer(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("b\n#### 1", "<<1+1=2>>2\n#### 2", r"It is \boxed{4}.", "1 + 1 = 2"),
+        "Ann has 62 of them",
+        "So it is\n62",
+    ],
+)
+def test_a_text_that_leads_to_the_answer_is_a_solution(text: str) -> None:
+    assert not is_only_answer(text)

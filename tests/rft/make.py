@@ -10,6 +10,8 @@ from typing import Any
 from rft_jax.rft.collect import collect
 from rft_jax.rft.settings import CollectSettings
 
+WORKED = "It is worked out in the head."
+
 
 def sample_row(id: str, sample: int, response: str, model: str = "m", **fields: Any) -> dict:  # noqa: A002
     """A row as `rft sample` writes it."""
@@ -27,9 +29,14 @@ def sample_row(id: str, sample: int, response: str, model: str = "m", **fields: 
 
 
 def write_problems(path: Path, answers: Mapping[str, str]) -> str:
-    """Problems by id, with these worked answers."""
+    """Problems by id; a final answer alone gets a solution before it."""
     rows = [
-        {"id": name, "question": f"What is {name}?", "answer": a} for name, a in answers.items()
+        {
+            "id": name,
+            "question": f"What is {name}?",
+            "answer": f"{WORKED}\n{a}" if a[:4] == "####" else a,
+        }
+        for name, a in answers.items()
     ]
     return write_lines(path, rows)
 

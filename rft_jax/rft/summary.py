@@ -1,0 +1,73 @@
+"""What `rft collect` prints at its end: verdicts, kept paths, and advice where little was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rft_jax.records import VERDICTS
+from rft_jax.rft.dedup import DEDUP_LEVELS
+from rft_jax.rft.settings import CollectSettings
+from rft_jax.rft.tally import Tally
+
+_MANY = 0.5  # share of the samples without an answer that needs an explanation
+
+
+def summary(tally: Tally, settings: CollectSettings) -> str:
+    """A table of the verdicts, a line on the kept paths, and warnings."""
+    return "\n".join([*_table(tally), *_paths(tally), *_warnings(tally, settings)])
+
+
+def _table(tally: Tally) -> Iterator[str]:
+    samples = tally.samples[""]
+    yield f"collect: {samples:,} samples of {tally.problems:,} problems"
+    for verdict, meaning in VERDICTS.items():
+        number = tally.verdicts["", verdict]
+        if number:
+            yield f"  {verdict:18} {number:>11,}  {number / samples:6.1%}  {meaning.words}"
+
+
+def _paths(tally: Tally) -> Iterator[str]:
+    kept, new = (
+        sum(paths * problems for paths, problems in counts.items())
+        for counts in (tally.kept, tally.new)
+    )
+    copies = f" ({kept - new:,} of them copies of a reference solution)" if kept > new else ""
+    yield (
+        f"kept: {kept:,} distinct sampled paths{copies} and {tally.human:,} reference solutions, "
+        f"in paths.jsonl"
+    )
+    if tally.unsolved:
+        yield (
+            f"  {tally.unsolved:,} references are an answer without a solution, so they are not "
+            "training paths"
+        )
+
+
+def _warnings(tally: Tally, settings: CollectSettings) -> Iterator[str]:
+    samples, unread = tally.samples[""], tally.verdicts["", "no_answer"]
+    if unread > _MANY * samples:
+        readers = [
+            f"{reader!r} reads {number / unread:.0%} of them"
+            for reader, number in tally.readable.most_common(2)
+        ]
+        advice = "; ".join(readers) or "no other reader finds one either; look at a few responses"
+        yield (
+            f"warning: {unread / samples:.0%} of the samples give no answer to collect.answers = "
+            f"{settings.answers!r}: {advice}"
+        )
+    correct = tally.verdicts["", "correct"]
+    by_equations = settings.dedup in DEDUP_LEVELS and settings.dedup != "exact_text"
+    if correct and by_equations and tally.unannotated == correct:
+        texts = sum(
+            n
+            for (level, model, _, _), n in tally.distinct.items()
+            if (level, model) == ("exact_text", "")
+        )
+        yield (
+            "warning: no correct sample has an equation, so all of a problem's are duplicates at "
+            f"collect.dedup = {settings.dedup!r}; --gin.collect.dedup=exact_text would keep "
+            f"{texts:,}, --gin.collect.equation_source=text reads equations in the text"
+        )
+    elif samples and not any(paths for paths in tally.new if tally.new[paths]):
+        left = "training on paths.jsonl is SFT on the references" if tally.human else "it is empty"
+        yield f"warning: paths.jsonl has no path that is not a reference: {left}"
