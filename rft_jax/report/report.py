@@ -23,6 +23,7 @@ from rft_jax.report.headline import headline
 from rft_jax.report.html import page
 from rft_jax.report.overview import colours, is_repeated, lead, results_section
 from rft_jax.report.paths import read_collected, sampling_section
+from rft_jax.report.policy import policy_section
 from rft_jax.report.runs import RunRecord, read_run
 from rft_jax.report.svg import standalone
 from rft_jax.report.tables import results_table
@@ -114,6 +115,7 @@ def render(runs: Sequence[RunRecord], settings: ReportSettings) -> str:
         plots_section(runs),
         results_section(runs),
         models_section(runs, palette),
+        policy_section(runs),
         sampling_section(collected, palette),
         examples_section(examples),
         browser_section(examples, settings.samples_per_verdict, settings.seed),

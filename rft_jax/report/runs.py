@@ -16,9 +16,11 @@ from rft_jax.evaluation.compare import with_holm
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.files.outputs import SETTINGS
 
-# The file that tells a folder's stage, checked in this order: evaluations hold samples too.
+# The file that tells a folder's stage, checked in this order: evaluations and policies hold samples
+# too, and policies a ledger.
 STAGE_FILES = {
     "evaluate": "metrics.json",
+    "policy": "samples/samples-*",
     "collect": "ledger.jsonl",
     "train": "metrics.jsonl",
     "sample": "samples-*",
@@ -32,7 +34,7 @@ class StageRecord:
     Attributes:
       name: its name in the run.
       folder: its output.
-      command: `train`, `sample`, `collect` or `evaluate`.
+      command: `train`, `sample`, `collect`, `evaluate` or `policy`.
       arm: the model of the experiment that it trained or evaluated, e.g. `sft`.
       seed: of the repetition; None if it serves all seeds.
       label: its purpose, if a command occurs twice in an arm.
@@ -154,8 +156,8 @@ def _single_stage(folder: Path) -> RunRecord:
     command = next((name for name, file in STAGE_FILES.items() if any(folder.glob(file))), None)
     if command is None:
         raise UserError(
-            f"{folder}: nothing to report; a folder that rft run, train, sample, collect or "
-            "evaluate wrote is needed"
+            f"{folder}: nothing to report; a folder that rft run, train, sample, collect, "
+            "evaluate or policy wrote is needed"
         )
     label = folder.resolve().name
     rows = [_measured(folder)] if command == "evaluate" else []

@@ -1,0 +1,93 @@
+"""The section on policy training: its metrics against steps, and samples over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from rft_jax.files.jsonl import read_rows
+from rft_jax.records import read_samples, sample_files
+from rft_jax.report import axes, svg
+from rft_jax.report.curves import thin
+from rft_jax.report.html import Section, card, charts, folded, paragraph
+from rft_jax.report.runs import RunRecord, StageRecord
+
+# Metric -> title, caption, and how its axis is labelled.
+_CHARTS: dict[str, tuple[str, str, axes.Format]] = {
+    "reward": ("Reward", "Mean over the samples of a step.", axes.plain),
+    "accuracy": ("Accuracy of the samples", "At temperature 1.", axes.percent),
+    "held_out_accuracy": ("Held-out accuracy", "Greedy, on problems not trained on.", axes.percent),
+    "entropy": ("Entropy", "Nats per token.", axes.plain),
+    "length_correct": ("Length of correct responses", "Mean tokens.", axes.plain),
+    "length_incorrect": ("Length of incorrect responses", "Mean tokens.", axes.plain),
+    "zero_variance": ("Zero-variance groups", "Problems with equal rewards.", axes.percent),
+    "clip_share": ("Clip share", "Tokens whose ratio is clipped.", axes.percent),
+    "kl": ("Divergence from the reference", "Nats per token.", axes.plain),
+    "logprob_difference": (
+        "Sampler against trainer",
+        "Largest difference of a token's log-probability.",
+        axes.plain,
+    ),
+}
+_SHOWN_STEPS = 5  # of which samples are shown
+_SHOWN_SAMPLES = 2  # of each
+
+
+def policy_section(runs: Sequence[RunRecord]) -> Section:
+    """A chart per metric, a line per training; then samples of some steps."""
+    stages = [(run, stage) for run in runs for stage in run.of("policy")][: svg.COLOURS]
+    rows = [_metrics(stage) for _, stage in stages]
+    cards = []
+    for name, (title, caption, labels) in _CHARTS.items():
+        lines = [
+            svg.Series(run.arm_name(stage.arm), points, colour)
+            for colour, ((run, stage), of_one) in enumerate(zip(stages, rows, strict=True))
+            if (points := thin(of_one, name))
+        ]
+        if lines:
+            chart = svg.line_chart(lines, "step", title.lower(), labels, marks=False)
+            cards.append(card(chart, title, caption))
+    samples = "".join(_samples_over_time(run, stage) for run, stage in stages)
+    return Section("policy", "Policy training", charts(cards) + samples)
+
+
+def _metrics(stage: StageRecord) -> list[dict[str, Any]]:
+    """The rows of `metrics.jsonl`, which are there from the first checkpoint on."""
+    path = stage.folder / "metrics.jsonl"
+    return [row for _, row in read_rows(path)] if path.exists() else []
+
+
+def _samples_over_time(run: RunRecord, stage: StageRecord) -> str:
+    files = sample_files(stage.folder / "samples")
+    last = len(files) - 1
+    steps = sorted({last * index // max(_SHOWN_STEPS - 1, 1) for index in range(_SHOWN_STEPS)})
+    found = {step: _first_samples(files[step]) for step in steps}
+    rewards = _rewards(stage, {key for of_step in found.values() for key in of_step})
+    body = "".join(
+        f"{paragraph(f'step {step + 1}: {_said(rewards.get(key))}', 'soft')}"
+        f"{paragraph(response, 'text')}"
+        for step, of_step in found.items()
+        for key, response in of_step.items()
+    )
+    name = run.arm_name(stage.arm)
+    return card(folded("Responses of the first, the last and steps between", body), f"{name}")
+
+
+def _first_samples(file: Any) -> dict[tuple[str, int], str]:
+    """(problem's id, sample) -> response of a step's first samples."""
+    samples = islice(read_samples(file), _SHOWN_SAMPLES)
+    return {(sample.id, sample.sample): sample.response for _, sample in samples}
+
+
+def _rewards(
+    stage: StageRecord, wanted: set[tuple[str, int]]
+) -> dict[tuple[str, int], Mapping[str, Any]]:
+    """The ledger's rows of some samples; none before the run is finished."""
+    path = stage.folder / "ledger.jsonl"
+    rows = (row for _, row in read_rows(path)) if path.exists() else ()
+    return {key: row for row in rows if (key := (row["id"], row["sample"])) in wanted}
+
+
+def _said(row: Mapping[str, Any] | None) -> str:
+    return "" if row is None else f"{row['verdict']}, reward {row['reward']}"
