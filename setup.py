@@ -21,6 +21,7 @@ EXTRAS = {
         "tensorflow-datasets>=4.9.8",
         "importlib_resources",  # tensorflow-datasets 4.9.10 does not declare it
     ],
+    "parquet": ["pyarrow>=18"],
     "gcs": ["gcsfs>=2024.2"],
     "s3": ["s3fs>=2024.2"],
     "beam": ["apache-beam>=2.70", "google-crc32c"],
@@ -38,6 +39,7 @@ EXTRAS = {
         "build",
         "setuptools>=77",
         "jsonschema>=4",
+        "pyarrow>=18",
         "pyyaml>=6",
         "nbclient>=0.10",
         "ipykernel",

@@ -24,6 +24,7 @@ from rft_jax.commands.base import (
     OutputPath,
     wrapped,
 )
+from rft_jax.commands.exports import EXPORT_DATA
 from rft_jax.commands.loop import RUN
 from rft_jax.commands.planning import PLAN
 from rft_jax.commands.policy import POLICY
@@ -48,6 +49,7 @@ COMMANDS = {
         PLAN,
         IMPORT_HF,
         EXPORT_HF,
+        EXPORT_DATA,
         GENERATE_WORDPROBLEMS,
         DERIVE,
         DOCTOR,

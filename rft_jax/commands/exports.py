@@ -1,0 +1,54 @@
+"""export-data: problems, paths and samples for other trainers."""
+
+from __future__ import annotations
+
+import argparse
+
+from rft_jax.commands.base import Command, input_flag, output_flag
+from rft_jax.gin_settings import Config
+
+
+def _flags(parser: argparse.ArgumentParser) -> None:
+    text = "problems (a file or a name), paths, or a folder that rft collect or rft policy wrote"
+    input_flag(parser, "--from", "P", text, required=True, dest="source")
+    parser.add_argument("--format", required=True, metavar="F", help="one of the formats above")
+    text = "file to write; its suffix says how: .jsonl, .jsonl.gz or .parquet"
+    output_flag(parser, "--output", "FILE", text, required=True)
+    text = "the samples of a ledger (default: those in its folder); repeatable"
+    input_flag(parser, "--samples", "S", text, action="append", default=[])
+    text = "the problems of a ledger (default: those in its folder's paths.jsonl)"
+    input_flag(parser, "--problems", "P", text, default="")
+    text = "template that makes a prompt of a question, where a prompt is a text (default: plain)"
+    parser.add_argument("--template", metavar="T", default="plain", help=text)
+
+
+def _export(flags: argparse.Namespace, config: Config) -> None:
+    del config
+    from rft_jax.derive.exports import Source, export_data
+
+    source = Source(flags.source, tuple(flags.samples), flags.problems, flags.template)
+    rows = export_data(source, flags.format, flags.output)
+    print(f"{flags.output}: {rows:,} rows")
+
+
+EXPORT_DATA = Command(
+    name="export-data",
+    summary="problems, paths and samples as data for other trainers (TRL, axolotl, verl)",
+    description=(
+        "messages: conversations of question and response. prompt_completion: the question in a "
+        "template, and the response. preference (DPO): a correct and an incorrect response to the "
+        "same problem. kto: responses with label true or false. verl: problems with their final "
+        "answers."
+        "\n\n"
+        "preference and kto need a ledger with its samples: the output of rft collect (with "
+        "--samples) or of rft policy (with --problems)."
+    ),
+    examples=(
+        "rft export-data --from runs/collected/paths.jsonl --format messages --output sft.jsonl",
+        "rft export-data --from runs/collected --samples runs/samples --format preference "
+        "--output dpo.parquet",
+        "rft export-data --from gsm8k:train --format verl --output train.parquet",
+    ),
+    add_flags=_flags,
+    run=_export,
+)

@@ -1,0 +1,200 @@
+"""Data for other trainers: conversations, prompt and completion, preferences, KTO, verl.
+
+    messages           {"messages": [{"role": "user", "content": …}, {"role": "assistant", …}]}
+    prompt_completion  {"prompt": …, "completion": …}
+    preference         {"prompt": …, "chosen": …, "rejected": …}
+    kto                {"prompt": …, "completion": …, "label": true}
+    verl               {"data_source": …, "prompt": […], "ability": …, "reward_model": {…}, …}
+
+TRL and axolotl read the first two; TRL reads the next two (DPO, KTO); verl reads the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rft_jax.data.preprocess import training_examples
+from rft_jax.data.sources import load_problems
+from rft_jax.errors import UserError
+from rft_jax.files.atomic import replacing
+from rft_jax.files.jsonl import write_rows
+from rft_jax.prompts import get_template
+from rft_jax.records import (
+    VERDICTS,
+    Problem,
+    read_ledger,
+    read_paths,
+    read_samples,
+    sample_files,
+)
+from rft_jax.verify.answers import reference_answer
+
+PATHS_FILE, LEDGER_FILE = "paths.jsonl", "ledger.jsonl"
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is exported.
+
+    Attributes:
+      name: a problems or paths file, a named set, or a folder with a ledger (of rft collect or rft
+        policy).
+      samples: the samples folders of the ledger; none for those in the folder itself.
+      problems: the problems of a ledger; '' for those in the folder's paths.
+      template: name of the template that makes a prompt of a question, where a prompt is a text.
+    """
+
+    name: str
+    samples: tuple[str, ...] = ()
+    problems: str = ""
+    template: str = "plain"
+
+    def prompt(self, question: str) -> str:
+        """The prompt for a question."""
+        return get_template(self.template).render(question)
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """(question, response) of all examples; of a folder, those of its paths."""
+        folder = Path(self.name)
+        return training_examples(str(folder / PATHS_FILE) if folder.is_dir() else self.name)
+
+    def judged(self) -> Iterator[tuple[str, list[str], list[str]]]:
+        """A problem's prompt and its distinct correct and incorrect responses.
+
+        Undecided responses, and those with incorrect steps to a correct answer, are neither.
+
+        Raises:
+          UserError: there is no ledger, or a sample of it is missing.
+        """
+        folder = Path(self.name)
+        if not (folder / LEDGER_FILE).is_file():
+            raise UserError(
+                f"{self.name}: no {LEDGER_FILE} in it; this format needs correct and incorrect "
+                "responses: name a folder that rft collect or rft policy wrote"
+            )
+        wanted = {(r.model, r.id, r.sample): r.verdict for r in read_ledger(folder)}
+        responses: dict[str, tuple[list[str], list[str]]] = {}
+        for key, response in self._responses(folder):
+            verdict = wanted.get(key)
+            if verdict == "correct" or (verdict and VERDICTS[verdict].answer_correct is False):
+                texts = responses.setdefault(key[1], ([], []))[verdict != "correct"]
+                if response not in texts:
+                    texts.append(response)
+        questions = self._questions(folder)
+        for name, (correct, incorrect) in responses.items():
+            if name not in questions:
+                raise UserError(f"problem {name!r} of the ledger is not in {self.problems}")
+            yield self.prompt(questions[name]), correct, incorrect
+
+    def _responses(self, folder: Path) -> Iterator[tuple[tuple[str, str, int], str]]:
+        own = [str(folder / "samples")] if (folder / "samples").is_dir() else []
+        folders = self.samples or own
+        if not folders:
+            raise UserError(f"{self.name}: its samples are elsewhere; name them with --samples")
+        for name in folders:
+            for file in sample_files(name):
+                for _, one in read_samples(file):
+                    yield (one.model or Path(name).name, one.id, one.sample), one.response
+
+    def _questions(self, folder: Path) -> dict[str, str]:
+        if self.problems:
+            return {problem.id: problem.question for problem in load_problems(self.problems)}
+        if (folder / PATHS_FILE).is_file():
+            return {path.id: path.query for _, path in read_paths(folder / PATHS_FILE)}
+        raise UserError(f"{self.name}: holds no questions; name its problems with --problems")
+
+
+def _messages(source: Source) -> Iterator[Row]:
+    for question, response in source.pairs():
+        user = {"role": "user", "content": question}
+        yield {"messages": [user, {"role": "assistant", "content": response}]}
+
+
+def _prompt_completion(source: Source) -> Iterator[Row]:
+    for question, response in source.pairs():
+        yield {"prompt": source.prompt(question), "completion": response}
+
+
+def _preference(source: Source) -> Iterator[Row]:
+    """The i-th correct response of a problem against its i-th incorrect one."""
+    for prompt, correct, incorrect in source.judged():
+        for chosen, rejected in zip(correct, incorrect, strict=False):
+            yield {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+
+def _kto(source: Source) -> Iterator[Row]:
+    for prompt, correct, incorrect in source.judged():
+        for label, responses in ((True, correct), (False, incorrect)):
+            for response in responses:
+                yield {"prompt": prompt, "completion": response, "label": label}
+
+
+def _verl(source: Source) -> Iterator[Row]:
+    name = source.name if ":" in source.name else Path(source.name).name.split(".")[0]
+    for index, problem in enumerate(load_problems(source.name)):
+        yield {
+            "data_source": name,
+            "prompt": [{"role": "user", "content": problem.question}],
+            "ability": "math",
+            "reward_model": {"style": "rule", "ground_truth": _answer(problem)},
+            "extra_info": {"index": index, "id": problem.id, "answer": problem.answer},
+        }
+
+
+def _answer(problem: Problem) -> str:
+    """A problem's final answer as text.
+
+    Raises:
+      UserError: it gives none, or is a program.
+    """
+    answer = reference_answer(problem.answer) if problem.form == "text" else None
+    if answer is None:
+        raise UserError(f"problem {problem.id!r} has no answer as a text, which verl compares with")
+    return answer
+
+
+FORMATS: dict[str, Callable[[Source], Iterator[Row]]] = {
+    "messages": _messages,
+    "prompt_completion": _prompt_completion,
+    "preference": _preference,
+    "kto": _kto,
+    "verl": _verl,
+}
+"""Name -> the rows of a source."""
+
+
+def export_data(source: Source, form: str, output: str) -> int:
+    """Writes a file for another trainer and returns its number of rows.
+
+    Args:
+      source: what is exported.
+      form: one of FORMATS.
+      output: a JSONL file (`.jsonl`, `.jsonl.gz`) or a Parquet file (`.parquet`).
+
+    Raises:
+      UserError: an unknown format or suffix, nothing to export, or an unsuitable source.
+    """
+    if form not in FORMATS:
+        raise UserError(f"--format {form}: one of {', '.join(FORMATS)} is needed")
+    writers = {".parquet": _write_parquet, ".jsonl": write_rows, ".jsonl.gz": write_rows}
+    writer = next((w for suffix, w in writers.items() if output.endswith(suffix)), None)
+    if writer is None:
+        raise UserError(f"{output}: a name that ends in {', '.join(writers)} is needed")
+    rows = list(FORMATS[form](source))
+    if not rows:
+        raise UserError(f"{source.name}: nothing in it becomes a row of {form}")
+    writer(output, rows)
+    return len(rows)
+
+
+def _write_parquet(path: str | Path, rows: Iterable[Row]) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    table = pyarrow.Table.from_pylist(list(rows))
+    with replacing(Path(path)) as temporary:
+        pyarrow.parquet.write_table(table, temporary)

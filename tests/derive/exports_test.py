@@ -1,0 +1,155 @@
+"""Exports are read back with the fields and types that other trainers expect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rft_jax.cli import main
+from rft_jax.derive.exports import FORMATS, Source, export_data
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import read_rows, write_rows
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """By `datasets` where it is installed, as users would; else by pyarrow."""
+    if path.suffix != ".parquet":
+        return [row for _, row in read_rows(path)]
+    try:
+        from datasets import Dataset
+
+        return Dataset.from_parquet(str(path)).to_list()
+    except ImportError:
+        parquet = pytest.importorskip("pyarrow.parquet")
+        return parquet.read_table(path).to_pylist()
+
+
+@pytest.fixture
+def collected(tmp_path: Path) -> Source:
+    """Two problems with samples: two correct (one twice), two incorrect, one undecided."""
+    write_rows(
+        tmp_path / "problems.jsonl",
+        [
+            {"id": "a", "question": "1 + 2?", "answer": "<<1+2=3>>\n#### 3"},
+            {"id": "b", "question": "1 / 2?", "answer": "#### 1/2"},
+        ],
+    )
+    responses = ["#### 3", "#### 3", "So 3.\n#### 3", "#### 4", "#### 5", "none"]
+    samples = [
+        {"id": "a", "sample": i, "model": "m", "response": text} for i, text in enumerate(responses)
+    ]
+    samples.append({"id": "b", "sample": 0, "model": "m", "response": "#### 1/2"})
+    verdicts = ["correct", "correct", "correct", "wrong_answer", "wrong_answer", "timeout"]
+    ledger = [
+        {"id": row["id"], "sample": row["sample"], "model": "m", "verdict": verdict}
+        for row, verdict in zip(samples, [*verdicts, "wrong_equation"], strict=True)
+    ]
+    folder = tmp_path / "collected"
+    write_rows(tmp_path / "samples" / "samples.jsonl", samples)
+    write_rows(folder / "ledger.jsonl", ledger)
+    paths = [
+        {"id": "a", "query": "1 + 2?", "response": "#### 3", "origin": "human", "models": []},
+        {"id": "b", "query": "1 / 2?", "response": "#### 1/2", "origin": "human", "models": []},
+    ]
+    write_rows(folder / "paths.jsonl", [row | {"equations": []} for row in paths])
+    return Source(str(folder), (str(tmp_path / "samples"),))
+
+
+PROMPT = Source("").prompt("1 + 2?")
+EXPECTED = {
+    "messages": {
+        "messages": [
+            {"role": "user", "content": "1 + 2?"},
+            {"role": "assistant", "content": "#### 3"},
+        ]
+    },
+    "prompt_completion": {"prompt": PROMPT, "completion": "#### 3"},
+    "preference": {"prompt": PROMPT, "chosen": "#### 3", "rejected": "#### 4"},
+    "kto": {"prompt": PROMPT, "completion": "#### 3", "label": True},
+}
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz", ".parquet"])
+@pytest.mark.parametrize(("form", "count"), [("messages", 2), ("prompt_completion", 2)])
+def test_paths_become_conversations_and_completions(
+    collected: Source, tmp_path: Path, form: str, count: int, suffix: str
+) -> None:
+    output = tmp_path / f"out{suffix}"
+    assert export_data(collected, form, str(output)) == count
+    assert read(output)[0] == EXPECTED[form]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_distinct_correct_and_incorrect_samples_become_pairs_and_labels(
+    collected: Source, tmp_path: Path, suffix: str
+) -> None:
+    pairs, labels = tmp_path / f"pairs{suffix}", tmp_path / f"labels{suffix}"
+    assert export_data(collected, "preference", str(pairs)) == 2
+    assert read(pairs) == [
+        EXPECTED["preference"],
+        {"prompt": PROMPT, "chosen": "So 3.\n#### 3", "rejected": "#### 5"},
+    ]
+    assert export_data(collected, "kto", str(labels)) == 4
+    assert [row["label"] for row in read(labels)] == [True, True, False, False]
+    assert read(labels)[0] == EXPECTED["kto"]
+
+
+@pytest.mark.usefixtures("collected")
+def test_problems_become_verls_rows(tmp_path: Path) -> None:
+    problems, output = tmp_path / "problems.jsonl", tmp_path / "train.parquet"
+    words = ["--from", str(problems), "--format", "verl", "--output", str(output)]
+    assert main(["export-data", *words]) == 0
+    assert read(output) == [
+        {
+            "data_source": "problems",
+            "prompt": [{"role": "user", "content": question}],
+            "ability": "math",
+            "reward_model": {"style": "rule", "ground_truth": answer},
+            "extra_info": {"index": index, "id": name, "answer": solution},
+        }
+        for index, (name, question, answer, solution) in enumerate(
+            [
+                ("a", "1 + 2?", "3", "<<1+2=3>>\n#### 3"),
+                ("b", "1 / 2?", "1/2", "#### 1/2"),
+            ]
+        )
+    ]
+
+
+def test_a_policys_folder_has_its_samples_and_needs_the_problems(
+    collected: Source, tmp_path: Path
+) -> None:
+    folder = Path(collected.name)
+    (tmp_path / "samples").rename(folder / "samples")
+    (folder / "paths.jsonl").unlink()
+    with pytest.raises(UserError, match="holds no questions; name its problems with --problems"):
+        export_data(Source(str(folder)), "kto", str(tmp_path / "kto.jsonl"))
+    source = Source(str(folder), problems=str(tmp_path / "problems.jsonl"))
+    assert export_data(source, "kto", str(tmp_path / "kto.jsonl")) == 4
+
+
+@pytest.mark.usefixtures("collected")
+@pytest.mark.parametrize(
+    ("source", "form", "output", "message"),
+    [
+        ("problems.jsonl", "dpo", "o.jsonl", "--format dpo: one of messages, prompt_completion"),
+        ("problems.jsonl", "messages", "o.csv", r"o.csv: a name that ends in .parquet, .jsonl"),
+        ("problems.jsonl", "preference", "o.jsonl", "no ledger.jsonl in it; this format needs"),
+        ("collected", "kto", "o.jsonl", "its samples are elsewhere; name them with --samples"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_and_writes_nothing(
+    tmp_path: Path, source: str, form: str, output: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        export_data(Source(str(tmp_path / source)), form, str(tmp_path / output))
+    assert not (tmp_path / output).exists()
+
+
+def test_every_format_is_described_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["export-data", "--help"])
+    text = capsys.readouterr().out
+    assert all(f"{name}" in text for name in FORMATS)
