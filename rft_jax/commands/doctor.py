@@ -19,6 +19,7 @@ _GIB = 2**30
 # Extra -> the commands or inputs that need it.
 _NEEDED_FOR = {
     "data": "rft train --data TASK (seqio), gsm8k:… without $GSM8K_DIR",
+    "parquet": "Parquet files of rft export-data",
     "gcs": "gs://… as inputs and outputs",
     "s3": "s3://… as inputs and outputs",
     "beam": "rft collect on Apache Beam",
