@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rft_jax.verify.programs.machine import Machine
 
 _MISSING = object()
+_LAZY_STEPS = 10  # that making an iterator over others costs
 MAX_ROUNDING = 1_000  # digits that round() is asked for
 
 
@@ -208,15 +209,18 @@ def _enumerate(machine: Machine, iterable: Value, start: Value = 0) -> Lazy:
 def _zip(machine: Machine, *iterables: Value, strict: Value = False) -> Lazy:
     if truth(strict):
         raise Unsupported("zip(strict=True)")
+    machine.meter.step(_LAZY_STEPS)
     return Lazy(zip(*[iterate(machine.meter, one) for one in iterables], strict=False))
 
 
 def _map(machine: Machine, function: Value, first: Value, /, *others: Value) -> Lazy:
+    machine.meter.step(_LAZY_STEPS)
     columns = zip(*[iterate(machine.meter, one) for one in (first, *others)], strict=False)
     return Lazy(machine.call(function, list(row), {}) for row in columns)
 
 
 def _filter(machine: Machine, function: Value, iterable: Value, /) -> Lazy:
+    machine.meter.step(_LAZY_STEPS)
     items = iterate(machine.meter, iterable)
     if function is None:
         return Lazy(item for item in items if truth(item))
