@@ -22,8 +22,8 @@ from rft_jax.rft.rows import Row
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.workers.pool import Pool, cpu_cores
 
-# A problem's final answer, and (response, finish reason) of some of its samples.
-Question = tuple[str, list[tuple[str, str]]]
+# A problem's final answer, and (response, finish reason, form) of some of its samples.
+Question = tuple[str, list[tuple[str, str, str]]]
 # The verdict and the dedup key of each of those samples.
 Grades = list[tuple[str, str]]
 
@@ -34,7 +34,9 @@ def make_worker(answers: str = "first") -> Callable[[Question], Grades]:
 
     def work(question: Question) -> Grades:
         reference, responses = question
-        rows = [Row(0, i, "", text, finish, None) for i, (text, finish) in enumerate(responses)]
+        rows = [
+            Row(0, i, "", text, end, None, form) for i, (text, end, form) in enumerate(responses)
+        ]
         return [(one.grade.verdict, one.key) for one in grader.grade(rows, reference)]
 
     return work
@@ -61,7 +63,7 @@ class _Budget:
 
     def add(self, index: int, samples: Sequence[Sample]) -> None:
         """Takes a problem's next samples, which workers grade."""
-        responses = [(one.response, one.finish_reason) for one in samples]
+        responses = [(one.response, one.finish_reason, one.form) for one in samples]
         self._pool.submit(index, (self._references[index], responses))
 
     def _newly_graded(self, wait: bool) -> list[int]:

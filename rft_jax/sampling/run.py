@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,9 @@ def _prepare(
     pairs = zip(problems, encoded.ids, strict=True)
     prompts = [(problem, ids) for problem, ids in pairs if ids is not None]
     label = share.label + shard.suffix
-    return _Run(folder, name, sampler, geometry, share, prompts, label, share.agreed(stopped))
+    form = "program" if template.asks_for_program else "text"
+    agreed = share.agreed(stopped)
+    return _Run(folder, name, form, sampler, geometry, share, prompts, label, agreed)
 
 
 def _finish(folder: OutputFolder, run: _Run) -> None:
@@ -147,6 +149,7 @@ class _Run:
     Attributes:
       folder: the output folder.
       name: what the samples' `model` field says.
+      form: of the samples, which the prompts ask for.
       sampler: model and settings.
       geometry: of the run.
       share: this process's.
@@ -157,6 +160,7 @@ class _Run:
 
     folder: Path
     name: str
+    form: str
     sampler: Sampler
     geometry: Geometry
     share: Share
@@ -249,7 +253,8 @@ class _Run:
         for finished in self.sampler.run(requests, self.geometry, further=further):
             for request, sampled in finished:
                 problem, _ = self.prompts[request.index]
-                samples = self.sampler.to_samples(sampled, problem.id, self.name, request.first)
+                written = self.sampler.to_samples(sampled, problem.id, self.name, request.first)
+                samples = [replace(sample, form=self.form) for sample in written]
                 self._counts[request.index] += len(samples)
                 if self.share.writes:
                     self._segments.add(map(to_row, samples))

@@ -24,11 +24,12 @@ def _sample(number: int, response: str) -> Sample:
 
 def test_a_worker_gives_the_verdict_and_the_dedup_key_of_every_sample() -> None:
     responses = [
-        ("<<1+2=3>>\n#### 3", "stop"),
-        ("<<2+1=3>>\n#### 3", "stop"),
-        ("<<1+2=3>>\n#### 4", "stop"),
-        ("<<1+2=4>>\n#### 3", "stop"),
-        ("<<1+2=3>>", "length"),
+        ("<<1+2=3>>\n#### 3", "stop", "text"),
+        ("<<2+1=3>>\n#### 3", "stop", "text"),
+        ("<<1+2=3>>\n#### 4", "stop", "text"),
+        ("<<1+2=4>>\n#### 3", "stop", "text"),
+        ("<<1+2=3>>", "length", "text"),
+        ("print(1 + 2)", "stop", "program"),
     ]
     assert make_worker()(("3", responses)) == [
         ("correct", "1+2=3"),
@@ -36,12 +37,13 @@ def test_a_worker_gives_the_verdict_and_the_dedup_key_of_every_sample() -> None:
         ("wrong_answer", "1+2=3"),
         ("wrong_equation", "1+2=4"),
         ("truncated", "1+2=3"),
+        ("correct", "1+2=3"),
     ]
 
 
 def test_a_worker_reads_programs_where_the_settings_say_so() -> None:
-    responses = [("a = 1\nprint(a + 2)", "stop"), ("print(1 +", "stop"), ("#### 3", "stop")]
-    grades = make_worker("program")(("3", responses))
+    texts = ("a = 1\nprint(a + 2)", "print(1 +", "#### 3")
+    grades = make_worker("program")(("3", [(text, "stop", "text") for text in texts]))
     assert grades == [("correct", "1+2=3"), ("program_error", ""), ("no_output", "")]
 
 
