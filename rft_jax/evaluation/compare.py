@@ -178,6 +178,10 @@ def claim(comparison: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def with_holm(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The comparisons of a page, each with `p_holm`: its claim's p-value, adjusted for all."""
+    """The comparisons of a page, each with `p_holm`: its claim's p-value, adjusted for all of them,
+    whose number is `holm_comparisons`."""
     adjusted = holm([claim(one)["p_value"] for one in comparisons])
-    return [{**one, "p_holm": p} for one, p in zip(comparisons, adjusted, strict=True)]
+    return [
+        {**one, "p_holm": p, "holm_comparisons": len(comparisons)}
+        for one, p in zip(comparisons, adjusted, strict=True)
+    ]

@@ -30,7 +30,7 @@ def _comparison(run: RunRecord, compared: Compared) -> str:
         f"Of {_problems(run, n)}, {a} solves {share_a:.1f} % and {b} {share_b:.1f} %"
         f"{_average(compared)}: {_points(100 * compared['difference'])} "
         f"({_interval(compared)}, p\u00a0{_equals(claim(compared)['p_value'])}). "
-        f"{_verdict(compared, len(run.comparisons))}"
+        f"{_verdict(compared)}"
     )
 
 
@@ -78,10 +78,14 @@ def _equals(p_value: float) -> str:
     return (text if text.startswith("<") else f"= {text}").replace(" ", "\u00a0")
 
 
-def _verdict(compared: Compared, comparisons: int) -> str:
-    """Significance on a page with so many comparisons, and of what."""
+def _verdict(compared: Compared) -> str:
+    """Significance among the comparisons of the page, and of what."""
+    comparisons = compared["holm_comparisons"]
     significant = compared["p_holm"] < ALPHA
-    between = "of the methods" if compared.get("method") else "between these two models"
+    between = "between these two models"
+    if compared.get("method"):
+        one = min(_trainings(compared)) == 1
+        between = "between the method and the one model" if one else "of the methods"
     said = (
         f"The difference {between} is {'' if significant else 'not '}statistically significant "
         f"({'p < 0.05' if significant else 'p ≥ 0.05'}"

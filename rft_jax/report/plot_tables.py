@@ -107,7 +107,7 @@ def _fits_table(plot: Plot, fits: Sequence[tuple[str, Mapping[str, Any]]]) -> Ta
         bounds = method.get("ci95"), method.get("ci95_t"), fit.get("ci95_questions")
         line = [Cell(label), Cell(f"{scale * fit['slope']:+.2f}")]
         line += [Cell(bracketed(one, "{:+.2f}", scale)) for one in bounds]
-        line += [Cell(f"{fit['r2']:.2f}"), Cell(str(len(fit.get("by_seed", (0,)))))]
+        line += [Cell(f"{fit['r2']:.2f}"), Cell(str(len(fit.get("by_seed", ())) or "–"))]
         cells.append(line)
     header = [
         "Line",

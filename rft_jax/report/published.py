@@ -36,7 +36,8 @@ def published(name: str, log_x: bool = False, fit: bool = False) -> list[Line]:
         xs = [point["x"] for point in line["points"]]
         if fit and len(set(xs)) >= 3:
             ys = [point["value"] for point in line["points"]]
-            line["fit"] = fit_line(np.log2(xs) if log_x else xs, ys)
+            fitted = fit_line(np.log2(xs) if log_x else xs, ys)
+            line["fit"] = fitted | {"by_seed": [fitted["slope"]]}
     return lines
 
 

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rft_jax.errors import UserError
 from rft_jax.evaluation.compare import with_holm
+from rft_jax.evaluation.trainings import student_t
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.files.outputs import SETTINGS
 
@@ -129,7 +132,7 @@ def _whole_run(folder: Path, described: Mapping[str, Any]) -> RunRecord:
         rows=tuple(results.get("rows", ())),
         problems=results.get("problems", {"test": settings.get("test_problems", "")}),
         conditions=tuple(results.get("conditions", ())),
-        comparisons=tuple(with_holm(results.get("comparisons", ()))),
+        comparisons=tuple(with_holm([_compared(row) for row in results.get("comparisons", ())])),
         plots=tuple(results.get("figures", ())),
         labels=described.get("arms", labels),
         costs=_optional(folder / "costs.json"),
@@ -138,6 +141,16 @@ def _whole_run(folder: Path, described: Mapping[str, Any]) -> RunRecord:
         versions=described.get("versions", {}),
         seconds=timing.get("stages", {}),
     )
+
+
+def _compared(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A comparison; one of several trainings by an earlier version gets Student's t over them."""
+    by_seed = row.get("by_seed", ())
+    if "method" in row or len(by_seed) < 2:
+        return row
+    interval, p_value = student_t(np.array(by_seed), -1.0, 1.0)
+    method = {"trainings": len(by_seed), "ci95": None, "ci95_t": interval}
+    return {**row, "method": {**method, "p_value": 1.0 if p_value is None else p_value}}
 
 
 def _stage(folder: Path, name: str, described: Mapping[str, Any]) -> StageRecord:

@@ -22,7 +22,8 @@ def _row(model: str, value: float, seed: int = 0) -> dict[str, Any]:
 def _compared(a: str, b: str, difference: float, p_value: float, **more: Any) -> dict[str, Any]:
     interval = [difference - 0.02, difference + 0.02]
     found = {"a": a, "b": b, "difference": difference, "ci95": interval, "method": None}
-    return {**found, "p_value": p_value, "p_holm": p_value, "by_seed": [difference], **more}
+    holm = {"p_holm": p_value, "holm_comparisons": 1}
+    return {**found, "p_value": p_value, **holm, "by_seed": [difference], **more}
 
 
 def _method(p_value: float, *by_seed: float) -> dict[str, Any]:
@@ -75,11 +76,12 @@ def test_a_model_without_trainings_of_its_own_is_named_with_its_number() -> None
     several = _method(0.004, 0.3, 0.4) | {"trainings": {"a": 2, "b": 1}}
     said = headline(_run(rows, _compared("sft", "rho", 0.35, 0.0, **several)))
     assert "on average over 2 and 1 trainings" in said
+    assert "between the method and the one model" in said and "of the methods" not in said
 
 
 def test_significance_is_that_of_all_comparisons_of_the_page_together() -> None:
     rows = [_row(model, 0.5) for model in ("rho", "sft", "rft")]
-    found = _compared("rft", "sft", 0.02, 0.03) | {"p_holm": 0.06}
+    found = _compared("rft", "sft", 0.02, 0.03) | {"p_holm": 0.06, "holm_comparisons": 2}
     said = headline(_run(rows, found, _compared("sft", "rho", 0.1, 0.5)))
     assert "p\u00a0=\u00a00.030" in said
     assert "not statistically significant (p ≥ 0.05 by Holm for 2 comparisons)" in said

@@ -12,7 +12,7 @@ import pytest
 
 from rft_jax.errors import UserError
 from rft_jax.report.conditions import BOTH, NOTES, QUESTIONS, TRAININGS
-from rft_jax.report.report import ReportSettings, report
+from rft_jax.report.report import ReportSettings, markdown, read_runs, report
 
 MakeRun = Callable[..., Path]
 VOID = {"meta", "link", "input", "br", "img"}
@@ -212,3 +212,11 @@ def test_an_output_of_other_runs_is_not_overwritten(make_run: MakeRun, tmp_path:
 def test_negative_numbers_of_samples_are_refused() -> None:
     with pytest.raises(UserError, match="samples_per_verdict"):
         ReportSettings(samples_per_verdict=-1)
+
+
+def test_holms_p_values_of_several_runs_are_for_the_comparisons_of_all(make_run: MakeRun) -> None:
+    runs = read_runs([str(make_run("a")), str(make_run("b", tests=100))])
+    compared = [row for run in runs for row in run.comparisons]
+    assert [row["holm_comparisons"] for row in compared] == [6] * 6
+    assert all(row["p_holm"] >= row["p_value"] for row in compared)
+    assert markdown(runs).count("for 6 comparisons") == 2

@@ -61,3 +61,14 @@ def test_what_cannot_be_reported_is_refused_by_name(tmp_path: Path) -> None:
     write_json(tmp_path / "run.json", {"stages": {"a": {"folder": "x"}}})
     with pytest.raises(UserError, match="stage 'a' needs 'folder' and 'command'"):
         read_run(str(tmp_path))
+
+
+def test_comparisons_of_an_earlier_version_are_about_their_trainings_too(tmp_path: Path) -> None:
+    row = {"a": "rft", "b": "sft", "difference": 0.139, "ci95": [0.12, 0.15], "p_value": 1e-9}
+    alone = row | {"b": "rho", "by_seed": [0.139]}
+    several = row | {"by_seed": [0.149, 0.119, 0.149]}
+    write_json(tmp_path / "results.json", {"rows": [], "comparisons": [several, alone]})
+    first, second = read_run(str(tmp_path)).comparisons
+    assert first["method"]["ci95_t"] == pytest.approx([0.096, 0.182], abs=5e-4)
+    assert first["p_holm"] == first["method"]["p_value"] == pytest.approx(0.0051, abs=1e-4)
+    assert "method" not in second and second["p_holm"] == 2e-9
