@@ -110,6 +110,16 @@ def test_a_verifiers_verdict_is_in_ledger_statistics_and_report(run: Run, tmp_pa
     assert "no steps" in page and "no calculation leads to the answer" in page
 
 
+def test_a_module_for_programs_can_be_imported_by_them(run: Run, tmp_path: Path) -> None:
+    start = "from statistics import mean\n"
+    responses = [f"{start}print(mean([4, 6]))", f"{start}print(mean([]))", "import random"]
+    flag = "--gin.collect.answers=program"
+    ledger = _collect(run, tmp_path, "mean_module", responses, flag)
+    assert [row["verdict"] for row in ledger] == ["correct", "program_error", "unsupported"]
+    assert ledger[0]["key"] == "4+6=10|10/2=5"
+    assert ledger[1]["reason"]["kind"] == "zero division"
+
+
 def test_a_deduplication_key_decides_which_paths_are_duplicates(run: Run, tmp_path: Path) -> None:
     responses = ["<<2+3=5>>\n#### 5", "<<4+1=5>>\n#### 5", "<<1+1=2>><<2+3=5>>\n#### 5"]
     ledger = _collect(run, tmp_path, "results", responses, "--gin.collect.dedup=results")
