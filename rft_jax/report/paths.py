@@ -93,7 +93,21 @@ def _kept_card(collected: Sequence[Collected], palette: Mapping[str, int]) -> st
     groups = [(names(arm), counts, palette[arm]) for arm, counts in kept.items()]
     chart = svg.histogram(groups, "kept sampled paths", "problems")
     caption = "Not counting the reference solution of each problem; all seeds together."
-    return card(chart, "Kept paths per problem", caption) if chart else ""
+    return card(chart, "Kept paths per problem", caption + _copies(collected)) if chart else ""
+
+
+def _copies(collected: Sequence[Collected]) -> str:
+    """How many of the kept paths are new; nothing for statistics of earlier versions."""
+    paths = [one.stats["paths"] for one in collected if one.is_deduplicated]
+    counted = [one for one in paths if "copies_of_reference" in one]
+    copies = sum(one["copies_of_reference"] for one in counted)
+    if not copies:
+        return ""
+    kept = sum(one["sampled"] for one in counted)
+    return (
+        f" Of {kept:,} kept paths {kept - copies:,} are new; {copies:,} have the equations of the "
+        "reference solution."
+    )
 
 
 def _distinct_card(collected: Sequence[Collected]) -> str:

@@ -56,6 +56,14 @@ def test_programs_are_shown_with_their_errors_and_what_is_unsupported() -> None:
     assert "Unsupported" not in _section(_collected({"m": _model(correct=7)}))
 
 
+def test_copies_of_the_reference_solution_are_counted_apart_from_new_paths() -> None:
+    paths = {"problems_by_sampled": {"2": 5}, "sampled": 10, "copies_of_reference": 3}
+    one = _collected({"a": _model()}, paths=paths)
+    said = "Of 20 kept paths 14 are new; 6 have the equations of the reference solution."
+    assert said in _section(one, one)
+    assert "are new" not in _section(_collected({"a": _model()}))
+
+
 def test_kept_paths_add_up_over_the_seeds_of_an_arm() -> None:
     body = _section(_collected({"a": _model()}), _collected({"b": _model()}))
     assert "RFT: 6 with 0" in body and "RFT: 10 with 2" in body
