@@ -97,3 +97,18 @@ def test_the_seed_alone_decides_what_is_resampled() -> None:
     assert once == over_trainings(values.copy(), 0.0, 1.0, 500, seed=3)
     assert once != over_trainings(values, 0.0, 1.0, 500, seed=4)
     assert once is not None and "p_value" not in once  # a share is not compared with 0
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.01, 0.1])
+def test_without_a_difference_at_most_one_p_value_in_twenty_is_below_five_percent(
+    spread: float,
+) -> None:
+    """Whether trainings or questions differ more, each of which one of the intervals ignores."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(150):
+        trainings, questions = rng.normal(0, spread, (3, 1)), rng.normal(0, 0.2, 100)
+        values = (trainings + questions + rng.normal(0, 0.1, (3, 100))).clip(-1, 1)
+        result = over_trainings(values, -1.0, 1.0, resamples=400)
+        assert result is not None
+        found.append(result["p_value"])
+    assert np.mean(np.array(found) < 0.05) <= 0.06
