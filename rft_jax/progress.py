@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
 from typing import Any
 
 _SECONDS_BETWEEN_LINES = 5.0
@@ -70,12 +69,7 @@ class Progress:
         parts = [f"{self.label}: {self._done}/{self.total} {self.unit}", self._metrics, ending]
         print("  ".join(part for part in parts if part), flush=True)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         if self._bar is not None:
             self._bar.stop()
         elif kind is None:

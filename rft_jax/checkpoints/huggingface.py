@@ -11,18 +11,19 @@ from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 from jaxtyping import Array
 
 from rft_jax.chat_templates import write_chat_template
 from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, config_to_json
 from rft_jax.checkpoints.safetensors_files import TensorReader, write_tensors
-from rft_jax.devices.partitioning import param_shardings, path_name, with_shardings
+from rft_jax.devices.partitioning import param_shardings, with_shardings
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_json
 from rft_jax.models.config import LlamaConfig
@@ -70,9 +71,9 @@ def import_params(folder: str | Path, config: LlamaConfig, mesh: Mesh | None = N
         described = parameters(config)
         loaded = {
             path: _import_leaf(reader, described[path], leaf)
-            for path, leaf in _flatten(abstract_params(config, mesh))
+            for path, leaf in flatten_dict(abstract_params(config, mesh), sep="/").items()
         }
-    return _unflatten(loaded)
+    return unflatten_dict(loaded, sep="/")
 
 
 def _settle_names(reader: TensorReader, config: LlamaConfig) -> None:
@@ -191,7 +192,7 @@ def export_model(
     Raises:
       UserError: a weight is NaN, infinite or too large for the dtype.
     """
-    leaves = dict(_flatten(merge_adapters(config, params)))
+    leaves = flatten_dict(merge_adapters(config, params), sep="/")
     sources = dict(_sources(config))
 
     def fetch(name: str) -> np.ndarray:
@@ -241,19 +242,3 @@ def _to_host(array: Array) -> np.ndarray:
 
         return np.asarray(multihost_utils.process_allgather(array, tiled=True))
     return np.asarray(array)
-
-
-def _flatten(tree: Any) -> Iterator[tuple[str, Any]]:
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        yield path_name(path), leaf
-
-
-def _unflatten(leaves: dict[str, Any]) -> Params:
-    tree: Params = {}
-    for path, leaf in leaves.items():
-        *parents, name = path.split("/")
-        node = tree
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[name] = leaf
-    return tree

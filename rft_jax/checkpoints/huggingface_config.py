@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -217,28 +218,22 @@ def _rope(content: Mapping[str, Any], where: str) -> tuple[float, RopeScaling | 
     )
 
 
-def _whole_number(content: Mapping[str, Any], field: str, where: str, *default: Any) -> Any:
-    """A field that is a positive whole number; null counts as absent."""
+def _number(
+    kinds: Any, words: str, content: Mapping[str, Any], field: str, where: str, *default: Any
+) -> Any:
+    """A field that is a positive number of one of these kinds; null counts as absent."""
     value = content.get(field)
     if value is None and default:
         return default[0]
     if value is None:
         raise UserError(f"{where}: {field} is missing")
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise UserError(f"{where}: {field} {_short(value)} is not a positive whole number")
+    if not isinstance(value, kinds) or isinstance(value, bool) or not 0 < value < math.inf:
+        raise UserError(f"{where}: {field} {_short(value)} is not a {words}")
     return value
 
 
-def _positive(content: Mapping[str, Any], field: str, where: str, *default: float) -> float:
-    """A field that is a positive number; null counts as absent."""
-    value = content.get(field)
-    if value is None and default:
-        return default[0]
-    if value is None:
-        raise UserError(f"{where}: {field} is missing")
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
-        raise UserError(f"{where}: {field} {_short(value)} is not a positive number")
-    return value
+_whole_number = partial(_number, int, "positive whole number")
+_positive = partial(_number, int | float, "positive number")
 
 
 def _flag(content: Mapping[str, Any], field: str, where: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from rft_jax.checkpoints.names import MODELS
 from rft_jax.files.mirror import scratch_folder
 from rft_jax.installation import extras, how_to_install, missing, requirements, versions
-from rft_jax.pipeline.supervise.environment import cache_folder
+from rft_jax.pipeline.supervise.environment import compilation_cache
 from rft_jax.verify.programs.coverage import supported_modules, unsupported_parts
 from rft_jax.workers.pool import cpu_cores
 
@@ -87,7 +87,7 @@ def _space() -> Iterable[str]:
         yield f"memory: {memory['MemAvailable']:.1f} of {memory['MemTotal']:.1f} GiB are free"
     disk = shutil.disk_usage(".")
     yield f"disk here: {disk.free / _GIB:.1f} of {disk.total / _GIB:.1f} GiB are free"
-    cache = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or cache_folder(os.environ))
+    cache = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or compilation_cache())
     caches = {"compiled programs": cache, "copies of remote files": scratch_folder()}
     for what, folder in caches.items():
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())

@@ -124,9 +124,10 @@ def _derive(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.derive.inputs import Inputs
     from rft_jax.derive.write import write_derived
 
-    names = ("problems", "collected", "examples", "count", "seed")
-    values = {name: getattr(flags, name) for name in names}
-    inputs = Inputs(samples=tuple(flags.samples), **values)
+    samples = tuple(flags.samples)
+    inputs = Inputs(
+        flags.problems, flags.collected, samples, flags.examples, flags.count, flags.seed
+    )
     write_derived(flags.kind, inputs, flags.output, config.text())
 
 

@@ -130,12 +130,7 @@ def register_task(
       UserError: another task has that name.
     """
     folder = tokenizer or os.environ.get(TOKENIZER)
-    definition = (dict(splits), folder, template, form)
-    if name in _definitions:
-        if _definitions[name] != definition:
-            raise UserError(
-                f"task {name!r} is registered already, with {_definitions[name]}; take another name"
-            )
+    if not _is_new("task", name, (dict(splits), folder, template, form)):
         return name
     vocabulary = TokenizerVocabulary(folder) if folder else seqio.ByteVocabulary()
     seqio.TaskRegistry.add(
@@ -155,8 +150,20 @@ def register_task(
             "targets": seqio.Feature(vocabulary, add_eos=True),
         },
     )
-    _definitions[name] = definition
     return name
+
+
+def _is_new(kind: str, name: str, definition: object) -> bool:
+    """Notes what a name stands for; False where it was registered before, as the same.
+
+    Raises:
+      UserError: it stands for something else.
+    """
+    is_new = name not in _definitions
+    known = _definitions.setdefault(name, definition)
+    if known != definition:
+        raise UserError(f"{kind} {name!r} is registered already, with {known}; take another name")
+    return is_new
 
 
 def _dataset(
@@ -252,15 +259,8 @@ def register_mixture(
       UserError: another mixture has that name.
     """
     members = tuple((_member(spec, tokenizer, template), float(r)) for spec, r in rates.items())
-    if name in _definitions:
-        if _definitions[name] != members:
-            raise UserError(
-                f"mixture {name!r} is registered already, with {_definitions[name]}; take another "
-                "name"
-            )
-        return name
-    seqio.MixtureRegistry.add(name, list(members))
-    _definitions[name] = members
+    if _is_new("mixture", name, members):
+        seqio.MixtureRegistry.add(name, list(members))
     return name
 
 

@@ -36,7 +36,6 @@ PROBLEMS: dict[str, Callable[[Inputs], Iterable[Problem]]] = {
 TEXT: dict[str, Callable[[Inputs], Iterable[dict[str, Any]]]] = {"one_shot_text": one_shot_text}
 KINDS = (*CONTROLS, *PROBLEMS, *TEXT)
 _OF_SAMPLES = ("most_likely", "random")
-_NAMED = ("problems", "collected", "examples")
 PATHS_FILE, PROBLEMS_FILE = "paths.jsonl", "problems.jsonl"
 
 
@@ -59,9 +58,9 @@ def write_derived(kind: str, inputs: Inputs, output: str, config_text: str = "")
     made_with = {
         "command": "derive",
         "kind": kind,
-        **{
-            name: _identity(getattr(inputs, name)) for name in ("problems", "collected", "examples")
-        },
+        "problems": _identity(inputs.problems),
+        "collected": _identity(inputs.collected),
+        "examples": _identity(inputs.examples),
         "samples": [input_identity(folder) for folder in inputs.samples],
         "count": inputs.count,
         "seed": inputs.seed,

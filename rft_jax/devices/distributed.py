@@ -28,7 +28,6 @@ from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.files.remote import refresh_output, send_output
 from rft_jax.signals import sigterm_flag
 
-_REFUSED, _OPEN, _COMPLETE = range(3)
 # How long a process waits at the start for the others, which may still read their inputs.
 _START_SECONDS = 900
 # How long a process waits for the slowest one.
@@ -110,11 +109,15 @@ def on_main(work: Callable[[], None], what: str, folder: Path) -> None:
         except UserError as raised:
             error = raised
     wait_for_all(what, folder)
-    failed = np.int32(error is not None)
-    if jax.process_count() > 1:
-        failed = multihost_utils.broadcast_one_to_all(failed)
-    if failed:
+    if _of_main(error is not None):
         raise error or UserError(f"{what}: failed in process 0, whose message says why")
+
+
+def _of_main(flag: bool) -> bool:
+    """Process 0's flag, in every process."""
+    if jax.process_count() == 1:
+        return flag
+    return bool(multihost_utils.broadcast_one_to_all(np.bool_(flag)))
 
 
 @dataclass(frozen=True)
@@ -144,24 +147,16 @@ def open_shared_output(
     Raises:
       UserError: as `open_output`, in every process.
     """
-    if jax.process_count() == 1:
-        with open_output(path, settings(), config_text) as folder:
-            yield folder
-        return
+    folder: OutputFolder = _SharedFolder(Path(path), False)
     with ExitStack() as held:
-        error: UserError | None = None
-        state = _REFUSED
-        if is_main():
-            try:
-                folder = held.enter_context(open_output(path, settings(), config_text))
-                state = _COMPLETE if folder.is_complete else _OPEN
-            except UserError as refusal:
-                error = refusal
-        wait_for_all("inputs read", Path(path))
-        state = int(multihost_utils.broadcast_one_to_all(np.int32(state)))
-        if state == _REFUSED:
-            raise error or UserError(f"{path}: refused to process 0, whose message says why")
-        yield folder if is_main() else _SharedFolder(Path(path), state == _COMPLETE)
+
+        def open_it() -> None:
+            nonlocal folder
+            folder = held.enter_context(open_output(path, settings(), config_text))
+
+        on_main(open_it, "opening the output", Path(path))
+        is_complete = _of_main(folder.is_complete)
+        yield folder if is_main() else _SharedFolder(Path(path), is_complete)
 
 
 @contextmanager

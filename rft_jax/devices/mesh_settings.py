@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rft_jax.errors import UserError
@@ -50,3 +51,20 @@ def mesh_sizes(settings: MeshSettings, devices: int) -> dict[str, int]:
             f"make up {devices} devices; set one of them to -1"
         )
     return dict(zip(AXES, sizes, strict=True))
+
+
+def check_batch(rows: int, sizes: Mapping[str, int]) -> None:
+    """Refuses a batch that can't be split evenly over the mesh.
+
+    Args:
+      sizes: of the mesh by axis.
+
+    Raises:
+      UserError: names both numbers.
+    """
+    shards = sizes["data"] * sizes["fsdp"]
+    if rows % shards:
+        raise UserError(
+            f"train.batch_size {rows} is not divisible by mesh data × fsdp = {shards}: set it to "
+            f"{-(-rows // shards) * shards}, or give devices to mesh.tensor"
+        )

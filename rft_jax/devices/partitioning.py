@@ -14,7 +14,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array
 
-from rft_jax.devices.mesh_settings import AXES, MeshSettings, mesh_sizes
+from rft_jax.devices.mesh_settings import AXES, MeshSettings, check_batch, mesh_sizes
 from rft_jax.devices.sharding_rules import fitting_axes
 from rft_jax.errors import UserError
 
@@ -74,12 +74,8 @@ def check_rows(rows: int, mesh: Mesh) -> None:
     Raises:
       UserError: names both numbers.
     """
+    check_batch(rows, mesh.shape)
     shards = mesh.shape["data"] * mesh.shape["fsdp"]
-    if rows % shards:
-        raise UserError(
-            f"train.batch_size {rows} is not divisible by mesh data × fsdp = {shards}: set it to "
-            f"{-(-rows // shards) * shards}, or give devices to mesh.tensor"
-        )
     if shards % jax.process_count():
         raise UserError(
             f"mesh data × fsdp = {shards} is not divisible by {jax.process_count()} processes, and "

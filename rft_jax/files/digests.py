@@ -1,19 +1,17 @@
 """SHA-256 digests of files; for a large file computed once per version of the file.
 
-Earlier versions of this program did not read all of a file over 64 MiB, or of checkpoints. Digests
-of those are written whole, and all others as their first digits, which tells the two apart.
+The digest of a file over 64 MiB is written whole, any other as its first digits: version 0.1.0 read
+large files in part, and what it made of them must not pass for made of the same input.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import file_digest, read_json, write_json
@@ -21,7 +19,6 @@ from rft_jax.files.jsonl import file_digest, read_json, write_json
 SHORT, WHOLE = 16, 64
 """Hex digits of either kind of digest."""
 SMALL_BYTES = 64 << 20
-_IDENTITY = re.compile(rf"(.+) ([0-9a-f]{{{SHORT}}}|[0-9a-f]{{{WHOLE}}})", re.DOTALL)
 # A file changed more recently may change again with equal time stamps, which can be 2 s coarse.
 _SETTLED_SECONDS = 10.0
 
@@ -42,23 +39,6 @@ def content_digest(path: Path) -> str:
 def lines_digest(lines: Iterable[str]) -> str:
     """SHA-256 in hex of some lines."""
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def differ_by_version(found: Any, wanted: Any) -> bool:
-    """Whether `found` may be the identity of the input `wanted` by a version that read less of it.
-
-    Args:
-      found: a value of an output folder's settings: an identity, a list of them, or another value.
-      wanted: the value now.
-    """
-    if isinstance(found, list) and isinstance(wanted, list):
-        return any(map(differ_by_version, found, wanted))
-    now = _IDENTITY.fullmatch(wanted) if isinstance(wanted, str) else None
-    if now is None or not isinstance(found, str):
-        return False
-    name, digest = now.groups()
-    short = re.fullmatch(rf"{re.escape(name)} [0-9a-f]{{{SHORT}}}", found)
-    return found == name or (short is not None and len(digest) == WHOLE)
 
 
 def _cached_digest(path: Path) -> str:

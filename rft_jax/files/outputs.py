@@ -17,7 +17,6 @@ from typing import IO, Any
 
 from rft_jax.errors import UserError
 from rft_jax.files.atomic import remove_leftovers
-from rft_jax.files.digests import differ_by_version
 from rft_jax.files.jsonl import atomic_write, read_json, write_json
 from rft_jax.files.locks import LocksUnsupported, try_lock
 
@@ -130,12 +129,6 @@ def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
     settings, found = json.loads(json.dumps(settings)), read_json(path / SETTINGS)
     for name in [*settings, *found]:
         before, now = found.get(name), settings.get(name)
-        if differ_by_version(before, now):
-            raise UserError(
-                f"{path}: was made by a version that did not read all of {name} ({before!r}, with "
-                f"all content {now!r}), so it may be another one; remove the folder, or name "
-                "another --output"
-            )
         if before != now:
             raise UserError(
                 f"{path}: was made with {name} = {before!r}, now it is {now!r}; name another "

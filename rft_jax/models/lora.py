@@ -19,6 +19,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Float
 
 from rft_jax.models.config import LlamaConfig, Lora
@@ -56,24 +57,13 @@ def _as_tuple(value: Any) -> tuple[int, ...]:
 
 def with_adapters(base: Params, adapters: Params) -> Params:
     """The frozen parameters and the adapters in one tree, as `Llama` takes them."""
-    joined = dict(base)
-    for name, value in adapters.items():
-        inner = joined.get(name)
-        joined[name] = with_adapters(inner, value) if isinstance(inner, dict) else value
-    return joined
+    return unflatten_dict(flatten_dict(base) | flatten_dict(adapters))
 
 
 def adapters_of(params: Params) -> Params:
     """The adapters alone."""
-    adapters: Params = {}
-    for name, value in params.items():
-        if isinstance(value, dict):
-            inner = adapters_of(value)
-            if inner:
-                adapters[name] = inner
-        elif name in ("lora_a", "lora_b"):
-            adapters[name] = value
-    return adapters
+    leaves = flatten_dict(params).items()
+    return unflatten_dict({path: x for path, x in leaves if path[-1] in ("lora_a", "lora_b")})
 
 
 def merge_adapters(config: LlamaConfig, params: Params) -> Params:

@@ -6,10 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from rft_jax.files.digests import differ_by_version
-from rft_jax.files.jsonl import read_json
-from rft_jax.files.outputs import SETTINGS
-from rft_jax.pipeline.stages import FOLDER, SHORT, Given, Stage
+from rft_jax.pipeline.stages import FOLDER, SHORT, Stage
 
 
 class StageGraph:
@@ -54,9 +51,3 @@ def known_folders(root: Path) -> dict[str, str]:
         return {}
     names = [path.name for path in sorted((root / FOLDER).iterdir()) if path.is_dir()]
     return {name.rpartition("-")[2]: name for name in names}
-
-
-def are_recreated(root: Path, model: Given) -> bool:
-    """Whether `root` has stages of a version that read less of the model, so of another digest."""
-    settings = map(read_json, (root / FOLDER).glob(f"*/{SETTINGS}"))
-    return any(differ_by_version(one.get("model"), model.digest) for one in settings)

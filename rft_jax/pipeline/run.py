@@ -24,7 +24,7 @@ from rft_jax.gin_settings import Config
 from rft_jax.installation import versions
 from rft_jax.pipeline.builder import VOTE
 from rft_jax.pipeline.experiments import EXPERIMENTS, Experiment, experiment_class
-from rft_jax.pipeline.graph import StageGraph, are_recreated, known_folders
+from rft_jax.pipeline.graph import StageGraph, known_folders
 from rft_jax.pipeline.outcome.costs import make_costs
 from rft_jax.pipeline.outcome.results import make_results, results_text
 from rft_jax.pipeline.plan import Plan, model_input
@@ -94,12 +94,6 @@ def _lead(root: Path, config: Config, plan: Plan, hosts: Hosts) -> None:
     """The part of process 0: inputs, stages, results and report."""
     home = root / plan.settings.name
     _write_inputs(root, home, config, plan)
-    if are_recreated(root, plan.model):
-        print(
-            f"run: earlier versions did not read all of {plan.model.value}; the stages that they "
-            "made from it are recreated",
-            flush=True,
-        )
     _run_stages(root, plan, hosts)
     results = make_results(root, plan)
     write_json(home / "results.json", results)

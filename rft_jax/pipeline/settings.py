@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from rft_jax.checked_settings import CheckedSettings
 from rft_jax.errors import UserError
 
 
 @dataclass(frozen=True)
-class RunSettings:
+class RunSettings(CheckedSettings):
     """The whole loop: the experiment, its model and problems, its seeds.
 
     Attributes:
@@ -31,6 +33,8 @@ class RunSettings:
       notes: free text shown with the results.
     """
 
+    gin_name: ClassVar[str] = "run"
+
     experiment: str = "quickstart"
     name: str = ""
     model: str = ""
@@ -50,6 +54,4 @@ class RunSettings:
                 raise UserError(f"run.{name} is {values}; one or more distinct ones are needed")
         if "/" in self.name or self.name in (".", "..", "stages", "problems"):
             raise UserError(f"run.name is {self.name!r}; a plain folder name is needed")
-        for name in ("limit", "parallel"):
-            if getattr(self, name) < 0:
-                raise UserError(f"run.{name} is {getattr(self, name)}; 0 or more is needed")
+        self._check_at_least(0, "limit", "parallel")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rft_jax.files import outputs
 from rft_jax.files.identity import settings_identity
@@ -23,24 +23,6 @@ from rft_jax.gin_settings import flag_value
 FOLDER = "stages"
 SHORT = 12
 """The number of hex digits of a stage's digest at the end of its folder's name."""
-
-
-class Argument(Protocol):
-    """A flag's value."""
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """The stages that determine the value."""
-
-    @property
-    def identity(self) -> str:
-        """The value's content, independent of its location."""
-
-    def resolve(self, root: Path) -> str | list[str]:
-        """The value as typed in the run's folder `root`; a placeholder until it is determined.
-
-        For several values the flag is repeated.
-        """
 
 
 @dataclass(frozen=True)
@@ -55,28 +37,30 @@ class Given:
     def identity(self) -> str:
         return self.digest or self.value
 
-    def resolve(self, root: Path) -> str:
-        del root
+    def resolve(self, _root: Path) -> str:
         return self.value
 
 
 @dataclass(frozen=True)
-class OutputOf:
-    """The output of a stage: its folder, or a file in it."""
-
+class _OfStage:
     stage: Stage
-    file: str = ""
 
     @property
     def stages(self) -> tuple[Stage, ...]:
         return (self.stage,)
 
+
+@dataclass(frozen=True)
+class OutputOf(_OfStage):
+    """The output of a stage: its folder, or a file in it."""
+
+    file: str = ""
+
     @property
     def identity(self) -> str:
         return f"{self.stage.digest}/{self.file}"
 
-    def resolve(self, root: Path) -> str:
-        del root
+    def resolve(self, _root: Path) -> str:
         return str(self.stage.folder / self.file)
 
 
@@ -99,14 +83,8 @@ class Many:
 
 
 @dataclass(frozen=True)
-class StepsOf:
+class StepsOf(_OfStage):
     """The number of optimizer steps of a training, determined once it is finished."""
-
-    stage: Stage
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        return (self.stage,)
 
     @property
     def identity(self) -> str:
@@ -116,6 +94,14 @@ class StepsOf:
         if not self.stage.is_complete(root):
             return "STEPS"
         return str(training_steps(root / self.stage.folder))
+
+
+Argument = Given | OutputOf | Many | StepsOf
+"""A flag's value.
+
+`stages` determine it, `identity` is its content, independent of its location, and `resolve` gives
+it as typed in the run's folder: a placeholder until it is determined, a list for a repeated flag.
+"""
 
 
 def training_steps(folder: Path) -> int:

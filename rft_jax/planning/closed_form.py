@@ -39,20 +39,19 @@ class StepCost:
 
     def seconds(self, chip: Chip) -> float:
         """The roofline: the longest of computing, moving and sending, all overlapped."""
-        return max(
-            self.flops / chip.peak,
-            self.bytes_moved / chip.bandwidth,
-            self.bytes_sent / chip.interconnect,
-        )
+        return max(self._times(chip).values())
 
     def limit(self, chip: Chip) -> str:
         """The resource that takes longest: `compute`, `memory` or `interconnect`."""
-        times = {
+        times = self._times(chip)
+        return max(times, key=times.__getitem__)
+
+    def _times(self, chip: Chip) -> dict[str, float]:
+        return {
             "compute": self.flops / chip.peak,
             "memory": self.bytes_moved / chip.bandwidth,
             "interconnect": self.bytes_sent / chip.interconnect,
         }
-        return max(times, key=lambda name: times[name])
 
     def mfu_bound(self, chip: Chip) -> float:
         """The share of the peak that useful FLOPs reach at the roofline."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rft_jax.devices.chips import USABLE, available_memory, size_text
-from rft_jax.devices.mesh_settings import MeshSettings, mesh_sizes
-from rft_jax.errors import UserError
+from rft_jax.devices.mesh_settings import MeshSettings, check_batch, mesh_sizes
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import num_params
 from rft_jax.planning.advice import advise
@@ -69,31 +68,15 @@ def plan(
     Raises:
       UserError: an unknown slice, a mesh or batch that does not fit it, or libtpu is missing.
     """
-    inputs = _check(parse_topology(topology), config, train, sample, data, mesh)
+    slice_ = parse_topology(topology)
+    sizes = mesh_sizes(mesh, slice_.num_chips)
+    check_batch(train.batch_size, sizes)
+    decoding = plan_decoding(config, sample, data, slice_)
+    inputs = PlanInputs(slice_, config, train, sample, data, mesh, sizes, decoding)
     train_compiled, decode_compiled = _compile(inputs)
     lines = [*_heading(inputs), "", *_train_lines(inputs, train_compiled)]
     lines += ["", *_decode_lines(inputs, decode_compiled), "", *_hour_lines(inputs)]
     return "\n".join(lines)
-
-
-def _check(
-    topology: Topology,
-    config: LlamaConfig,
-    train: TrainSettings,
-    sample: SampleSettings,
-    data: PlanSettings,
-    mesh: MeshSettings,
-) -> PlanInputs:
-    sizes = mesh_sizes(mesh, topology.num_chips)
-    shards = sizes["data"] * sizes["fsdp"]
-    if train.batch_size % shards:
-        more = -(-train.batch_size // shards) * shards
-        raise UserError(
-            f"train.batch_size {train.batch_size} is not divisible by mesh data × fsdp = {shards}: "
-            f"set it to {more}, or give chips to mesh.tensor"
-        )
-    decoding = plan_decoding(config, sample, data, topology)
-    return PlanInputs(topology, config, train, sample, data, mesh, sizes, decoding)
 
 
 def _compile(inputs: PlanInputs) -> tuple[Compiled | None, Compiled | None]:

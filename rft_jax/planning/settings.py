@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from rft_jax.errors import UserError
+from rft_jax.checked_settings import CheckedSettings
 
 
 @dataclass(frozen=True)
-class PlanSettings:
+class PlanSettings(CheckedSettings):
     """Settings of `rft plan`: the data set, and the expected efficiencies.
 
     Attributes:
@@ -27,6 +28,8 @@ class PlanSettings:
         false, use formulas alone.
     """
 
+    gin_name: ClassVar[str] = "plan"
+
     num_problems: int = 7473
     prompt_tokens: float = 66.0
     response_tokens: float = 130.0
@@ -38,15 +41,7 @@ class PlanSettings:
     compile: bool = True
 
     def __post_init__(self) -> None:
-        if self.num_problems < 1:
-            raise UserError(f"plan.num_problems is {self.num_problems}; at least 1 is needed")
-        for name in ("prompt_tokens", "response_tokens", "paths_per_problem"):
-            if getattr(self, name) < 1:
-                raise UserError(f"plan.{name} is {getattr(self, name)}; at least 1 is needed")
-        for name in ("fill", "train_efficiency", "sample_efficiency"):
-            if not 0 < getattr(self, name) <= 1:
-                raise UserError(
-                    f"plan.{name} is {getattr(self, name)}; above 0 and at most 1 is needed"
-                )
-        if self.sample_tensor < 0:
-            raise UserError(f"plan.sample_tensor is {self.sample_tensor}; 0 or more is needed")
+        self._check_at_least(1, "num_problems", "prompt_tokens", "response_tokens")
+        self._check_at_least(1, "paths_per_problem")
+        self._check_share("fill", "train_efficiency", "sample_efficiency")
+        self._check_at_least(0, "sample_tensor")

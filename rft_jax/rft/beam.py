@@ -122,24 +122,12 @@ def _write(path: str, pieces: Iterable[bytes]) -> None:
     FileSystems.rename([aside], [path])
 
 
-class SumTallies(beam.CombineFn):
-    """Adds tallies up."""
-
-    def create_accumulator(self) -> Tally:
-        return Tally()
-
-    def add_input(self, total: Tally, tally: Tally) -> Tally:
+def sum_tallies(tallies: Iterable[Tally]) -> Tally:
+    """The sum of tallies, which may be sums themselves."""
+    total = Tally()
+    for tally in tallies:
         total.add(tally)
-        return total
-
-    def merge_accumulators(self, tallies: Iterable[Tally]) -> Tally:
-        total = Tally()
-        for tally in tallies:
-            total.add(tally)
-        return total
-
-    def extract_output(self, total: Tally) -> Tally:
-        return total
+    return total
 
 
 def _check_models(owners: Iterable[tuple[str, int]], folders: Sequence[str]) -> None:
@@ -234,7 +222,7 @@ def _build(
     _ = (
         results
         | "tallies" >> beam.Map(lambda pair: pair[1].tally)
-        | "sum" >> beam.CombineGlobally(SumTallies())
+        | "sum" >> beam.CombineGlobally(sum_tallies)
         | "write statistics" >> beam.Map(_write_statistics, output, settings)
     )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
+from rft_jax.checked_settings import CheckedSettings
 from rft_jax.errors import UserError
 from rft_jax.files.identity import added_setting
 
@@ -19,7 +19,7 @@ _LEAST_TEMPERATURE = 1e-4
 
 
 @dataclass(frozen=True)
-class DecodingSettings:
+class DecodingSettings(CheckedSettings):
     """How responses are sampled from a model, whichever command does it.
 
     Attributes:
@@ -44,9 +44,6 @@ class DecodingSettings:
       dtype: dtype of weights, activations and cache, 'float32' or 'bfloat16'; logits are float32.
     """
 
-    gin_name: ClassVar[str]
-    """The name before the dot where these settings are bound, as messages write it."""
-
     num_samples: int = 1
     temperature: float = 0.0
     top_p: float = 1.0
@@ -67,28 +64,15 @@ class DecodingSettings:
         object.__setattr__(self, "stop", (stop,) if isinstance(stop, str) else tuple(stop))
         self._check_at_least(1, "num_samples", "max_new_tokens")
         self._check_at_least(2, "max_prompt_length")
-        self._check_at_least(0, "temperature", "top_k", "slots", "group", "limit")
+        self._check_at_least(0, "top_k", "slots", "group", "limit")
         if self.temperature != 0 and not _LEAST_TEMPERATURE <= self.temperature < math.inf:
             self._refuse("temperature", f"0 (greedy), or at least {_LEAST_TEMPERATURE} and finite")
-        if not 0 < self.top_p <= 1:
-            self._refuse("top_p", "above 0 and at most 1 is needed")
+        self._check_share("top_p")
         if not all(self.stop):
             self._refuse("stop", "an empty string would end every response; remove it")
         self._check_choice("dtype", DTYPES)
         if self.slots and self.group and self.slots % self.group:
             self._refuse("slots", f"a multiple of {self.gin_name}.group = {self.group} is needed")
-
-    def _refuse(self, name: str, needed: str) -> NoReturn:
-        raise UserError(f"{self.gin_name}.{name} = {getattr(self, name)!r}: {needed}")
-
-    def _check_at_least(self, least: int, *names: str) -> None:
-        for name in names:
-            if not getattr(self, name) >= least:
-                self._refuse(name, f"at least {least} is needed")
-
-    def _check_choice(self, name: str, choices: Sequence[str]) -> None:
-        if getattr(self, name) not in choices:
-            self._refuse(name, f"one of {', '.join(map(repr, choices))} is needed")
 
 
 @dataclass(frozen=True)

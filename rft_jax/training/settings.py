@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import ClassVar
 
+from rft_jax.checked_settings import CheckedSettings
 from rft_jax.errors import UserError
 from rft_jax.models.config import DTYPES, KERNELS, STORED_DTYPES, Lora
 
 COMPUTED = ("dtype", "attention", "remat", "scan_unroll")
 """Settings of how the model is computed, which `LlamaConfig` has too."""
-_CHOICES = {
-    "schedule": ("cosine", "linear", "constant"),
-    "over_long": ("drop", "cut"),
-    "question_weights": ("none", "equal"),
-    "moment_dtype": DTYPES,
-    "export_dtype": STORED_DTYPES,
-}
-_AT_LEAST = {
-    "num_steps": 0,
-    "warmup_steps": 0,
-    "limit": 0,
-    "loss_chunk": 0,
-    "profile_steps": 0,
-    "batch_size": 1,
-    "gradient_accumulation": 1,
-    "save_every_steps": 1,
-    "keep_checkpoints": 1,
-    "scan_unroll": 1,
-    "max_length": 2,
-    "seed": 0,
-}
-_FRACTIONS = ("warmup_ratio", "beta1", "beta2")  # at least 0, below 1
-_NOT_NEGATIVE = (
-    "learning_rate",
-    "final_learning_rate_ratio",
-    "weight_decay",
-    "max_grad_norm",
-)
-_POSITIVE = ("epsilon", "lora_alpha")  # without an epsilon, a gradient of 0 makes a weight NaN
 
 
 @dataclass(frozen=True)
-class TrainSettings:
+class TrainSettings(CheckedSettings):
     """How a model is fine-tuned; the defaults are the paper's recipe (arXiv 2308.01825, § 3).
 
     Attributes:
@@ -97,6 +69,8 @@ class TrainSettings:
       wandb: project on Weights & Biases that gets the metrics too (needs wandb); '' for none.
     """
 
+    gin_name: ClassVar[str] = "train"
+
     learning_rate: float = 2e-5
     schedule: str = "cosine"
     final_learning_rate_ratio: float = 0.0
@@ -143,27 +117,22 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         _ = self.lora  # raises on invalid adapters
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise UserError(
-                    f"train.{name} {getattr(self, name)!r}: one of {', '.join(choices)} is needed"
-                )
-        for name, least in _AT_LEAST.items():
-            if getattr(self, name) < least:
-                raise UserError(
-                    f"train.{name} is {getattr(self, name)}; at least {least} is needed"
-                )
-        for name in _NOT_NEGATIVE:
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"train.{name} is {getattr(self, name)}; 0 or more is needed")
-        for name in _POSITIVE:
-            if not 0 < getattr(self, name) < math.inf:
-                raise UserError(f"train.{name} is {getattr(self, name)}; above 0 is needed")
-        for name in _FRACTIONS:
+        self._check_choice("schedule", ("cosine", "linear", "constant"))
+        self._check_choice("over_long", ("drop", "cut"))
+        self._check_choice("question_weights", ("none", "equal"))
+        self._check_choice("moment_dtype", DTYPES)
+        self._check_choice("export_dtype", STORED_DTYPES)
+        self._check_at_least(0, "num_steps", "warmup_steps", "limit", "loss_chunk", "profile_steps")
+        self._check_at_least(0, "seed", "learning_rate", "final_learning_rate_ratio")
+        self._check_at_least(0, "weight_decay", "max_grad_norm")
+        self._check_at_least(1, "batch_size", "gradient_accumulation", "scan_unroll")
+        self._check_at_least(1, "save_every_steps", "keep_checkpoints")
+        self._check_at_least(2, "max_length")
+        # Without an epsilon, a gradient of 0 makes a weight NaN.
+        self._check_above(0, "epsilon", "lora_alpha")
+        for name in ("warmup_ratio", "beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
-                raise UserError(
-                    f"train.{name} is {getattr(self, name)}; at least 0 and below 1 is needed"
-                )
+                self._refuse(name, "at least 0 and below 1 is needed")
         if self.num_steps == 0 and self.num_epochs < 1:
             raise UserError(
                 f"train.num_steps is {self.num_steps} and num_epochs {self.num_epochs}; one of "

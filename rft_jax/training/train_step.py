@@ -9,6 +9,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from flax.traverse_util import flatten_dict
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int
@@ -44,12 +45,7 @@ def init_train_state(params: Params, settings: TrainSettings) -> TrainState:
 
 def state_shardings(state: TrainState, mesh: Mesh) -> TrainState:
     """Shardings of a state (or of its shapes): moments have those of their parameters."""
-    by_param = {
-        path_name(path): sharding
-        for path, sharding in jax.tree_util.tree_leaves_with_path(
-            param_shardings(state.params, mesh)
-        )
-    }
+    by_param = flatten_dict(param_shardings(state.params, mesh), sep="/")
 
     def sharding(path: tuple[Any, ...], leaf: Any) -> NamedSharding:
         name = path_name(path)

@@ -63,7 +63,7 @@ def test_a_mistake_ends_all_processes_with_its_code(inputs: list[str], tmp_path:
     first, second = finish(start(words, 2))
     assert (first[0], second[0]) == (2, 2), (first, second)
     assert "contains 'notes.txt' but no settings.json" in first[1]
-    assert "refused to process 0, whose message says why" in second[1]
+    assert "opening the output: failed in process 0, whose message says why" in second[1]
 
 
 @pytest.mark.slow

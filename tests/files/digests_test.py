@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rft_jax.files import digests
-from rft_jax.files.digests import content_digest, differ_by_version
+from rft_jax.files.digests import content_digest
 
 
 @pytest.fixture
@@ -81,24 +81,3 @@ def test_a_small_file_has_a_short_digest(tmp_path: Path, reads: list[str]) -> No
     (tmp_path / "small").write_bytes(b"a")
     assert content_digest(tmp_path / "small") == hashlib.sha256(b"a").hexdigest()[:16]
     assert not (tmp_path / "cache").exists() and reads == ["small"]
-
-
-@pytest.mark.parametrize(
-    ("found", "wanted", "is_so"),
-    [
-        ("m " + "0" * 16, "m " + "a" * 64, True),
-        (["d " + "0" * 16], ["d " + "a" * 64], True),
-        ("gsm8k:train", "gsm8k:train " + "a" * 16, True),
-        ("a", "a b", False),
-        ("", "m " + "a" * 64, False),
-        ("m " + "0" * 16, "other " + "a" * 64, False),
-        ("m " + "0" * 16, "m " + "a" * 16, False),
-        ("m " + "0" * 64, "m " + "a" * 64, False),
-        (4, 8, False),
-        (None, "m " + "a" * 64, False),
-    ],
-)
-def test_an_identity_by_an_earlier_version_differs_from_another_input(
-    found: object, wanted: object, is_so: bool
-) -> None:
-    assert differ_by_version(found, wanted) is is_so

@@ -14,12 +14,9 @@ import pytest
 
 from rft_jax.commands.loop import RUN
 from rft_jax.errors import Preempted, StageFailed, UserError
-from rft_jax.files import identity
-from rft_jax.files.jsonl import write_json, write_rows
+from rft_jax.files.jsonl import write_rows
 from rft_jax.gin_settings import Config, load_config
 from rft_jax.pipeline import run as pipeline
-from rft_jax.pipeline.graph import are_recreated
-from rft_jax.pipeline.plan import model_input
 from rft_jax.pipeline.supervise import process
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_rft.py")))
@@ -257,24 +254,6 @@ def test_the_folder_of_a_run_can_be_moved(tmp_path, config):
     _forget(tmp_path)
     pipeline.run(str(tmp_path / "moved"), config())
     assert _started(tmp_path) == []
-
-
-def test_one_line_says_that_stages_of_a_version_that_read_less_are_recreated(
-    tmp_path, config, model, monkeypatch, capsys
-):
-    monkeypatch.setattr(identity, "SMALL_BYTES", 1)
-    made_with = tmp_path / "run" / "stages" / "sft-0-train-0123456789ab" / "settings.json"
-    write_json(made_with, {"command": "train", "model": f"model {'0' * 16}"})
-    write_json(made_with.parents[2] / "settings.json", {"command": "run"})
-    pipeline.run(str(tmp_path / "run"), config())
-    said = [line for line in capsys.readouterr().out.splitlines() if "recreated" in line]
-    assert said == [
-        f"run: earlier versions did not read all of {model}; the stages that they made from it are "
-        "recreated"
-    ]
-    assert any(name.startswith("sft-0-train-") for name in _started(tmp_path))
-    monkeypatch.undo()
-    assert not are_recreated(tmp_path / "run", model_input(model))
 
 
 def test_another_test_set_to_compare_with_makes_other_collecting_stages(

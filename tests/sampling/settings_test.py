@@ -16,7 +16,7 @@ from rft_jax.sampling.settings import DecodingSettings, SampleSettings
 REFUSED = [
     ({"temperature": 1e-10}, r"temperature = 1e-10: 0 \(greedy\), or at least 0\.0001"),
     ({"temperature": math.inf}, r"temperature = inf: 0 \(greedy\), or"),
-    ({"temperature": math.nan}, r"temperature = nan: at least 0"),
+    ({"temperature": math.nan}, r"temperature = nan: 0 \(greedy\), or"),
     ({"top_p": 0.0}, r"top_p = 0\.0: above 0"),
     ({"top_k": -1}, r"top_k = -1: at least 0 is needed"),
     ({"num_samples": 0}, r"num_samples = 0: at least 1 is needed"),

@@ -116,6 +116,6 @@ def test_two_processes_finish_with_one_model_and_refuse_together(data: str, tmp_
     assert codes == [0, 0], texts
     assert (tmp_path / "together" / "COMPLETE").exists()
     assert "refused: " in texts[0] and "seed = 0, now it is 1" in texts[0]
-    assert "refused to process 0, whose message says why" in texts[1]
+    assert "opening the output: failed in process 0, whose message says why" in texts[1]
     train(CONFIG, [data], str(tmp_path / "alone"), replace(SETTINGS, num_steps=2))
     np.testing.assert_allclose(losses(tmp_path / "together"), losses(tmp_path / "alone"), rtol=1e-5)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 import time
-from types import TracebackType
 from typing import Any
 
 from rft_jax.pipeline.stages import Stage
@@ -40,12 +39,7 @@ class RunDisplay:
             self._print(f"{self._done} of {self._stages} stages were finished by an earlier run")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         if self._live is not None:
             self._live.stop()
 

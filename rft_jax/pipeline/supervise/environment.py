@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rft_jax.devices.cluster import VARIABLES
+from rft_jax.files.digests import cache_folder
 
 ENDS_WITH_PARENT = "RFT_ENDS_WITH_PARENT"
 
@@ -27,7 +28,7 @@ def child_environment(environment: Mapping[str, str], one_thread: bool) -> dict[
     """
     child = {name: value for name, value in environment.items() if name not in VARIABLES}
     child["PYTHONUNBUFFERED"] = "1"
-    child.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder(environment)))
+    child.setdefault("JAX_COMPILATION_CACHE_DIR", str(compilation_cache()))
     child.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
     if one_thread:
         flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -39,16 +40,15 @@ def child_environment(environment: Mapping[str, str], one_thread: bool) -> dict[
     return child
 
 
-def cache_folder(environment: Mapping[str, str]) -> Path:
+def compilation_cache() -> Path:
     """The folder of compiled programs, one per kind of CPU: code for one may crash on another."""
-    base = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         lines = []
     features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     kind = hashlib.sha256(features.encode()).hexdigest()[:8]
-    return Path(base) / "rft_jax" / f"jax-{kind}"
+    return cache_folder() / f"jax-{kind}"
 
 
 def end_with_parent() -> None:

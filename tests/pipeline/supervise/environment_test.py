@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from rft_jax.devices.cluster import ClusterProcess
-from rft_jax.pipeline.supervise.environment import cache_folder, child_environment
+from rft_jax.pipeline.supervise.environment import child_environment, compilation_cache
 
 
 def test_a_child_does_not_join_the_run_s_own_processes() -> None:
@@ -23,10 +25,12 @@ def test_one_thread_is_added_to_the_flags_of_the_parent() -> None:
     assert "OMP_NUM_THREADS" not in child_environment({}, one_thread=False)
 
 
-def test_compiled_programs_are_cached_where_the_parent_says() -> None:
-    parent = {"XDG_CACHE_HOME": "/cache"}
-    folder = cache_folder(parent)
+def test_compiled_programs_are_cached_where_the_parent_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    folder = compilation_cache()
     assert folder.parent == Path("/cache/rft_jax")
-    assert child_environment(parent, False)["JAX_COMPILATION_CACHE_DIR"] == str(folder)
-    own = parent | {"JAX_COMPILATION_CACHE_DIR": "/own"}
+    assert child_environment({}, False)["JAX_COMPILATION_CACHE_DIR"] == str(folder)
+    own = {"JAX_COMPILATION_CACHE_DIR": "/own"}
     assert child_environment(own, False)["JAX_COMPILATION_CACHE_DIR"] == "/own"
