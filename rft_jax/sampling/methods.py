@@ -1,4 +1,4 @@
-"""How the next token is chosen: greedily, or drawn at a temperature from the likeliest tokens.
+"""How the next token is chosen: greedily, or drawn at a temperature from the most likely tokens.
 
 Probabilities become whole numbers (masses, in units of 2^-30) before anything is decided by them.
 Sums of whole numbers are exact in any order, so the kept set is exactly a full sort's, and the
@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt
 from rft_jax.sampling.settings import SampleSettings
 
 ONE = 1 << 30  # the mass of probability 1
-_TOP = 128  # likeliest tokens that a CPU tries first: nearly always enough for top-p
+_TOP = 128  # most likely tokens that a CPU tries first: nearly always enough for top-p
 _ROWS_IN_CACHE = 8  # of a vocabulary of 50,000, for the bisection on a CPU
 _COLUMNS = 256  # of a block of the vocabulary, in the search for the drawn token
 
@@ -30,7 +30,7 @@ _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 @dataclass(frozen=True)
 class Greedy:
-    """The likeliest token; of equals, the one with the lowest id."""
+    """The most likely token; of equals, the one with the lowest id."""
 
     def __call__(self, bits: UInt[Array, " B"], logits: Float[Array, "B V"]) -> Int[Array, " B"]:
         """The chosen token of every row; the random bits are ignored."""
@@ -40,7 +40,7 @@ class Greedy:
 
 @dataclass(frozen=True)
 class TemperatureSampling:
-    """A draw at a temperature from the `top_k` likeliest tokens, and of those the `top_p` mass.
+    """A draw at a temperature from the `top_k` most likely tokens, and of those the `top_p` mass.
 
     Attributes:
       temperature: above 0; logits are divided by it.
@@ -79,7 +79,7 @@ def probability_masses(logits: Float[Array, "*batch V"]) -> Int[Array, "*batch V
 
 
 def top_k_mask(logits: Float[Array, "B V"], k: int) -> Bool[Array, "B V"]:
-    """The k likeliest tokens; of equals, those with the lowest ids."""
+    """The k most likely tokens; of equals, those with the lowest ids."""
     ones = jnp.ones(logits.shape, jnp.int32)
     return smallest_top(logits, ones, jnp.full(logits.shape[:1], k, jnp.int32))
 
@@ -87,7 +87,7 @@ def top_k_mask(logits: Float[Array, "B V"], k: int) -> Bool[Array, "B V"]:
 def top_p_mask(
     logits: Float[Array, "B V"], masses: Int[Array, "B V"], p: float
 ) -> Bool[Array, "B V"]:
-    """The fewest likeliest tokens with p of the masses' sum (Holtzman et al. 1904.09751)."""
+    """The fewest most likely tokens with p of the masses' sum (Holtzman et al. 1904.09751)."""
     total = jnp.sum(masses, axis=-1).astype(jnp.float32)
     return smallest_top(logits, masses, jnp.ceil(total * p).astype(jnp.int32))
 
@@ -105,7 +105,7 @@ def smallest_top(
 def _try_top(
     logits: Float[Array, "B V"], weights: Int[Array, "B V"], need: Int[Array, " B"]
 ) -> Bool[Array, "B V"]:
-    """By the few likeliest tokens alone, where they are enough in all rows; by bisection else."""
+    """By the few most likely tokens alone, where they are enough in all rows; by bisection else."""
     logits = jnp.where(logits == 0, 0.0, logits)  # −0 as 0
     top, ids = jax.lax.top_k(logits, min(_TOP, logits.shape[-1]))  # of equals, lower ids first
     sums = jnp.cumsum(jnp.take_along_axis(weights, ids, axis=-1), axis=-1)

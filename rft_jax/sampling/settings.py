@@ -24,10 +24,10 @@ class DecodingSettings(CheckedSettings):
 
     Attributes:
       num_samples: samples per problem.
-      temperature: what logits are divided by before a token is drawn; 0 takes the likeliest token
+      temperature: what logits are divided by before a token is drawn; 0 takes the most likely token
         (greedy).
       top_p: draw from the smallest set of tokens with this much probability; 1 keeps all.
-      top_k: draw from this many likeliest tokens; 0 keeps all.
+      top_k: draw from the most likely tokens, this many; 0 keeps all.
       max_new_tokens: longest response, in tokens, the end token included.
       seed: seed of all random draws.
       stop: strings that end a response, beside the model's end tokens; the response ends before

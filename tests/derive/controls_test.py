@@ -61,7 +61,7 @@ def _responses(inputs: Inputs, kind: str, output: FilePath) -> dict[str, list[st
     return found
 
 
-def test_most_likely_takes_the_likeliest_distinct_correct_texts(inputs, tmp_path):
+def test_most_likely_takes_the_most_likely_distinct_correct_texts(inputs, tmp_path):
     found = _responses(inputs, "most_likely", tmp_path / "out")
     assert found == {"p": [PROBLEMS[0].answer, "b", "c"], "q": [PROBLEMS[1].answer, "d"]}
 
@@ -87,7 +87,7 @@ def test_the_rows_say_their_equations(inputs, tmp_path):
     assert first.equations == ("1+1=2",)
 
 
-def test_samples_without_logprob_have_no_likeliest(inputs, tmp_path):
+def test_samples_without_logprob_have_no_order_of_likelihood(inputs, tmp_path):
     rows = [
         Sample("p", 0, "m", 0, "a", None, "stop", None),
         Sample("q", 5, "m", 0, "d", None, "stop", None),

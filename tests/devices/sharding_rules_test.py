@@ -27,8 +27,8 @@ def test_the_rule_of_a_parameter_is_found_by_its_path(
 
 
 def test_a_parameter_without_a_rule_is_refused() -> None:
-    with pytest.raises(UserError, match="'mlp/bias' matches no sharding rule; add one to"):
-        param_axes("mlp/bias", 1)
+    with pytest.raises(UserError, match="'mlp/router/kernel' matches no sharding rule; add one to"):
+        param_axes("mlp/router/kernel", 2)
 
 
 def test_axes_that_the_mesh_does_not_divide_are_not_split() -> None:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict
 
 from rft_jax.checkpoints.huggingface import import_params
 from rft_jax.checkpoints.huggingface_config import read_config
@@ -74,7 +75,8 @@ def their_model(config: dict[str, Any]) -> Any:
     return model
 
 
-def _compare(folder: Path, content: dict[str, Any]) -> None:
+def _differences(folder: Path, content: dict[str, Any]) -> tuple[float, dict[str, float]]:
+    """The largest difference of a logit; of each parameter's gradient, relative to its norm."""
     tokens = random_tokens(content)
     their_logits, their_gradients = _theirs(content, tokens)
     config = read_config(write_folder(folder / "weights", content, random_tensors(content)))
@@ -82,22 +84,24 @@ def _compare(folder: Path, content: dict[str, Any]) -> None:
     gradient = jax.grad(partial(loss_and_logits, config), has_aux=True)
     gradients, logits = gradient(params, jnp.asarray(tokens))
     assert np.abs(their_logits).max() > 1
-    np.testing.assert_allclose(logits, their_logits, atol=1e-4, rtol=0)
     expected = import_params(write_folder(folder / "gradients", content, their_gradients), config)
     errors = jax.tree.map(
         lambda ours, theirs: float(jnp.linalg.norm(ours - theirs) / jnp.linalg.norm(theirs)),
         gradients,
         expected,
     )
-    worst = max(jax.tree_util.tree_leaves_with_path(errors), key=lambda pair: pair[1])
-    assert worst[1] < 1e-3, worst
+    return float(np.abs(logits - their_logits).max()), flatten_dict(errors, sep="/")
 
 
 @pytest.mark.parametrize(("heads", "rope", "tied", "vocab_size"), SOME)
 def test_logits_and_gradients_equal_hugging_faces(
     tmp_path: Path, heads: tuple[int, int], rope: str, tied: bool, vocab_size: int
 ) -> None:
-    _compare(tmp_path, tiny_config(*heads, tied=tied, rope=ROPES[rope], vocab_size=vocab_size))
+    logits, gradients = _differences(
+        tmp_path, tiny_config(*heads, tied=tied, rope=ROPES[rope], vocab_size=vocab_size)
+    )
+    assert logits < 1e-4
+    assert all(error < 1e-3 for error in gradients.values()), gradients
 
 
 @pytest.mark.slow
@@ -105,13 +109,19 @@ def test_logits_and_gradients_equal_hugging_faces(
 def test_logits_and_gradients_equal_hugging_faces_on_the_whole_grid(
     tmp_path: Path, heads: tuple[int, int], rope: str, tied: bool, vocab_size: int
 ) -> None:
-    _compare(tmp_path, tiny_config(*heads, tied=tied, rope=ROPES[rope], vocab_size=vocab_size))
+    logits, gradients = _differences(
+        tmp_path, tiny_config(*heads, tied=tied, rope=ROPES[rope], vocab_size=vocab_size)
+    )
+    assert logits < 1e-4
+    assert all(error < 1e-3 for error in gradients.values()), gradients
 
 
 def test_a_mistral_equals_hugging_faces_up_to_its_window(tmp_path: Path) -> None:
     content = tiny_config(8, 2, model_type="mistral", sliding_window=48)
     content["architectures"] = ["MistralForCausalLM"]
-    _compare(tmp_path, content)
+    logits, gradients = _differences(tmp_path, content)
+    assert logits < 1e-4
+    assert all(error < 1e-3 for error in gradients.values()), gradients
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -119,7 +129,11 @@ def test_a_mistral_equals_hugging_faces_up_to_its_window(tmp_path: Path) -> None
 def test_a_family_s_logits_and_gradients_equal_hugging_faces(
     tmp_path: Path, family: str, heads: tuple[int, int], tied: bool
 ) -> None:
-    _compare(tmp_path, tiny_config(*heads, tied=tied, model_type=family, **FAMILIES[family]))
+    logits, gradients = _differences(
+        tmp_path, tiny_config(*heads, tied=tied, model_type=family, **FAMILIES[family])
+    )
+    assert logits < 1e-4
+    assert all(error < 1e-3 for error in gradients.values()), gradients
 
 
 def test_bfloat16_compute_stays_near_hugging_faces_float32(tmp_path: Path) -> None:

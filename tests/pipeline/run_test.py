@@ -245,6 +245,7 @@ def test_no_stage_outlives_a_killed_parent(tmp_path, model):
     parent.kill()
     parent.wait()
     children = [int(pid) for _, _, pid in _events(tmp_path)]
+    assert children
     _wait_until(lambda: not any(map(_alive, children)))
 
 

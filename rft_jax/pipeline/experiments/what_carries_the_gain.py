@@ -11,7 +11,7 @@ from rft_jax.pipeline.stages import Argument, OutputOf
 LABELS = {
     "rft": "RFT: distinct correct paths",
     "oracle": "Oracle: as many paths from the generator",
-    "most_likely": "As many correct samples, the likeliest",
+    "most_likely": "As many correct samples, the most likely",
     "random": "As many correct samples, at random",
     "human": "Reference solution, repeated",
 }

@@ -147,6 +147,7 @@ def test_a_finished_run_ends_the_others_without_an_error(tmp_path: Path) -> None
         leader.report(None)
         leader.close()
         other.wait_for_end()
+        assert read_json(tmp_path / hosts.FOLDER / "process-0.json")["end"] == [0, ""]
 
 
 def test_a_new_start_of_process_0_ends_what_an_earlier_start_left(tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ def test_the_report_does_not_outlive_a_killed_run(tmp_path: Path) -> None:
     run.kill()
     run.wait()
     child = int(log.read_text().splitlines()[1])
+    assert child not in (0, run.pid)
     _wait_until(lambda: not _is_alive(child))
 
 
