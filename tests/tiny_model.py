@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -14,8 +16,8 @@ from rft_jax.tokenizers import load_tokenizer
 from rft_jax.wordproblems.vocabulary import TOKENIZER_FOLDER
 
 
-def write_tiny_model(folder: Path) -> Path:
-    """Writes the model's folder and returns it."""
+def write_tiny_model(folder: Path, **changes: Any) -> Path:
+    """Writes the model's folder and returns it; `changes` are of its shape."""
     tokenizer = load_tokenizer(TOKENIZER_FOLDER)
     config = LlamaConfig(
         vocab_size=tokenizer.vocab_size,
@@ -25,6 +27,7 @@ def write_tiny_model(folder: Path) -> Path:
         num_heads=2,
         num_kv_heads=1,
     )
+    config = replace(config, **changes)
     params = init_params(config, jax.random.key(0))
     export_model(folder, config, params, tokenizer, TEMPLATES["plain"])
     return folder

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 
 from rft_jax.devices import partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
@@ -18,6 +19,7 @@ from rft_jax.training.batches import Batches
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.token_arrays import TokenArrays
 from rft_jax.training.train_step import (
+    TrainState,
     gradients,
     init_train_state,
     not_finite,
@@ -47,6 +49,19 @@ def batch(packed: bool = True, rows: int = 8) -> dict[str, np.ndarray]:
     return Batches(arrays(), rows, 16, seed=0, packed=packed).batch(0)
 
 
+def one_step(
+    state: TrainState, rows: dict[str, np.ndarray], mesh: Mesh, settings: TrainSettings = SETTINGS
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    return train_step(
+        state,
+        partitioning.global_batch(rows, mesh),
+        jnp.float32(1e-2),
+        config=CONFIG,
+        settings=settings,
+        mesh=mesh,
+    )
+
+
 def three_steps(mesh_settings: MeshSettings, count: int, settings: TrainSettings) -> Any:
     mesh = partitioning.make_mesh(mesh_settings, jax.devices()[:count])
     with jax.set_mesh(mesh):
@@ -55,14 +70,7 @@ def three_steps(mesh_settings: MeshSettings, count: int, settings: TrainSettings
         losses = []
         for step in range(3):
             rows = Batches(arrays(), 8, 16, seed=0).batch(step)
-            state, metrics = train_step(
-                state,
-                partitioning.global_batch(rows, mesh),
-                jnp.float32(1e-2),
-                config=CONFIG,
-                settings=settings,
-                mesh=mesh,
-            )
+            state, metrics = one_step(state, rows, mesh, settings)
             losses.append(float(metrics["loss"]))
     return losses, jax.device_get(state.params), state
 
@@ -116,14 +124,7 @@ def test_loss_and_gradient_are_means_whatever_the_weights_sum_to(factor: float) 
         rows["loss_weights"] = rows["loss_weights"] * np.float32(scale / rows["loss_weights"].sum())
         with jax.set_mesh(mesh):
             state = init_train_state(init_params(CONFIG, jax.random.key(0)), SETTINGS)
-            _, metrics = train_step(
-                state,
-                partitioning.global_batch(rows, mesh),
-                jnp.float32(1e-2),
-                config=CONFIG,
-                settings=SETTINGS,
-                mesh=mesh,
-            )
+            _, metrics = one_step(state, rows, mesh)
         results.append((float(metrics["loss"]), float(metrics["grad_norm"])))
     np.testing.assert_allclose(*results, rtol=1e-5)
 

@@ -1,0 +1,82 @@
+"""Settings on the command line: files, flags, what cannot be bound, and `--dry_run`."""
+
+from __future__ import annotations
+
+import pytest
+
+from rft_jax import cli
+from rft_jax.commands.loop import RUN
+from rft_jax.gin_settings import installed_gin_files, load_config
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in installed_gin_files() if n.startswith(("runs/", "experiments/"))]
+)
+def test_every_installed_run_binds_only_existing_settings(name):
+    config = load_config(RUN.settings_classes(), [name], scoped=True)
+    for kind in RUN.settings_classes().values():
+        assert isinstance(config.get(kind), kind)
+
+
+@pytest.mark.parametrize("name", ["runs/sft.gin", "runs/rft.gin"])
+def test_the_papers_settings_work_for_a_single_training(name, capsys):
+    words = ["train", "--model", "m", "--data", "d", "--output", "o", "--dry_run"]
+    assert cli.main([*words, "--gin_file", name]) == 0
+    text = capsys.readouterr().out
+    assert "train.learning_rate = 2e-05\n" in text
+    assert "train.warmup_ratio = 0.03\n" in text
+
+
+def test_a_dry_run_prints_settings_that_can_be_loaded_and_does_nothing(capsys, tmp_path):
+    words = ["collect", "--problems", "p", "--samples", "s", "--output", str(tmp_path / "out")]
+    assert cli.main([*words, "--gin.collect.dedup=none", "--dry_run"]) == 0
+    text = capsys.readouterr().out
+    (tmp_path / "printed.gin").write_text(text)
+    again = cli.COMMANDS["collect"].settings_classes()
+    kind = again["collect"]
+    assert load_config(again, [str(tmp_path / "printed.gin")]).get(kind) == kind(dedup="none")
+    assert not (tmp_path / "out").exists()
+
+
+def test_fresh_weights_take_their_shape_from_a_config_by_name_and_flags(capsys):
+    words = ["train", "--model", "init:wordproblems", "--data", "d", "--output", "o", "--dry_run"]
+    assert cli.main([*words, "--gin.llama.num_layers=9"]) == 0
+    text = capsys.readouterr().out
+    assert "llama.num_layers = 9\n" in text
+    assert "llama.hidden_size = 128\n" in text
+
+
+def test_the_resolved_settings_are_saved_beside_the_output(rft, problems, samples, tmp_path):
+    out = tmp_path / "out"
+    words = ["collect", "--problems", problems, "--samples", samples, "--output", out]
+    assert rft(*words, "--gin.collect.workers=1")[0] == 0
+    assert "collect.workers = 1\n" in (out / "config.gin").read_text()
+
+
+def test_unknown_flags_and_commands_are_refused_in_one_line(rft):
+    code, lines = rft("collect", "--problem", "p", "--samples", "s", "--output", "o")
+    assert (code, len(lines)) == (2, 1)
+    assert lines[0].startswith("rft: ")
+    code, lines = rft("colect")
+    assert (code, len(lines)) == (2, 1)
+    assert "colect" in lines[0]
+
+
+def test_an_unknown_binding_is_refused_before_any_work(rft, tmp_path):
+    out = tmp_path / "out"
+    words = ["collect", "--problems", "p", "--samples", "s", "--output", out]
+    code, lines = rft(*words, "--gin.collect.dedupe=none")
+    assert (code, len(lines)) == (2, 1)
+    start = "rft: --gin.collect.dedupe=none: collect has no 'dedupe'; closest: collect.dedup"
+    assert lines[0].startswith(start)
+    code, lines = rft(*words, "--gin.train.num_epochs=3")
+    assert code == 2
+    assert "no settings 'train' here" in lines[0]
+    assert not out.exists()
+
+
+def test_the_shape_of_an_existing_model_cannot_be_bound(rft):
+    words = ["train", "--model", "some/folder", "--data", "d", "--output", "o"]
+    code, lines = rft(*words, "--gin.llama.num_layers=2")
+    assert code == 2
+    assert "no settings 'llama' here" in lines[0]
