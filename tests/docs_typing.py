@@ -7,6 +7,7 @@ as `runs/sft`), from STOCK, which `python -m tests.docs_typing STOCK` makes. All
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -41,9 +42,10 @@ SMALL = {
 }
 SMALL["policy"] += ["policy.held_out=4", "train.batch_size=2", *SMALL["sample"][1:]]
 SMALL["run"] += ["sample.max_new_tokens=8", "evaluate.max_new_tokens=8", "run.arms=['sft', 'rft']"]
+MATH_INSTRUCT = "MathInstruct.json"
 MODELS = ("mine", "7b", "13b", "llama", "Llama-3.2-1B", "smollm2-135m", "SmolLM2-135M-Instruct")
 RUNS = ("quickstart", "experiments/supervised_scaling", "experiments/rft_k")
-SHARED = ("data", "benchmarks", "launch", "tools", "mine.jsonl", "math.jsonl")
+SHARED = ("data", "benchmarks", "launch", "tools", "mine.jsonl", "math.jsonl", MATH_INSTRUCT)
 MY_TASKS = """from rft_jax.data.tasks import register_paths
 register_paths("runs/collected/paths.jsonl", "models/llama", name="from_my_module")
 """
@@ -55,18 +57,25 @@ def make_stock() -> None:
         write_tiny_model(Path("models", name))
     for name in ("data/train", "data/test", "mine", "math"):
         write_split("dev", f"{name}.jsonl", 20)
+    pairs = {"CoT": "It is 5. The answer is 5.", "PoT": "print(2 + 3)"}
+    rows = [
+        {"source": f"data/{form}/x.json", "instruction": f"What is {i} + 3?", "output": output}
+        for i, (form, output) in enumerate(pairs.items())
+    ]
+    Path(MATH_INSTRUCT).write_text(json.dumps(rows))
     for name in ("benchmarks", "launch", "tools"):
         Path(name).symlink_to(ROOT / name)
     problems = ("--problems", "gsm8k:train")
     _rft("train", "--model", "models/mine", "--data", "gsm8k:train", "--output", "runs/sft")
-    for name in ("samples", "s7b", "s13b", "my-samples"):
+    for name in ("samples", "s7b", "s13b", "my-samples", "programs"):
         output = ("--output", f"runs/{name}", "--name", name)
         _rft("sample", "--model", "runs/sft", *problems, *output)
     _rft("collect", *problems, "--samples", "runs/samples", "--output", "runs/collected")
     _rft("run", "--output", "runs/quickstart")
     for name in RUNS[1:]:
         shutil.copytree(Path("runs", RUNS[0]), Path("runs", name))
-    shutil.copytree("runs/sft", "runs/rft")
+    for name in ("rft", "hybrid"):
+        shutil.copytree("runs/sft", f"runs/{name}")
 
 
 def type_page(page: Path, stock: Path) -> None:
