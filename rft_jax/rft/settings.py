@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from rft_jax.checked_settings import CheckedSettings
 from rft_jax.errors import UserError
 from rft_jax.rft.dedup import DEDUP_LEVELS, KEYS, TRACE
 from rft_jax.rft.select import SELECTORS
@@ -14,7 +16,7 @@ EQUATION_SOURCES = ("annotations", "text", "either")
 
 
 @dataclass(frozen=True)
-class CollectSettings:
+class CollectSettings(CheckedSettings):
     """How samples become training paths. The defaults decide as the paper's script does.
 
     Attributes:
@@ -48,6 +50,8 @@ class CollectSettings:
         path or a problem; 0 removes none.
     """
 
+    gin_name: ClassVar[str] = "collect"
+
     answers: str = "first"
     equations: str = "paper"
     equation_source: str = "annotations"
@@ -64,27 +68,14 @@ class CollectSettings:
     remove_ngram: int = 0
 
     def __post_init__(self) -> None:
-        for name, choices in (
-            ("answers", answer_formats()),
-            ("equations", CHECKS),
-            ("equation_source", EQUATION_SOURCES),
-            ("dedup", KEYS),
-            ("select", SELECTORS),
-        ):
-            if getattr(self, name) not in choices:
-                raise UserError(
-                    f"collect.{name} = {getattr(self, name)!r}; there are {', '.join(choices)}"
-                )
-        if self.timeout <= 0:
-            raise UserError(f"collect.timeout = {self.timeout}; more than 0 seconds are needed")
-        if self.first_samples < 0:
-            raise UserError(f"collect.first_samples = {self.first_samples}; 0 (all) or more")
-        if self.workers < 0:
-            raise UserError(f"collect.workers = {self.workers}; 0 (a process per core) or more")
-        if not 0 < self.suspicious_share <= 1:
-            raise UserError(
-                f"collect.suspicious_share = {self.suspicious_share}; more than 0, at most 1"
-            )
+        self._check_choice("answers", answer_formats())
+        self._check_choice("equations", CHECKS)
+        self._check_choice("equation_source", EQUATION_SOURCES)
+        self._check_choice("dedup", KEYS)
+        self._check_choice("select", SELECTORS)
+        self._check_above(0, "timeout")
+        self._check_at_least(0, "first_samples", "workers")
+        self._check_share("suspicious_share")
         object.__setattr__(self, "ngrams", tuple(self.ngrams))  # gin gives lists
         if any(n < 1 for n in self.ngrams) or self.remove_ngram < 0:
             raise UserError(

@@ -22,5 +22,5 @@ from rft_jax.rft.settings import CollectSettings
     ],
 )
 def test_a_setting_that_means_nothing_is_refused_by_name(name: str, value: object) -> None:
-    with pytest.raises(UserError, match=f"collect.{name} = "):
+    with pytest.raises(UserError, match=rf"collect\.{name} = "):
         CollectSettings(**{name: value})
