@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from rft_jax import cli
@@ -45,6 +47,6 @@ def test_every_setting_is_documented(name):
 @pytest.mark.parametrize("name", sorted(cli.COMMANDS))
 def test_every_example_in_the_help_is_a_command_line_that_parses(name):
     for example in cli.COMMANDS[name].examples:
-        flags, rest = cli.build_parser().parse_known_args(example.split()[1:])
+        flags, rest = cli.build_parser().parse_known_args(shlex.split(example)[1:])
         assert flags.command.name == name
         assert all(word.startswith("--gin.") for word in rest)
