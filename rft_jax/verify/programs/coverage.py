@@ -31,7 +31,7 @@ def unsupported_parts() -> dict[str, list[str]]:
         "expressions": _nodes(ast.expr, EXPRESSIONS),
         "built-in names": [name for name in dir(builtins) if _is_function(name)],
         **{f"methods of {kind}": names for kind, names in methods.items() if names},
-        "formats": ["all but {}, {:.nf}; the operator %"],
+        "formats": ["all but {}, {:.nf}, {:,}, {:d} and {:.n%}; the operator %"],
     }
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from rft_jax.verify.programs.formats import format_number
 from rft_jax.verify.programs.items import add_to_set, get_item, make_set, set_item
 from rft_jax.verify.programs.limits import ProgramError, Unsupported
-from rft_jax.verify.programs.operators import apply_binary, apply_unary, compare, guarded
+from rft_jax.verify.programs.operators import apply_binary, apply_unary, compare
 from rft_jax.verify.programs.scopes import Frame, bound_names, target_names
 from rft_jax.verify.programs.stdlib.methods import METHODS, PROPERTIES, knows_attribute
 from rft_jax.verify.programs.values import (
@@ -27,7 +26,6 @@ from rft_jax.verify.programs.values import (
 if TYPE_CHECKING:
     from rft_jax.verify.programs.machine import Machine
 
-_FIXED = re.compile(r"\.(\d{1,2})f")
 _CONSTANTS = (int, float, bool, str, type(None))
 
 
@@ -148,12 +146,9 @@ def _formatted(machine: Machine, node: ast.FormattedValue) -> str:
             raise Unsupported("the conversion !a")
         return text_of(machine.meter, value, quoted=node.conversion == ord("r"))
     spec = machine.evaluate(node.format_spec)
-    match = _FIXED.fullmatch(spec)
-    if match is None or node.conversion != -1 or type(value) not in (int, float, bool, Decimal):
-        raise Unsupported(f"the format {spec!r} of a {type_name(value)}")
-    if type(value) is Decimal and abs(value.adjusted()) > machine.meter.limits.output:
-        raise Unsupported("formatting a decimal of that size")
-    return guarded(format, value, spec)
+    if node.conversion != -1:
+        raise Unsupported("a conversion with a format")
+    return format_number(machine.meter, value, spec)
 
 
 def _subscript(machine: Machine, node: ast.Subscript) -> Value:

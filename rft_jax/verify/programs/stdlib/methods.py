@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from rft_jax.verify.programs.formats import format_number
 from rft_jax.verify.programs.items import ENTRY, add_to_set, set_item, unpack
 from rft_jax.verify.programs.limits import ProgramError, Unsupported
 from rft_jax.verify.programs.operators import check_number, guarded
@@ -214,12 +216,19 @@ def _padded(name: str) -> Callable[..., str]:
     return call
 
 
+_FIELD = re.compile(r"\{(?::([^{}]*))?\}")
+
+
 def _format(machine: Machine, text: str, *values: Value, **named: Value) -> str:
-    """`{}` and `{0}` alone: a format field of CPython's can read attributes."""
-    pieces = text.split("{}")
-    if "{" in "".join(pieces) or "}" in "".join(pieces) or named or len(pieces) - 1 > len(values):
-        raise Unsupported("str.format with more than {}")
-    texts = [text_of(machine.meter, value) for value in values]
+    """`{}` and `{:.2f}` alone: a format field of CPython's can read attributes."""
+    pieces, specs = _FIELD.split(text)[::2], _FIELD.findall(text)
+    if "{" in "".join(pieces) or "}" in "".join(pieces) or named or len(specs) > len(values):
+        raise Unsupported("str.format with more than {} and {:.nf}")
+    meter = machine.meter
+    texts = [
+        format_number(meter, value, spec) if spec else text_of(meter, value)
+        for value, spec in zip(values, specs, strict=False)
+    ]
     made = pieces[0] + "".join(a + b for a, b in zip(texts, pieces[1:], strict=False))
     machine.meter.make_characters(len(made))
     return made
