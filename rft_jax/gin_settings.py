@@ -273,7 +273,39 @@ def _checked(binding: Binding, classes: Mapping[str, type], scoped: bool) -> Bin
     return dataclasses.replace(binding, value=value)
 
 
+# What other programs call a setting -> its name here.
+SYNONYMS = {
+    "lr": "learning_rate",
+    "bs": "batch_size",
+    "per_device_train_batch_size": "batch_size",
+    "epochs": "num_epochs",
+    "num_train_epochs": "num_epochs",
+    "steps": "num_steps",
+    "max_steps": "num_steps",
+    "wd": "weight_decay",
+    "warmup": "warmup_ratio",
+    "grad_clip": "max_grad_norm",
+    "clip": "max_grad_norm",
+    "gradient_accumulation_steps": "gradient_accumulation",
+    "bf16": "dtype",
+    "precision": "dtype",
+    "max_seq_length": "max_length",
+    "seq_len": "max_length",
+    "gradient_checkpointing": "remat",
+    "n": "num_samples",
+    "k": "num_samples",
+    "num_return_sequences": "num_samples",
+    "temp": "temperature",
+    "max_tokens": "max_new_tokens",
+    "max_length": "max_new_tokens",
+    "stop_strings": "stop",
+}
+
+
 def _closest(binding: Binding, classes: Mapping[str, type]) -> str:
     names = [f"{name}.{field}" for name, kind in classes.items() for field in field_types(kind)]
+    meant = f"{binding.name}.{SYNONYMS.get(binding.field.lower(), '')}"
+    if meant in names:
+        return f"it is called {meant} here"
     close = difflib.get_close_matches(f"{binding.name}.{binding.field}", names, 3, 0.7)
     return f"closest: {', '.join(close)}" if close else f"there are {', '.join(classes)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rft_jax.errors import UserError
-from rft_jax.gin_settings import find_gin_file, flag_value, installed_gin_files, load_config
+from rft_jax.gin_settings import (
+    SYNONYMS,
+    find_gin_file,
+    flag_value,
+    installed_gin_files,
+    load_config,
+)
+from rft_jax.sampling.settings import SampleSettings
+from rft_jax.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,31 @@ def test_installed_files_are_found_by_name_with_or_without_folder_and_suffix():
 def test_a_missing_file_is_refused_with_close_names():
     with pytest.raises(UserError, match=r"runs/quikstart.gin: no such gin file.*runs/quickstart"):
         find_gin_file("runs/quikstart.gin")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("train.lr = 1e-5", "train.learning_rate"),
+        ("train.LR = 1e-5", "train.learning_rate"),
+        ("train.num_train_epochs = 3", "train.num_epochs"),
+        ("train.gradient_accumulation_steps = 2", "train.gradient_accumulation"),
+        ("sample.n = 4", "sample.num_samples"),
+        ("sample.max_tokens = 9", "sample.max_new_tokens"),
+    ],
+)
+def test_a_setting_under_another_programs_name_is_found_by_meaning(
+    tmp_path: Path, text: str, meant: str
+) -> None:
+    (tmp_path / "settings.gin").write_text(text)
+    classes = {"train": TrainSettings, "sample": SampleSettings}
+    with pytest.raises(UserError, match=f"it is called {meant} here"):
+        load_config(classes, [str(tmp_path / "settings.gin")])
+
+
+def test_every_synonym_means_a_setting_that_exists() -> None:
+    names = {f.name for kind in (TrainSettings, SampleSettings) for f in fields(kind)}
+    assert set(SYNONYMS.values()) <= names
 
 
 @pytest.mark.parametrize(
