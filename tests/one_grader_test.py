@@ -112,6 +112,32 @@ def test_collect_and_evaluate_agree_about_every_answer(
     assert _collected(tmp_path / "collected", files, **options) == evaluated
 
 
+def test_collect_and_evaluate_agree_about_every_program_in_any_order(tmp_path: Path) -> None:
+    rng = random.Random("programs")
+    problems, samples = [], []
+    for number in range(20):
+        value = rng.randrange(2, 99)
+        problems.append({"id": f"p{number}", "question": "?", "answer": f"#### {value}"})
+        programs = [
+            f"print({value})", f"x = {value} / 3\nprint(x * 3)", f"print({value} + 1)", "print(",
+            f"print({value}, 1)", f"x = {value}", "import sympy", f"print('{value} apples')",
+            f"print({value} + 1e-13)", "while True: pass",
+        ]  # fmt: skip
+        for index, text in enumerate(programs):
+            samples.append({"id": f"p{number}", "sample": index, "model": "m", "response": text})
+    write_rows(tmp_path / "problems.jsonl", problems)
+    verdicts = []
+    for order in ("in order", "shuffled"):
+        write_rows(tmp_path / f"{order}.jsonl", samples)
+        files = str(tmp_path / "problems.jsonl"), str(tmp_path / f"{order}.jsonl")
+        evaluated = _evaluated(tmp_path / f"{order} evaluated", files, answers="program")
+        assert _collected(tmp_path / f"{order} collected", files, answers="program") == evaluated
+        verdicts.append(evaluated)
+        rng.shuffle(samples)
+    assert verdicts[0] == verdicts[1]
+    assert verdicts[0].count(True) == 4 * 20
+
+
 def _exact_spellings(value: Fraction) -> list[str]:
     """Texts with exactly this value."""
     n, d = value.numerator, value.denominator
