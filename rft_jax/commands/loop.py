@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rft_jax.commands.base import Command, output_flag
+from rft_jax.commands.policy import POLICY
 from rft_jax.commands.stages import COLLECT, EVALUATE, SAMPLE, TRAIN
 from rft_jax.gin_settings import Config, flag_value
 from rft_jax.pipeline.experiments import EXPERIMENTS
@@ -66,6 +67,7 @@ RUN = Command(
         **SAMPLE.settings,
         **COLLECT.settings,
         **EVALUATE.settings,
+        "policy": POLICY.settings["policy"],
         **EXPERIMENTS,
     },
     gin_files=lambda flags: flags.gin_file or [DEFAULT_GIN_FILE],

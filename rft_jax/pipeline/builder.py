@@ -21,12 +21,14 @@ from rft_jax.models.config import LlamaConfig
 from rft_jax.pipeline.graph import StageGraph
 from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Argument, Given, Many, OutputOf, Stage
+from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
 from rft_jax.records import Problem, to_row
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings
 
-VOTE = "vote"
+# Scopes of settings that a command has for one purpose: votes, and policy training.
+VOTE, POLICY = "vote", "policy"
 
 
 @dataclass
@@ -95,6 +97,28 @@ class StageBuilder:
         if shape is not None:
             all_settings["llama"] = shape
         return self.graph.add(Stage("train", arm, seed, arguments, all_settings))
+
+    def policy(self, arm: str, seed: int, model: Argument, **forced: Any) -> Stage:
+        """Policy training on the training problems, by the settings of scope `policy`.
+
+        Of training's and sampling's settings it takes those that mean the same in `rft policy`.
+
+        Args:
+          model: where training starts.
+          forced: further settings of policy training, a preset among them.
+        """
+        bound = self.config.bound
+        policy = bound(PolicySettings, POLICY, arm) | {"seed": seed} | forced
+        shared = {
+            "train": (UpdateSettings, bound(TrainSettings, POLICY, arm)),
+            "sample": (RolloutSettings, bound(SampleSettings, POLICY, arm)),
+        }
+        settings: dict[str, Any] = {"policy": PolicySettings(**policy), **self._mesh(arm)}
+        others = {*UpdateSettings.ELSEWHERE, *RolloutSettings.ELSEWHERE, *RolloutSettings.NEEDED}
+        for name, (kind, values) in shared.items():
+            settings[name] = kind(**{n: v for n, v in values.items() if n not in others})
+        arguments = {"--model": model, "--problems": self.train_problems}
+        return self.graph.add(Stage("policy", arm, seed, arguments, settings))
 
     def sample(
         self,

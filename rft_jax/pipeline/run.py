@@ -22,7 +22,7 @@ from rft_jax.files.mirror import original
 from rft_jax.files.outputs import CONFIG, open_output
 from rft_jax.gin_settings import Config
 from rft_jax.installation import versions
-from rft_jax.pipeline.builder import VOTE
+from rft_jax.pipeline.builder import POLICY, VOTE
 from rft_jax.pipeline.experiments import EXPERIMENTS, Experiment, experiment_class
 from rft_jax.pipeline.graph import StageGraph, known_folders
 from rft_jax.pipeline.outcome.costs import make_costs
@@ -167,7 +167,12 @@ def _check_oracle(plan: Plan) -> None:
 
 
 def _check_scopes(config: Config, plan: Plan) -> None:
-    arms = {*(one.arm for one in plan.measured), *(stage.arm for stage in plan.stages), VOTE}
+    arms = {
+        *(one.arm for one in plan.measured),
+        *(stage.arm for stage in plan.stages),
+        VOTE,
+        POLICY,
+    }
     for scope, where in config.scopes.items():
         if scope not in arms and scope not in DERIVED_PROBLEMS:
             raise UserError(

@@ -226,10 +226,11 @@ class RolloutSettings(SampleSettings):
         "template": "train.template",
         "budget": "policy.resample_rounds",
     }
+    NEEDED: ClassVar[dict[str, float]] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, needed in (("temperature", 1.0), ("top_p", 1.0), ("top_k", 0)):
+        for name, needed in self.NEEDED.items():
             if getattr(self, name) != needed:
                 raise UserError(
                     f"sample.{name} is {getattr(self, name)}; rft policy needs {needed}: the "

@@ -115,7 +115,13 @@ def test_small_models_of_other_widths_are_members_of_the_embedded_union(plan_of)
     assert {stage.settings["train"].template for stage in trained[4:]} == {"plain"}
 
 
+SMALL_STEPS = (
+    "policy_training.steps=(1, 2)",
+    "policy.problems_per_step=2",
+    "policy.samples_per_problem=4",
+)
 AT_SCALE = {
+    "policy_training": SMALL_STEPS,
     "what_carries_the_gain": ("what_carries_the_gain.kinds=('random',)",),
     "pretraining_loss": ("pretraining_loss.models=['.']", "pretraining_loss.losses=(1.8,)"),
 }
@@ -225,6 +231,33 @@ def test_iterate_adds_the_last_rounds_samples_and_trains_the_pretrained_model(pl
     assert once.settings["collect"].first_samples == 12
 
 
+def test_policies_are_measured_beside_rft_with_as_many_samples(plan_of):
+    plan = plan_of("policy_training", *SMALL_STEPS, "run.seeds=(0,)")
+    samples: dict[int, set[str]] = {}
+    for one in plan.measured:
+        samples.setdefault(one.facts["samples"], set()).add(one.arm)
+    starts = ("grpo", "dr_grpo", "raft", "grpo_replaced")
+    assert samples == {
+        0: {"sft"},
+        8: {"rft_1", "rounds_1", *(f"{arm}_1" for arm in starts)},
+        16: {"rft_2", "rounds_2", *(f"{arm}_2" for arm in starts), "rft_grpo_1"},
+        24: {"rft_grpo_2"},
+    }
+    policies = {stage.arm: stage for stage in plan.stages if stage.command == "policy"}
+    assert policies.keys() == {*starts, "rft_grpo"}
+    assert policies["grpo_replaced"].settings["policy"].resample_rounds == 3
+    assert policies["dr_grpo"].settings["policy"].aggregation == "constant"
+    assert policies["grpo"].arguments["--model"].stage.arm == "sft"
+    assert policies["rft_grpo"].arguments["--model"].stage.arm == "rft_1"
+    ends = {one.arm for one in plan.measured if one.vote is not None}
+    assert ends == {"sft", "rounds_2", "rft_grpo_2", *(f"{arm}_2" for arm in starts)}
+
+
+def test_steps_of_policy_training_must_rise(plan_of):
+    with pytest.raises(UserError, match=r"policy_training.steps is \(2, 1\); rising numbers"):
+        plan_of("policy_training", "policy_training.steps=(2, 1)")
+
+
 def test_query_augmentation_asks_for_samples_and_trains_with_and_without_the_problems(plan_of):
     plan = plan_of("query_augmentation")
     rows = _training_of(plan, "asked_alone").arguments["--data"]
@@ -303,6 +336,7 @@ SMALL = {
     "path_diversity": (),
     "temperature": (),
     "iterate": (),
+    "policy_training": (*SMALL_STEPS, "run.seeds=(0,)"),
     "query_augmentation": (),
     "self_revising": (),
     "pretraining_loss": (

@@ -31,6 +31,11 @@ def train(folder: Path, flags: dict[str, str]) -> None:
     (folder / "data.json").write_text(json.dumps({"examples": examples, "dropped": 0}))
 
 
+def policy(folder: Path, flags: dict[str, str]) -> None:
+    steps = range(int(flags["--gin.policy.num_steps"]))
+    write(folder, "metrics.jsonl", [{"step": i + 1, "samples": 8, "loss": 0.0} for i in steps])
+
+
 def paths(folder: Path, flags: dict[str, str]) -> None:
     rows = []
     for problem in map(json.loads, Path(flags["--problems"]).read_text().splitlines()):
@@ -115,6 +120,7 @@ def main() -> int:
         print("rft: data.jsonl:3: not JSON; fix or remove the line", file=sys.stderr, flush=True)
         return 2
     made = {"train": train, "collect": paths, "derive": derive, "evaluate": evaluate}
+    made["policy"] = policy
     if command in made:
         made[command](folder, flags)
     (folder / "COMPLETE").write_text("{}")

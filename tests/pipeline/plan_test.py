@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rft_jax.commands.loop import RUN
+from rft_jax.commands.policy import POLICY
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import load_config
 from rft_jax.pipeline.graph import StageGraph
@@ -52,6 +55,37 @@ def test_sft_of_another_model_has_its_own_samples_and_settings(make_plan) -> Non
     assert sft.arguments["--model"] == other
     assert sft.settings["train"].num_epochs == 9
     assert samples.settings["sample"].num_samples == 5
+
+
+def test_a_policy_starts_from_a_model_with_the_settings_that_mean_the_same_to_it(make_plan) -> None:
+    plan = make_plan(
+        "train.learning_rate=0.5",  # of SFT
+        "train.scan_unroll=4",
+        "policy/train.max_length=192",
+        "sample.temperature=0.7",
+        "sample.num_samples=12",
+        "sample.max_new_tokens=96",
+        "policy.learning_rate=0.25",
+        "grpo/policy.held_out=0",
+    )
+    sft, _ = plan.sft(3)
+    stage = plan.policy("grpo", 3, OutputOf(sft), preset="dapo", num_steps=7)
+    assert stage.arguments == {"--model": OutputOf(sft), "--problems": plan.train_problems}
+    policy, train, sample = (stage.settings[name] for name in ("policy", "train", "sample"))
+    assert (policy.learning_rate, policy.seed, policy.num_steps) == (0.25, 3, 7)
+    assert (policy.preset, policy.epsilon_high, policy.held_out) == ("dapo", 0.28, 0)
+    assert (train.max_length, train.scan_unroll, train.schedule) == (192, 4, "constant")
+    assert (sample.temperature, sample.max_new_tokens) == (1.0, 96)
+    words = stage.words(Path())
+    assert "--gin.policy.epsilon_high=0.28" in words
+    assert not [word for word in words if "sample.temperature" in word or "num_samples" in word]
+    config = load_config(POLICY.settings_classes(), [], _bindings(words))
+    assert config.get(type(policy)) == policy
+    assert config.get(type(train)) == train
+
+
+def _bindings(words: list[str]) -> list[str]:
+    return [word.removeprefix("--gin.") for word in words if word.startswith("--gin.")]
 
 
 @pytest.mark.parametrize(("k", "first"), [(4, 4), (8, 0)])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -178,14 +178,15 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(
     folder, chance = tmp_path / "policy", random.Random(0)
     root = str(Path(__file__).parents[2])
     command = [sys.executable, "-c", SCRIPT, str(files), str(folder), root]
+    moments = ["settings.json", "samples/*-00000-*", "segments/*-00001*", "samples/*-00003-*"]
     kills = 0
-    while not (folder / "COMPLETE").exists():
+    for moment in moments:
         with subprocess.Popen(command, cwd=root) as process:
-            while process.poll() is None and not (folder / "settings.json").exists():
-                time.sleep(0.05)
-            killer = threading.Timer(chance.uniform(4, 12) * (1 + kills / 2), process.kill)
-            killer.start()
-            kills += process.wait() != 0
-            killer.cancel()
-    assert kills >= 2
+            while process.poll() is None and not list(folder.glob(moment)):
+                time.sleep(0.02)
+            time.sleep(chance.uniform(0, 0.5))
+            process.kill()
+        kills += process.returncode == -signal.SIGKILL
+    assert kills >= 3
+    subprocess.run(command, cwd=root, check=True)
     assert content(folder) == content(finished)

@@ -30,6 +30,7 @@ EXPERIMENTS = {
     "iterate": f"{_HERE}.iterate:Iterate",
     "query_augmentation": f"{_HERE}.augmentation:QueryAugmentation",
     "self_revising": f"{_HERE}.augmentation:SelfRevising",
+    "policy_training": f"{_HERE}.policy_training:PolicyTraining",
     "pretraining_loss": f"{_HERE}.pretraining_loss:PretrainingLoss",
 }
 """Name -> `module:Class`, imported on demand."""

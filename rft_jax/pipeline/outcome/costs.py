@@ -58,6 +58,8 @@ def stage_usage(root: Path, stage: Stage) -> StageUsage:
         return _sampling(root, stage, root / stage.folder)
     if stage.command == "evaluate":
         return _sampling(root, stage, root / stage.folder / "samples")
+    if stage.command == "policy":
+        return _policy(root, stage)
     return StageUsage()
 
 
@@ -99,6 +101,21 @@ def _sampling(root: Path, stage: Stage, folder: Path) -> StageUsage:
     response = tokens / max(samples, 1)
     flops = problems * sampling_flops(config, prompt, response, round(samples / max(problems, 1)))
     return StageUsage(tokens, flops, samples * paper_sampling_flops(config, prompt, response))
+
+
+def _policy(root: Path, stage: Stage) -> StageUsage:
+    """Sampling, and one training step on every sample with its prompt, padding left out."""
+    folder = root / stage.folder
+    sampled = _sampling(root, stage, folder / "samples")
+    if not sampled.tokens:
+        return sampled
+    config, settings = _config(folder), read_json(folder / "settings.json")
+    samples = sum(row["samples"] for _, row in read_rows(folder / "metrics.jsonl"))
+    problems = root / str(stage.arguments["--problems"].resolve(root))
+    tokens = sampled.tokens + samples * _prompt_tokens(folder, problems)
+    flops = tokens * train_flops_per_token(config, settings["train.max_length"])
+    paper = paper_train_flops(config, tokens)
+    return StageUsage(sampled.tokens, sampled.flops + flops, sampled.paper_flops + paper)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from rft_jax.derive.write import PATHS_FILE
 from rft_jax.evaluation.against import read_scores
 from rft_jax.evaluation.compare import Scores, compare, with_holm
-from rft_jax.files.jsonl import read_json
+from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.pipeline.measures import LossAt, Measured
 from rft_jax.pipeline.outcome.conditions import condition_rows
 from rft_jax.pipeline.outcome.points import plot_data
@@ -79,12 +80,16 @@ def _fact(root: Path, fact: Any) -> Any:
 def _training_data(root: Path, stage: Stage) -> dict[str, Any]:
     """The columns that describe what the evaluated model was trained on.
 
-    `train_rows`; for collected paths, per problem: `new_paths_per_problem`, the distinct equation
-    lists of sampled paths that are not the reference solution's; `distinct_paths_per_problem`, the
-    same with copies of the reference solution as one; `paths_per_problem`, all with the reference
-    solution, as the paper counts. The text stands in for equations where there are none.
+    `train_rows`, of a policy its samples; for collected paths, per problem:
+    `new_paths_per_problem`, the distinct equation lists of sampled paths that are not the reference
+    solution's; `distinct_paths_per_problem`, the same with copies of the reference solution as one;
+    `paths_per_problem`, all with the reference solution, as the paper counts. The text stands in
+    for equations where there are none.
     """
     model = stage.arguments["--model"]
+    if isinstance(model, OutputOf) and model.stage.command == "policy":
+        rows = _policy_samples(root / model.stage.folder, model.file)
+        return {"train_rows": rows, "distinct_paths_per_problem": None}
     if not isinstance(model, OutputOf) or model.file:  # a pretraining's checkpoint
         return {"train_rows": 0, "distinct_paths_per_problem": None}
     training = model.stage
@@ -105,6 +110,13 @@ def _training_data(root: Path, stage: Stage) -> dict[str, Any]:
         "distinct_paths_per_problem": len(sampled) / problems,
         "paths_per_problem": len(sampled | reference) / problems,
     }
+
+
+def _policy_samples(folder: Path, checkpoint: str) -> int:
+    """The samples of a policy training, up to a checkpoint of it (`checkpoints/20`; '': of all)."""
+    rows = (row for _, row in read_rows(folder / "metrics.jsonl"))
+    last = int(checkpoint.rpartition("/")[2]) if checkpoint else math.inf
+    return round(sum(row["samples"] for row in rows if row["step"] <= last))
 
 
 def _comparisons(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,28 @@ def test_sampling_counts_every_sampled_token(tmp_path, config):
     one = 2 * num_params(config)  # a sampled token takes about two FLOPs a parameter
     assert 0.8 * 80 * one < usage.flops < 1.6 * 80 * one
     assert usage.paper_flops > 80 * 2 * paper.kaplan_params(config) * 0.8
+
+
+def test_a_policy_costs_its_samples_and_a_training_step_on_each(tmp_path, config):
+    package = Path(paper.__file__).parents[1] / "wordproblems" / "model"
+    write_rows(tmp_path / "p.jsonl", [{"id": "a", "question": "How many?", "answer": "#### 2"}])
+    arguments = {"--model": Given(str(package)), "--problems": Given(str(tmp_path / "p.jsonl"))}
+    stage = Stage("policy", "grpo", 0, arguments)
+    folder = tmp_path / stage.folder
+    shutil.copytree(package, folder)
+    write_json(folder / "settings.json", {"train.max_length": 192})
+    write_rows(folder / "metrics.jsonl", [{"step": 1, "samples": 4.0}])
+    rows = [{"id": "a", "sample": i, "response": "x", "tokens": [5] * 10} for i in range(4)]
+    write_rows(folder / "samples" / "samples-00000-of-00001.jsonl", rows)
+    sampling = Stage("sample", "grpo", 0, arguments)
+    write_rows(tmp_path / sampling.folder / "samples-00000-of-00001.jsonl", rows)
+    usage, sampled = stage_usage(tmp_path, stage), stage_usage(tmp_path, sampling)
+    assert usage.tokens == sampled.tokens == 40
+    trained = (usage.flops - sampled.flops) / train_flops_per_token(config, 192)
+    assert 40 + 4 * 3 <= trained <= 40 + 4 * 12  # the prompts too
+    assert usage.paper_flops - sampled.paper_flops == pytest.approx(
+        6 * paper.kaplan_params(config) * trained
+    )
 
 
 def test_collecting_costs_no_flops(tmp_path):

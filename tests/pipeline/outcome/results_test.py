@@ -10,6 +10,7 @@ from rft_jax.files.jsonl import write_json, write_rows
 from rft_jax.gin_settings import load_config
 from rft_jax.pipeline.graph import StageGraph
 from rft_jax.pipeline.measures import LossAt, Measured
+from rft_jax.pipeline.outcome import results
 from rft_jax.pipeline.outcome.results import make_results, results_text
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.settings import RunSettings
@@ -146,3 +147,12 @@ def test_the_text_has_tables_the_headline_and_the_notes(tmp_path: Path, plan: Pl
     assert text.endswith("\n\nRead before use.")
     table = text.split("\n\n")[0].splitlines()
     assert len({len(line) for line in table}) == 1
+
+
+@pytest.mark.parametrize(("file", "samples"), [("", 24), ("checkpoints/2", 16)])
+def test_the_rows_of_a_policy_are_its_samples_so_far(tmp_path, file, samples):
+    policy = Stage("policy", "grpo", 0, {})
+    rows = [{"step": step, "samples": 8.0} for step in (1, 2, 3)]
+    write_rows(tmp_path / policy.folder / "metrics.jsonl", rows)
+    stage = Stage("evaluate", "grpo", 0, {"--model": OutputOf(policy, file)})
+    assert results._training_data(tmp_path, stage)["train_rows"] == samples

@@ -1,0 +1,127 @@
+"""Policy training against RFT, at the same number of samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rft_jax.errors import UserError
+from rft_jax.pipeline.measures import Plot
+from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.stages import OutputOf, Stage
+from rft_jax.policy.settings import PolicySettings
+
+_RFT, _ROUNDS = "RFT", "RFT in rounds"
+
+
+@dataclass(frozen=True)
+class PolicyTraining:
+    """Accuracy against samples: objectives from SFT and from RFT, RFT with k, RFT in rounds.
+
+    Attributes:
+      steps: steps of policy training after which it is measured, in order.
+      presets: objectives that start from SFT; the first starts from RFT too.
+      rounds: rounds in which zero-variance groups are replaced, in a further condition; 0: none.
+    """
+
+    steps: tuple[int, ...] = (20, 40, 60)
+    presets: tuple[str, ...] = ("grpo", "dr_grpo", "raft")
+    rounds: int = 3
+
+    def __post_init__(self) -> None:
+        if not self.steps or list(self.steps) != sorted({*self.steps}) or self.steps[0] < 1:
+            raise UserError(
+                f"policy_training.steps is {self.steps}; rising numbers from 1 are needed"
+            )
+
+    def add_to(self, plan: Plan) -> None:
+        """All policies of a seed start from the same SFT model; RFT shares its samples."""
+        for seed in plan.seeds:
+            sft, samples = plan.sft(seed)
+            lines = (_RFT, _ROUNDS, *self.presets, *self._replaced)
+            plan.measure("sft", seed, sft, "SFT", lines, votes=True, facts={"samples": 0})
+            first = self._add_rft(plan, seed, samples)
+            for preset in self.presets:
+                self._add_policy(plan, preset, preset, seed, sft, preset=preset)
+            for arm in self._replaced:
+                forced: dict[str, Any] = {"preset": self.presets[0], "resample_rounds": self.rounds}
+                self._add_policy(
+                    plan, arm, f"{self.presets[0]}, groups replaced", seed, sft, **forced
+                )
+            arm, label = f"rft_{self.presets[0]}", f"{self.presets[0]} from RFT"
+            before = self._samples(plan, self.steps[0])
+            self._add_policy(plan, arm, label, seed, first, before, preset=self.presets[0])
+        last = self.steps[-1]
+        for preset in self.presets:
+            plan.compare(f"{preset}_{last}", f"rft_{last}")
+        plan.compare(f"{self.presets[0]}_{last}", f"rounds_{last}")
+        plan.plots.append(
+            Plot(
+                name="accuracy",
+                title="Accuracy against samples",
+                x="samples",
+                y="accuracy",
+                series=(_RFT, _ROUNDS, *self.presets, *self._replaced, f"rft_{self.presets[0]}"),
+                x_label="samples",
+            )
+        )
+
+    @property
+    def _replaced(self) -> tuple[str, ...]:
+        return (f"{self.presets[0]}_replaced",) if self.rounds else ()
+
+    def _samples(self, plan: Plan, steps: int) -> int:
+        """Samples of so many steps."""
+        settings = plan.config.get(PolicySettings)
+        return steps * settings.problems_per_step * settings.samples_per_problem
+
+    def _add_rft(self, plan: Plan, seed: int, samples: Stage) -> Stage:
+        """RFT with as many samples per problem as policies take, at once and in rounds.
+
+        Returns:
+          RFT with as many samples as the first measured policy.
+        """
+        first: Stage | None = None
+        of_rounds, before = [samples], 0
+        for steps in self.steps:
+            k = max(1, round(self._samples(plan, steps) / len(plan.train_list)))
+            facts = {"samples": k * len(plan.train_list)}
+            model = plan.rft(f"rft_{steps}", seed, samples, k)
+            plan.measure(f"rft_{steps}", seed, model, f"RFT, k = {k}", _RFT, facts=facts)
+            first = first or model
+            new = max(1, k - before)
+            arm = f"rounds_{steps}"
+            model = plan.rft(arm, seed, of_rounds, new)
+            is_last = steps == self.steps[-1]
+            label = f"RFT, {len(of_rounds)} rounds"
+            plan.measure(arm, seed, model, label, _ROUNDS, votes=is_last, facts=facts)
+            of_rounds.append(plan.sample(arm, seed, OutputOf(model), num_samples=new))
+            before = k
+        assert first is not None
+        return first
+
+    def _add_policy(
+        self,
+        plan: Plan,
+        arm: str,
+        label: str,
+        seed: int,
+        start: Stage,
+        before: int = 0,
+        **forced: Any,
+    ) -> None:
+        """One policy training, measured after some of its steps.
+
+        Args:
+          start: the model that it starts from.
+          before: samples that its start has cost.
+          forced: settings of the condition.
+        """
+        last = self.steps[-1]
+        trained = plan.policy(arm, seed, OutputOf(start), num_steps=last, **forced)
+        for steps in self.steps:
+            is_last = steps == last
+            model = OutputOf(trained, "" if is_last else f"checkpoints/{steps}")
+            facts = {"samples": before + self._samples(plan, steps)}
+            name = f"{label}, {steps} steps"
+            plan.measure(f"{arm}_{steps}", seed, model, name, arm, votes=is_last, facts=facts)
