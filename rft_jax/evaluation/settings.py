@@ -51,8 +51,7 @@ class EvaluateSettings(DecodingSettings):
         self._check_choice("answers", (*answer_formats(), HYBRID))
         if any(k < 1 for k in self.curve):
             self._refuse("curve", "every k is at least 1")
-        if self.timeout <= 0:
-            self._refuse("timeout", "more than 0 seconds are needed")
+        self._check_above(0, "timeout")
         self._check_at_least(1, "bootstrap_resamples")
         self._check_at_least(0, "k", "bootstrap_seed")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
+from rft_jax.checked_settings import CheckedSettings
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import installed_gin_files, load_config
 from rft_jax.policy.objective import Objective
@@ -14,21 +14,10 @@ from rft_jax.training.settings import TrainSettings
 from rft_jax.verify.answers import answer_formats
 
 _PRESETS = "policy/"
-_AT_LEAST = {
-    "num_steps": 1,
-    "problems_per_step": 1,
-    "samples_per_problem": 1,
-    "updates_per_step": 1,
-    "measure_every_steps": 1,
-    "held_out": 0,
-    "limit": 0,
-    "seed": 0,
-    "resample_rounds": 0,
-}
 
 
 @dataclass(frozen=True)
-class PolicySettings:
+class PolicySettings(CheckedSettings):
     """How a policy is trained on its own samples. None: as the preset has it.
 
     Attributes:
@@ -70,6 +59,8 @@ class PolicySettings:
       seed: seed of the order of problems and of every step's samples.
     """
 
+    gin_name: ClassVar[str] = "policy"
+
     preset: str = "grpo"
     num_steps: int = 100
     problems_per_step: int = 32
@@ -97,19 +88,11 @@ class PolicySettings:
 
     def __post_init__(self) -> None:
         self._take_preset()
-        for name, least in _AT_LEAST.items():
-            if getattr(self, name) < least:
-                raise UserError(
-                    f"policy.{name} is {getattr(self, name)}; at least {least} is needed"
-                )
-        if not 0 <= self.learning_rate < math.inf:
-            raise UserError(f"policy.learning_rate is {self.learning_rate}; 0 or more is needed")
-        if self.timeout <= 0:
-            raise UserError(f"policy.timeout is {self.timeout}; more than 0 seconds are needed")
-        if self.answers not in answer_formats():
-            raise UserError(
-                f"policy.answers {self.answers!r}: one of {', '.join(answer_formats())} is needed"
-            )
+        self._check_at_least(1, "num_steps", "problems_per_step", "samples_per_problem")
+        self._check_at_least(1, "updates_per_step", "measure_every_steps")
+        self._check_at_least(0, "held_out", "limit", "seed", "resample_rounds", "learning_rate")
+        self._check_above(0, "timeout")
+        self._check_choice("answers", answer_formats())
         if not self.rewards:
             raise UserError("policy.reward is empty; name a reward")
         self._check_groups()

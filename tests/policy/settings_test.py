@@ -55,11 +55,11 @@ def test_a_gin_file_of_the_users_is_a_preset(tmp_path: Path) -> None:
         ({"samples_per_problem": 1}, "samples_per_problem is 1; policy.baseline = 'mean'"),
         ({"updates_per_step": 33}, "updates_per_step is 33, and a step has 32 problems"),
         ({"preset": "raft", "resample_rounds": 1}, "policy.resample_rounds replaces groups"),
-        ({"learning_rate": float("nan")}, "policy.learning_rate is nan"),
-        ({"num_steps": 0}, "policy.num_steps is 0; at least 1"),
-        ({"answers": "none"}, "policy.answers 'none': one of first"),
+        ({"learning_rate": float("nan")}, "policy.learning_rate = nan"),
+        ({"num_steps": 0}, "policy.num_steps = 0: at least 1"),
+        ({"answers": "none"}, "policy.answers = 'none': one of 'first'"),
         ({"reward": ()}, "policy.reward is empty"),
-        ({"timeout": 0.0}, "policy.timeout is 0.0"),
+        ({"timeout": 0.0}, "policy.timeout = 0.0"),
     ],
 )
 def test_an_impossible_setting_is_refused_by_name(changes: dict, message: str) -> None:
