@@ -57,8 +57,8 @@ def _count_unread(tally: Tally, graded: Sequence[Graded]) -> None:
             tally.unannotated += 1
 
 
-def _content(path: Graded) -> str:
-    return content_key(path.grade.equations, path.row.response)
+def _content(path: Graded) -> tuple[str, str]:
+    return content_key(path.grade.equations, path.row.response, path.row.form)
 
 
 def count_reference(

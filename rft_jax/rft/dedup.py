@@ -35,9 +35,9 @@ def equations_key(equations: Sequence[str]) -> str:
     return "|".join(equations).replace(" ", "")
 
 
-def content_key(equations: Sequence[str], text: str) -> str:
-    """What two paths share that say the same: the equations, or the text of a path without any."""
-    return equations_key(equations) or text
+def content_key(equations: Sequence[str], text: str, form: str) -> tuple[str, str]:
+    """What two paths share that say the same: form, and equations or, without any, the text."""
+    return form, equations_key(equations) or text
 
 
 def coarser_key(mode: str, equations: Sequence[str]) -> str:

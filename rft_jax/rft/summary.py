@@ -9,12 +9,14 @@ from rft_jax.rft.dedup import DEDUP_LEVELS
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.tally import Tally
 
+_KINDS_SHOWN = 5
 _MANY = 0.5  # share of the samples without an answer that needs an explanation
 
 
 def summary(tally: Tally, settings: CollectSettings) -> str:
     """A table of the verdicts, a line on the kept paths, and warnings."""
-    return "\n".join([*_table(tally), *_paths(tally), *_warnings(tally, settings)])
+    lines = [*_table(tally), *_programs(tally), *_paths(tally), *_warnings(tally, settings)]
+    return "\n".join(lines)
 
 
 def _table(tally: Tally) -> Iterator[str]:
@@ -24,6 +26,15 @@ def _table(tally: Tally) -> Iterator[str]:
         number = tally.verdicts["", verdict]
         if number:
             yield f"  {verdict:18} {number:>11,}  {number / samples:6.1%}  {meaning.words}"
+
+
+def _programs(tally: Tally) -> Iterator[str]:
+    """What stopped programs, the most frequent kinds first."""
+    for what in ("errors", "unsupported"):
+        found = [(-number, kind) for (name, kind), number in tally.programs.items() if name == what]
+        kinds = [f"{kind} {-number:,}" for number, kind in sorted(found)[:_KINDS_SHOWN]]
+        if kinds:
+            yield f"  {what} of programs: {', '.join(kinds)}"
 
 
 def _paths(tally: Tally) -> Iterator[str]:

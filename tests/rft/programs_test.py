@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_a_program_and_a_text_are_duplicates_by_their_trace(tmp_path: Path) -> N
     assert whole.ledger[0]["key"] == "24+48|48/2"
 
 
-def test_statistics_count_programs_by_what_happened(tmp_path: Path) -> None:
+def test_statistics_count_programs_by_what_happened(tmp_path: Path, capsys: Any) -> None:
     programs = [PROGRAM, "print(72.00000000000001)", "print(", "print(x)", "print(y)", "x = 72"]
     programs += ["import sympy\nprint(72)", "print(71)"]
     stats = _collect(tmp_path, programs).stats
@@ -112,7 +113,15 @@ def test_statistics_count_programs_by_what_happened(tmp_path: Path) -> None:
         "unsupported": {"import sympy": 1},
     }
     assert stats["verdicts"]["program_error"] == 3
+    printed = capsys.readouterr().out
+    assert "errors of programs: name 2, syntax 1\n" in printed
+    assert "unsupported of programs: import sympy 1\n" in printed
     assert "trace" in stats["distinct@k"] and "program" not in stats["distinct@k"]
+
+
+def test_a_program_is_not_a_copy_of_a_text_that_calculates_the_same(tmp_path: Path) -> None:
+    paths = _collect(tmp_path, [PROGRAM], dedup="equations").stats["paths"]
+    assert (paths["sampled"], paths["new"], paths["copies_of_reference"]) == (1, 1, 0)
 
 
 def test_without_programs_statistics_are_as_before(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def _training_data(root: Path, stage: Stage) -> dict[str, Any]:
         return {"train_rows": rows, "distinct_paths_per_problem": None}
     paths = [path for _, path in read_paths(root / str(data.resolve(root)))]
     sampled, reference = (
-        {(p.id, content_key(p.equations, p.response)) for p in paths if p.origin == origin}
+        {(p.id, content_key(p.equations, p.response, p.form)) for p in paths if p.origin == origin}
         for origin in ("sampled", "human")
     )
     problems = len({path.id for path in paths})
