@@ -66,6 +66,7 @@ setup(
             "report/*.json",
             "wordproblems/model/*",
             "wordproblems/tokenizer/*",
+            "wordproblems/mixed/*",
             "wordproblems/mixed_tokenizer/*",
         ],
         **{package: ["*.gin"] for package in CONFIG_PACKAGES},

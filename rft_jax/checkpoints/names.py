@@ -8,8 +8,9 @@ from rft_jax.checkpoints import hub
 from rft_jax.files.remote import fetched
 
 _FOLDER = Path(__file__).resolve().parents[1] / "wordproblems"
-EMBEDDED = "wordproblems:model"
-MODELS = {EMBEDDED: _FOLDER / "model"}
+EMBEDDED, MIXED = "wordproblems:model", "wordproblems:mixed"
+MODELS = {EMBEDDED: _FOLDER / "model", MIXED: _FOLDER / "mixed"}
+"""The small pretrained models: of texts, and of texts and programs."""
 TOKENIZER, MIXED_TOKENIZER = "wordproblems:tokenizer", "wordproblems:mixed-tokenizer"
 TOKENIZERS = {TOKENIZER: _FOLDER / "tokenizer", MIXED_TOKENIZER: _FOLDER / "mixed_tokenizer"}
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MODEL_HELP = (
     "a Hugging Face LLaMA folder, a folder that rft train wrote, a URL of either, or "
-    "wordproblems:model, the small pretrained model of this package"
+    "wordproblems:model or wordproblems:mixed, the small pretrained models of this package"
 )
 PROBLEMS_HELP = (
     f"a JSONL file (or its URL), or gsm8k:train|test, wordproblems:{'|'.join(PROBLEM_SPLITS)}"

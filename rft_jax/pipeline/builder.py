@@ -56,8 +56,8 @@ class StageBuilder:
     files: dict[str, Sequence[Problem]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.train_problems = self._file(self.settings.train_problems, self.train_list)
-        self.test_problems = self._file(self.settings.test_problems, self.test_list)
+        self.train_problems = self.file(self.settings.train_problems, self.train_list)
+        self.test_problems = self.file(self.settings.test_problems, self.test_list)
 
     def part(self, count: int, seed: int) -> Given:
         """`count` of the training problems, chosen at random; smaller parts are within larger."""
@@ -66,7 +66,7 @@ class StageBuilder:
         order = list(range(len(self.train_list)))
         random.Random(f"part/{seed}").shuffle(order)
         chosen = [self.train_list[i] for i in sorted(order[:count])]
-        return self._file(f"{self.settings.train_problems}-{count}-{seed}", chosen)
+        return self.file(f"{self.settings.train_problems}-{count}-{seed}", chosen)
 
     def train(
         self,
@@ -186,15 +186,28 @@ class StageBuilder:
         return OutputOf(stage, derived_file(kind))
 
     def evaluate(
-        self, arm: str, seed: int, model: Argument, problems: Argument | None = None
+        self,
+        arm: str,
+        seed: int,
+        model: Argument,
+        problems: Argument | None = None,
+        **forced: Any,
     ) -> Stage:
-        """Greedy accuracy on the test problems, or on problems derived from them."""
-        settings = self.config.get(EvaluateSettings, _kind(problems), arm)
+        """Greedy accuracy on the test problems, or on others; `forced` are further settings."""
+        settings = replace(self.config.get(EvaluateSettings, _kind(problems), arm), **forced)
         return self._evaluate(arm, seed, model, settings, problems=problems)
 
-    def vote(self, arm: str, seed: int, model: Argument, problems: Argument | None = None) -> Stage:
-        """maj@k and pass@k on the test problems, by the settings of scope `vote`."""
-        settings = replace(self.config.get(EvaluateSettings, _kind(problems), VOTE), seed=seed)
+    def vote(
+        self,
+        arm: str,
+        seed: int,
+        model: Argument,
+        problems: Argument | None = None,
+        **forced: Any,
+    ) -> Stage:
+        """maj@k and pass@k on the same problems, by the settings of scope `vote`."""
+        settings = self.config.get(EvaluateSettings, _kind(problems), VOTE)
+        settings = replace(settings, seed=seed, **forced)
         if settings.num_samples < 2:
             raise UserError("votes need several samples: bind vote/evaluate.num_samples")
         return self._evaluate(arm, seed, model, settings, VOTE, problems)
@@ -208,7 +221,7 @@ class StageBuilder:
         label: str = "",
         problems: Argument | None = None,
     ) -> Stage:
-        if problems is not None:  # few-shot prompts have a common prefix
+        if _kind(problems):  # few-shot prompts have a common prefix
             settings = replace(settings, common_prefix=True)
         arguments = {"--model": model, "--problems": problems or self.test_problems}
         all_settings = {"evaluate": settings, **self._mesh(arm)}
@@ -217,7 +230,7 @@ class StageBuilder:
     def _mesh(self, arm: str) -> dict[str, MeshSettings]:
         return {"mesh": self.config.get(MeshSettings, arm)}
 
-    def _file(self, spec: str, problems: Sequence[Problem]) -> Given:
+    def file(self, spec: str, problems: Sequence[Problem]) -> Given:
         """The copy of problems in the run's folder, named by its content."""
         content = json.dumps([to_row(problem) for problem in problems], sort_keys=True)
         digest = hashlib.sha256(content.encode()).hexdigest()

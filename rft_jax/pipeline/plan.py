@@ -153,6 +153,7 @@ class Plan(StageBuilder):
         test_paths: bool = False,
         problems: Argument | None = None,
         facts: Mapping[str, Any] | None = None,
+        **forced: Any,
     ) -> None:
         """Adds a row of the results: a model's accuracy, and what describes its condition.
 
@@ -164,13 +165,14 @@ class Plan(StageBuilder):
           test_paths: whether the distinct correct paths among those samples are counted.
           problems: problems derived from the test problems (with few-shot prompts, say).
           facts: columns of the row.
+          forced: further settings of the evaluations.
         """
         if isinstance(model, Stage):
             model = OutputOf(model)
-        greedy = self.evaluate(arm, seed, model, problems)
+        greedy = self.evaluate(arm, seed, model, problems, **forced)
         vote, paths = None, None
         if votes or test_paths or arm in self.settings.vote_arms:
-            vote = self.vote(arm, seed, model, problems)
+            vote = self.vote(arm, seed, model, problems, **forced)
         if test_paths and vote is not None:
             samples = OutputOf(vote, "samples")
             paths = self.collect(arm, seed, samples, problems or self.test_problems, TEST_PATHS)

@@ -253,12 +253,15 @@ def _check_power_size(name: str, base: int, exponent: int) -> None:
 
 
 def exact_value(
-    postfix: Postfix, visit: Callable[[str, Fraction, Fraction], None] | None = None
+    postfix: Postfix,
+    visit: Callable[[str, Fraction, Fraction], None] | None = None,
+    read: Callable[[str], Fraction] | None = None,
 ) -> Fraction:
     """The value as an exact rational.
 
     Args:
       visit: is given the sign and the operands of each operation.
+      read: the value of each number, from left to right; `exact_number` by default.
 
     Raises:
       MalformedError: a power with no rational value, or numbers beyond MAX_BITS.
@@ -267,7 +270,7 @@ def exact_value(
     stack: list[Fraction] = []
     for kind, value in postfix:
         if kind != "operator":
-            stack.append(exact_number(value))
+            stack.append((read or exact_number)(value))
         elif value == "percent":
             stack[-1] /= 100
         elif value in ("u-", "u+"):

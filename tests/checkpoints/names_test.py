@@ -8,6 +8,7 @@ import pytest
 
 from rft_jax.checkpoints.names import (
     EMBEDDED,
+    MIXED,
     MIXED_TOKENIZER,
     TOKENIZER,
     model_folder,
@@ -16,8 +17,13 @@ from rft_jax.checkpoints.names import (
 from rft_jax.tokenizers import load_tokenizer
 
 
-def test_the_embedded_model_and_tokenizer_are_folders_of_the_package() -> None:
-    model, tokenizer = model_folder(EMBEDDED), tokenizer_folder(TOKENIZER)
+@pytest.mark.parametrize(
+    ("name", "tokenizer_name"), [(EMBEDDED, TOKENIZER), (MIXED, MIXED_TOKENIZER)]
+)
+def test_an_embedded_model_and_its_tokenizer_are_folders_of_the_package(
+    name: str, tokenizer_name: str
+) -> None:
+    model, tokenizer = model_folder(name), tokenizer_folder(tokenizer_name)
     assert (Path(model) / "config.json").is_file()
     assert load_tokenizer(tokenizer).fingerprint == load_tokenizer(model).fingerprint
 

@@ -32,6 +32,7 @@ EXPERIMENTS = {
     "self_revising": f"{_HERE}.augmentation:SelfRevising",
     "policy_training": f"{_HERE}.policy_training:PolicyTraining",
     "pretraining_loss": f"{_HERE}.pretraining_loss:PretrainingLoss",
+    "programs": f"{_HERE}.programs:Programs",
 }
 """Name -> `module:Class`, imported on demand."""
 

@@ -13,6 +13,7 @@ from rft_jax.evaluation.compare import Scores, compare, with_holm
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.pipeline.measures import LossAt, Measured
 from rft_jax.pipeline.outcome.conditions import condition_rows
+from rft_jax.pipeline.outcome.errors import ErrorShare
 from rft_jax.pipeline.outcome.points import plot_data
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import OutputOf, Stage
@@ -74,7 +75,7 @@ def _row(root: Path, one: Measured) -> dict[str, Any]:
 
 
 def _fact(root: Path, fact: Any) -> Any:
-    return fact.read(root) if isinstance(fact, LossAt) else fact
+    return fact.read(root) if isinstance(fact, LossAt | ErrorShare) else fact
 
 
 def _training_data(root: Path, stage: Stage) -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""Programs against text: where is which better, and what are the errors?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rft_jax.data.sources import load_problems
+from rft_jax.derive.stories import stories_of
+from rft_jax.derive.write import PATHS_FILE
+from rft_jax.pipeline.measures import Plot
+from rft_jax.pipeline.outcome.errors import KINDS, ErrorShare
+from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.stages import Argument, Many, OutputOf, Stage
+from rft_jax.prompts import PROGRAM_SUFFIX
+from rft_jax.records import Problem
+from rft_jax.verify.answers import PROGRAM
+
+TEXT: dict[str, Any] = {}
+PROGRAMS = {"answers": PROGRAM, "template": PROGRAM_SUFFIX}
+HYBRID = {"answers": "hybrid"}
+
+
+@dataclass(frozen=True)
+class Programs:
+    """SFT and RFT on texts, on programs and on both, for each set of test problems.
+
+    Attributes:
+      k: samples per problem and form.
+      train_names: training problems whose answers are names, beside `run.train_problems`.
+      test_large: test problems with larger numbers.
+      test_names: test problems whose answers are names.
+    """
+
+    k: int = 8
+    train_names: str = "wordproblems:train-names"
+    test_large: str = "wordproblems:test-large"
+    test_names: str = "wordproblems:test-names"
+
+    def add_to(self, plan: Plan) -> None:
+        """The problems' programs are the generator's, so they are embedded problems."""
+        texts = [*plan.train_list, *_load(plan, self.train_names)]
+        programs = [story.problem(PROGRAM) for _, story in stories_of(texts)]
+        data = {"text": plan.file("train-text", texts), "programs": plan.file("train-p", programs)}
+        sets: dict[str, Argument | None] = {
+            "ordinary numbers": None,
+            "large numbers": plan.file("test-large", _load(plan, self.test_large)),
+            "names": plan.file("test-names", _load(plan, self.test_names)),
+        }
+        for seed in plan.seeds:
+            for arm, model, label, forced in self._conditions(plan, seed, data):
+                for name, problems in sets.items():
+                    _measure(plan, (arm, name), seed, model, label, problems, forced)
+        for name in sets:
+            for a, b in _COMPARED:
+                plan.compare(_arm(a, name), _arm(b, name))
+        plan.plots.append(_plot(tuple(sets)))
+
+    def _conditions(
+        self, plan: Plan, seed: int, data: dict[str, Any]
+    ) -> Sequence[tuple[str, Stage, str, dict[str, Any]]]:
+        """Each condition's name, model, label and settings of its evaluations."""
+        sft, kept = {}, {}
+        for form, settings in (("text", TEXT), ("programs", PROGRAMS)):
+            arm = f"sft_{form}"
+            sft[form] = plan.train(arm, seed, data[form])
+            template = settings.get("template", "")
+            samples = plan.sample(
+                arm, seed, OutputOf(sft[form]), data[form], num_samples=self.k, template=template
+            )
+            read = {"answers": PROGRAM, "dedup": "program"} if settings else {}
+            collected = plan.collect(f"rft_{form}", seed, [samples], data[form], **read)
+            kept[form] = OutputOf(collected, PATHS_FILE)
+        rft = {form: plan.train(f"rft_{form}", seed, paths) for form, paths in kept.items()}
+        both = plan.train("rft_both", seed, Many(tuple(kept.values())))
+        return (
+            ("sft_text", sft["text"], "SFT on texts", TEXT),
+            ("sft_programs", sft["programs"], "SFT on programs", PROGRAMS),
+            ("rft_text", rft["text"], "RFT on texts", TEXT),
+            ("rft_programs", rft["programs"], "RFT on programs", PROGRAMS),
+            ("both_text", both, "RFT on both, asked for a text", TEXT),
+            ("both_programs", both, "RFT on both, asked for a program", PROGRAMS),
+            ("hybrid", both, "RFT on both, hybrid", HYBRID),
+        )
+
+
+_COMPARED = (
+    ("rft_text", "sft_text"),
+    ("rft_programs", "sft_programs"),
+    ("rft_programs", "rft_text"),
+    ("both_text", "rft_text"),
+    ("both_programs", "rft_programs"),
+    ("hybrid", "both_programs"),
+)
+_VOTING = ("rft_text", "rft_programs", "hybrid")
+_ENDINGS = {"ordinary numbers": "", "large numbers": "_large", "names": "_names"}
+
+
+def _arm(condition: str, name: str) -> str:
+    return condition + _ENDINGS[name]
+
+
+def _load(plan: Plan, spec: str) -> list[Problem]:
+    return load_problems(spec)[: plan.settings.limit or None]
+
+
+def _measure(
+    plan: Plan,
+    condition: tuple[str, str],
+    seed: int,
+    model: Stage,
+    label: str,
+    problems: Argument | None,
+    forced: dict[str, Any],
+) -> None:
+    """A row for a model on one set of problems, with the shares of its errors."""
+    arm, name = _arm(*condition), condition[1]
+    greedy = plan.evaluate(arm, seed, OutputOf(model), problems, **forced)
+    facts = {f"{kind}_errors": ErrorShare(greedy, kind) for kind in KINDS}
+    votes = condition[0] in _VOTING
+    title = f"{label}: {name}"
+    plan.measure(arm, seed, model, title, name, votes, False, problems, facts, **forced)
+
+
+def _plot(series: tuple[str, ...]) -> Plot:
+    return Plot(
+        name="errors",
+        title="Errors of the plan and of arithmetic",
+        x="arithmetic_errors",
+        y="plan_errors",
+        series=series,
+        x_label="share of problems: right tree, incorrect value",
+        y_label="share of problems: another tree",
+    )
