@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, lru_cache
 
 import numpy as np
@@ -160,3 +160,18 @@ class Batches:
             row["loss_weights"][start + first : start + columns] = weight
             for name, values in self.token_values.items():
                 row[name][segment_columns] = values[begin + 1 : end]
+
+
+def without_empty_rows(batches: Batches, epochs: int, unit: int) -> Batches:
+    """Batches with fewer rows, where all examples together don't fill those of a single one.
+
+    Steps and their examples stay the same: only rows that are empty in every epoch are left out.
+
+    Args:
+      epochs: number of epochs of the training, or of steps.
+      unit: a multiple of this many rows is needed, by devices and microbatches.
+    """
+    if batches.epoch_steps(0) > 1:
+        return batches
+    rows = max(len(batches.epoch_rows(epoch)) for epoch in range(epochs))
+    return replace(batches, batch_size=min(batches.batch_size, -(-rows // unit) * unit))

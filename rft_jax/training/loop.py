@@ -119,7 +119,7 @@ class Run:
 
     def speed(self, steps: int, seconds: float) -> dict[str, float]:
         """Tokens per second over all devices and, if the chip's peak is known, the MFU."""
-        tokens = steps * self.settings.batch_size * self.settings.max_length
+        tokens = steps * self.batches.batch_size * self.settings.max_length
         speed = {"tokens/s": tokens / seconds}
         chip = chip_of(jax.devices()[0].device_kind)
         if chip is not None:

@@ -28,12 +28,12 @@ from rft_jax.files.outputs import OutputFolder
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_adapters, init_params
 from rft_jax.models.lora import with_adapters
-from rft_jax.models.shapes import num_params
 from rft_jax.prompts import Template, get_template
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
-from rft_jax.training.batches import Batches
+from rft_jax.training.batches import Batches, without_empty_rows
 from rft_jax.training.data import load_training_data
 from rft_jax.training.loop import Run, run_steps
+from rft_jax.training.outlook import outlook
 from rft_jax.training.settings import COMPUTED, TrainSettings
 from rft_jax.training.token_arrays import (
     TokenArrays,
@@ -45,6 +45,7 @@ from rft_jax.training.token_arrays import (
 # Settings added later, with the value that keeps the old behaviour, and settings that never affect
 # the result: both are left out of the fingerprint, so older folders can be resumed.
 _NEUTRAL = {"question_weights": "none", "warmup_steps": 0}
+_NEUTRAL_SHAPE = {"biases": (), "query_key_norm": "none", "norm_position": "before"}
 WITHOUT_EFFECT = ("wandb", "profile_steps")
 
 
@@ -91,15 +92,18 @@ def _made_with(
     model: str | LlamaConfig, data: list[str], settings: TrainSettings
 ) -> dict[str, Any]:
     """Everything that decides the result: the content of the inputs, and settings."""
-    start = asdict(model) if isinstance(model, LlamaConfig) else input_identity(model)
+    start: Any = (
+        input_identity(model) if isinstance(model, str) else _without(_NEUTRAL_SHAPE, asdict(model))
+    )
     inputs = {"command": "train", "model": start, "data": [problems_identity(d) for d in data]}
     tokenizer = settings.tokenizer and input_identity(settings.tokenizer)
     values = asdict(settings) | {"tokenizer": tokenizer}
-    return inputs | {
-        name: value
-        for name, value in values.items()
-        if name not in WITHOUT_EFFECT and (name not in _NEUTRAL or value != _NEUTRAL[name])
-    }
+    values = {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
+    return inputs | _without(_NEUTRAL, values)
+
+
+def _without(neutral: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in values.items() if k not in neutral or v != neutral[k]}
 
 
 def _train(
@@ -127,6 +131,8 @@ def _train(
         tokenizer.pad_id,
         equal_question_weights(arrays) if is_equal else None,
     )
+    unit = mesh.shape["data"] * mesh.shape["fsdp"] * settings.gradient_accumulation
+    batches = without_empty_rows(batches, settings.num_steps or settings.num_epochs, unit)
     num_steps = settings.num_steps or batches.num_steps(settings.num_epochs)
     frozen: Params = {}
     if settings.lora is not None:
@@ -136,7 +142,7 @@ def _train(
         describe_checkpoints(folder.path / "checkpoints", config, tokenizer, template)
     run = Run(config, settings, mesh, batches, num_steps, folder.path, frozen)
     if distributed.is_main():
-        print(_summary(run), flush=True)
+        print("\n".join(outlook(run)), flush=True)
     trained = with_adapters(frozen, run_steps(run, params, stopped).params)
     export_model(folder.path, config, trained, tokenizer, template, settings.export_dtype)
     folder.commit()
@@ -167,18 +173,3 @@ def starting_model(model: str | LlamaConfig, settings: TrainSettings, mesh: Mesh
         loaded = LoadedModel(model, params, tokenizer, get_template(DEFAULT_TEMPLATE))
     template = loaded.template_named(settings.template)
     return replace(loaded, config=replace(loaded.config, **computed), template=template)
-
-
-def _summary(run: Run) -> str:
-    manifest, settings = run.batches.arrays.manifest, run.settings
-    columns = run.batches.arrays.lengths.sum() - len(run.batches.arrays)
-    rows = len(run.batches.epoch_rows(0))
-    left_out = ", ".join(
-        f"{manifest[n]} {n}" for n in ("empty", "dropped", "cut") if manifest.get(n)
-    )
-    return (
-        f"train: {num_params(run.config):,} parameters; {len(run.batches.arrays):,} examples"
-        f"{f' ({left_out})' if left_out else ''}; {run.num_steps:,} steps of "
-        f"{settings.batch_size} × {settings.max_length}, "
-        f"{columns / (rows * settings.max_length):.0%} filled"
-    )

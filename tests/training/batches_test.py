@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rft_jax.training.batches import Batches, shuffled
+from rft_jax.training.batches import Batches, shuffled, without_empty_rows
 from rft_jax.training.token_arrays import TokenArrays
 
 LENGTHS = (5, 9, 3, 12, 7, 2, 8, 11, 4, 6)
@@ -85,6 +85,24 @@ def test_the_last_batch_is_filled_up_with_empty_rows() -> None:
     assert made.epoch_steps(0) == 1
     assert batch["tokens"].shape == (64, 16)
     assert batch["loss_weights"][len(made.epoch_rows(0)) :].sum() == 0
+
+
+def test_rows_that_are_empty_in_every_epoch_are_left_out_and_nothing_else_changes() -> None:
+    large = batches(batch_size=64)
+    small = without_empty_rows(large, epochs=20, unit=4)
+    most = max(len(large.epoch_rows(epoch)) for epoch in range(20))
+    assert most <= small.batch_size < most + 4 and small.batch_size % 4 == 0
+    assert small.num_steps(20) == large.num_steps(20) == 20
+    for step in range(20):
+        ours, theirs = small.batch(step), large.batch(step)
+        for name in theirs:
+            assert (ours[name] == theirs[name][: small.batch_size]).all()
+            assert name in ("tokens", "targets") or not theirs[name][small.batch_size :].any()
+
+
+def test_batches_of_more_than_one_step_keep_their_rows() -> None:
+    assert without_empty_rows(batches(), epochs=3, unit=1).batch_size == 2
+    assert without_empty_rows(batches(batch_size=6), epochs=1, unit=4).batch_size <= 6
 
 
 def test_shuffling_is_reproducible_across_machines() -> None:

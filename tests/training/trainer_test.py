@@ -73,6 +73,13 @@ def test_dropped_examples_are_counted(
     assert f"({manifest['dropped']} dropped" in capsys.readouterr().out
 
 
+def test_a_shape_in_the_settings_has_only_features_that_differ_from_llamas(finished: Path) -> None:
+    """Folders of earlier versions, which knew no others, can be resumed."""
+    made_with = json.loads((finished / "settings.json").read_text())
+    assert not {"biases", "query_key_norm", "norm_position"} & made_with["model"].keys()
+    assert made_with["model"]["hidden_size"] == 16
+
+
 def test_a_tokenizer_larger_than_the_model_is_refused(data: str, tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"133 tokens .* have no row in the model's embedding of 100"

@@ -1,0 +1,40 @@
+"""What a training says before its first step: its size, and what will keep it from learning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rft_jax.models.shapes import num_params
+from rft_jax.training.loop import Run
+
+# Below these a training is hardly one; with Adam the weights move by about a learning rate a step.
+_FEW_STEPS = 30
+_LITTLE_FILLED = 0.4
+
+
+def outlook(run: Run) -> Iterator[str]:
+    """A line on parameters, examples and steps; then warnings that name the settings to change."""
+    batches, settings = run.batches, run.settings
+    lengths, manifest = batches.arrays.lengths, batches.arrays.manifest
+    computed = batches.epoch_steps(0) * batches.batch_size * settings.max_length
+    filled = (lengths.sum() - len(lengths)) / computed
+    left_out = ", ".join(
+        f"{manifest[n]} {n}" for n in ("empty", "dropped", "cut") if manifest.get(n)
+    )
+    yield (
+        f"train: {num_params(run.config):,} parameters; {len(lengths):,} examples"
+        f"{f' ({left_out})' if left_out else ''}; {run.num_steps:,} steps of "
+        f"{batches.batch_size} × {settings.max_length}, {filled:.0%} filled"
+    )
+    if run.num_steps < _FEW_STEPS:
+        yield (
+            f"warning: {run.num_steps} steps at a learning rate of up to "
+            f"{settings.learning_rate:g} change little: lower train.batch_size (now "
+            f"{settings.batch_size} rows), or raise train.num_epochs or train.learning_rate"
+        )
+    if filled < _LITTLE_FILLED:
+        yield (
+            f"warning: {1 - filled:.0%} of what is computed is padding: the longest example has "
+            f"{lengths.max():,} tokens, train.max_length is {settings.max_length:,}"
+            f"{'' if settings.pack else '; train.pack=True puts several examples into a row'}"
+        )
