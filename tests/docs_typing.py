@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rft_jax import cli
+from rft_jax.data.sources import load_problems
+from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.wordproblems.files import write_split
 from tests.docs_pages import HOURS, LINES, PAGES, ROOT, Line, blocks
 from tests.tiny_model import write_tiny_model
@@ -70,12 +72,22 @@ def make_stock() -> None:
     for name in ("samples", "s7b", "s13b", "my-samples", "programs"):
         output = ("--output", f"runs/{name}", "--name", name)
         _rft("sample", "--model", "runs/sft", *problems, *output)
+    _correct_first(Path("runs/samples"))
     _rft("collect", *problems, "--samples", "runs/samples", "--output", "runs/collected")
     _rft("run", "--output", "runs/quickstart")
     for name in RUNS[1:]:
         shutil.copytree(Path("runs", RUNS[0]), Path("runs", name))
     for name in ("rft", "hybrid"):
         shutil.copytree("runs/sft", f"runs/{name}")
+
+
+def _correct_first(samples: Path) -> None:
+    """Gives the first sample its problem's reference solution: a random model is never correct."""
+    (file,) = samples.glob("samples-*.jsonl")
+    rows = [row for _, row in read_rows(file)]
+    answers = {problem.id: problem.answer for problem in load_problems("gsm8k:train")}
+    rows[0]["response"] = answers[rows[0]["id"]]
+    write_rows(file, rows)
 
 
 def type_page(page: Path, stock: Path) -> None:
