@@ -112,12 +112,17 @@ def stage_examples(
 
 
 def _read_problems(folder: Path, ids: set[str]) -> dict[str, tuple[str, str]]:
-    """Question and last line of the reference solution, from a collect folder's `paths.jsonl`."""
-    return {
-        path.id: (path.query, path.response.strip().rpartition("\n")[2].removeprefix("#### "))
-        for _, path in read_paths(folder / "paths.jsonl")
-        if path.id in ids and path.origin == "human"
-    }
+    """Question and last line of the reference solution, from a collect folder's `paths.jsonl`.
+
+    The latter is empty where the reference was left out of the training paths; a problem without
+    any path is missing.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for _, path in read_paths(folder / "paths.jsonl"):
+        if path.id in ids:
+            last = path.response.strip().rpartition("\n")[2].removeprefix("#### ")
+            found.setdefault(path.id, (path.query, last if path.origin == "human" else ""))
+    return found
 
 
 def _sample_folders(

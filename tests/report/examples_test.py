@@ -46,11 +46,13 @@ def test_why_a_correct_path_is_not_kept_depends_on_the_settings(
     assert words in explain_sample(_row("correct"), settings)
 
 
+@pytest.mark.parametrize("has_solution", [True, False])
 def test_samples_are_found_beside_a_collect_folder_from_wherever_it_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_solution: bool
 ) -> None:
     problems, samples = tmp_path / "problems.jsonl", tmp_path / "runs" / "drawn"
-    write_rows(problems, [{"id": "q", "question": "1+1?", "answer": "#### 2"}])
+    solution = "It is <<1+1=2>>2.\n#### 2" if has_solution else "#### 2"
+    write_rows(problems, [{"id": "q", "question": "1+1?", "answer": solution}])
     row = {"id": "q", "sample": 0, "model": "m", "seed": 0, "response": "so #### 2"}
     write_rows(samples / "samples-00000-of-00001.jsonl", [row])
     collected = tmp_path / "runs" / "collected"
@@ -60,7 +62,8 @@ def test_samples_are_found_beside_a_collect_folder_from_wherever_it_is_read(
     run = read_run("../runs/collected")
     (example,) = stage_examples(run, run.stages[0], {"correct": [_row("correct", kept=True)]})
     assert (example.state, example.pieces) == ("kept", (("so #### 2", ""),))
-    assert (example.question, example.reference) == ("1+1?", "2")
+    # A final answer alone is not trained on, so the folder does not have it.
+    assert (example.question, example.reference) == ("1+1?", "2" if has_solution else "")
 
 
 def test_the_annotations_of_a_correct_sample_are_marked_and_no_text_is_lost() -> None:
