@@ -55,6 +55,13 @@ def test_a_train_step_of_ours_alone(flags: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_step_of_policy_training(tmp_path: Path) -> None:
+    flags = "--problems_per_step 2 --samples 2 --max_new_tokens 8 --batch 2 --repeats 1"
+    found = _run("policy.py", flags, tmp_path / "o.json")
+    assert found["ratio"] == found["seconds"]["update"] / found["seconds"]["sft"] > 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("against", ["eager", "trainer"])
 def test_a_train_step_beside_pytorchs(against: str, tmp_path: Path) -> None:
     pytest.importorskip("torch")
