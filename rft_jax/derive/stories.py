@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 
 from rft_jax.errors import UserError
 from rft_jax.records import Problem
@@ -33,8 +34,14 @@ def _find(questions: Iterable[str]) -> dict[str, Story]:
     for split in (name for name in PROBLEM_SPLITS if SPLITS[name].bucket in buckets):
         if not missing:
             break
-        for story in generate_stories(split, SPLITS[split].size, seed=0):
-            if story.question in missing:
-                missing.remove(story.question)
-                found[story.question] = story
+        stories = _stories(split)
+        found |= {question: stories[question] for question in missing & stories.keys()}
+        missing -= stories.keys()
     return found
+
+
+@cache
+def _stories(split: str) -> dict[str, Story]:
+    """A split's stories by their questions."""
+    stories = generate_stories(split, SPLITS[split].size, seed=0)
+    return {story.question: story for story in stories}
