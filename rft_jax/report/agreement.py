@@ -93,20 +93,23 @@ def _differences(plot: Line, theirs: Sequence[Line]) -> Iterator[Row]:
 def _apart(plot: Line, one: Line, other: Line) -> list[str]:
     """Names of the xs at which two of our lines have other conditions than each other."""
     arms = [
-        dict(zip(_values(plot, line), [p.get("model") for p in _points(line)], strict=True))
+        {x: point.get("model") for x, point in _by_name(plot, line).items()}
         for line in (one, other)
     ]
     return [x for x, arm in arms[0].items() if x in arms[1] and (arm is None or arms[1][x] != arm)]
 
 
-def _points(line: Line) -> list[Line]:
-    return sorted(line["points"], key=lambda point: point["x"])
-
-
 def _values(plot: Line, line: Line) -> dict[str, float]:
-    """x -> share; data sets of other sizes are compared by their fractions, numbers of votes
-    at their largest."""
-    points = _points(line)
+    """x -> share."""
+    return {x: point["value"] for x, point in _by_name(plot, line).items()}
+
+
+def _by_name(plot: Line, line: Line) -> dict[str, Line]:
+    """A line's points by the name of their x; of several at one x the last.
+
+    Data sets of other sizes are compared by their fractions, numbers of votes at their largest.
+    """
+    points = sorted(line["points"], key=lambda point: point["x"])
     most = points[-1]["x"] if points else 1
 
     def name(x: float) -> str:
@@ -114,4 +117,4 @@ def _values(plot: Line, line: Line) -> dict[str, float]:
             return "most votes"
         return f"1/{round(most / x)}" if plot["paper"] == "supervised" else plain(x)
 
-    return {name(point["x"]): point["value"] for point in points}
+    return {name(point["x"]): point for point in points}
