@@ -6,6 +6,7 @@ Axes of arrays, as annotations name them here and in the packages above:
     T   new tokens of a row, in training all of its tokens
     S   stored columns that new tokens attend to
     P   tokens of a prompt, padded
+    M   samples of a step of policy training
     R   rows of prompts that are prefilled together, or rows of the cache that hold them
     L   layers, stacked
     V   vocabulary

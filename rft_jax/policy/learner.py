@@ -15,8 +15,9 @@ from jaxtyping import Float
 from rft_jax.devices.partitioning import global_batch
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
-from rft_jax.policy.objective import Objective, advantages, response_weights
+from rft_jax.policy.objective import advantages, response_weights
 from rft_jax.policy.scored import Scored, has_equal_rewards, places_of, rewards_of
+from rft_jax.policy.switches import Objective
 from rft_jax.policy.update import (
     Rows,
     Sums,
@@ -130,7 +131,7 @@ class Learner:
 
     def advantages(
         self, scored: Sequence[Scored], reference: PerResponse | None
-    ) -> Float[np.ndarray, " n"]:
+    ) -> Float[np.ndarray, " M"]:
         """The advantage of every sample; 0 of an undecided one."""
         rewards = rewards_of(scored)
         if self.objective.kl == "reward":
@@ -146,7 +147,7 @@ class Learner:
 
     def weights(
         self, scored: Sequence[Scored], advantage: np.ndarray, mine: np.ndarray
-    ) -> Float[np.ndarray, " n"]:
+    ) -> Float[np.ndarray, " M"]:
         """The weight of every token of each sample in the update by some of the samples.
 
         Args:

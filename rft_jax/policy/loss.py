@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from rft_jax.policy.objective import Objective
+from rft_jax.policy.switches import Objective
 
 
 @flax.struct.dataclass

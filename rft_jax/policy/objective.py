@@ -7,75 +7,19 @@ has advantages and weights of exactly 0, so that no term of the loss moves the p
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from rft_jax.errors import UserError
+from rft_jax.policy.switches import Objective
 
-BASELINES = ("mean", "leave_one_out", "none")
-SCALES = ("none", "group", "batch")
-AGGREGATIONS = ("sequence", "token", "constant")
-KL_TERMS = ("none", "reward", "loss")
-_CHOICES = {"baseline": BASELINES, "scale": SCALES, "aggregation": AGGREGATIONS, "kl": KL_TERMS}
 # Rewards this close, relative to the largest or in all, are equal: divided by their standard
 # deviation, rounding errors would be advantages of 1.
 _EQUAL, _NOTHING = 1e-6, 1e-12
 
 
-@dataclass(frozen=True)
-class Objective:
-    """The switches of the objective; the defaults are REINFORCE's without a baseline.
-
-    Attributes:
-      baseline: what is subtracted from a reward: the group's mean, the mean of the group's other
-        samples, or nothing.
-      scale: what an advantage is divided by: nothing, or the sample standard deviation of the
-        rewards of its group or of the whole batch.
-      aggregation: how tokens add up: every response has the same weight, every token has, or
-        every token has that of a batch in which all responses have the maximum length.
-      epsilon_low, epsilon_high: how far below and above 1 the ratio of new to old probability
-        counts.
-      kl: where the divergence from the reference enters: nowhere, in the reward (k1, summed over
-        the response), or in the loss (k2 of every token).
-      kl_coefficient: what it is multiplied by.
-      positive_only: whether only samples of positive advantage are trained on.
-      mask_truncated: whether samples that stopped at the length limit are left out of the loss.
-    """
-
-    baseline: str = "none"
-    scale: str = "none"
-    aggregation: str = "token"
-    epsilon_low: float = 0.2
-    epsilon_high: float = 0.2
-    kl: str = "none"
-    kl_coefficient: float = 0.0
-    positive_only: bool = False
-    mask_truncated: bool = False
-
-    def __post_init__(self) -> None:
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise UserError(
-                    f"policy.{name} {getattr(self, name)!r}: one of {', '.join(choices)} is needed"
-                )
-        for name in ("epsilon_low", "epsilon_high", "kl_coefficient"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"policy.{name} is {getattr(self, name)}; 0 or more is needed")
-        if self.epsilon_low > 1:
-            raise UserError(f"policy.epsilon_low is {self.epsilon_low}; at most 1 is needed")
-        if (self.kl != "none") != (self.kl_coefficient > 0):
-            raise UserError(
-                f"policy.kl is {self.kl!r} and policy.kl_coefficient {self.kl_coefficient}; set "
-                "both, or 'none' and 0"
-            )
-
-
 def zero_variance(
-    rewards: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"]
-) -> Bool[np.ndarray, " n"]:
+    rewards: Float[np.ndarray, " M"], groups: Int[np.ndarray, " M"]
+) -> Bool[np.ndarray, " M"]:
     """Whether a sample's group has equal rewards.
 
     Args:
@@ -92,8 +36,8 @@ def zero_variance(
 
 
 def advantages(
-    rewards: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"], objective: Objective
-) -> Float[np.ndarray, " n"]:
+    rewards: Float[np.ndarray, " M"], groups: Int[np.ndarray, " M"], objective: Objective
+) -> Float[np.ndarray, " M"]:
     """The advantage of every sample, in float64.
 
     GRPO (arXiv 2402.03300, § 4.1) is baseline `mean` with scale `group`; Dr. GRPO (2503.20783)
@@ -124,11 +68,11 @@ def advantages(
 
 
 def response_weights(
-    lengths: Int[np.ndarray, " n"],
-    counted: Bool[np.ndarray, " n"],
+    lengths: Int[np.ndarray, " M"],
+    counted: Bool[np.ndarray, " M"],
     objective: Objective,
     longest: int,
-) -> Float[np.ndarray, " n"]:
+) -> Float[np.ndarray, " M"]:
     """The weight in the loss of every token of each response.
 
     They add up to 1 over all tokens of the counted responses (`sequence`, `token`), or to their

@@ -36,12 +36,12 @@ class Scored:
         return np.nan if self.judged.reward is None else self.judged.reward
 
 
-def places_of(scored: Sequence[Scored]) -> Int[np.ndarray, " n"]:
+def places_of(scored: Sequence[Scored]) -> Int[np.ndarray, " M"]:
     """The index of each sample's problem."""
     return np.array([one.rollout.place for one in scored], np.int64)
 
 
-def rewards_of(scored: Sequence[Scored]) -> Float[np.ndarray, " n"]:
+def rewards_of(scored: Sequence[Scored]) -> Float[np.ndarray, " M"]:
     """The reward of each sample."""
     return np.array([one.reward for one in scored], np.float64)
 
@@ -85,7 +85,7 @@ def problems_of_step(
     return chosen, [place for place in others if place not in set(chosen)]
 
 
-def has_equal_rewards(scored: Sequence[Scored]) -> Bool[np.ndarray, " n"]:
+def has_equal_rewards(scored: Sequence[Scored]) -> Bool[np.ndarray, " M"]:
     """Whether the decided samples of a sample's problem have equal rewards."""
     rewards = rewards_of(scored)
     decided = np.isfinite(rewards)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from rft_jax.checked_settings import CheckedSettings
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import installed_gin_files, load_config
-from rft_jax.policy.objective import Objective
+from rft_jax.policy.switches import Objective
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings
 from rft_jax.verify.answers import answer_formats

@@ -15,7 +15,7 @@ from rft_jax.devices.partitioning import param_shardings
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
 from rft_jax.policy.loss import Measures, policy_loss
-from rft_jax.policy.objective import Objective
+from rft_jax.policy.switches import Objective
 from rft_jax.training.losses import token_logprobs
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import TrainState, forward, state_shardings, updated

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from rft_jax.checkpoints.hub import is_hub_name
-from rft_jax.checkpoints.names import EMBEDDED_FOLDER
+from rft_jax.checkpoints.names import EMBEDDED, MODELS
 
 COMMIT = "a" * 40
 
@@ -70,7 +70,7 @@ def _digest(data: bytes) -> str:
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Hub]]:
     """The server, with the embedded model and files that must not be downloaded."""
-    files = {path.name: path.read_bytes() for path in EMBEDDED_FOLDER.iterdir()}
+    files = {path.name: path.read_bytes() for path in MODELS[EMBEDDED].iterdir()}
     _Hub.files = files | {"modeling.py": b"raise SystemExit", "pytorch_model.bin": b"pickle"}
     _Hub.asked = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
@@ -92,7 +92,7 @@ def test_a_model_is_downloaded_once_without_code_and_pickles(hub: type[_Hub]) ->
     first = _folder("own/er")
     assert first.returncode == 0, first.stderr
     folder = Path(first.stdout.strip())
-    expected = {path.name: path.read_bytes() for path in EMBEDDED_FOLDER.iterdir()}
+    expected = {path.name: path.read_bytes() for path in MODELS[EMBEDDED].iterdir()}
     wanted = {name for name in expected if name.endswith((".json", ".safetensors", ".model"))}
     assert {path.name for path in folder.iterdir()} == wanted
     assert all((folder / name).read_bytes() == expected[name] for name in wanted)

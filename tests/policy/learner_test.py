@@ -16,8 +16,8 @@ from rft_jax.policy.learner import (
     split_responses,
     token_arrays,
 )
-from rft_jax.policy.objective import Objective
 from rft_jax.policy.scored import Scored
+from rft_jax.policy.switches import Objective
 from rft_jax.training.losses import token_logprobs
 from rft_jax.training.train_step import forward
 from tests.policy.tiny import (

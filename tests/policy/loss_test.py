@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rft_jax.policy.loss import policy_loss
-from rft_jax.policy.objective import Objective
+from rft_jax.policy.switches import Objective
 
 RANDOM = np.random.default_rng(0)
 LOGITS = jnp.asarray(RANDOM.normal(size=(3, 8, 11)), jnp.float32)

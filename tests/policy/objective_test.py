@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rft_jax.errors import UserError
-from rft_jax.policy.objective import (
-    BASELINES,
-    SCALES,
-    Objective,
-    advantages,
-    response_weights,
-    zero_variance,
-)
+from rft_jax.policy.objective import advantages, response_weights, zero_variance
+from rft_jax.policy.switches import BASELINES, SCALES, Objective
 
 GROUPS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 REWARDS = np.array([1.0, 0.0, 0.0, 1.0, 0.7, 0.3, 0.3, 0.3])

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rft_jax.errors import UserError
-from rft_jax.policy.objective import Objective
 from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
+from rft_jax.policy.switches import Objective
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_params
 from rft_jax.policy.learner import Learner
-from rft_jax.policy.objective import Objective
 from rft_jax.policy.rewards import Judged
 from rft_jax.policy.rollouts import Rollout
 from rft_jax.policy.scored import Scored
+from rft_jax.policy.switches import Objective
 from rft_jax.records import Sample
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import TrainState, init_train_state, state_shardings
