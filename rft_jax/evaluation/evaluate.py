@@ -24,6 +24,7 @@ from rft_jax.progress import Progress
 from rft_jax.records import Problem
 from rft_jax.verify.answers import PROGRAM
 from rft_jax.verify.grading import Grader
+from rft_jax.verify.programs.reading import check_programs
 
 LENGTH_BINS = 4
 
@@ -62,6 +63,7 @@ def evaluate(
         settings.check_sampling()
     if against is not None:
         check_comparable(Path(against), _problems(problems, settings))
+    check_programs(settings.programs)
     made_with = partial(_made_with, problems, model, samples, fallback, settings)
     if model is None:
         with open_output(output, made_with(), config_text) as folder:
@@ -138,7 +140,7 @@ def _score_into(
         Progress("score", len(problems), "problems") as progress,
     ):
         if settings.is_hybrid:
-            texts = read_texts(fallback, problems, responses)
+            texts = read_texts(fallback, problems, responses, settings.programs)
         for problem in problems:
             programs = responses.by_problem[problem.id]
             of_problem = texts.by_problem.get(problem.id, ()) if texts else ()
@@ -160,7 +162,9 @@ def make_grader(settings: EvaluateSettings) -> Grader:
     """The grader of an evaluation, which checks no steps."""
     is_paper = settings.votes == "paper"
     answers = PROGRAM if settings.is_hybrid else settings.answers
-    return Grader(answers, timeout=settings.timeout, paper_tolerance=is_paper)
+    return Grader(
+        answers, timeout=settings.timeout, paper_tolerance=is_paper, programs=settings.programs
+    )
 
 
 def _common_k(scored: Sequence[Scored], k: int) -> int:

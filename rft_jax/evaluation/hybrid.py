@@ -43,7 +43,8 @@ def sample_texts(
     asked = output / _FALLBACK
 
     def write_asked() -> None:
-        found = _unanswered(problems, read_responses(str(output / "samples"), problems))
+        responses = read_responses(str(output / "samples"), problems)
+        found = _unanswered(problems, responses, settings.programs)
         write_rows(asked, map(to_row, found))
 
     distributed.on_main(write_asked, "programs evaluated", output)
@@ -54,28 +55,38 @@ def sample_texts(
     return texts
 
 
-def _unanswered(problems: Sequence[Problem], responses: Responses) -> list[Problem]:
+def _unanswered(problems: Sequence[Problem], responses: Responses, programs: str) -> list[Problem]:
     """The problems of which some sample's program gives no answer."""
-    return [one for one in problems if any(map(_falls_back, responses.by_problem[one.id]))]
+    return [
+        one
+        for one in problems
+        if any(_falls_back(response, programs) for response in responses.by_problem[one.id])
+    ]
 
 
-def _falls_back(response: Response) -> bool:
+def _falls_back(response: Response, programs: str) -> bool:
     is_cut = response.finish_reason == "length"
-    return read_program_answer(response.text, is_cut).answer is None
+    return read_program_answer(response.text, is_cut, programs).answer is None
 
 
-def read_texts(path: str | None, problems: Sequence[Problem], responses: Responses) -> Responses:
+def read_texts(
+    path: str | None,
+    problems: Sequence[Problem],
+    responses: Responses,
+    programs: str,
+) -> Responses:
     """The text samples of the problems that fall back.
 
     Args:
       path: folder or file of text samples; None for none.
       problems: all.
       responses: the programs.
+      programs: what becomes of programs, one of `programs.reading.RUNNERS`.
 
     Raises:
       UserError: a sample that falls back has no text of its index.
     """
-    needed = _unanswered(problems, responses)
+    needed = _unanswered(problems, responses, programs)
     if not needed:
         return Responses("", {}, False)
     if path is None:
@@ -85,10 +96,10 @@ def read_texts(path: str | None, problems: Sequence[Problem], responses: Respons
         )
     texts = read_responses(path, needed)
     for problem in needed:
-        programs, found = responses.by_problem[problem.id], texts.by_problem[problem.id]
-        if len(found) < len(programs):
+        asked, found = responses.by_problem[problem.id], texts.by_problem[problem.id]
+        if len(found) < len(asked):
             raise UserError(
-                f"{path}: problem {problem.id!r} has {len(found)} texts for {len(programs)} "
+                f"{path}: problem {problem.id!r} has {len(found)} texts for {len(asked)} "
                 "programs; sample as many"
             )
     return texts

@@ -6,9 +6,11 @@ from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 from rft_jax.errors import UserError
+from rft_jax.files.identity import added_setting
 from rft_jax.prompts import PROGRAM_SUFFIX
 from rft_jax.sampling.settings import DecodingSettings, SampleSettings
 from rft_jax.verify.answers import answer_formats
+from rft_jax.verify.programs.reading import EVALUATOR, RUNNERS
 
 VOTE_KINDS = ("value", "paper")
 HYBRID = "hybrid"
@@ -32,6 +34,9 @@ class EvaluateSettings(DecodingSettings):
       timeout: seconds that one symbolic comparison of answers may take.
       bootstrap_resamples: random subsets of samples for maj@k of more than 256 samples.
       bootstrap_seed: seed of the random subsets.
+      programs: what becomes of programs: 'evaluator' evaluates them within counted budgets and
+        executes nothing; 'sandbox' executes them by Python with numpy and sympy under bubblewrap
+        (`bwrap`), without network and files, within limits of time and memory.
     """
 
     gin_name: ClassVar[str] = "evaluate"
@@ -43,12 +48,14 @@ class EvaluateSettings(DecodingSettings):
     timeout: float = 5.0
     bootstrap_resamples: int = 10_000
     bootstrap_seed: int = 0
+    programs: str = added_setting(EVALUATOR)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "curve", tuple(self.curve))  # gin gives lists
         self._check_choice("votes", VOTE_KINDS)
         self._check_choice("answers", (*answer_formats(), HYBRID))
+        self._check_choice("programs", RUNNERS)
         if any(k < 1 for k in self.curve):
             self._refuse("curve", "every k is at least 1")
         self._check_above(0, "timeout")

@@ -36,6 +36,7 @@ from rft_jax.pipeline.supervise.execute import Executor, stage_seconds
 from rft_jax.pipeline.supervise.hosts import Hosts, several_hosts
 from rft_jax.pipeline.supervise.process import run_report
 from rft_jax.records import to_row
+from rft_jax.verify.programs.reading import EVALUATOR, check_programs
 from rft_jax.workers.pool import cpu_cores
 
 _MADE_WITH = {"command": "run"}
@@ -215,6 +216,9 @@ def _run_stages(root: Path, plan: Plan, hosts: Hosts) -> None:
     """Runs the stages that are not finished."""
     stages = plan.stages
     waiting = [stage for stage in stages if not stage.is_complete(root)]
+    asked = {getattr(s, "programs", EVALUATOR) for one in waiting for s in one.settings.values()}
+    for programs in asked:
+        check_programs(programs)
     width = max(len(stage.title) for stage in stages)
     finished = len(stages) - len(waiting)
     with RunDisplay(len(stages), finished, width, quiet=not hosts.leads) as display:

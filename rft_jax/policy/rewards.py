@@ -20,6 +20,7 @@ from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
 from rft_jax.records import VERDICTS, Problem
 from rft_jax.verify.grading import Grade, Grader
+from rft_jax.verify.programs.reading import EVALUATOR
 
 Reward = Callable[[Problem, str, Grade], float | None]
 _SHOWN = 300  # characters of a response in a message
@@ -61,15 +62,22 @@ class Judge:
       names: registered rewards, or `module:function`; their product is the reward.
       answers: where a response says its answer, one of `answers.answer_formats()`.
       timeout: seconds that one comparison of formulas may take.
+      programs: what becomes of programs, one of `programs.reading.RUNNERS`.
 
     Raises:
       UserError: there is no such reward.
     """
 
-    def __init__(self, names: Sequence[str], answers: str = "first", timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        answers: str = "first",
+        timeout: float = 5.0,
+        programs: str = EVALUATOR,
+    ) -> None:
         self._rewards = {name: REWARDS.get(name) or _of_the_user(name) for name in names}
         check = "paper" if any(name in _CHECK_STEPS for name in names) else None
-        self._grader = Grader(answers, check, timeout=timeout)
+        self._grader = Grader(answers, check, timeout=timeout, programs=programs)
         self.close = self._grader.close
 
     def judge(self, problem: Problem, response: str, finish_reason: str) -> Judged:

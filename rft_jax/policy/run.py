@@ -18,7 +18,7 @@ from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
-from rft_jax.files.identity import input_identity
+from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.outputs import OutputFolder
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_adapters
@@ -32,6 +32,7 @@ from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSetti
 from rft_jax.policy.steps import PolicySteps
 from rft_jax.training.loop import run_steps
 from rft_jax.training.trainer import WITHOUT_EFFECT, starting_model
+from rft_jax.verify.programs.reading import check_programs
 
 
 def train_policy(
@@ -65,6 +66,7 @@ def train_policy(
         finite number.
       Preempted: SIGTERM came; the state is saved.
     """
+    check_programs(settings.programs)
     distributed.initialize()
     made_with = partial(_made_with, model, problems, reference_model, settings, update, rollout)
     with (
@@ -81,7 +83,9 @@ def train_policy(
         partitioning.check_rows(update.batch_size, device_mesh)
         with (
             jax.set_mesh(device_mesh),
-            closing(Judge(settings.rewards, settings.answers, settings.timeout)) as judge,
+            closing(
+                Judge(settings.rewards, settings.answers, settings.timeout, settings.programs)
+            ) as judge,
         ):
             start = starting_model(model, update.complete(settings), device_mesh)
             theirs = _reference(reference_model, start, settings, update, device_mesh)
@@ -110,7 +114,8 @@ def _made_with(
 ) -> dict[str, Any]:
     """Everything that decides the result: the content of the inputs, and settings."""
     parts: dict[str, dict[str, Any]] = {
-        "policy": asdict(settings) | {"reward": [reward_identity(r) for r in settings.rewards]},
+        "policy": settings_identity(settings)
+        | {"reward": [reward_identity(r) for r in settings.rewards]},
         "train": {n: v for n, v in asdict(update).items() if n not in WITHOUT_EFFECT},
         "sample": asdict(rollout),
     }

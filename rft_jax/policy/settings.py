@@ -7,11 +7,13 @@ from typing import Any, ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
 from rft_jax.errors import UserError
+from rft_jax.files.identity import added_setting
 from rft_jax.gin_settings import installed_gin_files, load_config
 from rft_jax.policy.switches import Objective
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings
 from rft_jax.verify.answers import answer_formats
+from rft_jax.verify.programs.reading import EVALUATOR, RUNNERS
 
 _PRESETS = "policy/"
 
@@ -57,6 +59,9 @@ class PolicySettings(CheckedSettings):
         does without; needs a copy of its weights.
       limit: use only this many problems, the first ones; 0 for all.
       seed: seed of the order of problems and of every step's samples.
+      programs: what becomes of programs: 'evaluator' evaluates them within counted budgets and
+        executes nothing; 'sandbox' executes them by Python with numpy and sympy under bubblewrap
+        (`bwrap`), without network and files, within limits of time and memory.
     """
 
     gin_name: ClassVar[str] = "policy"
@@ -85,6 +90,7 @@ class PolicySettings(CheckedSettings):
     measure_kl: bool = True
     limit: int = 0
     seed: int = 0
+    programs: str = added_setting(EVALUATOR)
 
     def __post_init__(self) -> None:
         self._take_preset()
@@ -93,6 +99,7 @@ class PolicySettings(CheckedSettings):
         self._check_at_least(0, "held_out", "limit", "seed", "resample_rounds", "learning_rate")
         self._check_above(0, "timeout")
         self._check_choice("answers", answer_formats())
+        self._check_choice("programs", RUNNERS)
         if not self.rewards:
             raise UserError("policy.reward is empty; name a reward")
         self._check_groups()

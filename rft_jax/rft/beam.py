@@ -34,6 +34,7 @@ from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.stats import statistics_bytes
 from rft_jax.rft.tally import Tally
 from rft_jax.rft.work import Result, Task, make_worker
+from rft_jax.verify.programs.reading import check_programs
 
 # Problems whose lines one worker puts in order and writes.
 PROBLEMS_PER_CHUNK = 1000
@@ -176,6 +177,7 @@ def collect_with_beam(
     """
     loaded = load_problems(problems)
     make_decontaminator(settings)
+    check_programs(settings.programs)
     files = find_files(samples)
     if FileSystems.exists(FileSystems.join(output, STATS)):
         raise UserError(f"{output}: holds {STATS} already; name another --output")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
 from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.errors import UserError
+from rft_jax.files.identity import settings_identity
 from rft_jax.files.jsonl import atomic_write, file_digest
 from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
@@ -29,6 +29,7 @@ from rft_jax.rft.stats import statistics_bytes
 from rft_jax.rft.summary import summary
 from rft_jax.rft.tally import Tally
 from rft_jax.rft.work import Result, Task, make_worker
+from rft_jax.verify.programs.reading import check_programs
 from rft_jax.workers.pool import cpu_cores, map_in_order
 
 PATHS, LEDGER, STATS = "paths.jsonl", "ledger.jsonl", "stats.json"
@@ -64,6 +65,7 @@ def collect(
     shards = find_shards(samples)
     loaded = load_problems(problems)
     make_decontaminator(settings)  # raises here and not in a worker
+    check_programs(settings.programs)
     made_with = _identity(problems, samples, shards, settings)
     with open_output(output, made_with, config_text) as folder:
         if not folder.is_complete:
@@ -76,7 +78,7 @@ def _identity(
 ) -> dict:
     """What decides the output: the inputs' contents, and all settings except `workers`."""
     test = settings.decontaminate and problems_identity(settings.decontaminate)
-    values = asdict(settings) | {"decontaminate": test}
+    values = settings_identity(settings) | {"decontaminate": test}
     decided = {name: value for name, value in values.items() if name != "workers"}
     return {
         "command": "collect",

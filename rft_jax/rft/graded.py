@@ -30,7 +30,9 @@ class SampleGrader:
 
     def __init__(self, settings: CollectSettings) -> None:
         steps = settings.equations, settings.equation_source
-        self._grader = Grader(settings.answers, *steps, settings.timeout)
+        self._grader = Grader(
+            settings.answers, *steps, settings.timeout, programs=settings.programs
+        )
         self._key = KEYS[settings.dedup]
         self.reference, self.value = self._grader.reference, self._grader.value
 

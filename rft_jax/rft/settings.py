@@ -7,11 +7,15 @@ from typing import ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
 from rft_jax.errors import UserError
+from rft_jax.files.identity import added_setting
 from rft_jax.rft.dedup import DEDUP_LEVELS, KEYS, TRACE
 from rft_jax.rft.select import SELECTORS
 from rft_jax.verify.answers import PROGRAM, answer_formats
 from rft_jax.verify.equations import CHECKS
+from rft_jax.verify.programs.reading import EVALUATOR, RUNNERS, SANDBOX
 
+# Levels that need no operations, which the sandbox does not record.
+_OF_SOURCE = ("none", "exact_text", PROGRAM)
 EQUATION_SOURCES = ("annotations", "text", "either")
 
 
@@ -48,6 +52,10 @@ class CollectSettings(CheckedSettings):
       ngrams: lengths, in words, of the sequences that count as overlap with the test problems.
       remove_ngram: length, in words, of a sequence shared with the test problems that removes a
         path or a problem; 0 removes none.
+      programs: what becomes of programs: `evaluator` evaluates them within counted budgets and
+        executes nothing; `sandbox` executes them by Python with numpy and sympy under bubblewrap
+        (`bwrap`), without network and files, within limits of time and memory; then `dedup` is
+        `program`, `exact_text` or `none`.
     """
 
     gin_name: ClassVar[str] = "collect"
@@ -66,6 +74,7 @@ class CollectSettings(CheckedSettings):
     decontaminate: str = ""
     ngrams: tuple[int, ...] = (8, 13)
     remove_ngram: int = 0
+    programs: str = added_setting(EVALUATOR)
 
     def __post_init__(self) -> None:
         self._check_choice("answers", answer_formats())
@@ -75,6 +84,7 @@ class CollectSettings(CheckedSettings):
         self._check_choice("select", SELECTORS)
         self._check_above(0, "timeout")
         self._check_at_least(0, "first_samples", "workers")
+        self._check_choice("programs", RUNNERS)
         self._check_share("suspicious_share")
         object.__setattr__(self, "ngrams", tuple(self.ngrams))  # gin gives lists
         if any(n < 1 for n in self.ngrams) or self.remove_ngram < 0:
@@ -83,9 +93,25 @@ class CollectSettings(CheckedSettings):
                 "lengths are at least 1 (0 removes nothing)"
             )
 
+        if self.programs == SANDBOX:
+            self._check_steps_are_not_needed()
+
+    def _check_steps_are_not_needed(self) -> None:
+        """Refuses to compare or to require steps of programs that are executed in the sandbox."""
+        for name, fits in (("dedup", _OF_SOURCE), ("keep_unannotated", (True,))):
+            if getattr(self, name) not in fits:
+                needed = " or ".join(map(repr, reversed(fits)))
+                self._refuse(
+                    name,
+                    f"with collect.programs = {SANDBOX!r}, which does not record the operations "
+                    f"of a program, {needed} is needed",
+                )
+
     @property
     def levels(self) -> tuple[str, ...]:
         """The dedup levels by which distinct paths are counted."""
         own = (self.dedup,) if self.dedup == PROGRAM else ()
+        if self.programs == SANDBOX:
+            return ("exact_text", *own)
         traced = (TRACE,) if self.answers == PROGRAM or self.dedup in (PROGRAM, TRACE) else ()
         return (*DEDUP_LEVELS, *own, *traced)

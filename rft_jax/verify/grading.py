@@ -22,7 +22,7 @@ from rft_jax.verify.answers import (
 )
 from rft_jax.verify.comparison import AnswerComparer
 from rft_jax.verify.equations import EquationChecker, explain
-from rft_jax.verify.programs.reading import read_program_answer
+from rft_jax.verify.programs.reading import EVALUATOR, read_program_answer
 from rft_jax.verify.programs.source import read_program
 from rft_jax.verify.programs.trace import as_equations
 from rft_jax.verify.running_text import equation_source
@@ -125,6 +125,8 @@ class Grader:
       timeout: CPU seconds that one comparison of formulas may take.
       paper_tolerance: whether floats may differ by 1e-4, as in the paper's evaluation script.
       comparer: decides whether two answers are equal, instead of `AnswerComparer`.
+      programs: what becomes of programs, one of `programs.reading.RUNNERS`; the caller has called
+        `check_programs`.
     """
 
     def __init__(
@@ -135,7 +137,9 @@ class Grader:
         timeout: float = 5.0,
         paper_tolerance: bool = False,
         comparer: Comparer | None = None,
+        programs: str = EVALUATOR,
     ) -> None:
+        self._runner = programs
         self.reads_programs = answers == PROGRAM
         self._answers = "the_answer_is" if self.reads_programs else answers
         exact = comparer or AnswerComparer(timeout, floats=self._answers == "first")
@@ -167,7 +171,7 @@ class Grader:
           UserError: it gives none.
         """
         if problem.form == PROGRAM:
-            return _program_reference(problem)
+            return self._program_reference(problem)
         reference = reference_answer(problem.answer, self._answers)
         if reference is None:
             raise UserError(
@@ -210,7 +214,7 @@ class Grader:
 
     def _grade_program(self, response: str, finish_reason: str, reference: str) -> Grade:
         """Grades what the response's program prints; its steps are what it executes."""
-        read = read_program_answer(response, finish_reason == "length")
+        read = read_program_answer(response, finish_reason == "length", self._runner)
         equations = as_equations(read.operations) if self._checker else []
         if read.answer is None:
             return Grade(None, equations, read.verdict, read.reason)
@@ -229,13 +233,12 @@ class Grader:
                 return number
         return None
 
-
-def _program_reference(problem: Problem) -> str:
-    read = read_program_answer(problem.answer, is_cut=False)
-    if read.answer is None:
-        said = read.reason.detail if read.reason else VERDICTS[read.verdict].words
-        raise UserError(
-            f"problem {problem.id!r} has no answer: the program of its solution is not accepted "
-            f"({read.verdict}: {said}); give the answer as text, or remove the problem"
-        )
-    return read.answer
+    def _program_reference(self, problem: Problem) -> str:
+        read = read_program_answer(problem.answer, False, self._runner)
+        if read.answer is None:
+            said = read.reason.detail if read.reason else VERDICTS[read.verdict].words
+            raise UserError(
+                f"problem {problem.id!r} has no answer: the program of its solution is not "
+                f"accepted ({read.verdict}: {said}); give the answer as text, or remove the problem"
+            )
+        return read.answer

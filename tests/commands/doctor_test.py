@@ -52,3 +52,10 @@ def test_gsm8k_is_looked_for_where_the_variable_points(monkeypatch, tmp_path):
 def test_a_missing_required_package_is_shown(monkeypatch):
     hide(monkeypatch, "orjson")
     assert "MISSING: orjson: pip install . in the clone" in doctor.examine()
+
+
+def test_it_says_whether_programs_can_be_executed_in_a_sandbox(monkeypatch):
+    monkeypatch.setattr(doctor, "sandbox_fault", lambda: "")
+    assert "  programs = 'sandbox': works" in doctor.examine()
+    monkeypatch.setattr(doctor, "sandbox_fault", lambda: "no namespaces")
+    assert "  programs = 'sandbox': not here: no namespaces" in doctor.examine()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rft_jax.evaluation.evaluate import evaluate
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import read_rows, write_json, write_rows
 from tests.evaluation.programs_test import write_problem, write_samples
+from tests.sandboxed import needs_sandbox
 
 SETTINGS = EvaluateSettings(answers="hybrid", bootstrap_resamples=10)
 PROGRAMS = [["print(18)", "print(19)"], ["print(", "print(7)"], ["import re", "x = 1"]]
@@ -112,3 +114,14 @@ def test_a_model_is_asked_for_programs_and_then_for_the_texts_that_are_missing(
     assert metrics["hybrid"]["fallback"] == 0.5
     assert evaluate(problems, str(tmp_path / "out"), settings, model="a") == metrics
     assert len(asked) == 2
+
+
+@needs_sandbox
+def test_what_the_sandbox_executes_does_not_fall_back(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, programs="sandbox")
+    programs = write_samples(tmp_path, "s.jsonl", ["class A:\n    x = 18\nprint(A.x)"])
+    problems = write_problem(tmp_path, "#### 18")
+    metrics = evaluate(problems, str(tmp_path / "out"), settings, samples=programs)
+    assert (metrics["hybrid"]["fallback"], metrics["accuracy"]["value"]) == (0, 1)
+    with pytest.raises(UserError, match="programs without an answer"):
+        evaluate(problems, str(tmp_path / "evaluated"), SETTINGS, samples=programs)

@@ -18,6 +18,7 @@ from rft_jax.files.jsonl import write_rows
 from rft_jax.gin_settings import Config, load_config
 from rft_jax.pipeline import run as pipeline
 from rft_jax.pipeline.supervise import process
+from rft_jax.verify.sandbox.run import run_in_sandbox
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_rft.py")))
 FIVE_ARMS = ["rho", "sft", "sft_steps", "rft", "rft_no_dedup"]
@@ -306,3 +307,13 @@ def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path, config):
     with pytest.raises(UserError, match=r"thesis\.tex"):
         pipeline.run(str(tmp_path / "home"), config())
     assert os.listdir(tmp_path / "home") == ["thesis.tex"]
+
+
+def test_without_a_sandbox_an_experiment_that_asks_for_one_starts_no_stage(
+    tmp_path, config, monkeypatch
+):
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    run_in_sandbox.cache_clear()
+    with pytest.raises(UserError, match="bwrap"):
+        pipeline.run(str(tmp_path / "run"), config("evaluate.programs='sandbox'"))
+    assert _started(tmp_path) == []

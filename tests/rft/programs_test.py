@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rft_jax.errors import UserError
+from rft_jax.files.identity import settings_identity
 from rft_jax.records import read_paths, read_samples
 from rft_jax.rft.collect import collect
 from rft_jax.rft.settings import CollectSettings
@@ -19,13 +20,16 @@ from tests.rft.make import (
     write_problems,
     write_samples,
 )
+from tests.sandboxed import needs_sandbox
 
 TEXT = "<<48/2=24>> <<48+24=72>>\n#### 72"
 PROGRAM = "april = 48\nmay = april / 2\nprint(april + may)"
 OTHER_NAMES = "```python\na = 48  # clips\nb = a / 2\nprint(b + a)\n```"
 
 
-def _collect(tmp_path: Path, programs: list[str], reference: str = TEXT, **settings) -> Collected:
+def _collect(
+    tmp_path: Path, programs: list[str], reference: str = TEXT, /, **settings
+) -> Collected:
     samples = [write_samples(tmp_path / "s", {"p": programs})]
     return run_collect(tmp_path, {"p": reference}, samples, answers="program", **settings)
 
@@ -207,3 +211,41 @@ def test_a_sample_s_form_round_trips(tmp_path: Path) -> None:
     samples = _mixed(tmp_path, (PROGRAM, "program"))
     rows = read_samples(Path(samples) / "samples-0.jsonl")
     assert [sample.form for _, sample in rows] == ["program"]
+
+
+def _without_words(ledger: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Ledger rows without their reasons' words."""
+    return [
+        row | {"reason": row["reason"] and (row["reason"]["kind"], row["reason"]["line"])}
+        for row in ledger
+    ]
+
+
+@needs_sandbox
+def test_in_the_sandbox_verdicts_are_the_same_and_sympy_is_supported(tmp_path: Path) -> None:
+    programs = [PROGRAM, OTHER_NAMES, "print(72.00000000000001)", "print(", "x = 1\nprint(y)"]
+    programs += ["x = 72", "print(71)", "print(72)\nprint(1 / 0)"]
+    evaluated = _collect(tmp_path / "evaluator", programs, dedup="program")
+    result = _collect(tmp_path / "sandbox", programs, dedup="program", programs="sandbox")
+    assert _without_words(result.ledger) == _without_words(evaluated.ledger)
+    assert {row["origin"]: row["equations"] for row in result.paths}["sampled"] == []
+    assert set(result.stats["distinct@k"]) == {"exact_text", "program"}
+    classes = ["class A:\n    x = 72\nprint(A.x)"]
+    assert _collect(tmp_path / "1", classes).verdicts == ["unsupported"]
+    full = _collect(tmp_path / "2", classes, dedup="program", programs="sandbox")
+    assert full.verdicts == ["correct"]
+
+
+def test_levels_of_operations_are_refused_with_the_sandbox() -> None:
+    with pytest.raises(UserError, match=r"collect\.dedup = 'equations'.*'program' or"):
+        CollectSettings(programs="sandbox")
+    with pytest.raises(UserError, match=r"collect\.keep_unannotated = False"):
+        CollectSettings(programs="sandbox", dedup="program", keep_unannotated=False)
+    with pytest.raises(UserError, match=r"collect\.programs = 'cpython'.*'evaluator', 'sandbox'"):
+        CollectSettings(programs="cpython")
+
+
+def test_the_default_is_not_in_the_identity_of_settings() -> None:
+    assert "programs" not in settings_identity(CollectSettings())
+    settings = CollectSettings(programs="sandbox", dedup="program")
+    assert settings_identity(settings)["programs"] == "sandbox"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Context
 from typing import NamedTuple
 
@@ -11,6 +12,15 @@ from rft_jax.verify.programs.limits import Operation
 from rft_jax.verify.programs.run import Outcome, evaluate_program
 from rft_jax.verify.programs.source import read_program
 from rft_jax.verify.programs.trace import as_equations
+from rft_jax.verify.sandbox.check import require_sandbox
+from rft_jax.verify.sandbox.run import run_in_sandbox
+
+EVALUATOR, SANDBOX = "evaluator", "sandbox"
+RUNNERS: dict[str, Callable[[str], Outcome]] = {
+    EVALUATOR: evaluate_program,
+    SANDBOX: run_in_sandbox,
+}
+"""What `programs` is set to -> the function from a program to its outcome."""
 
 # Digits to which a printed float is rounded; sixteen are exact, and errors take the last ones.
 ROUNDED_DIGITS = 12
@@ -28,7 +38,7 @@ class ProgramAnswer(NamedTuple):
       answer: the last line printed; numbers beside each other are a list, and a float has
         ROUNDED_DIGITS digits. None where there is no answer.
       printed: the answer before floats were rounded.
-      operations: that the program executed.
+      operations: that the program executed; the sandbox records none.
       verdict: of a program without an answer; '' where there is one.
       reason: of the verdict.
     """
@@ -40,14 +50,25 @@ class ProgramAnswer(NamedTuple):
     reason: Reason | None
 
 
-def read_program_answer(response: str, is_cut: bool) -> ProgramAnswer:
-    """Evaluates the program of a response.
+def check_programs(programs: str) -> None:
+    """Refuses a setting of RUNNERS that this machine cannot follow, before any work is done.
+
+    Raises:
+      UserError: there is no sandbox here, and why.
+    """
+    if programs == SANDBOX:
+        require_sandbox()
+
+
+def read_program_answer(response: str, is_cut: bool, programs: str = EVALUATOR) -> ProgramAnswer:
+    """Evaluates the program of a response, or executes it in the sandbox.
 
     Args:
       is_cut: whether the response was stopped by its length.
+      programs: one of RUNNERS.
     """
     source = read_program(response)
-    outcome = evaluate_program(source)
+    outcome = RUNNERS[programs](source)
     line = outcome.last_line
     operations = outcome.meter.operations
     if outcome.error or line is None:
