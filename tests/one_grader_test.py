@@ -97,9 +97,14 @@ def _evaluated(folder: Path, files: tuple[str, str], **settings: Any) -> list[bo
     return [correct for _, row in rows for correct in row["correct"]]
 
 
-@pytest.mark.parametrize(
-    ("mode", "steps"), zip(READERS, product(CHECKS, EQUATION_SOURCES), strict=True)
-)
+FAST = ("first", "boxed")
+EVERY = [
+    pytest.param(*pair, marks=[] if pair[0] in FAST else [pytest.mark.slow])
+    for pair in zip(READERS, product(CHECKS, EQUATION_SOURCES), strict=True)
+]
+
+
+@pytest.mark.parametrize(("mode", "steps"), EVERY)
 def test_collect_and_evaluate_agree_about_every_answer(
     tmp_path: Path, mode: str, steps: tuple[str, str]
 ) -> None:

@@ -71,7 +71,9 @@ def _config(**sizes: int) -> dict[str, Any]:
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 
 
-@pytest.mark.parametrize("param_dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "param_dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)]
+)
 def test_import_holds_less_than_one_tensor_beside_the_arrays(
     tmp_path: Path, param_dtype: str
 ) -> None:

@@ -125,7 +125,10 @@ def test_a_mistral_equals_hugging_faces_up_to_its_window(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize(("heads", "tied"), [((8, 2), True), ((4, 4), False)])
+@pytest.mark.parametrize(
+    ("heads", "tied"),
+    [((8, 2), True), pytest.param((4, 4), False, marks=pytest.mark.slow)],
+)
 def test_a_family_s_logits_and_gradients_equal_hugging_faces(
     tmp_path: Path, family: str, heads: tuple[int, int], tied: bool
 ) -> None:

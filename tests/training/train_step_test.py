@@ -75,7 +75,12 @@ def three_steps(mesh_settings: MeshSettings, count: int, settings: TrainSettings
     return losses, jax.device_get(state.params), state
 
 
-MESHES = [(8, 1, 1), (1, 8, 1), (1, 4, 2), (2, 2, 2)]
+MESHES = [
+    (8, 1, 1),
+    pytest.param(1, 8, 1, marks=pytest.mark.slow),
+    pytest.param(1, 4, 2, marks=pytest.mark.slow),
+    (2, 2, 2),
+]
 
 
 @pytest.mark.parametrize(("data", "fsdp", "tensor"), MESHES)
@@ -95,7 +100,7 @@ def test_parameters_and_moments_stay_split_over_the_mesh() -> None:
     assert moment.sharding.shard_shape(moment.shape) == (2, 4, 16)
 
 
-@pytest.mark.parametrize("microbatches", [2, 4])
+@pytest.mark.parametrize("microbatches", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_gradients_of_microbatches_sum_to_the_batchs(microbatches: int) -> None:
     params = init_params(CONFIG, jax.random.key(0))
     whole = gradients(params, batch(), CONFIG, 0, 1)  # type: ignore[arg-type]

@@ -43,6 +43,7 @@ def test_large_values_are_at_most_9999_and_mostly_of_four_digits(large: list[Sto
     assert sum(answer > 99 for answer in answers) / len(answers) > 0.9
 
 
+@pytest.mark.slow
 def test_large_stories_have_the_words_of_ordinary_ones(large: list[Story]):
     def shape(question: str) -> str:
         words = re.sub("|".join(NAMES), "NAME", re.sub(r"\d+", "9", question))
