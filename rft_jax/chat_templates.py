@@ -9,6 +9,7 @@ put into that text, and no foreign code runs.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,12 +19,22 @@ from typing import Any
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import atomic_write, read_json
-from rft_jax.prompts import CHAT, PROGRAM_CUE, QUESTION, Template
+from rft_jax.prompts import (
+    CHAT,
+    PROGRAM_CUE,
+    QUESTION,
+    Template,
+    get_template,
+    load_template,
+)
 from rft_jax.workers.child import Child, ChildDiedError
 from rft_jax.workers.limits import limit_cpu, limit_memory
 
 FILE_NAME = "chat_template.jinja"
+DEFAULT_TEMPLATE = "plain"
+"""Of a model folder without any template."""
 TOKENIZER_CONFIG = "tokenizer_config.json"
+logger = logging.getLogger(__name__)
 _OLDER_FILES = ("chat_template.json", TOKENIZER_CONFIG)
 _MARK = "Qk7wMARKz3"
 _CPU_SECONDS = 5.0
@@ -153,6 +164,22 @@ def read_chat_template(folder: str | Path) -> ChatTemplate | None:
         if isinstance(source, str):
             return ChatTemplate(source, _special_tokens(folder), str(folder / name))
     return None
+
+
+def own_template(folder: str | Path) -> Template:
+    """The prompt template that a model folder carries: its own, else its chat template's.
+
+    Raises:
+      UserError: the file, or the chat template, can't be used.
+    """
+    template = load_template(folder)
+    if template is not None:
+        return template
+    chat = read_chat_template(folder)
+    if chat is None:
+        return get_template(DEFAULT_TEMPLATE)
+    logger.info("prompts have the form of the model's chat template (%s)", chat.where)
+    return chat.to_prompt()
 
 
 def _object(path: Path) -> dict[str, Any]:

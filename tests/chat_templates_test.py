@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,12 @@ import pytest
 import tokenizers
 
 from rft_jax import chat_templates
-from rft_jax.chat_templates import read_chat_template, to_chat_template, write_chat_template
+from rft_jax.chat_templates import (
+    own_template,
+    read_chat_template,
+    to_chat_template,
+    write_chat_template,
+)
 from rft_jax.errors import UserError
 from rft_jax.prompts import CHAT, TEMPLATES, Template, load_template, save_template
 from rft_jax.sampling.prompt_tokens import encode_prompts
@@ -219,3 +226,15 @@ def test_a_hostile_template_is_refused_with_what_to_do(
     with pytest.raises(UserError, match=r"_config\.json: the chat template .*; name another"):
         chat.to_prompt()
     assert not (tmp_path / "escaped").exists()
+
+
+def test_a_folders_own_template_is_found_without_jax(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, MISTRAL, puts_bos=True)
+    code = (
+        "import sys; from rft_jax.chat_templates import own_template; "
+        f"print(own_template({str(folder)!r}).prompt); assert 'jax' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "<s>[INST] {question} [/INST]", done.stderr
+    save_template(TEMPLATES["alpaca"], folder)
+    assert own_template(folder) == TEMPLATES["alpaca"]

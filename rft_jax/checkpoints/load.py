@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 from jax.sharding import Mesh
 
-from rft_jax.chat_templates import ChatTemplate, read_chat_template
+from rft_jax.chat_templates import ChatTemplate, own_template, read_chat_template
 from rft_jax.checkpoints.huggingface import (
     abstract_params,
     export_model,
@@ -25,10 +25,9 @@ from rft_jax.files.jsonl import read_json
 from rft_jax.files.outputs import SETTINGS
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
-from rft_jax.prompts import CHAT, Template, get_template, load_template
+from rft_jax.prompts import CHAT, Template, get_template
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
 
-DEFAULT_TEMPLATE = "plain"
 # Folder beside the steps of a training, with what every step needs to be a model.
 DESCRIPTION = "model"
 _MARKER = re.compile(r"<\|[^|<>\s]+\|>|</?s>")
@@ -99,22 +98,6 @@ def load_model(
     else:
         params = restore_params(description.parent, abstract_params(config, mesh), step)
     return LoadedModel(config, params, tokenizer, template, chat)
-
-
-def own_template(folder: str | Path) -> Template:
-    """The prompt template that a model folder carries: its own, else its chat template's.
-
-    Raises:
-      UserError: the file, or the chat template, can't be used.
-    """
-    template = load_template(folder)
-    if template is not None:
-        return template
-    chat = read_chat_template(folder)
-    if chat is None:
-        return get_template(DEFAULT_TEMPLATE)
-    logger.info("prompts have the form of the model's chat template (%s)", chat.where)
-    return chat.to_prompt()
 
 
 def _find_description(folder: Path) -> tuple[Path, int | None]:

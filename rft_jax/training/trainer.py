@@ -11,9 +11,9 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
+from rft_jax.chat_templates import DEFAULT_TEMPLATE
 from rft_jax.checkpoints.huggingface import export_model
 from rft_jax.checkpoints.load import (
-    DEFAULT_TEMPLATE,
     LoadedModel,
     describe_checkpoints,
     load_model,

@@ -12,6 +12,7 @@ import pytest
 from rft_jax.commands.loop import RUN
 from rft_jax.gin_settings import Config, load_config
 from rft_jax.pipeline import run as pipeline
+from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.supervise import process
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_rft.py")))
@@ -40,5 +41,15 @@ def experiment(tmp_path) -> Callable[..., Config]:
         common += [f"run.train_problems={problems}"]
         files = [f"experiments/{name}.gin", *more_files]
         return load_config(RUN.settings_classes(), files, [*common, *flags], scoped=True)
+
+    return make
+
+
+@pytest.fixture
+def plan_of(experiment, tmp_path):
+    """`plan_of(name, *flags, more_files=…)`: the plan of an installed experiment."""
+
+    def make(name: str, *flags: str, more_files: tuple[str, ...] = ()) -> Plan:
+        return pipeline.make_plan(experiment(name, *flags, more_files=more_files), tmp_path / "run")
 
     return make

@@ -108,4 +108,6 @@ def test_a_ring_stored_columns_first_decodes_the_same_bits(monkeypatch: pytest.M
         state, _ = _decode(one, _with_tasks(one, 6, 6, 6, 6), more=False)
         state, _ = _decode(one, state, more=False)
         results.append((state.tokens, state.logprobs, loaded(state.cache, one)))
-    jax.tree.map(np.testing.assert_array_equal, *results)
+    ours, theirs = map(jax.tree.leaves, results)
+    assert len(ours) == len(theirs) > 2
+    assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))

@@ -126,7 +126,7 @@ def _config(folder: Path) -> LlamaConfig:
 @cache
 def _prompt_tokens(model: Path, problems: Path) -> float:
     """The mean number of tokens of a prompt."""
-    from rft_jax.checkpoints.load import own_template
+    from rft_jax.chat_templates import own_template
     from rft_jax.records import read_problems
     from rft_jax.tokenizers import load_tokenizer
 

@@ -1,0 +1,35 @@
+"""Policies are planned beside RFT with as many samples."""
+
+from __future__ import annotations
+
+import pytest
+
+from rft_jax.errors import UserError
+from tests.pipeline.plans import SMALL_STEPS
+
+
+def test_policies_are_measured_beside_rft_with_as_many_samples(plan_of):
+    plan = plan_of("policy_training", *SMALL_STEPS, "run.seeds=(0,)")
+    samples: dict[int, set[str]] = {}
+    for one in plan.measured:
+        samples.setdefault(one.facts["samples"], set()).add(one.arm)
+    starts = ("grpo", "dr_grpo", "raft", "grpo_replaced")
+    assert samples == {
+        0: {"sft"},
+        8: {"rft_1", "rounds_1", *(f"{arm}_1" for arm in starts)},
+        16: {"rft_2", "rounds_2", *(f"{arm}_2" for arm in starts), "rft_grpo_1"},
+        24: {"rft_grpo_2"},
+    }
+    policies = {stage.arm: stage for stage in plan.stages if stage.command == "policy"}
+    assert policies.keys() == {*starts, "rft_grpo"}
+    assert policies["grpo_replaced"].settings["policy"].resample_rounds == 3
+    assert policies["dr_grpo"].settings["policy"].aggregation == "constant"
+    assert policies["grpo"].arguments["--model"].stage.arm == "sft"
+    assert policies["rft_grpo"].arguments["--model"].stage.arm == "rft_1"
+    ends = {one.arm for one in plan.measured if one.vote is not None}
+    assert ends == {"sft", "rounds_2", "rft_grpo_2", *(f"{arm}_2" for arm in starts)}
+
+
+def test_steps_of_policy_training_must_rise(plan_of):
+    with pytest.raises(UserError, match=r"policy_training.steps is \(2, 1\); rising numbers"):
+        plan_of("policy_training", "policy_training.steps=(2, 1)")
