@@ -4,7 +4,7 @@
 # make test        the fast tests; test-all: the slow ones too, with what they need; lint: ruff and mypy
 # make docs       the pages of docs/ as a site, in site/
 STAMP := .venv/.installed
-PYTEST := .venv/bin/python -m pytest -q -n 2 --dist loadfile
+PYTEST := .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 EXPERIMENTS := supervised_scaling rft_k what_carries_the_gain pretraining_loss rft_union self_consistency \
   path_diversity temperature iterate query_augmentation self_revising

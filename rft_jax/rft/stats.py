@@ -59,10 +59,7 @@ def statistics(tally: Tally, settings: CollectSettings) -> dict[str, Any]:
     """The content of `stats.json`."""
     models = sorted(model for model in tally.samples if model)
     total = _model_statistics(tally, "", settings.levels)
-    kept, new = (
-        sum(paths * problems for paths, problems in counts.items())
-        for counts in (tally.kept, tally.new)
-    )
+    kept, new = tally.num_kept, tally.num_new
     return {
         "problems": tally.problems,
         "paths": {

@@ -38,10 +38,7 @@ def _programs(tally: Tally) -> Iterator[str]:
 
 
 def _paths(tally: Tally) -> Iterator[str]:
-    kept, new = (
-        sum(paths * problems for paths, problems in counts.items())
-        for counts in (tally.kept, tally.new)
-    )
+    kept, new = tally.num_kept, tally.num_new
     copies = f" ({kept - new:,} of them copies of a reference solution)" if kept > new else ""
     yield (
         f"kept: {kept:,} distinct sampled paths{copies} and {tally.human:,} reference solutions, "
@@ -79,6 +76,6 @@ def _warnings(tally: Tally, settings: CollectSettings) -> Iterator[str]:
             f"collect.dedup = {settings.dedup!r}; --gin.collect.dedup=exact_text would keep "
             f"{texts:,}, --gin.collect.equation_source=text reads equations in the text"
         )
-    elif samples and not any(paths for paths in tally.new if tally.new[paths]):
+    elif samples and not tally.num_new:
         left = "training on paths.jsonl is SFT on the references" if tally.human else "it is empty"
         yield f"warning: paths.jsonl has no path that is not a reference: {left}"

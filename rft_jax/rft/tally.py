@@ -61,6 +61,16 @@ class Tally:
     contaminated: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     programs: Counter[tuple[str, str]] = field(default_factory=Counter)
 
+    @property
+    def num_kept(self) -> int:
+        """Kept sampled paths."""
+        return _total(self.kept)
+
+    @property
+    def num_new(self) -> int:
+        """Kept sampled paths that are not copies of a reference solution."""
+        return _total(self.new)
+
     def add(self, other: Tally) -> None:
         """Adds another tally into this one."""
         for name, value in vars(other).items():
@@ -68,3 +78,7 @@ class Tally:
                 setattr(self, name, getattr(self, name) + value)
             else:
                 getattr(self, name).update(value)
+
+
+def _total(counts: Counter[int]) -> int:
+    return sum(paths * problems for paths, problems in counts.items())
