@@ -163,13 +163,14 @@ def test_a_sampling_method_samples_only_what_it_keeps(
 def test_a_reward_sees_problem_response_and_grade(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rft_jax.policy.rewards import Judge
+    from rft_jax.policy import rewards
     from rft_jax.records import Problem
 
+    monkeypatch.setattr(rewards, "REWARDS", dict(rewards.REWARDS))  # other tests see none of it
     (tmp_path / "partial_credit.py").write_text(SAMPLES["partial_credit.py"])
     monkeypatch.syspath_prepend(tmp_path)
     importlib.import_module("partial_credit")
-    judge, problem = Judge(["partial_credit"]), Problem(**PROBLEM)
+    judge, problem = rewards.Judge(["partial_credit"]), Problem(**PROBLEM)
     responses = ["<<2+3=5>>\n#### 5", "#### 6", "six"]
     assert [judge.judge(problem, text, "stop").reward for text in responses] == [1.0, 0.1, 0.0]
 

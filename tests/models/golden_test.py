@@ -42,7 +42,11 @@ def _by_their_names(config: LlamaConfig, params: Params) -> dict[str, np.ndarray
     return tensors
 
 
-@pytest.mark.parametrize("name", CASES)
+FAST = ("multi_head", "llama3_scaling")
+EVERY = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_logits_and_gradients_equal_the_stored_ones_of_hugging_face(
     tmp_path: Path, name: str
 ) -> None:

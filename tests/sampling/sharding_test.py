@@ -45,7 +45,11 @@ def test_on_a_mesh_too_samples_are_bit_identical_in_any_order_and_whatever_the_b
         assert_same(sample, whole.samples[key])
 
 
-@pytest.mark.parametrize("rows", [("data", "fsdp"), ("data",)], ids=["rows over 4", "rows over 2"])
+@pytest.mark.parametrize(
+    "rows",
+    [("data", "fsdp"), pytest.param(("data",), marks=pytest.mark.slow)],
+    ids=["rows over 4", "rows over 2"],
+)
 def test_what_prompts_have_in_common_is_held_by_every_shard(rows: tuple[str, ...]) -> None:
     start = list(range(20, 28))
     wanted = [replace(one, prompt=start + list(one.prompt)) for one in requests(40, longest=9)]

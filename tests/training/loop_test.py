@@ -53,7 +53,7 @@ def test_a_loss_that_is_nan_stops_with_step_and_last_good_checkpoint(
         train(CONFIG, [data], str(tmp_path / "model"), WILD)
 
 
-@pytest.mark.parametrize("num_steps", [1, 3])
+@pytest.mark.parametrize("num_steps", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_an_update_that_makes_weights_infinite_is_neither_saved_nor_exported(
     data: str, tmp_path: Path, num_steps: int
 ) -> None:
@@ -77,6 +77,7 @@ def test_a_model_with_nan_is_refused_before_any_step(
         train(str(broken), [data], str(tmp_path / "model"), replace(SETTINGS, template=""))
 
 
+@pytest.mark.slow
 def test_progress_shows_mfu_where_the_devices_peak_is_known(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

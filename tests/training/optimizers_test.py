@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -70,7 +72,8 @@ def test_norms_and_the_embedding_do_not_decay_and_all_kernels_do() -> None:
         num_kv_heads=2,
         lora=Lora(rank=2, alpha=1.0),
     )
-    params = jax.tree.map(jnp.ones_like, init_params(config, jax.random.key(0)))
+    shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))
+    params = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, leaf.dtype), shapes)
     optimizer = make_optimizer(TrainSettings(weight_decay=0.5))
     grads = jax.tree.map(jnp.zeros_like, params)
     updates, _ = optimizer.update(grads, optimizer.init(params), params)

@@ -9,7 +9,7 @@ import pytest
 
 from rft_jax.errors import Preempted
 from rft_jax.training import trainer
-from tests.training.conftest import CONFIG, SETTINGS
+from tests.training.conftest import CONFIG, SETTINGS, preempt
 
 
 def _said(
@@ -17,15 +17,10 @@ def _said(
 ) -> list[str]:
     settings = replace(SETTINGS, **{"num_steps": 1, **changes})  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Preempted):
-        patch.setattr(trainer, "run_steps", _stop)
+        patch.setattr(trainer, "run_steps", preempt)
         trainer.train(CONFIG, [data], str(folder), settings)
     said = capsys.readouterr().out.splitlines()
     return [line for line in said if "steps" in line or "warn" in line]
-
-
-def _stop(*_: object) -> None:
-    """In the place of the steps, which are not what is tested."""
-    raise Preempted
 
 
 def test_rows_that_no_example_fills_are_not_computed_and_few_steps_are_a_warning(

@@ -70,7 +70,7 @@ def test_without_requested_steps_there_is_no_trace(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("fsdp", "share"), [(1, 1), (8, 8)])
+@pytest.mark.parametrize(("fsdp", "share"), [pytest.param(1, 1, marks=pytest.mark.slow), (8, 8)])
 def test_the_memory_of_parameters_and_moments_is_a_devices_share(fsdp: int, share: int) -> None:
     config = LlamaConfig(
         vocab_size=64,

@@ -78,8 +78,8 @@ def three_steps(mesh_settings: MeshSettings, count: int, settings: TrainSettings
 MESHES = [
     (8, 1, 1),
     pytest.param(1, 8, 1, marks=pytest.mark.slow),
-    pytest.param(1, 4, 2, marks=pytest.mark.slow),
-    (2, 2, 2),
+    (1, 4, 2),
+    pytest.param(2, 2, 2, marks=pytest.mark.slow),
 ]
 
 
@@ -119,7 +119,9 @@ def test_packed_rows_give_the_loss_and_gradients_of_unpacked_ones() -> None:
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("factor", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize(
+    "factor", [0.01, *(pytest.param(f, marks=pytest.mark.slow) for f in (1.0, 100.0))]
+)
 def test_loss_and_gradient_are_means_whatever_the_weights_sum_to(factor: float) -> None:
     """Weights of train.question_weights = 'equal' may sum to less than 1 in a small batch."""
     mesh = partitioning.make_mesh(MeshSettings(1, 1, 1), jax.devices()[:1])
@@ -146,7 +148,7 @@ def test_numbers_that_are_not_finite_are_named_by_their_paths() -> None:
 
 
 @pytest.mark.parametrize("remat", ["full", "save_attention"])
-@pytest.mark.parametrize("scan_layers", [True, False])
+@pytest.mark.parametrize("scan_layers", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_remat_changes_no_gradient(remat: str, scan_layers: bool) -> None:
     from rft_jax.models.llama import unstack_layers
 

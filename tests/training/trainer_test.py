@@ -17,11 +17,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from rft_jax.checkpoints.load import load_model
-from rft_jax.errors import UserError
-from rft_jax.training import loop
+from rft_jax.errors import Preempted, UserError
+from rft_jax.training import loop, trainer
 from rft_jax.training.trainer import train
 from rft_jax.wordproblems.vocabulary import TOKENIZER_FOLDER
-from tests.training.conftest import CONFIG, SETTINGS, assert_same_outcome, losses
+from tests.training.conftest import CONFIG, SETTINGS, assert_same_outcome, losses, preempt
 
 
 def test_the_output_is_a_model_folder_with_its_tokenizer_and_template(finished: Path) -> None:
@@ -67,7 +67,10 @@ def test_another_setting_or_changed_data_is_refused_with_both_values(
 def test_dropped_examples_are_counted(
     data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train(CONFIG, [data], str(tmp_path / "model"), replace(SETTINGS, max_length=104, num_steps=1))
+    settings = replace(SETTINGS, max_length=104, num_steps=1)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Preempted):
+        patch.setattr(trainer, "run_steps", preempt)
+        train(CONFIG, [data], str(tmp_path / "model"), settings)
     manifest = json.loads((tmp_path / "model" / "data.json").read_text())
     assert 0 < manifest["dropped"] < manifest["examples"] == 60
     assert f"({manifest['dropped']} dropped" in capsys.readouterr().out
@@ -115,6 +118,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(
     assert_same_outcome(folder, finished)
 
 
+@pytest.mark.slow
 def test_adapters_are_trained_by_the_same_loop_and_merged_at_the_end(
     finished: Path, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +155,7 @@ def test_tokens_are_saved_and_can_be_the_data_of_another_run(
     assert not (tmp_path / "model" / "tokens").exists()
 
 
+@pytest.mark.slow
 def test_question_weights_change_the_training_and_neutral_settings_do_not(
     finished: Path, data: str, tmp_path: Path
 ) -> None:
