@@ -1,14 +1,16 @@
-"""Controls for RFT: as many rows per problem as it kept, filled with other correct responses."""
+"""Controls for RFT: as many rows as it kept, filled with other responses."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
 from itertools import repeat
 
-from rft_jax.derive.inputs import Inputs
+from rft_jax.derive.inputs import Inputs, allocate
 from rft_jax.errors import UserError
-from rft_jax.records import Sample
+from rft_jax.records import VERDICTS, LedgerRow, Sample
+from rft_jax.verify.comparison import AnswerComparer
 
 
 def most_likely_samples(inputs: Inputs) -> dict[str, list[str]]:
@@ -22,12 +24,40 @@ def most_likely_samples(inputs: Inputs) -> dict[str, list[str]]:
 
 def random_samples(inputs: Inputs) -> dict[str, list[str]]:
     """Problem id -> correct samples chosen at random, duplicates included."""
+    return _chosen(inputs, _shuffled(inputs.seed))
 
-    def shuffled(samples: list[Sample]) -> list[Sample]:
-        key = samples[0].id if samples else ""
-        return random.Random(f"random/{inputs.seed}/{key}").sample(samples, len(samples))
 
-    return _chosen(inputs, shuffled)
+def unverified_samples(inputs: Inputs) -> dict[str, list[str]]:
+    """Problem id -> samples chosen at random, whatever their verdict: self-distillation."""
+    return _at_random(inputs, lambda _: True)
+
+
+def answer_checked_samples(inputs: Inputs) -> dict[str, list[str]]:
+    """Problem id -> samples with a correct answer, whatever their equations, at random."""
+    return _at_random(inputs, lambda row: VERDICTS[row.verdict].answer_correct is True)
+
+
+def incorrect_samples(inputs: Inputs) -> dict[str, list[str]]:
+    """Problem id -> samples that are not correct, at random."""
+    return _at_random(inputs, lambda row: row.verdict != "correct")
+
+
+def majority_samples(inputs: Inputs) -> dict[str, list[str]]:
+    """Problem id -> samples whose answer most of its samples agree on, at random.
+
+    The reference decides nothing: of answers with equal votes the one seen first counts.
+    """
+    comparer, votes = AnswerComparer(), dict[str, Counter[Hashable]]()
+    for row in inputs.ledger():
+        if row.answer is not None:
+            votes.setdefault(row.id, Counter())[comparer.value(row.answer)] += 1
+    winners = {name: counts.most_common(1)[0][0] for name, counts in votes.items()}
+    chosen = _at_random(
+        inputs,
+        lambda row: row.answer is not None and comparer.value(row.answer) == winners[row.id],
+    )
+    comparer.close()
+    return chosen
 
 
 def reference_solutions(inputs: Inputs) -> dict[str, list[str]]:
@@ -36,8 +66,30 @@ def reference_solutions(inputs: Inputs) -> dict[str, list[str]]:
     return {p.id: list(repeat(p.answer, counts[p.id])) for p in inputs.problem_list}
 
 
+def _at_random(inputs: Inputs, accepts: Callable[[LedgerRow], bool]) -> dict[str, list[str]]:
+    """As many accepted samples as RFT kept: where a problem has fewer, others have more."""
+    counts, order = inputs.kept_counts(), _shuffled(inputs.seed)
+    samples = {name: order(found) for name, found in inputs.samples_where(accepts).items()}
+    numbers = allocate([counts[name] for name in samples], list(map(len, samples.values())))
+    return {
+        name: [one.response for one in found[:number]]
+        for (name, found), number in zip(samples.items(), numbers, strict=True)
+    }
+
+
+def _shuffled(seed: int) -> Callable[[Sequence[Sample]], list[Sample]]:
+    """Any order of a problem's samples, a function of the seed and the problem."""
+
+    def order(samples: Sequence[Sample]) -> list[Sample]:
+        key = samples[0].id if samples else ""
+        return random.Random(f"random/{seed}/{key}").sample(samples, len(samples))
+
+    return order
+
+
 def _chosen(inputs: Inputs, order: Callable[[list[Sample]], list[Sample]]) -> dict[str, list[str]]:
-    counts, correct = inputs.kept_counts(), inputs.correct_samples()
+    counts = inputs.kept_counts()
+    correct = inputs.samples_where(lambda row: row.verdict == "correct")
     return {
         name: [one.response for one in order(samples)[: counts[name]]]
         for name, samples in correct.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as FilePath
@@ -12,6 +12,7 @@ from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.records import (
     FORMS,
+    LedgerRow,
     Path,
     Problem,
     Sample,
@@ -83,16 +84,16 @@ class Inputs:
             )
         return next(iter(forms), FORMS[0])
 
-    def correct_samples(self) -> dict[str, list[Sample]]:
-        """Problem id -> its samples with the verdict `correct`, in order."""
-        correct = {
-            (row.id, row.model, row.sample)
-            for row in read_ledger(self.collected)
-            if row.verdict == "correct"
-        }
+    def ledger(self) -> Iterator[LedgerRow]:
+        """What `rft collect` decided about every sample."""
+        return read_ledger(self.collected)
+
+    def samples_where(self, accepts: Callable[[LedgerRow], bool]) -> dict[str, list[Sample]]:
+        """Problem id -> its samples whose ledger row is accepted, in order."""
+        accepted = {(row.id, row.model, row.sample) for row in self.ledger() if accepts(row)}
         samples: dict[str, list[Sample]] = {problem.id: [] for problem in self.problem_list}
         for one in self.all_samples():
-            if (one.id, one.model, one.sample) in correct:
+            if (one.id, one.model, one.sample) in accepted:
                 samples[one.id].append(one)
         return samples
 

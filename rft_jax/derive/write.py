@@ -24,6 +24,10 @@ CONTROLS: dict[str, Callable[[Inputs], Mapping[str, list[str]]]] = {
     "most_likely": controls.most_likely_samples,
     "random": controls.random_samples,
     "human": controls.reference_solutions,
+    "unverified": controls.unverified_samples,
+    "answer_checked": controls.answer_checked_samples,
+    "majority": controls.majority_samples,
+    "incorrect": controls.incorrect_samples,
 }
 PROBLEMS: dict[str, Callable[[Inputs], Iterable[Problem]]] = {
     "few_shot": problems.few_shot,
@@ -35,7 +39,8 @@ PROBLEMS: dict[str, Callable[[Inputs], Iterable[Problem]]] = {
 }
 TEXT: dict[str, Callable[[Inputs], Iterable[dict[str, Any]]]] = {"one_shot_text": one_shot_text}
 KINDS = (*CONTROLS, *PROBLEMS, *TEXT)
-_OF_SAMPLES = ("most_likely", "random")
+OF_SAMPLES = tuple(kind for kind in CONTROLS if kind not in ("oracle", "human"))
+"""Controls that are chosen among samples."""
 PATHS_FILE, PROBLEMS_FILE = "paths.jsonl", "problems.jsonl"
 
 
@@ -81,7 +86,7 @@ def _identity(spec: str) -> str:
 
 def _rows(kind: str, inputs: Inputs) -> Iterable[dict[str, Any]]:
     if kind in CONTROLS:
-        form = inputs.sampled_form() if kind in _OF_SAMPLES else FORMS[0]
+        form = inputs.sampled_form() if kind in OF_SAMPLES else FORMS[0]
         return _path_rows(inputs, CONTROLS[kind](inputs), form)
     if kind in PROBLEMS:
         return map(to_row, PROBLEMS[kind](inputs))

@@ -76,6 +76,51 @@ def test_random_takes_correct_samples_with_duplicates(inputs, tmp_path):
     assert seen == {("a", "b"), ("a", "c"), ("b", "b"), ("b", "c")}
 
 
+def _drawn_in(inputs: Inputs, kind: str, output: FilePath) -> dict[str, set[str]]:
+    """Problem id -> all responses that any of 30 seeds chooses beside the reference solution."""
+    seen: dict[str, set[str]] = {}
+    for seed in range(30):
+        found = _responses(replace(inputs, seed=seed), kind, output / str(seed))
+        for name, (reference, *chosen) in found.items():
+            assert reference == next(one.answer for one in PROBLEMS if one.id == name)
+            seen.setdefault(name, set()).update(chosen)
+        assert sum(map(len, found.values())) == 5  # two and one, beside two references
+    return seen
+
+
+def test_unverified_takes_any_sample(inputs, tmp_path):
+    seen = _drawn_in(inputs, "unverified", tmp_path)
+    assert seen == {"p": {"a", "b", "x", "c"}, "q": {"d"}}
+
+
+def test_answer_checked_takes_incorrect_equations_too(inputs, tmp_path):
+    _change(inputs, "p", 0, verdict="wrong_equation")
+    assert _drawn_in(inputs, "answer_checked", tmp_path)["p"] == {"a", "b", "c"}
+    assert _drawn_in(inputs, "random", tmp_path / "random")["p"] == {"b", "c"}
+
+
+def test_majority_takes_the_samples_that_agree_whatever_the_reference(inputs, tmp_path):
+    for sample, answer in enumerate(("7", "7.0", None, "7", "2")):
+        _change(inputs, "p", sample, answer=answer, verdict="wrong_answer")
+    _change(inputs, "q", 5, answer="3")
+    assert _drawn_in(inputs, "majority", tmp_path) == {"p": {"a", "b", "x"}, "q": {"d"}}
+
+
+def test_incorrect_takes_as_many_in_all_where_problems_have_too_few(inputs, tmp_path):
+    for sample in (0, 1):
+        _change(inputs, "p", sample, verdict="wrong_equation")
+    assert _drawn_in(inputs, "incorrect", tmp_path) == {"p": {"a", "b", "x"}, "q": set()}
+
+
+def _change(inputs: Inputs, name: str, sample: int, **changed: str | None) -> None:
+    file = FilePath(inputs.collected) / "ledger.jsonl"
+    rows = [
+        row | changed if (row["id"], row["sample"]) == (name, sample) else row
+        for _, row in read_rows(file)
+    ]
+    write_rows(file, rows)
+
+
 def test_human_repeats_the_reference_solution(inputs, tmp_path):
     found = _responses(inputs, "human", tmp_path / "out")
     assert found == {"p": [PROBLEMS[0].answer] * 3, "q": [PROBLEMS[1].answer] * 2}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rft_jax.derive.write import OF_SAMPLES
 from rft_jax.errors import UserError
 from rft_jax.pipeline import run as pipeline
 from rft_jax.pipeline.stages import Many, OutputOf, StepsOf
@@ -149,7 +150,7 @@ def test_a_larger_model_can_be_a_member_of_a_union(plan_of, tmp_path):
 
 
 def test_the_controls_of_what_carries_the_gain_have_as_many_rows_as_rft(plan_of):
-    kinds = ("most_likely", "random", "human")  # oracle is the same, for embedded problems alone
+    kinds = (*OF_SAMPLES, "human")  # oracle is the same, for embedded problems alone
     flags = ["run.seeds=(0,)", f"what_carries_the_gain.kinds={kinds}"]
     plan = plan_of("what_carries_the_gain", *flags)
     rft = training_of(plan, "rft").arguments["--data"].stage
@@ -158,7 +159,29 @@ def test_the_controls_of_what_carries_the_gain_have_as_many_rows_as_rft(plan_of)
         assert derived.command == "derive"
         assert derived.arguments["--kind"].value == kind
         assert derived.arguments["--collected"] == OutputOf(rft)
-        assert ("--samples" in derived.arguments) == (kind in ("most_likely", "random"))
+        assert ("--samples" in derived.arguments) == (kind in OF_SAMPLES)
+
+
+def test_what_carries_the_gain_has_the_tuned_sft_beside_the_usual_one(plan_of):
+    flags = [
+        "run.seeds=(0,)",
+        "what_carries_the_gain.kinds=()",
+        "what_carries_the_gain.sft_epochs=5",
+    ]
+    plan = plan_of("what_carries_the_gain", *flags, "what_carries_the_gain.sft_learning_rate=0.5")
+    tuned, usual = training_of(plan, "sft_tuned"), training_of(plan, "sft")
+    assert tuned.arguments == usual.arguments
+    settings = tuned.settings["train"]
+    assert (settings.num_epochs, settings.learning_rate) == (5, 0.5)
+    assert ("rft", "sft_tuned") in plan.comparisons
+
+
+def test_sft_tuning_trains_every_pair_of_epochs_and_learning_rate(plan_of):
+    flags = ["sft_tuning.epochs=(1, 2)", "sft_tuning.learning_rates=(0.1, 0.2)"]
+    plan = plan_of("sft_tuning", "run.seeds=(0,)", *flags)
+    trained = [stage.settings["train"] for stage in plan.stages if stage.command == "train"]
+    pairs = [(settings.num_epochs, settings.learning_rate) for settings in trained]
+    assert sorted(pairs) == [(1, 0.1), (1, 0.2), (2, 0.1), (2, 0.2)]
 
 
 def test_self_consistency_votes_with_the_models_that_answer_greedily(plan_of):

@@ -54,7 +54,7 @@ def paths(folder: Path, flags: dict[str, str]) -> None:
 
 
 def derive(folder: Path, flags: dict[str, str]) -> None:
-    if flags["--kind"] in ("oracle", "most_likely", "random", "human"):
+    if flags["--kind"] in ("oracle", "most_likely", "random", "human", "unverified"):
         paths(folder, flags)
     else:
         rows = [{"id": q, "question": f"{q}?", "answer": "#### 2"} for q in QUESTIONS]

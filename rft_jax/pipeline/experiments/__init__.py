@@ -21,6 +21,7 @@ _HERE = "rft_jax.pipeline.experiments"
 EXPERIMENTS = {
     "quickstart": f"{_HERE}.quickstart:Quickstart",
     "supervised_scaling": f"{_HERE}.supervised_scaling:SupervisedScaling",
+    "sft_tuning": f"{_HERE}.sft_tuning:SftTuning",
     "rft_k": f"{_HERE}.rft_k:RftK",
     "rft_union": f"{_HERE}.rft_union:RftUnion",
     "what_carries_the_gain": f"{_HERE}.what_carries_the_gain:WhatCarriesTheGain",

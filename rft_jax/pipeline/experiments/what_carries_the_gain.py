@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from rft_jax.derive.write import OF_SAMPLES
 from rft_jax.pipeline.measures import Plot
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Argument, OutputOf
@@ -14,6 +16,11 @@ LABELS = {
     "most_likely": "As many correct samples, the most likely",
     "random": "As many correct samples, at random",
     "human": "Reference solution, repeated",
+    "unverified": "As many samples, unverified",
+    "answer_checked": "As many samples, answers verified alone",
+    "majority": "As many samples, with the majority's answer",
+    "incorrect": "As many incorrect samples",
+    "sft_tuned": "SFT, best epochs and learning rate",
 }
 
 
@@ -24,10 +31,15 @@ class WhatCarriesTheGain:
     Attributes:
       k: samples per problem for RFT.
       kinds: kinds of controls, as in `rft derive --help`.
+      sft_epochs: epochs of the SFT that is measured beside the usual one; 0: none. The default and
+        that of sft_learning_rate are the best of `experiments/sft_tuning.gin` on its problems.
+      sft_learning_rate: its peak learning rate.
     """
 
     k: int = 12
-    kinds: tuple[str, ...] = ("oracle", "most_likely", "random", "human")
+    kinds: tuple[str, ...] = ("oracle", *OF_SAMPLES, "human")
+    sft_epochs: int = 0
+    sft_learning_rate: float = 1e-3
 
     def add_to(self, plan: Plan) -> None:
         """All conditions have the same number of rows; their steps differ by packing alone."""
@@ -38,16 +50,21 @@ class WhatCarriesTheGain:
             for kind in self.kinds:
                 inputs: dict[str, Argument] = {"problems": plan.train_problems}
                 inputs["collected"] = OutputOf(kept.stage)
-                if kind in ("most_likely", "random"):
+                if kind in OF_SAMPLES:
                     inputs["samples"] = OutputOf(samples)
                 trained[kind] = plan.train(kind, seed, plan.derive(kind, kind, seed, inputs))
             for arm, model in trained.items():
                 plan.measure(arm, seed, model, LABELS[arm], "same number of training rows")
             plan.measure("sft", seed, sft, "SFT")
+            if self.sft_epochs:
+                changed: dict[str, Any] = {"num_epochs": self.sft_epochs}
+                changed["learning_rate"] = self.sft_learning_rate
+                tuned = plan.train("sft_tuned", seed, plan.train_problems, **changed)
+                plan.measure("sft_tuned", seed, tuned, LABELS["sft_tuned"])
         for arm in ("rft", *self.kinds):
             plan.compare(arm, "sft")
-        for kind in self.kinds:
-            plan.compare("rft", kind)
+        for arm in (*self.kinds, *(("sft_tuned",) if self.sft_epochs else ())):
+            plan.compare("rft", arm)
         plot = Plot(
             name="paths",
             title="Accuracy against distinct paths, same number of rows",
