@@ -13,7 +13,7 @@ import argparse
 import gzip
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -27,13 +27,13 @@ from rft_jax.errors import UserError
 from rft_jax.files.jsonl import numbered_lines
 from rft_jax.gin_settings import load_config
 from rft_jax.records import Problem, finished_sample_files
-from rft_jax.rft.collect import LEDGER, PATHS, STATS
+from rft_jax.rft.collect import LEDGER, PATHS, STATS, check_models
 from rft_jax.rft.decontaminate import make_decontaminator
 from rft_jax.rft.samples import Block, Shard, explain_unknown, problem_id
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.stats import statistics_bytes
 from rft_jax.rft.tally import Tally
-from rft_jax.rft.work import Result, Task, make_worker
+from rft_jax.rft.work import Result, Task, Worker
 from rft_jax.verify.programs.reading import check_programs
 
 # Problems whose lines one worker puts in order and writes.
@@ -66,10 +66,10 @@ class Resolve(beam.DoFn):
 
     def __init__(self, settings: CollectSettings) -> None:
         self._settings = settings
-        self._work: Callable[[Sequence[Task]], Result] | None = None
+        self._work: Worker | None = None
 
     def setup(self) -> None:
-        self._work = make_worker(self._settings)
+        self._work = Worker(self._settings)
 
     def process(self, element: tuple[str, dict[str, Iterable]]) -> Iterator[tuple[int, Result]]:
         identity, grouped = element
@@ -129,17 +129,6 @@ def sum_tallies(tallies: Iterable[Tally]) -> Tally:
     for tally in tallies:
         total.add(tally)
     return total
-
-
-def _check_models(owners: Iterable[tuple[str, int]], folders: Sequence[str]) -> None:
-    """Refuses a model name that two folders have."""
-    first: dict[str, int] = {}
-    for model, folder in sorted(owners):
-        if first.setdefault(model, folder) != folder:
-            raise UserError(
-                f"{folders[folder]}: has samples of model {model!r}, as {folders[first[model]]} "
-                "has; sample one of them again under another --name"
-            )
 
 
 def find_files(folders: Sequence[str]) -> list[tuple[int, str]]:
@@ -215,11 +204,10 @@ def _build(
     )
     _ = (
         results
-        | "models"
-        >> beam.FlatMap(lambda pair: [(m, f) for f, names in pair[1].models.items() for m in names])
+        | "models" >> beam.FlatMap(lambda pair: pair[1].models)
         | "each once" >> beam.Distinct()
         | "all models" >> beam.combiners.ToList()
-        | "check models" >> beam.Map(_check_models, folders)
+        | "check models" >> beam.Map(check_models, {}, folders)
     )
     _ = (
         results

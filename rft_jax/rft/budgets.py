@@ -48,18 +48,15 @@ class _Budget:
     Args:
       problems: all that are sampled, by any process.
       first_round: samples that every problem gets before anything is decided.
-      workers: processes that grade; 0 for one per CPU core.
       answers: how answers are read, as in `CollectSettings`.
     """
 
-    def __init__(
-        self, problems: Sequence[Problem], first_round: int, workers: int, answers: str
-    ) -> None:
+    def __init__(self, problems: Sequence[Problem], first_round: int, answers: str) -> None:
         grader = SampleGrader(CollectSettings(answers=answers))
         self.first_round = first_round
         self._references = [grader.reference(problem) for problem in problems]
         self._grades: dict[int, Grades] = {}
-        self._pool = Pool(make_worker, (answers,), workers=workers or cpu_cores())
+        self._pool = Pool(make_worker, (answers,), workers=cpu_cores())
 
     def add(self, index: int, samples: Sequence[Sample]) -> None:
         """Takes a problem's next samples, which workers grade."""
@@ -86,7 +83,6 @@ class Uniform(_Budget):
       enough: distinct correct paths per problem.
       round_size: samples of a problem between two decisions.
       num_samples: maximum samples of a problem.
-      workers: processes that grade; 0 for one per CPU core.
       answers: how answers are read, as in `CollectSettings`.
     """
 
@@ -96,10 +92,9 @@ class Uniform(_Budget):
         enough: int,
         round_size: int,
         num_samples: int,
-        workers: int = 0,
         answers: str = "first",
     ) -> None:
-        super().__init__(problems, min(round_size, num_samples), workers, answers)
+        super().__init__(problems, min(round_size, num_samples), answers)
         self._enough, self._round_size, self._num_samples = enough, round_size, num_samples
 
     def decide(self, wait: bool) -> dict[int, int]:
@@ -123,7 +118,6 @@ class Proportional(_Budget):
       round_size: samples of every problem's first round.
       average: samples per problem on average.
       num_samples: maximum samples of a problem.
-      workers: processes that grade; 0 for one per CPU core.
       answers: how answers are read, as in `CollectSettings`.
     """
 
@@ -135,10 +129,9 @@ class Proportional(_Budget):
         round_size: int,
         average: float,
         num_samples: int,
-        workers: int = 0,
         answers: str = "first",
     ) -> None:
-        super().__init__(problems, round_size, workers, answers)
+        super().__init__(problems, round_size, answers)
         self._own, self._sum = own, sum_over_processes
         self._more = int(average * len(problems)) - round_size * len(problems)
         self._most = num_samples - round_size
@@ -200,23 +193,16 @@ def allot(incorrect: Sequence[int], total: int, most: int) -> list[int]:
     total = min(total, most * len(active))
     while active and total > 0:
         weights = sum(incorrect[i] for i in active)
-        capped = [i for i in active if total * incorrect[i] >= most * weights]
+        exact = {i: divmod(total * incorrect[i], weights) for i in active}
+        capped = [i for i in active if exact[i][0] >= most]
         if not capped:
-            _share_out(shares, incorrect, active, total, weights)
+            left = total - sum(whole for whole, _ in exact.values())
+            by_remainder = sorted(active, key=lambda i: (-exact[i][1], i))
+            for rank, i in enumerate(by_remainder):
+                shares[i] = exact[i][0] + (rank < left)
             break
         for i in capped:
             shares[i] = most
         total -= most * len(capped)
         active = [i for i in active if shares[i] == 0]
     return shares
-
-
-def _share_out(
-    shares: list[int], incorrect: Sequence[int], active: list[int], total: int, weights: int
-) -> None:
-    for i in active:
-        shares[i] = total * incorrect[i] // weights
-    left = total - sum(shares[i] for i in active)
-    by_remainder = sorted(active, key=lambda i: (-(total * incorrect[i] % weights), i))
-    for i in by_remainder[:left]:
-        shares[i] += 1

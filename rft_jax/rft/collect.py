@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import IO
 
 from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.errors import UserError
@@ -17,7 +16,6 @@ from rft_jax.progress import Progress
 from rft_jax.records import Problem
 from rft_jax.rft.decontaminate import make_decontaminator
 from rft_jax.rft.samples import (
-    Block,
     Shard,
     UnsortedError,
     find_shards,
@@ -28,7 +26,7 @@ from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.stats import statistics_bytes
 from rft_jax.rft.summary import summary
 from rft_jax.rft.tally import Tally
-from rft_jax.rft.work import Result, Task, make_worker
+from rft_jax.rft.work import Task, Worker
 from rft_jax.verify.programs.reading import check_programs
 from rft_jax.workers.pool import cpu_cores, map_in_order
 
@@ -139,43 +137,41 @@ def _write(
         Progress("collect", len(problems), "problems") as progress,
         atomic_write(output / PATHS, "wb") as paths,
         atomic_write(output / LEDGER, "wb") as ledger,
-        closing(map_in_order(make_worker, (settings,), batches, workers)) as results,
+        closing(map_in_order(Worker, (settings,), batches, workers)) as results,
     ):
         for result in results:
-            _add(result, tally, owners, folders, paths, ledger)
+            if result.error is not None:
+                raise UserError(result.error)
+            check_models(result.models, owners, folders)
+            paths.write(result.paths)
+            ledger.write(result.ledger)
+            tally.add(result.tally)
             progress.update(tally.problems, samples=tally.samples[""])
     return tally
 
 
-def _add(
-    result: Result,
-    tally: Tally,
-    owners: dict[str, int],
-    folders: Sequence[str],
-    paths: IO[bytes],
-    ledger: IO[bytes],
+def check_models(
+    models: Iterable[tuple[str, int]], owners: dict[str, int], folders: Sequence[str]
 ) -> None:
-    if result.error is not None:
-        raise UserError(result.error)
-    for folder, models in result.models.items():
-        for model in sorted(models):
-            if owners.setdefault(model, folder) != folder:
-                other = folders[owners[model]]
-                raise UserError(
-                    f"{folders[folder]}: has samples of model {model!r}, as {other} has; sample "
-                    "one of them again under another --name"
-                )
-    paths.write(result.paths)
-    ledger.write(result.ledger)
-    tally.add(result.tally)
+    """Refuses a model name that samples of two folders have.
+
+    Args:
+      models: names, each with the index of a folder that has it.
+      owners: name -> the index of the folder that had it first; updated.
+    """
+    for model, folder in sorted(models):
+        if owners.setdefault(model, folder) != folder:
+            raise UserError(
+                f"{folders[folder]}: has samples of model {model!r}, as {folders[owners[model]]} "
+                "has; sample one of them again under another --name"
+            )
 
 
 def _batches(problems: Sequence[Problem], shards: Sequence[Shard]) -> Iterator[list[Task]]:
     """All problems in order, with their samples, in batches of about _BATCH_BYTES."""
     batch: list[Task] = []
     size = 0
-    groups = merge_by_problem(shards, _indices(problems))
-    for index, blocks in _with_all_problems(groups, len(problems)):
+    for index, blocks in merge_by_problem(shards, _indices(problems)):
         batch.append(Task(index, problems[index], blocks))
         size += 1000 + sum(len(line) for block in blocks for line in block.lines)
         if size >= _BATCH_BYTES:
@@ -188,15 +184,3 @@ def _batches(problems: Sequence[Problem], shards: Sequence[Shard]) -> Iterator[l
 def _indices(problems: Sequence[Problem]) -> dict[str, int]:
     """Problem id -> index in the input."""
     return {problem.id: index for index, problem in enumerate(problems)}
-
-
-def _with_all_problems(
-    groups: Iterator[tuple[int, list[Block]]], total: int
-) -> Iterator[tuple[int, list[Block]]]:
-    """Adds the problems without samples."""
-    following = 0
-    for index, blocks in groups:
-        yield from ((missing, []) for missing in range(following, index))
-        yield index, blocks
-        following = index + 1
-    yield from ((missing, []) for missing in range(following, total))

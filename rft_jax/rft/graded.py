@@ -19,11 +19,6 @@ class Graded(NamedTuple):
     grade: Grade
     key: str
 
-    @property
-    def is_correct(self) -> bool:
-        """Whether the answer and all equations are correct."""
-        return self.grade.verdict == "correct"
-
 
 class SampleGrader:
     """Grades samples and gives each its dedup key, by the settings of collecting."""

@@ -11,7 +11,8 @@ import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, groupby
+from operator import itemgetter
 from pathlib import Path
 
 from rft_jax.errors import UserError
@@ -19,6 +20,7 @@ from rft_jax.files.jsonl import numbered_lines, open_lines, parse_row
 from rft_jax.records import sample_files
 
 RUN_BYTES = 64 << 20  # of one sorted run, the memory that sorting takes
+_index_of = itemgetter(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +119,15 @@ def _runs(shard: Shard, indices: Mapping[str, int], run_bytes: int) -> Iterator[
         rows.append((index, b"%d\t%s\n" % (number, line.rstrip(b"\r\n"))))
         size += len(line)
         if size >= run_bytes:
-            yield [row for _, row in sorted(rows, key=lambda row: row[0])]
+            yield [row for _, row in sorted(rows, key=_index_of)]
             rows, size = [], 0
-    yield [row for _, row in sorted(rows, key=lambda row: row[0])]
+    yield [row for _, row in sorted(rows, key=_index_of)]
 
 
 def merge_by_problem(
     shards: Sequence[Shard], indices: Mapping[str, int]
 ) -> Iterator[tuple[int, list[Block]]]:
-    """Yields (index, blocks) for each problem that has samples, in the problems' order.
+    """Yields (index, blocks) for every problem, in the problems' order.
 
     Args:
       indices: problem id -> index in the input.
@@ -134,23 +136,10 @@ def merge_by_problem(
       UnsortedError: a shard is not sorted.
       UserError: a line has no id or one that no problem has, or a file is cut short.
     """
-    readers = [_blocks(shard, indices) for shard in shards]
-    heads = [
-        (head[0], shard, head[1]) for shard, r in enumerate(readers) if (head := next(r, None))
-    ]
-    heapq.heapify(heads)
-    while heads:
-        index = heads[0][0]
-        blocks: list[Block] = []
-        while heads and heads[0][0] == index:
-            _, shard, block = heads[0]
-            blocks.append(block)
-            following = next(readers[shard], None)
-            if following is None:
-                heapq.heappop(heads)
-            else:
-                heapq.heapreplace(heads, (following[0], shard, following[1]))
-        yield index, blocks
+    every = ((index, None) for index in range(len(indices)))
+    pairs = heapq.merge(every, *(_blocks(shard, indices) for shard in shards), key=_index_of)
+    for index, group in groupby(pairs, key=_index_of):
+        yield index, [block for _, block in group if block is not None]
 
 
 _NO_LINE = b"\xff"  # which begins no line of UTF-8

@@ -5,47 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from rft_jax.rft.rows import Row
+
 # Edit distances look no further, so that no pair of texts costs more than a millisecond or two.
 MAX_COMPARED_CHARS = 10_000
-
-
-class Candidate(Protocol):
-    """A correct path that may be kept."""
-
-    @property
-    def response(self) -> str:
-        """The text."""
-
-    @property
-    def logprob(self) -> float | None:
-        """Natural logarithm, under the model that wrote it; None in foreign files."""
 
 
 class Selector(Protocol):
     """Decides between the duplicates of one problem."""
 
-    def replaces(self, new: Candidate, index: int, kept: Sequence[Candidate]) -> bool:
+    def replaces(self, new: Row, index: int, kept: Sequence[Row]) -> bool:
         """Whether `new` replaces its duplicate `kept[index]`."""
 
 
 class First:
     """The first one."""
 
-    def replaces(self, new: Candidate, index: int, kept: Sequence[Candidate]) -> bool:  # noqa: ARG002
+    def replaces(self, new: Row, index: int, kept: Sequence[Row]) -> bool:  # noqa: ARG002
         return False
 
 
 class Shortest:
     """The fewest characters; the first of equals."""
 
-    def replaces(self, new: Candidate, index: int, kept: Sequence[Candidate]) -> bool:
+    def replaces(self, new: Row, index: int, kept: Sequence[Row]) -> bool:
         return len(new.response) < len(kept[index].response)
 
 
 class MostLikely:
     """The largest log-probability; the first of equals. None is the least likely."""
 
-    def replaces(self, new: Candidate, index: int, kept: Sequence[Candidate]) -> bool:
+    def replaces(self, new: Row, index: int, kept: Sequence[Row]) -> bool:
         if new.logprob is None:
             return False
         old = kept[index].logprob
@@ -69,7 +59,7 @@ class Farthest:
         self._scores: dict[int, int] = {}  # sums of these rows
         self._lost: set[str] = set()  # candidates that were not farther than these kept paths
 
-    def replaces(self, new: Candidate, index: int, kept: Sequence[Candidate]) -> bool:
+    def replaces(self, new: Row, index: int, kept: Sequence[Row]) -> bool:
         for added in kept[len(self._texts) :]:
             self._add(added.response)
         text = new.response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -33,60 +33,58 @@ class Result:
     Attributes:
       paths, ledger: lines of the two files, encoded.
       tally: its counts.
-      models: index of sample folder -> the model names in it.
+      models: the names of the models in the samples, each with the index of its folder.
       error: a mistake in the input that ends the work.
     """
 
     paths: bytes = b""
     ledger: bytes = b""
     tally: Tally = field(default_factory=Tally)
-    models: dict[int, set[str]] = field(default_factory=dict)
+    models: set[tuple[str, int]] = field(default_factory=set)
     error: str | None = None
 
 
-def make_worker(settings: CollectSettings) -> Callable[[Sequence[Task]], Result]:
-    """Returns the function that does a batch; it remembers the equations it has checked."""
-    worker = _Worker(settings)
+class Worker:
+    """Does batches; it remembers the equations that it has checked."""
 
-    def work(batch: Sequence[Task]) -> Result:
-        try:
-            return worker.work(batch)
-        except UserError as error:
-            return Result(error=str(error))
-
-    return work
-
-
-class _Worker:
     def __init__(self, settings: CollectSettings) -> None:
         self._settings = settings
         self._grader = SampleGrader(settings)
         self._decontaminator = make_decontaminator(settings)
 
-    def work(self, batch: Sequence[Task]) -> Result:
+    def __call__(self, batch: Sequence[Task]) -> Result:
+        """What comes out of a batch, or the mistake in the input that ended it."""
         result = Result()
-        paths, ledger = [], []
-        for task in batch:
-            rows = parse_rows(task.blocks)
-            if self._settings.first_samples:
-                rows = [row for row in rows if row.sample < self._settings.first_samples]
-            for row in rows:
-                result.models.setdefault(row.folder, set()).add(row.model)
-            reference = self._grader.reference(task.problem)
-            rows.insert(0, solution_row(task.problem))
-            solution, *graded = self._grader.grade(rows, reference)
-            count_reference(result.tally, task.number, task.problem, reference, solution)
-            selection = self._select(task, solution, graded, result.tally)
-            count_problem(result.tally, graded, solution, selection, self._settings)
-            if found := suspicion(
-                graded, reference, self._settings.suspicious_share, self._grader.value
-            ):
-                result.tally.suspicious[task.number] = {"id": task.problem.id, **found}
-            ledger.append(ledger_lines(task.problem, graded, selection))
-            paths.append(path_lines(task.problem, graded, solution, selection))
-        result.ledger = _encode(ledger)
-        result.paths = _encode(paths)
+        try:
+            lines = [self._work(task, result) for task in batch]
+        except UserError as error:
+            return Result(error=str(error))
+        result.ledger, result.paths = (
+            # A lone surrogate, which can only stand inside a JSON string, becomes its escape.
+            "".join(column).encode("utf-8", "backslashreplace")
+            for column in zip(*lines, strict=True)
+        )
         return result
+
+    def _work(self, task: Task, result: Result) -> tuple[str, str]:
+        """Adds a problem to the counts; its lines of the ledger and of the paths."""
+        rows = parse_rows(task.blocks)
+        if self._settings.first_samples:
+            rows = [row for row in rows if row.sample < self._settings.first_samples]
+        result.models.update((row.model, row.folder) for row in rows)
+        reference = self._grader.reference(task.problem)
+        rows.insert(0, solution_row(task.problem))
+        solution, *graded = self._grader.grade(rows, reference)
+        count_reference(result.tally, task.number, task.problem, reference, solution)
+        selection = self._select(task, solution, graded, result.tally)
+        count_problem(result.tally, graded, solution, selection, self._settings)
+        share, value_of = self._settings.suspicious_share, self._grader.value
+        if found := suspicion(graded, reference, share, value_of):
+            result.tally.suspicious[task.number] = {"id": task.problem.id, **found}
+        return (
+            ledger_lines(task.problem, graded, selection),
+            path_lines(task.problem, graded, solution, selection),
+        )
 
     def _select(
         self, task: Task, solution: Graded, graded: Sequence[Graded], tally: Tally
@@ -100,8 +98,3 @@ class _Worker:
         texts = [row.response for row in selection.rows if row.folder >= 0]
         self._decontaminator.count(tally, task.number, task.problem, [*texts, *excluded.texts])
         return selection
-
-
-def _encode(lines: Sequence[str]) -> bytes:
-    """UTF-8; a lone surrogate, which can only stand inside a JSON string, becomes its escape."""
-    return "".join(lines).encode("utf-8", "backslashreplace")

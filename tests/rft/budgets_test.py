@@ -67,7 +67,7 @@ def test_as_many_samples_are_needed_as_give_enough_distinct_correct_paths(
 
 def _rounds(responses: list[str], **settings: int) -> tuple[list[int], int]:
     """Sizes of the rounds that one problem gets, and how many samples are kept."""
-    with closing(Uniform([PROBLEM], workers=1, **settings)) as budget:
+    with closing(Uniform([PROBLEM], **settings)) as budget:
         sizes, total = [], budget.first_round
         while total > sum(sizes):
             first = sum(sizes)
@@ -120,16 +120,14 @@ def test_samples_beyond_the_first_round_are_in_proportion_to_incorrect_ones_of_a
 def test_a_sample_that_could_not_be_graded_in_time_is_not_incorrect() -> None:
     problems = [PROBLEM, replace(PROBLEM, id="q")]
     arguments = (problems, [0, 1], lambda values: [*values])
-    with closing(Proportional(*arguments, 2, 3.0, 8, workers=1)) as budget:
+    with closing(Proportional(*arguments, 2, 3.0, 8)) as budget:
         budget._grades = {0: [("timeout", "a"), ("correct", "b")], 1: [("no_answer", "")] * 2}
         budget._added = [0, 1]
         assert budget.decide(wait=True) == {0: 2, 1: 4}
 
 
 def test_a_process_without_problems_takes_part_in_the_sum() -> None:
-    with closing(
-        Proportional([PROBLEM], [], lambda values: [*values], 4, 4.0, 8, workers=1)
-    ) as budget:
+    with closing(Proportional([PROBLEM], [], lambda values: [*values], 4, 4.0, 8)) as budget:
         assert budget.decide(wait=False) == {}
         assert budget.decide(wait=True) == {}
 
@@ -163,4 +161,4 @@ def test_shares_are_exact_and_remainders_go_to_the_largest_then_the_first() -> N
 
 def test_a_problem_without_an_answer_is_refused_before_any_sampling() -> None:
     with pytest.raises(UserError, match="problem 'q' has no answer"):
-        Uniform([PROBLEM, Problem("q", "?", "no\nanswer")], 1, 1, 1, workers=1)
+        Uniform([PROBLEM, Problem("q", "?", "no\nanswer")], 1, 1, 1)

@@ -11,11 +11,11 @@ def test_each_sample_has_a_key_whatever_its_verdict() -> None:
     graded = SampleGrader(CollectSettings()).grade(rows, "18")
     assert [one.key for one in graded] == ["1+1=3", "1+1=2", ""]
     assert [one.row for one in graded] == rows
-    assert not any(one.is_correct for one in graded)
+    assert all(one.grade.verdict != "correct" for one in graded)
 
 
 def test_a_reference_solution_is_graded_as_a_sample_is() -> None:
     problem = Problem("p", "?", "<<9+9=18>>\n#### 18")
     grader = SampleGrader(CollectSettings())
     (solution,) = grader.grade([solution_row(problem)], grader.reference(problem))
-    assert solution.is_correct and solution.key == "9+9=18"
+    assert solution.grade.verdict == "correct" and solution.key == "9+9=18"

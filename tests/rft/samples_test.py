@@ -89,8 +89,9 @@ def test_other_layouts_of_a_row_are_read_too(tmp_path: Path) -> None:
     path.parent.mkdir()
     text = "\n\n".join(json.dumps(row, separators=(",", ":")) for row in rows) + "\r\n\n"
     path.write_text(text)
-    ((_, blocks),) = merge_by_problem([Shard(str(path), 0)], PLACES)
-    parsed = parse_rows(blocks)
+    found = dict(merge_by_problem([Shard(str(path), 0)], PLACES))
+    assert [index for index, blocks in found.items() if blocks] == [1]
+    parsed = parse_rows(found[1])
     assert [row.response for row in parsed] == ["a", '"tokens": [1, 2]', "c"]
     assert [row.model for row in parsed] == ["folder", "x", "folder"]
     assert parsed[2].logprob == -3.0 and parsed[2].finish_reason == "length"
