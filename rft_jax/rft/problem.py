@@ -21,13 +21,11 @@ class Selection:
     Attributes:
       rows: their samples; where the reference solution is compared with them, it is the first.
       samples: the index of each among the problem's samples, -1 for the reference solution.
-      indices: key -> index in the two lists.
       has_solution: whether the reference solution is a training path.
     """
 
     rows: list[Row] = field(default_factory=list)
     samples: list[int] = field(default_factory=list)
-    indices: dict[str, int] = field(default_factory=dict)
     has_solution: bool = True
 
 
@@ -45,7 +43,8 @@ def select_paths(
     """
     has_solution = solution.row.is_solution and not (excluded.question or excluded.human)
     selection = Selection(has_solution=has_solution)
-    rows, samples, indices = selection.rows, selection.samples, selection.indices
+    rows, samples = selection.rows, selection.samples
+    indices: dict[str, int] = {}  # of the keys in the two lists
     if settings.count_human and selection.has_solution:
         indices[solution.key] = 0
         rows.append(solution.row)
@@ -63,6 +62,9 @@ def select_paths(
         elif samples[index] >= 0 and selector.replaces(row, index, rows):
             rows[index] = row
             samples[index] = number
+    if settings.max_paths:
+        most = settings.max_paths + (-1 in samples)
+        del rows[most:], samples[most:]
     return selection
 
 

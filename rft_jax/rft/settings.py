@@ -56,6 +56,7 @@ class CollectSettings(CheckedSettings):
         executes nothing; `sandbox` executes them by Python with numpy and sympy under bubblewrap
         (`bwrap`), without network and files, within limits of time and memory; then `dedup` is
         `program`, `exact_text` or `none`.
+      max_paths: sampled paths that are kept of a problem, at most: the first ones; 0 for all.
     """
 
     gin_name: ClassVar[str] = "collect"
@@ -75,6 +76,7 @@ class CollectSettings(CheckedSettings):
     ngrams: tuple[int, ...] = (8, 13)
     remove_ngram: int = 0
     programs: str = added_setting(EVALUATOR)
+    max_paths: int = added_setting(0)
 
     def __post_init__(self) -> None:
         self._check_choice("answers", answer_formats())
@@ -83,7 +85,7 @@ class CollectSettings(CheckedSettings):
         self._check_choice("dedup", KEYS)
         self._check_choice("select", SELECTORS)
         self._check_above(0, "timeout")
-        self._check_at_least(0, "first_samples", "workers")
+        self._check_at_least(0, "first_samples", "workers", "max_paths")
         self._check_choice("programs", RUNNERS)
         self._check_share("suspicious_share")
         object.__setattr__(self, "ngrams", tuple(self.ngrams))  # gin gives lists

@@ -95,6 +95,7 @@ def test_small_models_of_other_widths_are_members_of_the_embedded_union(plan_of)
 
 AT_SCALE = {
     "policy_training": SMALL_STEPS,
+    "relatives": ("relatives.k=1", *SMALL_STEPS[1:]),
     "what_carries_the_gain": ("what_carries_the_gain.kinds=('random',)",),
     "pretraining_loss": ("pretraining_loss.models=['.']", "pretraining_loss.losses=(1.8,)"),
 }
@@ -227,6 +228,33 @@ def test_iterate_adds_the_last_rounds_samples_and_trains_the_pretrained_model(pl
     assert "round3-0 sample" not in {stage.title for stage in plan.stages}
     once = training_of(plan, "once_k12").arguments["--data"].stage
     assert once.settings["collect"].first_samples == 12
+
+
+def test_relatives_differ_by_what_they_sample_and_keep(plan_of):
+    plan = plan_of("relatives", "run.seeds=(0,)", "relatives.rounds=3", "relatives.k=2")
+
+    def data_of(arm: str):
+        stage = training_of(plan, arm).arguments["--data"].stage
+        return [one.title for one in stage.waits_for], stage.settings["collect"]
+
+    drawn, kept = data_of("rest_em")
+    assert drawn == ["rest_em3-0 sample"]
+    assert (kept.dedup, kept.max_paths, kept.first_samples) == ("none", 10, 2)
+    drawn, kept = data_of("rounds")
+    assert drawn == ["sft-0 sample", "rounds2-0 sample", "rounds3-0 sample"]
+    assert (kept.dedup, kept.max_paths, kept.first_samples) == ("equations", 0, 2)
+    drawn, kept = data_of("star")
+    assert drawn == ["star3-0 sample"]
+    greedy = {
+        (stage.settings["sample"].temperature, stage.settings["sample"].num_samples)
+        for stage in plan.stages
+        if stage.command == "sample" and stage.arm.startswith("star")
+    }
+    assert greedy == {(0.0, 1)}
+    assert data_of("rft")[1].first_samples == 6
+    per_problem = {one.arm: one.facts["samples_per_problem"] for one in plan.measured}
+    assert per_problem["rft"] == per_problem["rounds"] == per_problem["rest_em"] == 6
+    assert per_problem["star"] == 3
 
 
 def test_query_augmentation_asks_for_samples_and_trains_with_and_without_the_problems(plan_of):
