@@ -39,6 +39,7 @@ EXTRAS = {
         "build",
         "setuptools>=77",
         "jsonschema>=4",
+        "datasets>=4.0",  # reads exports back
         "pyarrow>=18",
         "pyyaml>=6",
         "nbclient>=0.10",

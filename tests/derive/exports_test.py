@@ -6,24 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import load_dataset
 
 from rft_jax.cli import main
 from rft_jax.derive.exports import FORMATS, Source, export_data
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import read_rows, write_rows
+from rft_jax.files.jsonl import write_rows
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """By `datasets` where it is installed, as users would; else by pyarrow."""
-    if path.suffix != ".parquet":
-        return [row for _, row in read_rows(path)]
-    try:
-        from datasets import Dataset
-
-        return Dataset.from_parquet(str(path)).to_list()
-    except ImportError:
-        parquet = pytest.importorskip("pyarrow.parquet")
-        return parquet.read_table(path).to_pylist()
+    """As users of other trainers would, by `datasets`."""
+    kind = "parquet" if path.suffix == ".parquet" else "json"
+    cache = str(path.parent / "cache")
+    return load_dataset(kind, data_files=str(path), split="train", cache_dir=cache).to_list()
 
 
 @pytest.fixture
