@@ -216,7 +216,8 @@ def _evaluate_flags(parser: argparse.ArgumentParser) -> None:
     _problems_flag(parser)
     source = parser.add_mutually_exclusive_group(required=True)
     input_flag(source, "--model", "M", MODEL_HELP)
-    input_flag(source, "--samples", "S", "existing samples to score instead")
+    text = "existing samples to score instead; repeatable: they vote together"
+    input_flag(source, "--samples", "S", text, action="append")
     text = "with --samples and evaluate.answers = 'hybrid': texts of the programs without an answer"
     input_flag(parser, "--fallback", "S", text)
     text = "output of another rft evaluate on the same problems: a paired test of the two"
@@ -252,6 +253,7 @@ EVALUATE = Command(
     examples=(
         "rft evaluate --model runs/rft --problems gsm8k:test --output runs/e2 --against runs/e1",
         "rft evaluate --samples runs/samples --problems gsm8k:test --output runs/e3",
+        "rft evaluate --samples runs/texts --samples runs/programs --problems p.jsonl --output e4",
     ),
     add_flags=_evaluate_flags,
     run=_evaluate,

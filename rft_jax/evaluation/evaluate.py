@@ -34,13 +34,15 @@ def evaluate(
     output: str,
     settings: EvaluateSettings,
     model: str | None = None,
-    samples: str | None = None,
+    samples: str | Sequence[str] | None = None,
     against: str | None = None,
     mesh: Any = None,
     config_text: str = "",
     fallback: str | None = None,
 ) -> dict[str, Any]:
     """Scores a model's samples, sampled first into `<output>/samples`, or given samples.
+
+    Samples of several folders vote together, each read by its own form.
 
     Writes `metrics.json` and `predictions.jsonl`, with `against` (an earlier output folder on the
     same problems) `comparison.json` too, and prints both as small tables. Hybrid decoding samples
@@ -53,10 +55,8 @@ def evaluate(
       UserError: not exactly one of model and samples, samples that do not fit the problems or the
         settings, nothing to compare with, or an output folder made with other settings.
     """
-    if (model is None) == (samples is None):
-        raise UserError("evaluate needs --model or --samples, and not both")
-    if fallback is not None and not (samples and settings.is_hybrid):
-        raise UserError("--fallback needs --samples and evaluate.answers = 'hybrid'; leave it out")
+    given = [samples] if isinstance(samples, str) else list(samples or ())
+    _check_source(model, given, fallback, settings)
     if model is None:
         settings.check_not_sampling()
     else:
@@ -64,10 +64,10 @@ def evaluate(
     if against is not None:
         check_comparable(Path(against), _problems(problems, settings))
     check_programs(settings.programs)
-    made_with = partial(_made_with, problems, model, samples, fallback, settings)
+    made_with = partial(_made_with, problems, model, given, fallback, settings)
     if model is None:
         with open_output(output, made_with(), config_text) as folder:
-            _measure(folder, problems, str(samples), fallback, settings, against)
+            _measure(folder, problems, given, fallback, settings, against)
     else:
         from rft_jax.devices import distributed
         from rft_jax.sampling import sample
@@ -80,15 +80,29 @@ def evaluate(
                 if settings.is_hybrid:
                     loaded = _problems(problems, settings)
                     fallback = sample_texts(model, loaded, folder.path, settings, mesh)
-            measure = partial(_measure, folder, problems, sampled, fallback, settings, against)
+            measure = partial(_measure, folder, problems, [sampled], fallback, settings, against)
             distributed.on_main(measure, "scoring", folder.path)
     return read_json(Path(output) / "metrics.json")
+
+
+def _check_source(
+    model: str | None, samples: Sequence[str], fallback: str | None, settings: EvaluateSettings
+) -> None:
+    if (model is None) == (not samples):
+        raise UserError("evaluate needs --model or --samples, and not both")
+    if fallback is not None and not (samples and settings.is_hybrid):
+        raise UserError("--fallback needs --samples and evaluate.answers = 'hybrid'; leave it out")
+    if len(samples) > 1 and settings.is_hybrid:
+        raise UserError(
+            f"evaluate.answers = 'hybrid' takes one --samples, and there are {len(samples)}; texts "
+            "and programs vote together without it, each read by its own form"
+        )
 
 
 def _made_with(
     problems: str,
     model: str | None,
-    samples: str | None,
+    samples: Sequence[str],
     fallback: str | None,
     settings: EvaluateSettings,
 ) -> dict[str, Any]:
@@ -97,10 +111,15 @@ def _made_with(
         "command": "evaluate",
         "problems": problems_identity(problems),
         "model": model and input_identity(model),
-        "samples": samples and input_identity(samples),
+        "samples": _identity_of_samples(samples),
         **({"fallback": input_identity(fallback)} if fallback else {}),
         **settings_identity(settings),
     }
+
+
+def _identity_of_samples(samples: Sequence[str]) -> str | list[str] | None:
+    found = [input_identity(one) for one in samples]
+    return found if len(found) > 1 else next(iter(found), None)
 
 
 def _problems(spec: str, settings: EvaluateSettings) -> list[Problem]:
@@ -110,7 +129,7 @@ def _problems(spec: str, settings: EvaluateSettings) -> list[Problem]:
 def _measure(
     folder: OutputFolder,
     problems: str,
-    samples: str,
+    samples: Sequence[str],
     fallback: str | None,
     settings: EvaluateSettings,
     against: str | None,

@@ -43,7 +43,7 @@ def sample_texts(
     asked = output / _FALLBACK
 
     def write_asked() -> None:
-        responses = read_responses(str(output / "samples"), problems)
+        responses = read_responses([str(output / "samples")], problems)
         found = _unanswered(problems, responses, settings.programs)
         write_rows(asked, map(to_row, found))
 
@@ -94,7 +94,7 @@ def read_texts(
             f"evaluate.answers = 'hybrid': {len(needed)} problems have programs without an answer, "
             f"the first is {needed[0].id!r}; name their text samples with --fallback"
         )
-    texts = read_responses(path, needed)
+    texts = read_responses([path], needed)
     for problem in needed:
         asked, found = responses.by_problem[problem.id], texts.by_problem[problem.id]
         if len(found) < len(asked):

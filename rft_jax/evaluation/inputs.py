@@ -55,14 +55,28 @@ class Responses:
         return None if None in counts else sum(n for n in counts if n is not None)
 
 
-def read_responses(path: str, problems: Sequence[Problem]) -> Responses:
-    """Samples of a folder (`samples-*.jsonl`) or a file that belong to the problems.
+def read_responses(paths: Sequence[str], problems: Sequence[Problem]) -> Responses:
+    """Samples that belong to the problems, those of the first path before those of the second.
+
+    Args:
+      paths: folders (`samples-*.jsonl`) or files, each with samples for every problem.
 
     Raises:
       UserError: unfinished folder, samples of two models, a sample twice, or none for a problem.
     """
+    parts: list[Responses] = []
+    for path in paths:
+        parts.append(_read_one(path, problems, parts[0].model if parts else None))
+    by_problem = {
+        problem.id: [one for part in parts for one in part.by_problem[problem.id]]
+        for problem in problems
+    }
+    return Responses(parts[0].model, by_problem, len(parts) == 1 and parts[0].is_greedy)
+
+
+def _read_one(path: str, problems: Sequence[Problem], model: str | None) -> Responses:
+    """The samples of one folder or file, which are `model`'s if that is known."""
     by_problem: dict[str, dict[int, Response]] = {problem.id: {} for problem in problems}
-    model: str | None = None
     for where, sample in _samples(Path(path)):
         if sample.id not in by_problem:
             continue

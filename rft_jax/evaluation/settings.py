@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rft_jax.errors import UserError
 from rft_jax.files.identity import added_setting
@@ -88,6 +88,11 @@ class EvaluateSettings(DecodingSettings):
                     f"evaluate.{field.name} = {value!r} is about sampling, and --samples are "
                     "given; leave it out (evaluate.k says how many of them vote)"
                 )
+
+    def without_sampling(self) -> EvaluateSettings:
+        """The same for samples that exist."""
+        sampling: dict[str, Any] = {field.name: field.default for field in fields(DecodingSettings)}
+        return replace(self, **(sampling | {"limit": self.limit}))
 
     @property
     def is_hybrid(self) -> bool:

@@ -212,6 +212,22 @@ class StageBuilder:
             raise UserError("votes need several samples: bind vote/evaluate.num_samples")
         return self._evaluate(arm, seed, model, settings, VOTE, problems)
 
+    def vote_together(self, arm: str, seed: int, votes: Sequence[Stage]) -> Stage:
+        """Votes over the samples of several votes on the same problems, together.
+
+        By the settings and the k of the first one; the curve ends with all samples.
+        """
+        settings: EvaluateSettings = votes[0].settings["evaluate"]
+        total = sum(vote.settings["evaluate"].num_samples for vote in votes)
+        k = settings.k or settings.num_samples
+        curve = (*settings.curve, total) if settings.curve else ()
+        settings = replace(settings.without_sampling(), k=k, curve=curve)
+        arguments = {
+            "--samples": Many(tuple(OutputOf(vote, "samples") for vote in votes)),
+            "--problems": votes[0].arguments["--problems"],
+        }
+        return self.graph.add(Stage("evaluate", arm, seed, arguments, {"evaluate": settings}, VOTE))
+
     def _evaluate(
         self,
         arm: str,

@@ -38,7 +38,7 @@ class Measured:
       label: the condition's name for readers.
       facts: columns of its row that describe the condition (`{"samples": 12}`), the x of plots.
       series: the plots' lines that it belongs to.
-      greedy: the evaluation of one greedy answer per problem.
+      greedy: the evaluation of one greedy answer per problem; `vote` again in a row of votes alone.
       vote: the evaluation of many samples per problem, where there is one.
       tests: the collection of the correct paths among those samples, where there is one.
     """
@@ -51,6 +51,11 @@ class Measured:
     series: tuple[str, ...] = ()
     vote: Stage | None = None
     tests: Stage | None = None
+
+    @property
+    def is_votes_alone(self) -> bool:
+        """Whether no greedy answer was measured."""
+        return self.vote is self.greedy
 
     @property
     def stages(self) -> list[Stage]:

@@ -154,7 +154,7 @@ class Plan(StageBuilder):
         problems: Argument | None = None,
         facts: Mapping[str, Any] | None = None,
         **forced: Any,
-    ) -> None:
+    ) -> Measured:
         """Adds a row of the results: a model's accuracy, and what describes its condition.
 
         Args:
@@ -179,6 +179,26 @@ class Plan(StageBuilder):
         lines = (series,) if isinstance(series, str) else series
         row = Measured(arm, seed, label or arm, greedy, facts or {}, lines, vote, paths)
         self.measured.append(row)
+        return row
+
+    def measure_together(
+        self,
+        arm: str,
+        seed: int,
+        rows: Sequence[Measured],
+        label: str,
+        series: str | tuple[str, ...] = (),
+    ) -> None:
+        """Adds a row of the results: votes over the samples of several rows' votes.
+
+        Args:
+          rows: of one model on the same problems, with votes.
+          label: the condition's name for readers.
+          series: the lines of plots that the row belongs to.
+        """
+        vote = self.vote_together(arm, seed, [row.vote for row in rows if row.vote is not None])
+        lines = (series,) if isinstance(series, str) else series
+        self.measured.append(Measured(arm, seed, label, vote, {}, lines, vote))
 
     def compare(self, a: str, b: str) -> None:
         """Adds a paired test, question by question: is condition a better than condition b?"""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from rft_jax.errors import UserError
 from rft_jax.evaluation.evaluate import evaluate
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import read_rows, write_rows
@@ -79,3 +82,32 @@ def test_programs_and_texts_vote_together_by_value(tmp_path: Path) -> None:
     ((_, row),) = read_rows(tmp_path / "out" / "predictions.jsonl")
     assert row["votes"] == {"18.0": 3, "20": 1}
     assert row["programs"] == ["correct", None, None, "correct"]
+
+
+def test_samples_of_several_folders_vote_together(tmp_path: Path) -> None:
+    problems = write_problem(tmp_path, "#### 18", "#### 7")
+    texts = write_samples(tmp_path, "texts.jsonl", ["#### 18", "#### 20"], ["#### 8", "#### 9"])
+    printed = ["print(36 / 2)", "print(18)"], ["print(8)", "print(7)"]
+    programs = write_samples(tmp_path, "programs.jsonl", *printed, form="program")
+    settings = EvaluateSettings(bootstrap_resamples=10, curve=(1, 4))
+    out = tmp_path / "out"
+    metrics = evaluate(problems, str(out), settings, samples=[texts, programs])
+    assert metrics["maj@k"]["value"] == 0.5  # 18 three times; 8 twice
+    assert (metrics["k"], metrics["mean@1"]["value"]) == (4, (3 / 4 + 1 / 4) / 2)
+    assert [row["answers"] for _, row in read_rows(out / "predictions.jsonl")] == [
+        ["18", "20", "18.0", "18"],
+        ["8", "9", "8", "7"],
+    ]
+    with pytest.raises(UserError, match="was made with samples"):
+        evaluate(problems, str(out), settings, samples=[programs, texts])
+
+
+def test_samples_of_several_folders_are_of_one_model_and_not_hybrid(tmp_path: Path) -> None:
+    problems = write_problem(tmp_path, "#### 18")
+    one = write_samples(tmp_path, "one.jsonl", ["#### 18"])
+    other = write_samples(tmp_path, "other.jsonl", ["#### 18"], model="n")
+    with pytest.raises(UserError, match=r"other.jsonl:1: a sample of model 'n' among those of 'm'"):
+        evaluate(problems, str(tmp_path / "out"), EvaluateSettings(), samples=[one, other])
+    hybrid = EvaluateSettings(answers="hybrid")
+    with pytest.raises(UserError, match="'hybrid' takes one --samples, and there are 2"):
+        evaluate(problems, str(tmp_path / "out"), hybrid, samples=[one, one])

@@ -9,7 +9,7 @@ from typing import Any
 from rft_jax.data.sources import load_problems
 from rft_jax.derive.stories import stories_of
 from rft_jax.derive.write import PATHS_FILE
-from rft_jax.pipeline.measures import Plot
+from rft_jax.pipeline.measures import Measured, Plot
 from rft_jax.pipeline.outcome.errors import KINDS, ErrorShare
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Argument, Many, OutputOf, Stage
@@ -49,13 +49,18 @@ class Programs:
             "names": plan.file("test-names", _load(plan, self.test_names)),
         }
         for seed in plan.seeds:
-            for arm, model, label, forced in self._conditions(plan, seed, data):
-                for name, problems in sets.items():
-                    _measure(plan, (arm, name), seed, model, label, problems, forced)
+            rows = {
+                (arm, name): _measure(plan, (arm, name), seed, model, label, problems, forced)
+                for arm, model, label, forced in self._conditions(plan, seed, data)
+                for name, problems in sets.items()
+            }
+            for name in sets:
+                _measure_together(plan, name, seed, [rows[arm, name] for arm in _TOGETHER])
         for name in sets:
             for a, b in _COMPARED:
                 plan.compare(_arm(a, name), _arm(b, name))
         plan.plots.append(_plot(tuple(sets)))
+        plan.plots += [_votes_plot(plan, name) for name in sets]
 
     def _conditions(
         self, plan: Plan, seed: int, data: dict[str, Any]
@@ -93,7 +98,9 @@ _COMPARED = (
     ("both_programs", "rft_programs"),
     ("hybrid", "both_programs"),
 )
-_VOTING = ("rft_text", "rft_programs", "hybrid")
+_VOTING = ("rft_text", "rft_programs", "both_text", "hybrid")
+# Of one model, these two's votes are counted together: hybrid decoding's are its programs.
+_TOGETHER, _BOTH = ("both_text", "hybrid"), "votes_both"
 _ENDINGS = {"ordinary numbers": "", "large numbers": "_large", "names": "_names"}
 
 
@@ -113,14 +120,35 @@ def _measure(
     label: str,
     problems: Argument | None,
     forced: dict[str, Any],
-) -> None:
+) -> Measured:
     """A row for a model on one set of problems, with the shares of its errors."""
     arm, name = _arm(*condition), condition[1]
     greedy = plan.evaluate(arm, seed, OutputOf(model), problems, **forced)
     facts = {f"{kind}_errors": ErrorShare(greedy, kind) for kind in KINDS}
     votes = condition[0] in _VOTING
     title = f"{label}: {name}"
-    plan.measure(arm, seed, model, title, name, votes, False, problems, facts, **forced)
+    series = (name, title)
+    return plan.measure(arm, seed, model, title, series, votes, False, problems, facts, **forced)
+
+
+def _measure_together(plan: Plan, name: str, seed: int, rows: Sequence[Measured]) -> None:
+    """A row for votes over texts and programs of the same model and problems, by value."""
+    title = f"RFT on both, texts and programs vote: {name}"
+    plan.measure_together(_arm(_BOTH, name), seed, rows, title, title)
+
+
+def _votes_plot(plan: Plan, name: str) -> Plot:
+    arms = {_arm(one, name) for one in (*_VOTING, _BOTH)}
+    return Plot(
+        name=f"votes{_ENDINGS[name]}",
+        title=f"Majority votes: {name}",
+        x="votes",
+        y="maj@k",
+        kind="votes",
+        series=tuple(dict.fromkeys(one.label for one in plan.measured if one.arm in arms)),
+        x_label="votes (k)",
+        log_x=True,
+    )
 
 
 def _plot(series: tuple[str, ...]) -> Plot:

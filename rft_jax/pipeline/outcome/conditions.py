@@ -16,13 +16,13 @@ from rft_jax.pipeline.measures import Measured
 
 
 def condition_rows(root: Path, measured: Sequence[Measured]) -> list[dict[str, Any]]:
-    """A row per condition: its mean over all trainings.
+    """A row per condition: its mean over all trainings. Votes alone have no accuracy, and no row.
 
     Args:
       root: the run's folder.
       measured: the trainings; those of a condition stand together.
     """
-    arms = dict.fromkeys(one.arm for one in measured)
+    arms = dict.fromkeys(one.arm for one in measured if not one.is_votes_alone)
     return [_row(root, [one for one in measured if one.arm == arm]) for arm in arms]
 
 

@@ -56,7 +56,7 @@ def stage_usage(root: Path, stage: Stage) -> StageUsage:
         return _training(root / stage.folder)
     if stage.command == "sample":
         return _sampling(root, stage, root / stage.folder)
-    if stage.command == "evaluate":
+    if stage.command == "evaluate" and "--model" in stage.arguments:
         return _sampling(root, stage, root / stage.folder / "samples")
     if stage.command == "policy":
         return _policy(root, stage)

@@ -87,6 +87,8 @@ def _training_data(root: Path, stage: Stage) -> dict[str, Any]:
     `paths_per_problem`, all with the reference solution, as the paper counts. The text stands in
     for equations where there are none.
     """
+    while "--model" not in stage.arguments:  # it counts the samples of another evaluation
+        stage = stage.waits_for[0]
     model = stage.arguments["--model"]
     if isinstance(model, OutputOf) and model.stage.command == "policy":
         rows = _policy_samples(root / model.stage.folder, model.file)

@@ -20,14 +20,31 @@ def test_programs_has_each_condition_on_each_set_of_problems(programs_plan):
     rows = {one.arm: one for one in programs_plan.measured}
     conditions = ["sft_text", "sft_programs", "rft_text", "rft_programs"]
     conditions += ["both_text", "both_programs", "hybrid"]
+    conditions += ["votes_both"]
     assert [*rows] == [c + ending for c in conditions for ending in ("", "_large", "_names")]
     assert commands(programs_plan) == {
-        "train": 5, "sample": 2, "collect": 2, "evaluate": 7 * 3 + 3 * 3,
+        "train": 5, "sample": 2, "collect": 2, "evaluate": 7 * 3 + 4 * 3 + 3,
     }  # fmt: skip
-    assert {arm for arm, one in rows.items() if one.vote and "_names" not in arm} == {
-        "rft_text", "rft_text_large", "rft_programs", "rft_programs_large", "hybrid",
-        "hybrid_large",
-    }  # fmt: skip
+    assert [arm for arm, one in rows.items() if one.vote and arm in conditions] == [
+        "rft_text", "rft_programs", "both_text", "hybrid", "votes_both"
+    ]  # fmt: skip
+
+
+def test_texts_and_programs_of_one_model_vote_together(programs_plan):
+    rows = {one.arm: one for one in programs_plan.measured}
+    for ending in ("", "_large", "_names"):
+        row = rows[f"votes_both{ending}"]
+        assert row.is_votes_alone
+        texts, programs = row.vote.arguments["--samples"].values
+        assert texts.stage is rows[f"both_text{ending}"].vote
+        assert programs.stage is rows[f"hybrid{ending}"].vote
+        assert {texts.file, programs.file} == {"samples"}
+        settings = row.vote.settings["evaluate"]
+        assert (settings.k, settings.curve, settings.limit) == (8, (1, 2, 4, 8, 16), 500)
+        settings.check_not_sampling()
+    (plot,) = [one for one in programs_plan.plots if one.name == "votes_names"]
+    assert plot.series[-1] == rows["votes_both_names"].label
+    assert len(plot.series) == 5
 
 
 def test_programs_asks_and_reads_by_form(programs_plan):
