@@ -9,6 +9,7 @@ import argparse
 import errno
 import logging
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -130,10 +131,11 @@ def _dispatch(argv: list[str]) -> None:
     parser = build_parser()
     flags, rest = parser.parse_known_args(argv)
     command: Command = flags.command
+    flags.gin = _gin_flags(rest, command)
     config = load_config(
         command.settings_classes(flags),
         command.gin_files(flags),
-        [*command.bindings(flags), *_gin_flags(rest, command)],
+        [*command.bindings(flags), *flags.gin],
         command.scoped,
         f"rft {command.name}",
     )
@@ -142,8 +144,28 @@ def _dispatch(argv: list[str]) -> None:
         if command.dry_run:
             command.dry_run(flags, config)
         return
+    following = [line.format_map(_Typed(vars(flags))) for line in command.next]
     with _local_copies(flags):
         command.run(flags, config)
+    if following and _leads():
+        print("\n".join(["next:", *(f"  {line}" for line in following)]), flush=True)
+
+
+class _Typed(dict[str, Any]):
+    """Values of flags as they were typed."""
+
+    def __getitem__(self, name: str) -> str:
+        value = super().__getitem__(name)
+        return " ".join(map(shlex.quote, value)) if isinstance(value, list) else shlex.quote(value)
+
+
+def _leads() -> bool:
+    """Whether this is the process that speaks, where several compute as one."""
+    if "rft_jax.devices.distributed" not in sys.modules:
+        return True
+    from rft_jax.devices.distributed import is_main
+
+    return is_main()
 
 
 @contextmanager
@@ -216,7 +238,7 @@ def _add_command(commands: argparse._SubParsersAction[_CommandParser], command: 
         allow_abbrev=False,
     )
     parser.command = command
-    parser.set_defaults(command=command, gin_file=[], dry_run=False)
+    parser.set_defaults(command=command, gin_file=[], gin=[], dry_run=False)
     command.add_flags(parser)
     if command.settings:
         parser.add_argument(

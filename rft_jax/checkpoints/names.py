@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rft_jax.checkpoints import hub
+from rft_jax.files.links import followed, table_of
 from rft_jax.files.remote import fetched
 
 _FOLDER = Path(__file__).resolve().parents[1] / "wordproblems"
@@ -19,7 +20,10 @@ def model_folder(name: str) -> str:
     """The folder that `--model` names: a path, a URL, a Hub name, or one of the package."""
     if name in MODELS:
         return str(MODELS[name])
-    return hub.download(name) if hub.is_hub_name(name) else fetched(name)
+    if hub.is_hub_name(name):
+        return hub.download(name)
+    folder = fetched(name)
+    return folder if Path(folder).exists() else followed(folder, table_of(folder)) or folder
 
 
 def tokenizer_folder(name: str) -> str:

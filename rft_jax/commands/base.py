@@ -53,10 +53,13 @@ class Command:
       run: does the work, given the parsed flags and the settings.
       settings: gin name to `module:Class` of the settings it takes; imported on demand.
       takes: whether a command line with these flags takes the settings of that gin name.
-      gin_files: the gin files of a command line, by default those of --gin_file.
+      gin_files: the gin files of a command line, by default those of --gin_file; `flags.gin` has
+        the bindings of its --gin.… flags.
       bindings: what other flags bind; --gin.… flags override it.
       scoped: whether a binding may be limited to one condition (`sft/train.num_epochs = 3`).
       dry_run: prints what the command would do, after the settings.
+      next: command lines that use the output, printed at the end; `{output}` and other flags are
+        filled in as they were typed.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Command:
     bindings: Callable[[argparse.Namespace], list[str]] = lambda _flags: []
     scoped: bool = False
     dry_run: Callable[[argparse.Namespace, Config], None] | None = None
+    next: tuple[str, ...] = ()
 
     def settings_classes(self, flags: argparse.Namespace | None = None) -> dict[str, type]:
         """The settings classes by gin name: all, or those that a command line takes."""

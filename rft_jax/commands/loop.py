@@ -11,6 +11,9 @@ from rft_jax.gin_settings import Config, flag_value
 from rft_jax.pipeline.experiments import EXPERIMENTS
 
 DEFAULT_GIN_FILE = "runs/quickstart.gin"
+OWN_GIN_FILE = "runs/own_data.gin"
+_INPUTS = ("run.model", "run.train_problems", "run.test_problems")
+_EMBEDDED = "wordproblems:"
 
 
 def _flags(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +25,16 @@ def _flags(parser: argparse.ArgumentParser) -> None:
     )
     text = "folder (or URL) of the run; run the same command again to resume"
     output_flag(parser, "--output", "DIR", text, required=True)
+
+
+def _gin_files(flags: argparse.Namespace) -> list[str]:
+    """The recipe of the embedded experiment is for its own model and problems alone."""
+    inputs = [flags.model or ""]
+    for binding in flags.gin:
+        name, _, value = binding.partition("=")
+        inputs += [value.strip("'\"")] if name.strip() in _INPUTS else []
+    is_own = any(value and not value.startswith(_EMBEDDED) for value in inputs)
+    return flags.gin_file or [OWN_GIN_FILE if is_own else DEFAULT_GIN_FILE]
 
 
 def _run(flags: argparse.Namespace, config: Config) -> None:
@@ -47,13 +60,16 @@ RUN = Command(
         "run again, the command resumes, and a changed setting recreates only the stages that "
         "depend on it. Writes results.json and report/index.html.\n\n"
         f"Without --gin_file it runs the embedded experiment ({DEFAULT_GIN_FILE}), about ten "
-        "minutes on two cores. A scope binds a setting for one condition only: "
+        f"minutes on two cores; with a model or problems of yours, {OWN_GIN_FILE}, which chooses "
+        "batch size and learning rate. A scope binds a setting for one condition only: "
         "sft/train.num_epochs = 3.\n\n"
         "Started on several hosts, with JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and "
         "JAX_PROCESS_ID in the environment, it trains, samples and evaluates on all of them."
     ),
     examples=(
         "rft run --output runs/quickstart",
+        "rft run --output runs/mine --model models/mine --gin.run.train_problems=train.jsonl "
+        "--gin.run.test_problems=test.jsonl",
         "rft run --output runs/seeds --gin_file experiments/quickstart_seeds.gin",
         "rft run --output runs/gsm8k --gin_file experiments/gsm8k_smollm2_135m.gin "
         "--model models/smollm2-135m",
@@ -70,7 +86,7 @@ RUN = Command(
         "policy": POLICY.settings["policy"],
         **EXPERIMENTS,
     },
-    gin_files=lambda flags: flags.gin_file or [DEFAULT_GIN_FILE],
+    gin_files=_gin_files,
     bindings=lambda flags: [f"run.model={flag_value(flags.model)}"] if flags.model else [],
     scoped=True,
     dry_run=_dry_run,

@@ -65,4 +65,8 @@ POLICY = Command(
         "sample": "rft_jax.policy.settings:RolloutSettings",
         "mesh": "rft_jax.devices.mesh_settings:MeshSettings",
     },
+    next=(
+        "rft evaluate --model {output} --problems P --output EVALUATION",
+        "rft report {output} --output REPORT",
+    ),
 )

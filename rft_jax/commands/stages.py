@@ -92,6 +92,11 @@ TRAIN = Command(
     },
     takes=_train_takes,
     gin_files=_train_gin_files,
+    next=(
+        "rft sample --model {output} --problems P --output SAMPLES",
+        "rft evaluate --model {output} --problems P --output EVALUATION",
+        "rft export-hf {output} EXPORTED --dtype bfloat16",
+    ),
 )
 
 
@@ -171,6 +176,10 @@ SAMPLE = Command(
     add_flags=_sample_flags,
     run=_sample,
     settings={"sample": "rft_jax.sampling.settings:SampleSettings", **_MESH},
+    next=(
+        "rft collect --problems {problems} --samples {output} --output COLLECTED",
+        "rft evaluate --problems {problems} --samples {output} --output EVALUATION",
+    ),
 )
 
 
@@ -209,6 +218,10 @@ COLLECT = Command(
     add_flags=_collect_flags,
     run=_collect,
     settings={"collect": "rft_jax.rft.settings:CollectSettings"},
+    next=(
+        "rft train --model PRETRAINED --data {output}/paths.jsonl --output RFT",
+        "rft report {output} --output REPORT",
+    ),
 )
 
 
@@ -258,6 +271,10 @@ EVALUATE = Command(
     add_flags=_evaluate_flags,
     run=_evaluate,
     settings={"evaluate": "rft_jax.evaluation.settings:EvaluateSettings", **_MESH},
+    next=(
+        "rft evaluate --model ANOTHER --problems {problems} --output DIR --against {output}",
+        "rft report {output} --output REPORT",
+    ),
 )
 
 
@@ -280,4 +297,5 @@ REPORT = Command(
     add_flags=_report_flags,
     run=_report,
     settings={"report": "rft_jax.report.report:ReportSettings"},
+    next=("open {output}/index.html",),
 )

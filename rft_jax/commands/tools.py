@@ -56,6 +56,10 @@ IMPORT_HF = Command(
     ),
     add_flags=_copy_flags,
     run=_copy_model,
+    next=(
+        "rft evaluate --model {target} --problems P --output EVALUATION",
+        "rft train --model {target} --data D --output SFT",
+    ),
 )
 
 EXPORT_HF = Command(
@@ -65,6 +69,7 @@ EXPORT_HF = Command(
     examples=("rft export-hf runs/rft exported/rft --dtype bfloat16",),
     add_flags=_copy_flags,
     run=_copy_model,
+    next=("vllm serve {target}",),
 )
 
 
@@ -104,6 +109,7 @@ GENERATE_WORDPROBLEMS = Command(
     ),
     add_flags=_generate_flags,
     run=_generate,
+    next=("rft sample --model M --problems {output} --output SAMPLES",),
 )
 
 

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rft_jax.errors import UserError
+from rft_jax.files.links import TABLE, followed, table_of
 from rft_jax.files.mirror import Mirror
 
 SECONDS_BETWEEN_UPLOADS = 15.0
@@ -36,7 +37,7 @@ def is_remote(spec: str) -> bool:
 def fetched(spec: str) -> str:
     """The up-to-date local copy of a URL; any other path or name is returned as it is.
 
-    A folder is copied without the checkpoints in it.
+    A folder is copied without the checkpoints in it; of a link (`files.links`), what it stands for.
 
     Raises:
       UserError: nothing is at the URL, or fsspec does not know the file system.
@@ -52,9 +53,21 @@ def fetched(spec: str) -> str:
     listing = mirror.listing()
     files = {name: key for name, key in listing.items() if _CHECKPOINTS not in Path(name).parts}
     if not files:
+        if target := _followed(spec):
+            return fetched(target)
         raise UserError(f"{spec}: no such file or folder")
     mirror.download(files)
     return str(mirror.local / step[2] if step else mirror.local)
+
+
+def _followed(spec: str) -> str | None:
+    """The URL that a link at a store stands for; None if there is none."""
+    if spec.endswith(f"/{TABLE}"):
+        return None
+    try:
+        return followed(spec, fetched(table_of(spec)))
+    except UserError:
+        return None
 
 
 @contextmanager

@@ -26,6 +26,8 @@ from rft_jax.pipeline.builder import POLICY, VOTE
 from rft_jax.pipeline.experiments import EXPERIMENTS, Experiment, experiment_class
 from rft_jax.pipeline.graph import StageGraph, known_folders
 from rft_jax.pipeline.outcome.costs import make_costs
+from rft_jax.pipeline.outcome.models import FOLDER as MODELS
+from rft_jax.pipeline.outcome.models import link_models
 from rft_jax.pipeline.outcome.results import make_results, results_text
 from rft_jax.pipeline.plan import Plan, model_input
 from rft_jax.pipeline.settings import RunSettings
@@ -95,7 +97,10 @@ def _lead(root: Path, config: Config, plan: Plan, hosts: Hosts) -> None:
     """The part of process 0: inputs, stages, results and report."""
     home = root / plan.settings.name
     _write_inputs(root, home, config, plan)
-    _run_stages(root, plan, hosts)
+    try:
+        _run_stages(root, plan, hosts)
+    finally:
+        models = link_models(root, home, plan)
     results = make_results(root, plan)
     write_json(home / "results.json", results)
     write_json(home / "costs.json", make_costs(root, plan))
@@ -103,6 +108,7 @@ def _lead(root: Path, config: Config, plan: Plan, hosts: Hosts) -> None:
     print(f"\n{results_text(plan, results)}\n", flush=True)
     run_report(home, child_environment(os.environ, one_thread=False))
     print(f"results: {home / 'results.json'}; report: {home / 'report' / 'index.html'}")
+    print(f"models, for --model and other programs: {home / MODELS}/ ({', '.join(models)})")
 
 
 def commands(output: str, config: Config) -> list[str]:

@@ -16,6 +16,7 @@ from rft_jax.planning.hours import StageCost, stage_costs
 from rft_jax.planning.settings import PlanSettings
 from rft_jax.planning.topologies import Topology, parse_topology
 from rft_jax.sampling.settings import SampleSettings
+from rft_jax.training import recipe
 from rft_jax.training.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ def plan(
     """
     slice_ = parse_topology(topology)
     sizes = mesh_sizes(mesh, slice_.num_chips)
+    unit = sizes["data"] * sizes["fsdp"] * train.gradient_accumulation
+    columns = data.prompt_tokens + data.response_tokens
+    train = recipe.complete(train, config, data.num_problems, columns, unit)
     check_batch(train.batch_size, sizes)
     decoding = plan_decoding(config, sample, data, slice_)
     inputs = PlanInputs(slice_, config, train, sample, data, mesh, sizes, decoding)

@@ -188,6 +188,7 @@ class UpdateSettings(TrainSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_at_least(1, "batch_size")
         _refuse(self, "train")
 
     def complete(self, policy: PolicySettings) -> TrainSettings:

@@ -69,7 +69,7 @@ def sample(
     """
     if shard.count == 1 or named_process(os.environ):  # shards that one launcher starts stay apart
         initialize()
-    name = name or Path(model).resolve().name
+    name = name or Path(os.path.abspath(model)).name  # of a link to a folder, the link's
     made_with = partial(_made_with, model, problems, output, name, settings, shard)
     target = shard.folder(Path(output))
     with open_shared_output(target, made_with, config_text) as folder, sigterm_flag() as stopped:

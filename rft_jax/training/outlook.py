@@ -24,7 +24,8 @@ def outlook(run: Run) -> Iterator[str]:
     yield (
         f"train: {num_params(run.config):,} parameters; {len(lengths):,} examples"
         f"{f' ({left_out})' if left_out else ''}; {run.num_steps:,} steps of "
-        f"{batches.batch_size} × {settings.max_length}, {filled:.0%} filled"
+        f"{batches.batch_size} × {settings.max_length}, {filled:.0%} filled; learning rate up to "
+        f"{settings.learning_rate:g}"
     )
     if run.num_steps < _FEW_STEPS:
         yield (

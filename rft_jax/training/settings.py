@@ -18,7 +18,8 @@ class TrainSettings(CheckedSettings):
     """How a model is fine-tuned; the defaults are the paper's recipe (arXiv 2308.01825, § 3).
 
     Attributes:
-      learning_rate: peak learning rate, reached at the end of the warm-up.
+      learning_rate: peak learning rate, reached at the end of the warm-up; 0 chooses by the model's
+        size.
       schedule: learning-rate schedule after the warm-up: 'cosine', 'linear' or 'constant'.
       final_learning_rate_ratio: learning rate at the end of the schedule, over the peak; the step
         after the last would have it, so the last step's is a little higher.
@@ -28,7 +29,7 @@ class TrainSettings(CheckedSettings):
       num_epochs: passes over the data; not used with num_steps.
       num_steps: optimizer steps; 0: use num_epochs.
       batch_size: rows of max_length tokens per optimizer step, over all devices; with packing a row
-        holds several examples.
+        holds several examples; 0 chooses by the number of questions, for about 100 steps.
       gradient_accumulation: microbatches per optimizer step, computed one after the other.
       max_length: tokens per row; longer examples are dropped or truncated (see over_long).
       over_long: examples longer than a row: 'drop', or 'cut' (truncate the prompt on the left);
@@ -124,8 +125,8 @@ class TrainSettings(CheckedSettings):
         self._check_choice("export_dtype", STORED_DTYPES)
         self._check_at_least(0, "num_steps", "warmup_steps", "limit", "loss_chunk", "profile_steps")
         self._check_at_least(0, "seed", "learning_rate", "final_learning_rate_ratio")
-        self._check_at_least(0, "weight_decay", "max_grad_norm")
-        self._check_at_least(1, "batch_size", "gradient_accumulation", "scan_unroll")
+        self._check_at_least(0, "weight_decay", "max_grad_norm", "batch_size")
+        self._check_at_least(1, "gradient_accumulation", "scan_unroll")
         self._check_at_least(1, "save_every_steps", "keep_checkpoints")
         self._check_at_least(2, "max_length")
         # Without an epsilon, a gradient of 0 makes a weight NaN.

@@ -51,6 +51,11 @@ class TokenArrays:
         """int64[n], number of tokens of each example."""
         return np.diff(self.offsets)
 
+    @property
+    def num_questions(self) -> int:
+        """Number of different questions; that of examples if it is unknown."""
+        return len(self) if self.questions is None else len(np.unique(self.questions))
+
     def __len__(self) -> int:
         return len(self.prompt_lengths)
 

@@ -30,6 +30,7 @@ from rft_jax.models.llama import Params, init_adapters, init_params
 from rft_jax.models.lora import with_adapters
 from rft_jax.prompts import Template, get_template
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
+from rft_jax.training import recipe
 from rft_jax.training.batches import Batches, without_empty_rows
 from rft_jax.training.data import load_training_data
 from rft_jax.training.loop import Run, run_steps
@@ -119,8 +120,9 @@ def _train(
     tokenizer, template = start.tokenizer, start.template
     config.check_length(settings.max_length)
     arrays = _token_arrays(data, folder.path / "tokens", tokenizer, template, settings)
-    if distributed.is_main():
-        write_json(folder.path / "data.json", dict(arrays.manifest))
+    unit = mesh.shape["data"] * mesh.shape["fsdp"] * settings.gradient_accumulation
+    columns = float(arrays.lengths.mean()) - 1
+    settings = recipe.complete(settings, config, arrays.num_questions, columns, unit)
     is_equal = settings.question_weights == "equal"
     batches = Batches(
         arrays,
@@ -131,8 +133,9 @@ def _train(
         tokenizer.pad_id,
         equal_question_weights(arrays) if is_equal else None,
     )
-    unit = mesh.shape["data"] * mesh.shape["fsdp"] * settings.gradient_accumulation
     batches = without_empty_rows(batches, settings.num_steps or settings.num_epochs, unit)
+    if distributed.is_main():
+        write_json(folder.path / "data.json", {**arrays.manifest, "batch_rows": batches.batch_size})
     num_steps = settings.num_steps or batches.num_steps(settings.num_epochs)
     frozen: Params = {}
     if settings.lora is not None:

@@ -93,3 +93,19 @@ def test_a_folder_in_use_is_refused_and_unchanged(rft, problems, samples, tmp_pa
     assert (code, len(lines)) == (2, 1)
     assert "in use by another process" in lines[0]
     assert _content(tmp_path / "out") == before
+
+
+def test_a_command_ends_with_what_to_use_next_as_it_was_typed(problems, samples, tmp_path, capsys):
+    words = ["collect", "--problems", problems, "--samples", samples]
+    output = tmp_path / "a b"
+    assert cli.main([str(word) for word in [*words, "--output", output]]) == 0
+    said = capsys.readouterr().out.splitlines()
+    train = said.index("next:") + 1
+    assert said[train] == (
+        f"  rft train --model PRETRAINED --data '{output}'/paths.jsonl --output RFT"
+    )
+
+
+def test_every_command_that_writes_says_what_to_use_next():
+    silent = {name for name, command in cli.COMMANDS.items() if not command.next}
+    assert silent == {"run", "plan", "export-data", "derive", "doctor"}

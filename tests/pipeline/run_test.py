@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.loop import RUN
 from rft_jax.errors import Preempted, StageFailed, UserError
-from rft_jax.files.jsonl import write_rows
+from rft_jax.files.jsonl import read_json, write_rows
 from rft_jax.gin_settings import Config, load_config
 from rft_jax.pipeline import run as pipeline
 from rft_jax.pipeline.supervise import process
@@ -136,6 +137,26 @@ def test_a_second_run_does_nothing_again(tmp_path, config, capsys):
     assert _started(tmp_path) == []
     assert (tmp_path / "run" / "results.json").read_bytes() == first
     assert "stages were finished by an earlier run" in capsys.readouterr().out
+
+
+def test_trained_models_have_names_that_lead_to_them(tmp_path, config, capsys):
+    root = tmp_path / "run"
+    pipeline.run(str(root), config())
+    assert f"{root / 'models'}/ (rft-0, rft_no_dedup-0, sft-0, sft_steps-0)" in (
+        capsys.readouterr().out
+    )
+    (trained,) = (root / "stages").glob("rft-0-train-*/metrics.jsonl")
+    assert (root / "models" / "rft-0").resolve() == trained.parent
+    for link in (root / "models").glob("*-0"):  # a copy without links has the table
+        link.unlink()
+    assert Path(model_folder(str(root / "models" / "rft-0"))) == trained.parent
+
+
+def test_a_run_that_fails_names_the_models_that_it_trained(tmp_path, config, monkeypatch):
+    monkeypatch.setenv("FAKE_FAIL", "rft-0-train")
+    with pytest.raises(StageFailed):
+        pipeline.run(str(tmp_path / "run"), config("run.parallel=1"))
+    assert {*read_json(tmp_path / "run" / "models" / "links.json")} >= {"sft-0"}
 
 
 def test_a_changed_setting_runs_again_what_depends_on_it_alone(tmp_path, config):

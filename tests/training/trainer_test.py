@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 
 from rft_jax.checkpoints.load import load_model
 from rft_jax.errors import Preempted, UserError
+from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.training import loop, trainer
 from rft_jax.training.trainer import train
 from rft_jax.wordproblems.vocabulary import TOKENIZER_FOLDER
@@ -178,3 +179,16 @@ def test_question_weights_change_the_training_and_neutral_settings_do_not(
 def test_a_batch_that_the_devices_do_not_divide_is_refused(data: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"batch_size 12 is not divisible by .* = 8: set it to 16"):
         train(CONFIG, [data], str(tmp_path / "model"), replace(SETTINGS, batch_size=12))
+
+
+def test_a_batch_and_a_learning_rate_of_0_are_chosen_by_data_and_model(
+    data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = replace(SETTINGS, batch_size=0, learning_rate=0, num_steps=0, num_epochs=2)
+    train(CONFIG, [data], str(tmp_path / "chosen"), settings)
+    said = next(line for line in capsys.readouterr().out.splitlines() if "examples" in line)
+    assert "16 steps of 8 × 144" in said  # a row for each of the eight devices
+    assert said.endswith("learning rate up to 0.006")
+    rows = [row for _, row in read_rows(tmp_path / "chosen" / "metrics.jsonl")]
+    assert max(row["learning_rate"] for row in rows) == 0.006
+    assert read_json(tmp_path / "chosen" / "data.json")["batch_rows"] == 8

@@ -72,7 +72,8 @@ def _training(folder: Path) -> StageUsage:
     data = read_json(folder / "data.json")
     trained = sum(row["tokens"] for row in rows)
     tokens = trained * data["tokens"] / max(data["response_tokens"], 1)
-    computed = len(rows) * settings["batch_size"] * settings["max_length"]
+    batch_rows = data.get("batch_rows", settings["batch_size"])  # older folders lack it
+    computed = len(rows) * batch_rows * settings["max_length"]
     flops = computed * train_flops_per_token(config, settings["max_length"])
     return StageUsage(tokens, flops, paper_train_flops(config, tokens))
 

@@ -1,0 +1,56 @@
+"""Links from names to folders, and their table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rft_jax.files import mirror
+from rft_jax.files.links import TABLE, followed, table_of, write_links
+from rft_jax.files.remote import fetched
+
+fsspec = pytest.importorskip("fsspec")
+
+
+def test_a_link_leads_to_its_folder_wherever_the_tree_is_moved(tmp_path: Path) -> None:
+    target = tmp_path / "a" / "stages" / "x"
+    target.mkdir(parents=True)
+    write_links(tmp_path / "a" / "models", {"m": target})
+    (tmp_path / "a").rename(tmp_path / "b")
+    link = tmp_path / "b" / "models" / "m"
+    assert link.resolve() == tmp_path / "b" / "stages" / "x"
+    assert followed(str(link), table_of(str(link))) == str(link.resolve())
+
+
+def test_links_that_are_not_among_the_new_ones_are_removed(tmp_path: Path) -> None:
+    write_links(tmp_path, {"old": tmp_path.parent, "kept": tmp_path.parent})
+    write_links(tmp_path, {"kept": tmp_path.parent})
+    assert {path.name for path in tmp_path.iterdir()} == {"kept", TABLE}
+    assert followed(f"{tmp_path}/old", tmp_path / TABLE) is None
+
+
+def test_a_disk_without_links_keeps_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr(Path, "symlink_to", refused)
+    write_links(tmp_path / "models", {"m": tmp_path / "stages" / "x"})
+    link = f"{tmp_path}/models/m"
+    assert followed(link, table_of(link)) == f"{tmp_path}/stages/x"
+
+
+def test_at_a_store_the_table_leads_to_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(mirror.SCRATCH, str(tmp_path / "here"))
+    store = fsspec.filesystem("memory")
+    store.pipe_file("/linked/models/links.json", b'{"m": "../stages/x"}')
+    store.pipe_file("/linked/stages/x/config.json", b"{}")
+    assert (Path(fetched("memory://linked/models/m")) / "config.json").read_text() == "{}"
+    with pytest.raises(Exception, match="memory://linked/models/other: no such file or folder"):
+        fetched("memory://linked/models/other")
+    store.rm("/linked", recursive=True)
