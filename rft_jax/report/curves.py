@@ -35,24 +35,13 @@ def thin(rows: Sequence[Mapping[str, Any]], name: str) -> list[svg.Point]:
 
 def models_section(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> Section:
     """Accuracy over all problems and by difficulty, training loss, majority votes."""
-    cards = [_accuracy_card(runs, palette)]
-    if len(_measured_arms(runs)) <= svg.COLOURS:  # more lines than colours cannot be told apart
+    caption = "One dot per training, with its 95 % interval over questions."
+    cards = [card(accuracy_chart(runs, palette), "Accuracy", caption)]
+    # More lines than colours cannot be told apart.
+    if len({row["model"] for run in runs for row in run.rows}) <= svg.COLOURS:
         cards += [*_difficulty_cards(runs, palette), _loss_card(runs, palette)]
         cards += [_votes_card(runs, palette)]
-    return Section("models", "The models", charts([one for one in cards if one]))
-
-
-def _measured_arms(runs: Sequence[RunRecord]) -> set[str]:
-    return {row["model"] for run in runs for row in run.rows}
-
-
-def _accuracy_card(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
-    chart = accuracy_chart(runs, palette)
-    return (
-        card(chart, "Accuracy", "One dot per training, with its 95 % interval over questions.")
-        if chart
-        else ""
-    )
+    return Section("models", "The models", charts(cards))
 
 
 def accuracy_chart(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
@@ -80,10 +69,8 @@ def _loss_card(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
     for run in runs:
         for stage in run.of("train"):
             rows = [row for _, row in read_rows(stage.folder / "metrics.jsonl")]
-            if points := thin(rows, "loss"):
-                lines.append(svg.Series(run.arm_name(stage.arm), points, palette[stage.arm]))
-    if not lines:
-        return ""
+            line = svg.Series(run.arm_name(stage.arm), thin(rows, "loss"), palette[stage.arm])
+            lines.append(line)
     chart = svg.line_chart(lines, "step", "nats per token", marks=False)
     caption = "Mean loss over response tokens, averaged over neighbouring steps."
     return card(chart, "Training loss", caption)
@@ -101,8 +88,6 @@ def _votes_card(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
             ]
             if len(points) > 1:
                 lines.append(svg.Series(run.arm_name(stage.arm), points, palette[stage.arm]))
-    if not lines:
-        return ""
     chart = svg.line_chart(lines, "votes (k)", "maj@k", axes.percent, log_x=True)
     return card(chart, "Majority votes against k", "Mean over subsets of k samples, ties shared.")
 

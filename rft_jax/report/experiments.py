@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rft_jax.report import axes, svg
-from rft_jax.report.html import Section, card, charts, folded
+from rft_jax.report.html import Section, card, charts, folded, spaced
 from rft_jax.report.plot_tables import (
     interval_note,
     is_share,
@@ -22,6 +22,8 @@ from rft_jax.report.runs import RunRecord
 Plot = Mapping[str, Any]  # of results.json
 Line = Mapping[str, Any]
 
+_PAPER_CAPTION = f"On GSM8K, LLaMA models, one training run each ({SOURCE})."
+
 
 def plots_section(runs: Sequence[RunRecord]) -> Section:
     """Every plot of every experiment: ours, the published one, and both as a folded table."""
@@ -33,10 +35,10 @@ def plots_section(runs: Sequence[RunRecord]) -> Section:
             theirs = paper_lines(plot)
             if len({point["x"] for line in theirs for point in line["points"]}) > 1:
                 chart = _chart(plot, theirs, paper_baselines(plot))
-                cards.append(card(chart, f"The paper: {plot['title'].lower()}", _paper_caption()))
+                cards.append(card(chart, f"The paper: {plot['title'].lower()}", _PAPER_CAPTION))
             tables = "".join(table.html() for _, table in plot_tables(plot))
             table = card(folded("As a table", tables))
-            parts.append(f'{charts(cards)}<div class="spaced">{table}</div>')
+            parts.append(charts(cards) + spaced(table))
     return Section("experiment", "The experiment", "".join(parts))
 
 
@@ -106,10 +108,6 @@ def _caption(plot: Plot) -> str:
     if plot["fit"]:
         parts.append("Dashed: least squares, the mean of a line per seed.")
     return " ".join(filter(None, parts))
-
-
-def _paper_caption() -> str:
-    return f"On GSM8K, LLaMA models, one training run each ({SOURCE})."
 
 
 def plots_markdown(run: RunRecord) -> list[str]:

@@ -21,15 +21,22 @@ class Section:
 
 
 def card(content: str, title: str = "", caption: str = "") -> str:
-    """A framed box."""
+    """A framed box; nothing without content."""
+    if not content:
+        return ""
     head = f"<h3>{escape(title)}</h3>" if title else ""
     foot = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f'<figure class="card">{head}{content}{foot}</figure>'
 
 
 def charts(cards: Sequence[str]) -> str:
-    """Boxes side by side if the width allows it."""
-    return f'<div class="charts">{"".join(cards)}</div>' if cards else ""
+    """Boxes side by side if the width allows it; empty ones are left out."""
+    return f'<div class="charts">{"".join(cards)}</div>' if any(cards) else ""
+
+
+def spaced(content: str) -> str:
+    """A box with a distance to what is above it."""
+    return f'<div class="spaced">{content}</div>' if content else ""
 
 
 def paragraph(text: str, css: str = "") -> str:

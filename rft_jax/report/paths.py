@@ -10,7 +10,7 @@ from typing import Any
 from rft_jax.files.jsonl import read_json
 from rft_jax.records import VERDICTS
 from rft_jax.report import axes, svg
-from rft_jax.report.html import Section, card, charts
+from rft_jax.report.html import Section, card, charts, spaced
 from rft_jax.report.runs import RunRecord, StageRecord, arm_names, read_settings
 from rft_jax.report.tables import Cell, Table
 
@@ -60,9 +60,8 @@ def sampling_section(collected: Sequence[Collected], palette: Mapping[str, int])
         _distinct_card(collected),
         _solved_card(collected, palette),
     ]
-    body = charts([one for one in cards if one])
-    body += _finders_card(collected) + _programs_card(collected) + _suspicious_card(collected)
-    return Section("sampling", "Sampling", body)
+    tables = _finders_card(collected) + _programs_card(collected) + _suspicious_card(collected)
+    return Section("sampling", "Sampling", charts(cards) + tables)
 
 
 def _verdict_card(collected: Sequence[Collected]) -> str:
@@ -93,7 +92,7 @@ def _kept_card(collected: Sequence[Collected], palette: Mapping[str, int]) -> st
     groups = [(names(arm), counts, palette[arm]) for arm, counts in kept.items()]
     chart = svg.histogram(groups, "kept sampled paths", "problems")
     caption = "Not counting the reference solution of each problem; all seeds together."
-    return card(chart, "Kept paths per problem", caption + _copies(collected)) if chart else ""
+    return card(chart, "Kept paths per problem", caption + _copies(collected))
 
 
 def _copies(collected: Sequence[Collected]) -> str:
@@ -113,13 +112,10 @@ def _copies(collected: Sequence[Collected]) -> str:
 def _distinct_card(collected: Sequence[Collected]) -> str:
     """A line per dedup level, the mean over all collect stages that removed duplicates."""
     curves = [one.stats["distinct@k"] for one in collected if one.is_deduplicated]
-    lines = []
-    for colour, (level, name) in enumerate(DEDUP_LEVELS.items()):
-        points = _mean_curve([curve[level] for curve in curves if level in curve])
-        if points:
-            lines.append(svg.Series(name, points, colour))
-    if not lines:
-        return ""
+    lines = [
+        svg.Series(name, _mean_curve([curve[level] for curve in curves if level in curve]), colour)
+        for colour, (level, name) in enumerate(DEDUP_LEVELS.items())
+    ]
     chart = svg.line_chart(
         lines, "samples per problem (k)", "distinct correct paths", log_x=True, zero=True
     )
@@ -135,12 +131,8 @@ def _solved_card(collected: Sequence[Collected], palette: Mapping[str, int]) -> 
         if one.is_deduplicated:
             curves.setdefault(one.stage.arm, []).append(one.stats["pass@k"])
     lines = [
-        svg.Series(names(arm), points, palette[arm])
-        for arm, many in curves.items()
-        if (points := _mean_curve(many))
+        svg.Series(names(arm), _mean_curve(many), palette[arm]) for arm, many in curves.items()
     ]
-    if not lines:
-        return ""
     chart = svg.line_chart(
         lines, "samples per problem (k)", "problems with a correct path", axes.percent, log_x=True
     )
@@ -170,10 +162,8 @@ def _finders_card(collected: Sequence[Collected]) -> str:
         for model, of_model in one.stats["models"].items()
         if len(one.stats["models"]) > 1
     ]
-    if not cells:
-        return ""
     table = Table(["Union", "Model", "Distinct correct paths", "Of no other model"], cells).html()
-    return f'<div class="spaced">{card(table, "What each model contributes")}</div>'
+    return spaced(card(table, "What each model contributes"))
 
 
 def _programs_card(collected: Sequence[Collected]) -> str:
@@ -189,11 +179,9 @@ def _programs_card(collected: Sequence[Collected]) -> str:
         for one in collected
         if (programs := one.stats.get("programs"))
     ]
-    if not cells:
-        return ""
     table = Table(["Programs of", "Samples", "Correct", "Errors", "Unsupported"], cells).html()
     caption = "What is unsupported counts as unsolved; rft doctor lists it."
-    return f'<div class="spaced">{card(table, "Programs", caption)}</div>'
+    return spaced(card(table, "Programs", caption))
 
 
 def _listed(counts: Mapping[str, int]) -> str:
@@ -207,8 +195,6 @@ def _suspicious_card(collected: Sequence[Collected]) -> str:
     for one in collected:
         for row in one.stats.get("suspicious_references", ()):
             by_problem.setdefault(row["id"], row)
-    if not by_problem:
-        return ""
     worst = sorted(by_problem.values(), key=lambda row: -row["votes"] / row["samples"])
     cells = [
         [Cell(row["id"]), Cell(row["reference"]), Cell(row["answer"], _votes(row))]
@@ -220,7 +206,7 @@ def _suspicious_card(collected: Sequence[Collected]) -> str:
         "reference, and at least half of them agree with each other: the reference may be "
         "incorrect, or the models share a mistake."
     )
-    return f'<div class="spaced">{card(table, "Suspicious references", caption)}</div>'
+    return spaced(card(table, "Suspicious references", caption))
 
 
 def _votes(row: Mapping[str, Any]) -> str:

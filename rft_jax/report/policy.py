@@ -41,13 +41,11 @@ def policy_section(runs: Sequence[RunRecord]) -> Section:
     cards = []
     for name, (title, caption, labels) in _CHARTS.items():
         lines = [
-            svg.Series(run.arm_name(stage.arm), points, colour)
+            svg.Series(run.arm_name(stage.arm), thin(of_one, name), colour)
             for colour, ((run, stage), of_one) in enumerate(zip(stages, rows, strict=True))
-            if (points := thin(of_one, name))
         ]
-        if lines:
-            chart = svg.line_chart(lines, "step", title.lower(), labels, marks=False)
-            cards.append(card(chart, title, caption))
+        chart = svg.line_chart(lines, "step", title.lower(), labels, marks=False)
+        cards.append(card(chart, title, caption))
     samples = "".join(_samples_over_time(run, stage) for run, stage in stages)
     return Section("policy", "Policy training", charts(cards) + samples)
 

@@ -68,7 +68,7 @@ def line_chart(
     zero: bool = False,
     height: float = 270.0,
 ) -> str:
-    """Lines through points with their intervals, and a legend.
+    """Lines through points with their intervals, and a legend; empty without points.
 
     Args:
       series: the lines.
@@ -80,6 +80,9 @@ def line_chart(
       zero: whether the vertical axis includes 0.
       height: of the chart, in units.
     """
+    series = [one for one in series if one.points]
+    if not series:
+        return ""
     points = [point for one in series for point in one.points]
     marked = [one for one in series if one.marks and marks]
     left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - 42

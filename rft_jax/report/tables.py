@@ -45,7 +45,9 @@ class Table:
         return Table([self.header[i] for i in kept], rows, self.groups)
 
     def html(self) -> str:
-        """For the page; wide ones scroll sideways inside their box."""
+        """For the page; wide ones scroll sideways inside their box. Nothing without rows."""
+        if not self.rows:
+            return ""
         head = "".join(f"<th>{escape(name)}</th>" for name in self.header)
         body = ""
         for i, row in enumerate(self.rows):

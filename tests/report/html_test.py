@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from rft_jax.report.html import Section, card, charts, definitions, folded, page, paragraph
+from rft_jax.report.html import (
+    Section,
+    card,
+    charts,
+    definitions,
+    folded,
+    page,
+    paragraph,
+    spaced,
+)
 
 HOSTILE = '<img src=x onerror=alert(1)> & "q"'
 ESCAPED = "&lt;img src=x onerror=alert(1)&gt; &amp; &quot;q&quot;"
 
 
 def test_text_is_escaped_everywhere():
-    assert card("", HOSTILE, HOSTILE).count(ESCAPED) == 2
+    assert card("<p></p>", HOSTILE, HOSTILE).count(ESCAPED) == 2
     assert paragraph(HOSTILE) == f"<p>{ESCAPED}</p>"
     assert paragraph("a", "soft") == '<p class="soft">a</p>'
     assert definitions({HOSTILE: HOSTILE}).count(ESCAPED) == 2
@@ -20,7 +29,7 @@ def test_text_is_escaped_everywhere():
 
 def test_a_card_has_title_and_caption_only_if_given():
     assert card("x") == '<figure class="card">x</figure>'
-    assert charts([]) == ""
+    assert card("", "title", "caption") == spaced("") == charts([]) == charts(["", ""]) == ""
     assert charts(["a", "b"]) == '<div class="charts">ab</div>'
 
 

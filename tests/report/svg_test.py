@@ -67,6 +67,7 @@ def test_nothing_to_draw_gives_nothing() -> None:
     assert svg.histogram([], "x", "y") == ""
     assert svg.histogram([("a", {}, 0)], "x", "y") == ""
     assert svg.interval_chart([], "x") == ""
+    assert svg.line_chart([], "x", "y") == svg.line_chart([svg.Series("a", [], 0)], "x", "y") == ""
     assert svg.legend({}) == ""
 
 
