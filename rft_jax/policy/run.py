@@ -192,10 +192,12 @@ def _prepare(
         frozen=frozen,
     )
     steps = PolicySteps(
-        policy=settings,
         settings=train,
         mesh=mesh,
+        num_steps=settings.num_steps,
         folder=folder.path,
+        frozen=frozen,
+        policy=settings,
         files=files,
         problems=loaded,
         trained=trained,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import Mesh
 
 from rft_jax.devices.distributed import is_main
 from rft_jax.models.llama import Params
@@ -22,19 +20,16 @@ from rft_jax.policy.rollouts import Rollout, Rollouts, step_seed
 from rft_jax.policy.scored import Scored, StepSamples, problems_of_step, sample_step
 from rft_jax.policy.settings import PolicySettings
 from rft_jax.records import Problem
-from rft_jax.training.settings import TrainSettings
+from rft_jax.training.loop import Steps
 from rft_jax.training.train_step import TrainState
 
 
 @dataclass(frozen=True, eq=False)
-class PolicySteps:
+class PolicySteps(Steps):
     """A run of policy training. A step is a function of the weights before it and of its number.
 
     Attributes:
       policy: settings of policy training.
-      settings: of the optimizer, checkpoints and logs.
-      mesh: the devices, which sample and train in turn.
-      folder: the run's output.
       files: of the steps.
       problems: all of them; the following go by their index.
       trained: which of them are trained on.
@@ -46,10 +41,10 @@ class PolicySteps:
       whole: the parameters that are sampled from, of those that are trained.
     """
 
+    label = "policy"
+    shown = ("reward", "accuracy", "held_out_accuracy", "entropy")
+
     policy: PolicySettings
-    settings: TrainSettings
-    mesh: Mesh
-    folder: Path
     files: StepFiles
     problems: Sequence[Problem]
     trained: Sequence[int]
@@ -59,18 +54,6 @@ class PolicySteps:
     learner: Learner
     reference: Weights | None
     whole: Callable[[Params], Params]
-    label: str = "policy"
-    shown: tuple[str, ...] = ("reward", "accuracy", "held_out_accuracy", "entropy")
-
-    @property
-    def num_steps(self) -> int:
-        """Steps in all."""
-        return self.policy.num_steps
-
-    @property
-    def frozen(self) -> Params:
-        """Parameters that are not trained, if adapters are; else empty."""
-        return self.learner.frozen or {}
 
     def speed(self, steps: int, seconds: float) -> dict[str, float]:
         """Seconds per step, and tokens sampled per second of sampling."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, ClassVar, NoReturn
 
 import jax
 import numpy as np
@@ -38,69 +39,54 @@ from rft_jax.training.train_step import (
 )
 
 
-class Steps(Protocol):
-    """What the loop runs: steps of a state, and where their outcome is kept."""
+@dataclass(frozen=True, eq=False)
+class Steps(ABC):
+    """What the loop runs: steps of a state, and where their outcome is kept.
 
-    @property
-    def label(self) -> str:
-        """Name of the work, for progress and messages."""
+    Attributes:
+      label: name of the work, for progress and messages.
+      shown: metrics that the progress shows.
+      settings: of the optimizer, checkpoints and logs.
+      mesh: devices of the state.
+      num_steps: steps in all.
+      folder: the output, with checkpoints and metrics.
+      frozen: parameters that are not trained, if adapters are; else empty.
+    """
 
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """Metrics that the progress shows."""
+    label: ClassVar[str]
+    shown: ClassVar[tuple[str, ...]]
 
-    @property
-    def settings(self) -> TrainSettings:
-        """Of the optimizer, checkpoints and logs."""
+    settings: TrainSettings
+    mesh: Mesh
+    num_steps: int
+    folder: Path
+    frozen: Params
 
-    @property
-    def mesh(self) -> Mesh:
-        """The devices of the state."""
-
-    @property
-    def num_steps(self) -> int:
-        """Steps in all."""
-
-    @property
-    def folder(self) -> Path:
-        """Of checkpoints and metrics."""
-
-    @property
-    def frozen(self) -> Params:
-        """Parameters that are not trained, if adapters are; else empty."""
-
+    @abstractmethod
     def advance(
         self, state: TrainState, step: int, learning_rate: float
     ) -> tuple[TrainState, dict[str, Any]]:
         """Step `step` (from 0): the next state, and metrics with `loss` and `grad_norm`."""
 
+    @abstractmethod
     def speed(self, steps: int, seconds: float) -> dict[str, float]:
         """What so many steps in so many seconds amount to."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """What stays the same throughout a training run; it trains on its batches one after the other.
+@dataclass(frozen=True, eq=False)
+class Run(Steps):
+    """A training on batches, one after the other.
 
     Attributes:
       config: the model's shape, adapters included.
-      settings: the recipe.
-      mesh: devices of parameters and batches.
       batches: the batch of every step.
-      num_steps: optimizer steps in all.
-      folder: the run's output.
-      frozen: parameters that are not trained, if adapters are; else empty.
     """
 
+    label = "train"
+    shown = ("loss",)
+
     config: LlamaConfig
-    settings: TrainSettings
-    mesh: Mesh
     batches: Batches
-    num_steps: int
-    folder: Path
-    frozen: Params
-    label: str = "train"
-    shown: tuple[str, ...] = ("loss",)
 
     def advance(
         self, state: TrainState, step: int, learning_rate: float

@@ -143,7 +143,7 @@ def _train(
         frozen, params = params, init_adapters(config, jax.random.key(settings.seed))
     else:
         describe_checkpoints(folder.path / "checkpoints", config, tokenizer, template)
-    run = Run(config, settings, mesh, batches, num_steps, folder.path, frozen)
+    run = Run(settings, mesh, num_steps, folder.path, frozen, config, batches)
     if distributed.is_main():
         print("\n".join(outlook(run)), flush=True)
     trained = with_adapters(frozen, run_steps(run, params, stopped).params)
