@@ -93,10 +93,8 @@ class StageBuilder:
         arguments: dict[str, Argument] = {"--model": model or self.model, "--data": data}
         if num_steps is not None:
             arguments["--gin.train.num_steps"] = num_steps
-        all_settings: dict[str, Any] = {"train": settings, **self._mesh(arm)}
-        if shape is not None:
-            all_settings["llama"] = shape
-        return self.graph.add(Stage("train", arm, seed, arguments, all_settings))
+        shapes = {} if shape is None else {"llama": shape}
+        return self._add("train", arm, seed, arguments, {"train": settings, **shapes})
 
     def policy(self, arm: str, seed: int, model: Argument, **forced: Any) -> Stage:
         """Policy training on the training problems, by the settings of scope `policy`.
@@ -113,12 +111,12 @@ class StageBuilder:
             "train": (UpdateSettings, bound(TrainSettings, POLICY, arm)),
             "sample": (RolloutSettings, bound(SampleSettings, POLICY, arm)),
         }
-        settings: dict[str, Any] = {"policy": PolicySettings(**policy), **self._mesh(arm)}
+        settings: dict[str, Any] = {"policy": PolicySettings(**policy)}
         others = {*UpdateSettings.ELSEWHERE, *RolloutSettings.ELSEWHERE, *RolloutSettings.NEEDED}
         for name, (kind, values) in shared.items():
             settings[name] = kind(**{n: v for n, v in values.items() if n not in others})
         arguments = {"--model": model, "--problems": self.train_problems}
-        return self.graph.add(Stage("policy", arm, seed, arguments, settings))
+        return self._add("policy", arm, seed, arguments, settings)
 
     def sample(
         self,
@@ -140,8 +138,7 @@ class StageBuilder:
             "--problems": problems or self.train_problems,
             "--name": Given(f"{arm}-{seed}"),
         }
-        all_settings = {"sample": settings, **self._mesh(arm)}
-        return self.graph.add(Stage("sample", arm, seed, arguments, all_settings))
+        return self._add("sample", arm, seed, arguments, {"sample": settings})
 
     def collect(
         self,
@@ -191,26 +188,32 @@ class StageBuilder:
         seed: int,
         model: Argument,
         problems: Argument | None = None,
+        scope: str = "",
         **forced: Any,
     ) -> Stage:
-        """Greedy accuracy on the test problems, or on others; `forced` are further settings."""
-        settings = replace(self.config.get(EvaluateSettings, _kind(problems), arm), **forced)
-        return self._evaluate(arm, seed, model, settings, problems=problems)
+        """Greedy accuracy on the test problems, or on others.
+
+        Args:
+          scope: of its settings, and its name, where the condition has a greedy evaluation too.
+          forced: further settings.
+        """
+        kind = _kind(problems)
+        if scope:
+            forced["seed"] = seed
+        settings = replace(self.config.get(EvaluateSettings, kind, scope or arm), **forced)
+        if kind:  # few-shot prompts have a common prefix
+            settings = replace(settings, common_prefix=True)
+        arguments = {"--model": model, "--problems": problems or self.test_problems}
+        return self._add("evaluate", arm, seed, arguments, {"evaluate": settings}, scope)
 
     def vote(
-        self,
-        arm: str,
-        seed: int,
-        model: Argument,
-        problems: Argument | None = None,
-        **forced: Any,
+        self, arm: str, seed: int, model: Argument, problems: Argument | None = None, **forced: Any
     ) -> Stage:
         """maj@k and pass@k on the same problems, by the settings of scope `vote`."""
-        settings = self.config.get(EvaluateSettings, _kind(problems), VOTE)
-        settings = replace(settings, seed=seed, **forced)
-        if settings.num_samples < 2:
+        stage = self.evaluate(arm, seed, model, problems, VOTE, **forced)
+        if stage.settings["evaluate"].num_samples < 2:
             raise UserError("votes need several samples: bind vote/evaluate.num_samples")
-        return self._evaluate(arm, seed, model, settings, VOTE, problems)
+        return stage
 
     def vote_together(self, arm: str, seed: int, votes: Sequence[Stage]) -> Stage:
         """Votes over the samples of several votes on the same problems, together.
@@ -228,23 +231,18 @@ class StageBuilder:
         }
         return self.graph.add(Stage("evaluate", arm, seed, arguments, {"evaluate": settings}, VOTE))
 
-    def _evaluate(
+    def _add(
         self,
+        command: str,
         arm: str,
         seed: int,
-        model: Argument,
-        settings: EvaluateSettings,
+        arguments: Mapping[str, Argument],
+        settings: Mapping[str, Any],
         label: str = "",
-        problems: Argument | None = None,
     ) -> Stage:
-        if _kind(problems):  # few-shot prompts have a common prefix
-            settings = replace(settings, common_prefix=True)
-        arguments = {"--model": model, "--problems": problems or self.test_problems}
-        all_settings = {"evaluate": settings, **self._mesh(arm)}
-        return self.graph.add(Stage("evaluate", arm, seed, arguments, all_settings, label))
-
-    def _mesh(self, arm: str) -> dict[str, MeshSettings]:
-        return {"mesh": self.config.get(MeshSettings, arm)}
+        """A stage of a command that computes on the mesh."""
+        meshed = {**settings, "mesh": self.config.get(MeshSettings, arm)}
+        return self.graph.add(Stage(command, arm, seed, arguments, meshed, label))
 
     def file(self, spec: str, problems: Sequence[Problem]) -> Given:
         """The copy of problems in the run's folder, named by its content."""

@@ -102,7 +102,7 @@ def paths_of(accuracy: Plot, title: str) -> Plot:
         name="paths",
         title=title,
         y="paths_per_problem",
-        y_label="different paths a problem",
+        y_label="distinct paths per problem",
         fit=False,
         baselines=(),
         paper="",

@@ -38,6 +38,7 @@ from rft_jax.pipeline.supervise.execute import Executor, stage_seconds
 from rft_jax.pipeline.supervise.hosts import Hosts, several_hosts
 from rft_jax.pipeline.supervise.process import run_report
 from rft_jax.records import to_row
+from rft_jax.report.runs import read_run
 from rft_jax.verify.programs.reading import EVALUATOR, check_programs
 from rft_jax.workers.pool import cpu_cores
 
@@ -101,11 +102,10 @@ def _lead(root: Path, config: Config, plan: Plan, hosts: Hosts) -> None:
         _run_stages(root, plan, hosts)
     finally:
         models = link_models(root, home, plan)
-    results = make_results(root, plan)
-    write_json(home / "results.json", results)
+    write_json(home / "results.json", make_results(root, plan))
     write_json(home / "costs.json", make_costs(root, plan))
     write_json(home / "timing.json", {"stages": _stage_timing(root, plan)})
-    print(f"\n{results_text(plan, results)}\n", flush=True)
+    print(f"\n{results_text(read_run(str(home)))}\n", flush=True)
     run_report(home, child_environment(os.environ, one_thread=False))
     print(f"results: {home / 'results.json'}; report: {home / 'report' / 'index.html'}")
     print(f"models, for --model and other programs: {home / MODELS}/ ({', '.join(models)})")

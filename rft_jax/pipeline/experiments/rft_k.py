@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rft_jax.errors import UserError
-from rft_jax.pipeline.measures import Plot
+from rft_jax.pipeline.measures import Plot, paths_of
 from rft_jax.pipeline.plan import Plan
 
 DEDUP, NO_DEDUP = "RFT", "RFT without dedup"
@@ -68,15 +68,7 @@ class RftK:
             paper="rft_k",
         )
         paths = replace(
-            accuracy,
-            name="paths",
-            title="Distinct paths against k",
-            y="paths_per_problem",
-            series=(DEDUP,),
-            y_label="distinct paths per problem",
-            fit=False,
-            baselines=(),
-            paper="paths",
+            paths_of(accuracy, "Distinct paths against k"), series=(DEDUP,), paper="paths"
         )
         accuracy_by_paths = replace(
             accuracy,

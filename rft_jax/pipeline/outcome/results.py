@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,35 +133,19 @@ def _comparisons(
     return with_holm(compared)
 
 
-def results_text(plan: Plan, results: Mapping[str, Any]) -> str:
+def results_text(run: RunRecord) -> str:
     """Tables of a run's results for the terminal, what they are about, and the main result."""
-    run = RunRecord(
-        "",
-        Path(),
-        (),
-        rows=tuple(results["rows"]),
-        problems=results["problems"],
-        conditions=tuple(results["conditions"]),
-        comparisons=tuple(results["comparisons"]),
-        labels={one.arm: one.label for one in plan.measured},
-    )
     parts = [_text_of(results_table([run])), NOTES["rows"]]
     if is_repeated(run):
         parts += [_text_of(conditions_table(run)), NOTES["conditions"]]
     if run.comparisons:
         parts += [_text_of(comparison_table([run])), comparison_note([run])]
-    return "\n\n".join(filter(None, [*parts, headline(run), plan.settings.notes]))
+    return "\n\n".join(filter(None, [*parts, headline(run), *run.notes]))
 
 
 def _text_of(table: Table) -> str:
-    return _aligned([table.header, *map(_texts, table.rows)])
-
-
-def _texts(row: Sequence[Any]) -> list[str]:
-    return [f"{cell.text} {cell.small}".strip() for cell in row]
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    """The table in columns, the first to the left."""
+    lines = [table.header, *([f"{c.text} {c.small}".strip() for c in row] for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(cells))

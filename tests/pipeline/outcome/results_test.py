@@ -15,6 +15,7 @@ from rft_jax.pipeline.outcome.results import make_results, results_text
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Given, OutputOf, Stage
+from rft_jax.report.runs import read_run
 from tests.pipeline.outcome.factories import collection, evaluation, measured, training
 
 
@@ -132,15 +133,19 @@ def test_results_name_their_split_and_how_often_it_was_used(
     plan.measured.append(measured(tmp_path, "sft", 0, [True]))
     problems = make_results(tmp_path, plan)["problems"]
     assert (problems["test"], problems["published_experiments"]) == (f"wordproblems:{name}", before)
-    assert ("is not unseen" in results_text(plan, make_results(tmp_path, plan))) == bool(before)
+    assert ("is not unseen" in _text(tmp_path, plan)) == bool(before)
+
+
+def _text(root: Path, plan: Plan) -> str:
+    write_json(root / "results.json", make_results(root, plan))
+    return results_text(read_run(str(root)))
 
 
 def test_the_text_has_tables_the_headline_and_the_notes(tmp_path: Path, plan: Plan) -> None:
     for arm, correct in (("sft", [False, False]), ("rft", [True, False])):
         plan.measured.append(measured(tmp_path, arm, 0, correct))
     plan.compare("rft", "sft")
-    results = make_results(tmp_path, plan)
-    text = results_text(plan, results)
+    text = _text(tmp_path, plan)
     assert "RFT – SFT" in text
     assert "Of the 2 problems of wordproblems:test, RFT solves 50.0 % and SFT 0.0 %" in text
     assert "One training each" in text and "method:" not in text
