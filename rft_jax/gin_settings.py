@@ -72,6 +72,10 @@ class Config:
         """The location of the first binding of `name.field` in any scope; '' without one."""
         return next((b.where for b in self._bindings if f"{b.name}.{b.field}" == key), "")
 
+    def __getitem__(self, name: str) -> Any:
+        """An instance of the class of that gin name with the values that are bound in no scope."""
+        return self.get(self._classes[name])
+
     def get(self, kind: type[T], *scopes: str) -> T:
         """An instance of one of the classes with its bound values; the last of `scopes` wins."""
         return kind(**self.bound(kind, *scopes))

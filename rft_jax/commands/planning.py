@@ -19,22 +19,10 @@ def _flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _plan(flags: argparse.Namespace, config: Config) -> None:
-    from rft_jax.devices.mesh_settings import MeshSettings
-    from rft_jax.models.config import LlamaConfig
     from rft_jax.planning.plan import plan
-    from rft_jax.planning.settings import PlanSettings
-    from rft_jax.sampling.settings import SampleSettings
-    from rft_jax.training.settings import TrainSettings
 
-    text = plan(
-        flags.topology,
-        config.get(LlamaConfig),
-        config.get(TrainSettings),
-        config.get(SampleSettings),
-        config.get(PlanSettings),
-        config.get(MeshSettings),
-    )
-    print(text)
+    settings = (config[name] for name in ("llama", "train", "sample", "plan", "mesh"))
+    print(plan(flags.topology, *settings))
 
 
 PLAN = Command(

@@ -19,18 +19,16 @@ def _policy_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _policy(flags: argparse.Namespace, config: Config) -> None:
-    from rft_jax.devices.mesh_settings import MeshSettings
     from rft_jax.policy.run import train_policy
-    from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
 
     train_policy(
         model_folder(flags.model),
         flags.problems,
         flags.output,
-        config.get(PolicySettings),
-        config.get(UpdateSettings),
-        config.get(RolloutSettings),
-        config.get(MeshSettings),
+        config["policy"],
+        config["train"],
+        config["sample"],
+        config["mesh"],
         flags.reference_model and model_folder(flags.reference_model),
         config.text(),
     )

@@ -44,18 +44,15 @@ def _train_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(flags: argparse.Namespace, config: Config) -> None:
-    from rft_jax.devices.mesh_settings import MeshSettings
-    from rft_jax.models.config import LlamaConfig
-    from rft_jax.training.settings import TrainSettings
     from rft_jax.training.trainer import train
 
     fresh = flags.model.startswith(INIT)
     train(
-        config.get(LlamaConfig) if fresh else model_folder(flags.model),
+        config["llama"] if fresh else model_folder(flags.model),
         flags.data,
         flags.output,
-        config.get(TrainSettings),
-        config.get(MeshSettings),
+        config["train"],
+        config["mesh"],
         config.text(),
     )
 
@@ -119,19 +116,17 @@ def _sample_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _sample(flags: argparse.Namespace, config: Config) -> None:
-    from rft_jax.devices.mesh_settings import MeshSettings
     from rft_jax.sampling import sample
-    from rft_jax.sampling.settings import SampleSettings
     from rft_jax.sampling.shard import Shard
 
-    settings = config.get(SampleSettings)
+    settings = config["sample"]
     sample(
         model_folder(flags.model),
         flags.problems,
         flags.output,
         flags.name,
         settings,
-        config.get(MeshSettings),
+        config["mesh"],
         _budget(settings),
         config.text(),
         Shard.parse(flags.shard),
@@ -195,10 +190,8 @@ def _collect_flags(parser: argparse.ArgumentParser) -> None:
 
 def _collect(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.rft.collect import collect
-    from rft_jax.rft.settings import CollectSettings
 
-    settings = config.get(CollectSettings)
-    collect(flags.problems, flags.samples, flags.output, settings, config.text())
+    collect(flags.problems, flags.samples, flags.output, config["collect"], config.text())
 
 
 COLLECT = Command(
@@ -239,18 +232,16 @@ def _evaluate_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(flags: argparse.Namespace, config: Config) -> None:
-    from rft_jax.devices.mesh_settings import MeshSettings
     from rft_jax.evaluation.evaluate import evaluate
-    from rft_jax.evaluation.settings import EvaluateSettings
 
     evaluate(
         flags.problems,
         flags.output,
-        config.get(EvaluateSettings),
+        config["evaluate"],
         model=flags.model and model_folder(flags.model),
         samples=flags.samples,
         against=flags.against,
-        mesh=config.get(MeshSettings),
+        mesh=config["mesh"],
         config_text=config.text(),
         fallback=flags.fallback,
     )
@@ -284,9 +275,9 @@ def _report_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(flags: argparse.Namespace, config: Config) -> None:
-    from rft_jax.report.report import ReportSettings, report
+    from rft_jax.report.report import report
 
-    report(flags.inputs, flags.output, config.get(ReportSettings), config.text())
+    report(flags.inputs, flags.output, config["report"], config.text())
 
 
 REPORT = Command(
