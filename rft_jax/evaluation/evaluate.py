@@ -11,8 +11,9 @@ from typing import Any
 from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.errors import UserError
 from rft_jax.evaluation.against import check_comparable, write_comparison
+from rft_jax.evaluation.graded import grade_all, make_grader
 from rft_jax.evaluation.hybrid import hybrid_lines, hybrid_metrics, read_texts, sample_texts
-from rft_jax.evaluation.inputs import Responses, read_responses
+from rft_jax.evaluation.inputs import NO_RESPONSES, Responses, read_responses
 from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.evaluation.programs import program_lines, program_metrics
 from rft_jax.evaluation.scoring import Scored, score, to_row
@@ -20,10 +21,7 @@ from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import read_json, write_json, write_rows
 from rft_jax.files.outputs import OutputFolder, open_output
-from rft_jax.progress import Progress
 from rft_jax.records import Problem
-from rft_jax.verify.answers import PROGRAM
-from rft_jax.verify.grading import Grader
 from rft_jax.verify.programs.reading import check_programs
 
 LENGTH_BINS = 4
@@ -107,13 +105,14 @@ def _made_with(
     settings: EvaluateSettings,
 ) -> dict[str, Any]:
     """Everything that decides the result: the content of the inputs, and settings."""
+    values = settings_identity(settings)
     return {
         "command": "evaluate",
         "problems": problems_identity(problems),
         "model": model and input_identity(model),
         "samples": _identity_of_samples(samples),
         **({"fallback": input_identity(fallback)} if fallback else {}),
-        **settings_identity(settings),
+        **{name: value for name, value in values.items() if name != "workers"},
     }
 
 
@@ -152,19 +151,13 @@ def _score_into(
     fallback: str | None,
     settings: EvaluateSettings,
 ) -> None:
-    scored = []
-    texts = None
-    with (
-        closing(make_grader(settings)) as grader,
-        Progress("score", len(problems), "problems") as progress,
-    ):
-        if settings.is_hybrid:
-            texts = read_texts(fallback, problems, responses, settings.programs)
-        for problem in problems:
-            programs = responses.by_problem[problem.id]
-            of_problem = texts.by_problem.get(problem.id, ()) if texts else ()
-            scored.append(score(problem, programs, grader, settings.votes, of_problem))
-            progress.update(len(scored))
+    graded = grade_all(problems, responses, settings)
+    texts = read_texts(fallback, output, graded) if settings.is_hybrid else NO_RESPONSES
+    with closing(make_grader(settings)) as grader:
+        scored = [
+            score(one, grader, settings.votes, texts.by_problem.get(one.problem.id, ()))
+            for one in graded
+        ]
     k = _common_k(scored, settings.k)
     for at in settings.curve:
         _common_k(scored, at)
@@ -172,18 +165,9 @@ def _score_into(
     rows = [to_row(one, k, share) for one, share in zip(scored, majorities, strict=True)]
     write_rows(output / "predictions.jsonl", rows)
     metrics = summarise(rows, scored, k, responses, settings)
-    if texts:
+    if settings.is_hybrid:
         metrics["hybrid"] = hybrid_metrics(scored, responses, texts)
     write_json(output / "metrics.json", metrics)
-
-
-def make_grader(settings: EvaluateSettings) -> Grader:
-    """The grader of an evaluation, which checks no steps."""
-    is_paper = settings.votes == "paper"
-    answers = PROGRAM if settings.is_hybrid else settings.answers
-    return Grader(
-        answers, timeout=settings.timeout, paper_tolerance=is_paper, programs=settings.programs
-    )
 
 
 def _common_k(scored: Sequence[Scored], k: int) -> int:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.evaluation.inputs import Response, Responses, read_responses
+from rft_jax.evaluation.graded import grade_all
+from rft_jax.evaluation.inputs import NO_RESPONSES, Responses, read_responses
 from rft_jax.evaluation.intervals import mean_with_ci
-from rft_jax.evaluation.scoring import Scored
+from rft_jax.evaluation.scoring import Graded, Scored
 from rft_jax.evaluation.settings import EvaluateSettings
-from rft_jax.files.jsonl import write_rows
+from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.records import Problem, to_row
-from rft_jax.verify.programs.reading import read_program_answer
 
 # In an evaluation's output: the problems that fall back, and their samples.
 _FALLBACK, _TEXTS = "fallback.jsonl", "samples-text"
@@ -43,9 +43,10 @@ def sample_texts(
     asked = output / _FALLBACK
 
     def write_asked() -> None:
-        responses = read_responses([str(output / "samples")], problems)
-        found = _unanswered(problems, responses, settings.programs)
-        write_rows(asked, map(to_row, found))
+        if not asked.exists():  # in the sandbox, a program may end in another way now
+            responses = read_responses([str(output / "samples")], problems)
+            found = _unanswered(grade_all(problems, responses, settings))
+            write_rows(asked, map(to_row, found))
 
     distributed.on_main(write_asked, "programs evaluated", output)
     if not asked.stat().st_size:
@@ -55,52 +56,40 @@ def sample_texts(
     return texts
 
 
-def _unanswered(problems: Sequence[Problem], responses: Responses, programs: str) -> list[Problem]:
+def _unanswered(graded: Sequence[Graded]) -> list[Problem]:
     """The problems of which some sample's program gives no answer."""
-    return [
-        one
-        for one in problems
-        if any(_falls_back(response, programs) for response in responses.by_problem[one.id])
-    ]
+    return [one.problem for one in graded if one.has_unanswered]
 
 
-def _falls_back(response: Response, programs: str) -> bool:
-    is_cut = response.finish_reason == "length"
-    return read_program_answer(response.text, is_cut, programs).answer is None
-
-
-def read_texts(
-    path: str | None,
-    problems: Sequence[Problem],
-    responses: Responses,
-    programs: str,
-) -> Responses:
+def read_texts(path: str | None, output: Path, graded: Sequence[Graded]) -> Responses:
     """The text samples of the problems that fall back.
 
     Args:
       path: folder or file of text samples; None for none.
-      problems: all.
-      responses: the programs.
-      programs: what becomes of programs, one of `programs.reading.RUNNERS`.
+      output: the evaluation's folder, which has the problems that fall back if texts were sampled.
+      graded: the programs of all problems.
 
     Raises:
       UserError: a sample that falls back has no text of its index.
     """
-    needed = _unanswered(problems, responses, programs)
+    asked = output / _FALLBACK
+    names = {row["id"] for _, row in read_rows(asked)} if asked.exists() else None
+    falling = [one for one in graded if one.has_unanswered]
+    needed = [one for one in falling if names is None or one.problem.id in names]
     if not needed:
-        return Responses("", {}, False)
+        return NO_RESPONSES
     if path is None:
         raise UserError(
             f"evaluate.answers = 'hybrid': {len(needed)} problems have programs without an answer, "
-            f"the first is {needed[0].id!r}; name their text samples with --fallback"
+            f"the first is {needed[0].problem.id!r}; name their text samples with --fallback"
         )
-    texts = read_responses([path], needed)
-    for problem in needed:
-        asked, found = responses.by_problem[problem.id], texts.by_problem[problem.id]
-        if len(found) < len(asked):
+    texts = read_responses([path], [one.problem for one in needed])
+    for one in needed:
+        name, asked_for = one.problem.id, len(one.grades)
+        if (found := len(texts.by_problem[name])) < asked_for:
             raise UserError(
-                f"{path}: problem {problem.id!r} has {len(found)} texts for {len(asked)} "
-                "programs; sample as many"
+                f"{path}: problem {name!r} has {found} texts for {asked_for} programs; sample as "
+                "many"
             )
     return texts
 

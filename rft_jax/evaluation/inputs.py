@@ -55,6 +55,9 @@ class Responses:
         return None if None in counts else sum(n for n in counts if n is not None)
 
 
+NO_RESPONSES = Responses("", {}, False)
+
+
 def read_responses(paths: Sequence[str], problems: Sequence[Problem]) -> Responses:
     """Samples that belong to the problems, those of the first path before those of the second.
 

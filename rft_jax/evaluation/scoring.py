@@ -11,7 +11,7 @@ from rft_jax.evaluation import metrics
 from rft_jax.evaluation.inputs import Response
 from rft_jax.records import VERDICTS, Problem
 from rft_jax.verify.answers import PROGRAM
-from rft_jax.verify.grading import Grader
+from rft_jax.verify.grading import Grade, Grader
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +71,30 @@ class Scored:
         return metrics.majority_at_k(counted, min(k, counted.n), resamples, seed)
 
 
-def score(
-    problem: Problem,
-    responses: Sequence[Response],
-    grader: Grader,
-    votes: str,
-    texts: Sequence[Response] = (),
-) -> Scored:
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A problem's responses, graded.
+
+    Attributes:
+      problem: the problem.
+      reference: its answer.
+      grades: each response's.
+      is_program: whether each response was graded as a program.
+    """
+
+    problem: Problem
+    reference: str
+    grades: tuple[Grade, ...]
+    is_program: tuple[bool, ...]
+
+    @property
+    def has_unanswered(self) -> bool:
+        """Whether some response gives no answer."""
+        return any(grade.answer is None for grade in self.grades)
+
+
+def grade(problem: Problem, responses: Sequence[Response], grader: Grader) -> Graded:
     """Grades a problem's responses.
-
-    Incorrect answers vote by number or by normalised text: what two formulas mean is compared with
-    the reference alone.
-
-    Args:
-      votes: `value` or `paper`.
-      texts: what to grade instead of the programs that give no answer, by their index; none for
-        no falling back.
 
     Raises:
       UserError: the problem's own answer cannot be read.
@@ -97,15 +105,30 @@ def score(
         grader.grade(one.text, one.finish_reason, reference, form)
         for one, form in zip(responses, forms, strict=True)
     ]
+    return Graded(problem, reference, tuple(grades), tuple(form == PROGRAM for form in forms))
+
+
+def score(graded: Graded, grader: Grader, votes: str, texts: Sequence[Response] = ()) -> Scored:
+    """Counts a problem's grades.
+
+    Incorrect answers vote by number or by normalised text: what two formulas mean is compared with
+    the reference alone.
+
+    Args:
+      votes: `value` or `paper`.
+      texts: what to grade instead of the programs that give no answer, by their index; none for
+        no falling back.
+    """
+    problem, reference, grades = graded.problem, graded.reference, list(graded.grades)
     programs = tuple(
-        grade.verdict if form == PROGRAM else None
-        for grade, form in zip(grades, forms, strict=True)
+        one.verdict if is_program else None
+        for one, is_program in zip(grades, graded.is_program, strict=True)
     )
-    fell_back = tuple(bool(texts) and grade.answer is None for grade in grades)
+    fell_back = tuple(bool(texts) and one.answer is None for one in grades)
     for index in (i for i, is_text in enumerate(fell_back) if is_text):
         grades[index] = grader.grade(texts[index].text, texts[index].finish_reason, reference)
-    answers = tuple(grade.answer for grade in grades)
-    correct = tuple(VERDICTS[grade.verdict].answer_correct for grade in grades)
+    answers = tuple(one.answer for one in grades)
+    correct = tuple(VERDICTS[one.verdict].answer_correct for one in grades)
     labels = answers if votes == "paper" else _labels_by_value(answers, grader)
     decided = [(label, ok) for label, ok in zip(labels, correct, strict=True) if ok is not None]
     return Scored(problem, reference, answers, correct, tuple(decided), programs, fell_back)

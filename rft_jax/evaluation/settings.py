@@ -37,6 +37,8 @@ class EvaluateSettings(DecodingSettings):
       programs: what becomes of programs: 'evaluator' evaluates them within counted budgets and
         executes nothing; 'sandbox' executes them by Python with numpy and sympy under bubblewrap
         (`bwrap`), without network and files, within limits of time and memory.
+      workers: number of processes where programs are graded; 0 for one per CPU core. The result
+        does not depend on it.
     """
 
     gin_name: ClassVar[str] = "evaluate"
@@ -49,6 +51,7 @@ class EvaluateSettings(DecodingSettings):
     bootstrap_resamples: int = 10_000
     bootstrap_seed: int = 0
     programs: str = added_setting(EVALUATOR)
+    workers: int = added_setting(0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -60,7 +63,7 @@ class EvaluateSettings(DecodingSettings):
             self._refuse("curve", "every k is at least 1")
         self._check_above(0, "timeout")
         self._check_at_least(1, "bootstrap_resamples")
-        self._check_at_least(0, "k", "bootstrap_seed")
+        self._check_at_least(0, "k", "bootstrap_seed", "workers")
 
     def check_sampling(self) -> None:
         """Refuses a k for which too few samples would be made.

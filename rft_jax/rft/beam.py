@@ -79,10 +79,7 @@ class Resolve(beam.DoFn):
             raise UserError(explain_unknown(identity, f"{lines[0].path}:{lines[0].number}"))
         ((index, problem),) = problems
         assert self._work is not None
-        result = self._work([Task(index, problem, _blocks(lines))])
-        if result.error is not None:
-            raise UserError(result.error)
-        yield index, result
+        yield index, self._work([Task(index, problem, _blocks(lines))])
 
 
 def _blocks(lines: Sequence[Line]) -> list[Block]:

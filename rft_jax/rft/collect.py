@@ -140,8 +140,6 @@ def _write(
         closing(map_in_order(Worker, (settings,), batches, workers)) as results,
     ):
         for result in results:
-            if result.error is not None:
-                raise UserError(result.error)
             check_models(result.models, owners, folders)
             paths.write(result.paths)
             ledger.write(result.ledger)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rft_jax.errors import UserError
 from rft_jax.records import Problem
 from rft_jax.rft.counting import count_problem, count_reference, suspicion
 from rft_jax.rft.decontaminate import make_decontaminator
@@ -34,14 +33,12 @@ class Result:
       paths, ledger: lines of the two files, encoded.
       tally: its counts.
       models: the names of the models in the samples, each with the index of its folder.
-      error: a mistake in the input that ends the work.
     """
 
     paths: bytes = b""
     ledger: bytes = b""
     tally: Tally = field(default_factory=Tally)
     models: set[tuple[str, int]] = field(default_factory=set)
-    error: str | None = None
 
 
 class Worker:
@@ -53,12 +50,13 @@ class Worker:
         self._decontaminator = make_decontaminator(settings)
 
     def __call__(self, batch: Sequence[Task]) -> Result:
-        """What comes out of a batch, or the mistake in the input that ended it."""
+        """What comes out of a batch.
+
+        Raises:
+          UserError: a mistake in the input.
+        """
         result = Result()
-        try:
-            lines = [self._work(task, result) for task in batch]
-        except UserError as error:
-            return Result(error=str(error))
+        lines = [self._work(task, result) for task in batch]
         result.ledger, result.paths = (
             # A lone surrogate, which can only stand inside a JSON string, becomes its escape.
             "".join(column).encode("utf-8", "backslashreplace")

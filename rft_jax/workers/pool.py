@@ -7,8 +7,9 @@ import selectors
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, NamedTuple
 
+from rft_jax.errors import UserError
 from rft_jax.workers.child import Child
 
 # Batches per worker, in progress and queued: with one queued it never waits for this process.
@@ -86,16 +87,43 @@ def map_in_order(
     """Yields `factory(*arguments)(batch)` for each batch, in order.
 
     Args:
-      factory: a module-level function; each process calls it once.
+      factory: a module-level function; each process calls it once. What it returns is closed in
+        this process, if it has `close`.
       arguments: of the factory; they must pickle.
       batches: the work, in order; a few batches per process are in memory at a time.
       workers: number of processes, this one included: it works when the others have enough.
 
     Raises:
       ChildDiedError: a worker was killed.
+      UserError: the first batch's that has one, in whichever process.
     """
-    with closing(Pool(factory, arguments, workers - 1, replies="pickle")) as pool:
-        yield from _in_order(factory(*arguments), pool, batches, _AHEAD * max(workers, 1))
+    work = _Guarded(factory, *arguments)
+    pool = Pool(_Guarded, (factory, *arguments), workers - 1, replies="pickle")
+    with closing(work), closing(pool):
+        for result in _in_order(work, pool, batches, _AHEAD * max(workers, 1)):
+            if isinstance(result, _Mistake):
+                raise UserError(result.message)
+            yield result
+
+
+class _Mistake(NamedTuple):
+    message: str
+
+
+class _Guarded:
+    """Does batches, and returns a user's mistake instead of ending the process."""
+
+    def __init__(self, factory: Callable[..., Callable[[Any], Any]], *arguments: Any) -> None:
+        self._work = factory(*arguments)
+
+    def __call__(self, batch: Any) -> Any:
+        try:
+            return self._work(batch)
+        except UserError as error:
+            return _Mistake(str(error))
+
+    def close(self) -> None:
+        getattr(self._work, "close", lambda: None)()
 
 
 def _in_order(

@@ -111,3 +111,26 @@ def test_samples_of_several_folders_are_of_one_model_and_not_hybrid(tmp_path: Pa
     hybrid = EvaluateSettings(answers="hybrid")
     with pytest.raises(UserError, match="'hybrid' takes one --samples, and there are 2"):
         evaluate(problems, str(tmp_path / "out"), hybrid, samples=[one, one])
+
+
+def test_any_number_of_workers_gives_the_same_metrics(tmp_path: Path) -> None:
+    problems = write_problem(tmp_path, *["#### 18"] * 600)
+    samples = write_samples(tmp_path, "s.jsonl", *[["# " + "x" * 200, *PROGRAMS]] * 600)
+    for workers in (1, 2):
+        settings = EvaluateSettings(answers="program", bootstrap_resamples=10, workers=workers)
+        evaluate(problems, str(tmp_path / str(workers)), settings, samples=samples)
+    one, two = (tmp_path / str(workers) for workers in (1, 2))
+    for name in ("metrics.json", "predictions.jsonl", "settings.json"):
+        assert (one / name).read_bytes() == (two / name).read_bytes()
+    # Another number of workers is not another evaluation.
+    settings = EvaluateSettings(answers="program", bootstrap_resamples=10, workers=3)
+    evaluate(problems, str(one), settings, samples=samples)
+
+
+def test_a_problem_without_an_answer_is_one_error_in_whichever_process(tmp_path: Path) -> None:
+    problems = write_problem(tmp_path, "#### 18", "")
+    samples = write_samples(tmp_path, "s.jsonl", ["print(18)"], ["print(18)"])
+    for workers in (1, 2):
+        settings = EvaluateSettings(answers="program", workers=workers)
+        with pytest.raises(UserError, match=r"^problem 'q1' has no answer"):
+            evaluate(problems, str(tmp_path / str(workers)), settings, samples=samples)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from rft_jax.evaluation import scoring
-from rft_jax.evaluation.evaluate import make_grader
+from rft_jax.evaluation.graded import make_grader
 from rft_jax.evaluation.inputs import Response
 from rft_jax.evaluation.scoring import Scored, count_steps, count_words, to_row
 from rft_jax.evaluation.settings import EvaluateSettings
@@ -28,16 +28,20 @@ class Comparer:
         """Nothing runs."""
 
 
+def _counted(problem: Problem, responses: list[Response], grader: Grader, votes: str) -> Scored:
+    return scoring.score(scoring.grade(problem, responses, grader), grader, votes)
+
+
 def score(problem: Problem, responses: list[str], answers: str, votes: str) -> Scored:
     grader = make_grader(EvaluateSettings(answers=answers, votes=votes))
-    return scoring.score(problem, [Response(text) for text in responses], grader, votes)
+    return _counted(problem, [Response(text) for text in responses], grader, votes)
 
 
 def score_boxed(reference: str, *answers: str) -> Scored:
     """Scores answers with a comparer that gives up on `hard`."""
     responses = [Response(rf"\boxed{{{answer}}}" if answer else "") for answer in answers]
     problem = Problem("p/3", "?", rf"So \boxed{{{reference}}}.")
-    return scoring.score(problem, responses, Grader("boxed", comparer=Comparer()), "value")
+    return _counted(problem, responses, Grader("boxed", comparer=Comparer()), "value")
 
 
 def _says(*answers: str) -> list[str]:
@@ -121,5 +125,5 @@ def test_a_problem_without_a_decided_sample_has_no_metrics() -> None:
 def test_the_papers_votes_leave_undecided_samples_out_too() -> None:
     problem = Problem("p", "?", r"\boxed{x}")
     responses = [Response(rf"\boxed{{{answer}}}") for answer in ("hard", "hard", "x", "y")]
-    scored = scoring.score(problem, responses, Grader("boxed", comparer=Comparer()), "paper")
+    scored = _counted(problem, responses, Grader("boxed", comparer=Comparer()), "paper")
     assert scored.majority_at_k(1, "paper", 1, 0) == 1.0

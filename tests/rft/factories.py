@@ -6,6 +6,8 @@ import os
 import time
 from collections.abc import Callable
 
+from rft_jax.errors import UserError
+
 
 def make_slow_square(slow: int) -> Callable[[int], int]:
     """Answers the multiples of `slow` late."""
@@ -32,3 +34,14 @@ def make_fragile(parent: int) -> Callable[[int], int]:
 def make_large(size: int) -> Callable[[int], bytes]:
     """Answers that no pipe holds."""
     return lambda number: bytes([number]) * size
+
+
+def make_refusing(first: int) -> Callable[[int], int]:
+    """Refuses the numbers from `first` on."""
+
+    def answer(number: int) -> int:
+        if number >= first:
+            raise UserError(f"{number} is refused")
+        return number
+
+    return answer

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 
+from rft_jax.errors import UserError
 from rft_jax.workers.child import ChildDiedError
 from rft_jax.workers.pool import cpu_cores, map_in_order
-from tests.rft.factories import make_fragile, make_large, make_slow_square
+from tests.rft.factories import make_fragile, make_large, make_refusing, make_slow_square
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2, 3])
@@ -43,6 +45,14 @@ def test_without_batches_there_are_no_results() -> None:
 def test_a_worker_that_dies_ends_the_work_with_an_error() -> None:
     with pytest.raises(ChildDiedError):
         list(map_in_order(make_fragile, (os.getpid(),), range(20), 2))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_the_first_mistake_of_a_user_ends_the_work_in_whichever_process(workers: int) -> None:
+    results = map_in_order(make_refusing, (5,), range(40), workers)
+    assert list(islice(results, 5)) == [0, 1, 2, 3, 4]
+    with pytest.raises(UserError, match=r"^5 is refused$"):
+        next(results)
 
 
 def test_there_is_a_core_to_work_on() -> None:

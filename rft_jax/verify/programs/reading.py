@@ -12,13 +12,12 @@ from rft_jax.verify.programs.limits import Operation
 from rft_jax.verify.programs.run import Outcome, evaluate_program
 from rft_jax.verify.programs.source import read_program
 from rft_jax.verify.programs.trace import as_equations
-from rft_jax.verify.sandbox.check import require_sandbox
-from rft_jax.verify.sandbox.run import run_in_sandbox
+from rft_jax.verify.sandbox.check import require_sandbox, run_or_refuse
 
 EVALUATOR, SANDBOX = "evaluator", "sandbox"
 RUNNERS: dict[str, Callable[[str], Outcome]] = {
     EVALUATOR: evaluate_program,
-    SANDBOX: run_in_sandbox,
+    SANDBOX: run_or_refuse,
 }
 """What `programs` is set to -> the function from a program to its outcome."""
 
@@ -66,6 +65,9 @@ def read_program_answer(response: str, is_cut: bool, programs: str = EVALUATOR) 
     Args:
       is_cut: whether the response was stopped by its length.
       programs: one of RUNNERS.
+
+    Raises:
+      UserError: the sandbox failed, which is never a verdict.
     """
     source = read_program(response)
     outcome = RUNNERS[programs](source)

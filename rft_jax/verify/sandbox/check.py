@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from rft_jax.errors import UserError
+from rft_jax.verify.programs.run import Outcome
 from rft_jax.verify.sandbox.faults import SandboxFault
 from rft_jax.verify.sandbox.run import run_in_sandbox
 
+_AGAIN = "that says nothing about a program; run the command again"
 _TEST, _PRINTED = "print(6 * 7)", "42"
 
 
@@ -17,6 +19,18 @@ def sandbox_fault() -> str:
         return str(error)
     is_printed = outcome.last_line == _PRINTED
     return "" if is_printed else f"{_TEST!r} in the sandbox: {outcome.detail or outcome.output!r}"
+
+
+def run_or_refuse(source: str) -> Outcome:
+    """`run_in_sandbox`, for a command.
+
+    Raises:
+      UserError: the sandbox failed.
+    """
+    try:
+        return run_in_sandbox(source)
+    except (SandboxFault, OSError) as error:
+        raise UserError(f"programs = 'sandbox': {error}; {_AGAIN}") from error
 
 
 def require_sandbox() -> None:

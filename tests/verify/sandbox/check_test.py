@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,44 @@ def test_a_kernel_that_forbids_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_
     assert sandbox_fault() == "bwrap: No permissions to create new namespace"
     with pytest.raises(UserError, match="No permissions"):
         require_sandbox()
+
+
+@pytest.fixture
+def _dies_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A bubblewrap that works once, for the check before any work, and fails from then on."""
+    (tmp_path / "bin").mkdir()
+    bwrap, used = tmp_path / "bin" / "bwrap", tmp_path / "used"
+    bwrap.write_text(
+        f"#!/bin/sh\nif [ -e {used} ]; then echo 'bwrap: No space left' >&2; exit 1; fi\n"
+        f"echo > {used}\nprintf '\\00642\\n'\n"
+    )
+    bwrap.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    run_in_sandbox.cache_clear()
+    yield
+    run_in_sandbox.cache_clear()
+
+
+def _collect(problems: str, samples: str, output: str, workers: int) -> None:
+    settings = CollectSettings(
+        answers="program", programs="sandbox", dedup="program", workers=workers
+    )
+    collect(problems, [samples], output, settings)
+
+
+def _evaluate(problems: str, samples: str, output: str, workers: int) -> None:
+    settings = EvaluateSettings(answers="program", programs="sandbox", workers=workers)
+    evaluate(problems, output, settings, samples=samples)
+
+
+@pytest.mark.usefixtures("_dies_later")
+@pytest.mark.parametrize("command", [_collect, _evaluate])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_fault_of_the_sandbox_is_one_error_and_no_verdict_in_whichever_process(
+    tmp_path: Path, command: Callable[..., None], workers: int
+) -> None:
+    problems = write_problems(tmp_path / "problems.jsonl", {"p": "#### 72"})
+    samples = write_samples(tmp_path / "s", {"p": ["print(72)"]})
+    with pytest.raises(UserError, match=r"^programs = 'sandbox': bwrap: No space left; that says"):
+        command(problems, samples, str(tmp_path / "out"), workers)
+    assert not (tmp_path / "out" / "COMPLETE").exists()
