@@ -24,6 +24,8 @@ class Progress:
         self._initial = self._done = initial
         self._metrics = ""
         self._start = self._shown = time.monotonic()
+        # The first units are compiled: the speed is that after them.
+        self._compiled: tuple[float, int] | None = None
         self._bar: Any = None
         self._task: Any = None
 
@@ -54,16 +56,22 @@ class Progress:
     def update(self, done: int, **metrics: float | str) -> None:
         """Shows that `done` units are done in all, with metrics after them."""
         self._done = done
+        if done > self._initial:
+            self._compiled = self._compiled or (time.monotonic(), done)
         self._metrics = "  ".join(f"{name} {_short(value)}" for name, value in metrics.items())
         if self._bar is not None:
             self._bar.update(self._task, completed=done, metrics=self._metrics)
         elif time.monotonic() - self._shown >= _SECONDS_BETWEEN_LINES:
             self._shown = time.monotonic()
-            self._print(f"ETA {duration(self._eta())}")
+            self._print(self._eta())
 
-    def _eta(self) -> float:
-        elapsed = time.monotonic() - self._start
-        return elapsed / max(self._done - self._initial, 1) * (self.total - self._done)
+    def _eta(self) -> str:
+        """The remaining time by the speed after compiling; '' before it is known."""
+        since, before = self._compiled or (0.0, self._done)
+        if before == self._done:
+            return ""
+        elapsed = time.monotonic() - since
+        return f"ETA {duration(elapsed / (self._done - before) * (self.total - self._done))}"
 
     def _print(self, ending: str) -> None:
         parts = [f"{self.label}: {self._done}/{self.total} {self.unit}", self._metrics, ending]

@@ -37,6 +37,17 @@ def test_a_line_every_few_seconds_and_one_at_the_end(clock, capsys) -> None:
     ]
 
 
+def test_the_remaining_time_is_that_of_the_units_after_compiling(clock, capsys) -> None:
+    with Progress("sample", 11, "samples") as shown:
+        for done, seconds in ((1, 60), (2, 6)):
+            clock[0] += seconds
+            shown.update(done)
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "sample: 1/11 samples",
+        "sample: 2/11 samples  ETA 0:54",
+    ]
+
+
 def test_work_that_fails_has_no_last_line(capsys) -> None:
     with pytest.raises(ValueError), Progress("train", 2, "steps"):
         raise ValueError

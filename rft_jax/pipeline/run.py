@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from rft_jax.pipeline.outcome.costs import make_costs
 from rft_jax.pipeline.outcome.models import FOLDER as MODELS
 from rft_jax.pipeline.outcome.models import link_models
 from rft_jax.pipeline.outcome.results import make_results, results_text
+from rft_jax.pipeline.outcome.stage_result import stage_result
 from rft_jax.pipeline.plan import Plan, model_input
 from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Stage
@@ -225,12 +227,14 @@ def _run_stages(root: Path, plan: Plan, hosts: Hosts) -> None:
     asked = {getattr(s, "programs", EVALUATOR) for one in waiting for s in one.settings.values()}
     for programs in asked:
         check_programs(programs)
-    width = max(len(stage.title) for stage in stages)
-    finished = len(stages) - len(waiting)
-    with RunDisplay(len(stages), finished, width, quiet=not hosts.leads) as display:
+    finished = [stage for stage in stages if stage not in waiting]
+    result = partial(stage_result, root)
+    shown = RunDisplay(stages, finished, stage_seconds(root), result, quiet=not hosts.leads)
+    with shown as display:
         if waiting:
             backend = _jax_backend(hosts)
             parallel = _parallel(plan.settings.parallel, backend, hosts)
+            display.forecast.parallel = parallel
             Executor(root, parallel, hosts, backend == "cpu", display).run(stages)
 
 

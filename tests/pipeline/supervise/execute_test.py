@@ -53,7 +53,7 @@ def _stage(name: str, *inputs: Stage) -> Stage:
 
 
 def _run(root: Path, *stages: Stage, parallel: int = 1) -> None:
-    with RunDisplay(len(stages), 0, 9) as display:
+    with RunDisplay(stages) as display:
         Executor(root, parallel, Hosts(), False, display).run(stages)
 
 

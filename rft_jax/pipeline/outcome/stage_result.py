@@ -1,0 +1,61 @@
+"""What a finished stage resulted in, in a few words for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import read_json, read_rows
+from rft_jax.pipeline.stages import Stage
+
+
+def stage_result(root: Path, stage: Stage) -> str:
+    """The result of a finished stage; '' for one without, or whose files are of another version.
+
+    Args:
+      root: the run's folder.
+    """
+    describe = _RESULTS.get(stage.command)
+    try:
+        return describe(root / stage.folder) if describe else ""
+    except (OSError, UserError, LookupError):
+        return ""
+
+
+def _training(folder: Path) -> str:
+    rows = [row for _, row in read_rows(folder / "metrics.jsonl")]
+    last = rows[-max(1, len(rows) // 10) :]
+    return f"loss {sum(row['loss'] for row in last) / len(last):.4g} after {len(rows):,} steps"
+
+
+def _policy(folder: Path) -> str:
+    rows = [row for _, row in read_rows(folder / "metrics.jsonl")]
+    return f"reward {rows[0]['reward']:.3g} → {rows[-1]['reward']:.3g} in {len(rows):,} steps"
+
+
+def _collecting(folder: Path) -> str:
+    stats = read_json(folder / "stats.json")
+    kept, solved = stats["paths"]["sampled"], stats["solved"]
+    return f"kept {kept:,} paths, {solved:,} of {stats['problems']:,} problems solved"
+
+
+def _evaluation(folder: Path) -> str:
+    metrics = read_json(folder / "metrics.json")
+    if metrics["k"] > 1:
+        return "  ".join(_share(f"{n}@{metrics['k']}", metrics[f"{n}@k"]) for n in ("maj", "pass"))
+    return _share("accuracy", metrics.get("accuracy") or metrics["mean@1"])
+
+
+def _share(name: str, metric: dict[str, Any]) -> str:
+    low, high = (100 * bound for bound in metric["ci95"])
+    return f"{name} {100 * metric['value']:.1f} % ({low:.1f} to {high:.1f})"
+
+
+_RESULTS: dict[str, Callable[[Path], str]] = {
+    "train": _training,
+    "policy": _policy,
+    "collect": _collecting,
+    "evaluate": _evaluation,
+}
