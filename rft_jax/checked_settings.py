@@ -17,6 +17,8 @@ class CheckedSettings:
 
     gin_name: ClassVar[str]
     """The name before the dot where these settings are bound, as messages write it."""
+    COMMON: ClassVar[tuple[str, ...] | None] = None
+    """The settings that `--help` shows, `--help-all` the others too; None for all."""
 
     def _refuse(self, name: str, needed: str) -> NoReturn:
         raise UserError(f"{self.gin_name}.{name} = {getattr(self, name)!r}: {needed}")

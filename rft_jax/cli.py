@@ -18,11 +18,13 @@ from typing import Any, NoReturn
 
 import rft_jax
 from rft_jax.commands.base import (
+    HELP_ALL,
     Command,
     HelpFormatter,
     HelpParser,
     InputPath,
     OutputPath,
+    ShowAll,
     wrapped,
 )
 from rft_jax.commands.exports import EXPORT_DATA
@@ -140,7 +142,8 @@ def _dispatch(argv: list[str]) -> None:
         f"rft {command.name}",
     )
     if flags.dry_run:
-        print(config.text(), end="")
+        print(config.text(changed=True), end="")
+        print(f"# every other setting has its default: rft {command.name} {HELP_ALL} lists them")
         if command.dry_run:
             command.dry_run(flags, config)
         return
@@ -215,7 +218,8 @@ def build_parser() -> argparse.ArgumentParser:
         description=rft_jax.__doc__,
         epilog=(
             "Start with `rft run --output runs/quickstart`: the whole loop on the embedded data.\n"
-            "`rft COMMAND --help` explains each command and every one of its settings."
+            "`rft COMMAND --help` explains each command and its common settings, "
+            f"{HELP_ALL} all of them."
         ),
         formatter_class=HelpFormatter,
         allow_abbrev=False,
@@ -248,9 +252,10 @@ def _add_command(commands: argparse._SubParsersAction[_CommandParser], command: 
             metavar="F",
             help="a gin file: a path, or an installed file's name; repeatable, later bindings win",
         )
-        parser.add_argument(
-            "--dry_run", action="store_true", help="print the resolved settings and stop"
-        )
+        text = "print the settings that are not the defaults, and stop"
+        parser.add_argument("--dry_run", action="store_true", help=text)
+        text = "show this help message with every setting, and exit"
+        parser.add_argument(HELP_ALL, action=ShowAll, nargs=0, help=text)
 
 
 if __name__ == "__main__":

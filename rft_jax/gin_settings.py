@@ -89,12 +89,22 @@ class Config:
             values.update({b.field: b.value for b in bound})
         return values
 
-    def text(self) -> str:
-        """All settings, resolved, as a gin file that reproduces them, under the title."""
+    def text(self, changed: bool = False) -> str:
+        """All settings, resolved, as a gin file that reproduces them, under the title.
+
+        Args:
+          changed: only those that differ from their defaults, which reproduce the others too.
+        """
         lines = [f"# {self._title}"] if self._title else []
         for name, kind in self._classes.items():
             settings: Any = self.get(kind)
-            lines += [f"{name}.{f} = {literal(getattr(settings, f))}" for f in field_types(kind)]
+            defaults = {f.name: f for f in dataclasses.fields(kind)}
+            values = {f: getattr(settings, f) for f in field_types(kind)}
+            lines += [
+                f"{name}.{field} = {literal(value)}"
+                for field, value in values.items()
+                if not changed or not is_default(defaults[field], value)
+            ]
         scoped = {b.key: b.value for b in self._bindings if b.scope}
         lines += [f"{key} = {literal(value)}" for key, value in scoped.items()]
         return "\n".join(lines) + "\n"
@@ -104,6 +114,13 @@ def has_default(field: dataclasses.Field[Any]) -> bool:
     """Whether a dataclass's field may be left out."""
     missing = dataclasses.MISSING
     return not (field.default is missing and field.default_factory is missing)
+
+
+def is_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether a dataclass's field has the value that it has if nothing is given."""
+    if field.default_factory is not dataclasses.MISSING:
+        return bool(value == field.default_factory())
+    return has_default(field) and bool(value == field.default)
 
 
 def literal(value: Any) -> str:

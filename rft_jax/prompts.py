@@ -27,6 +27,7 @@ _SWITCHES = ("asks_for_program", "strips_question")
 # How instructions ask for a program themselves, in MathInstruct for example.
 _ASKS = re.compile(r"let's (?:write|program|code)|\bpython\b", re.IGNORECASE)
 _LAST_CHARACTERS = 200
+_SHOWN_LINES, _WIDTH = 20, 500
 
 
 def with_cue(question: str) -> str:
@@ -59,6 +60,17 @@ class Template:
         asked = question.strip() if self.strips_question else question
         asked = with_cue(asked) if self.asks_for_program else asked
         return self.prompt.replace(QUESTION, asked)
+
+
+def shown(prompt: str) -> str:
+    """A prompt in lines of its own, for people to look at; of a long one, its beginning and end."""
+    lines = prompt.split("\n")
+    if len(lines) > _SHOWN_LINES:
+        half = _SHOWN_LINES // 2
+        lines = [*lines[:half], f"… {len(lines) - 2 * half} more lines …", *lines[-half:]]
+    cut = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]}…" for line in lines]
+    # Data may have control characters, which a terminal would obey.
+    return "\n".join("  | " + "".join(c if c.isprintable() else "\ufffd" for c in x) for x in cut)
 
 
 TEMPLATES = {

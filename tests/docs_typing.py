@@ -137,7 +137,7 @@ def _bring(words: Sequence[str], stock: Path) -> None:
 
 def _rft(command: str, *words: str) -> None:
     """Runs an rft command at a tiny size."""
-    works = not {"--help", "--dry_run"} & {*words}
+    works = not {"--help", "--help-all", "--dry_run"} & {*words}
     draws = (command, "--samples" in words) != ("evaluate", True)
     small = [f"--gin.{one}" for one in SMALL.get(command, ()) if works and draws]
     try:

@@ -15,6 +15,7 @@ from rft_jax.prompts import (
     get_template,
     load_template,
     save_template,
+    shown,
     with_cue,
 )
 
@@ -91,3 +92,19 @@ def test_a_folder_carries_the_template_with_the_cue(tmp_path: Path) -> None:
 def test_an_unknown_template_is_refused_with_and_without_the_cue(name: str) -> None:
     with pytest.raises(UserError, match=r"no template '\w+'; there are none, plain.*\+program"):
         get_template(name, Template("mine", "{question}"))
+
+
+def test_a_prompt_is_shown_line_by_line_and_a_long_one_shortened() -> None:
+    assert shown("How many?\nAnswer:") == "  | How many?\n  | Answer:"
+    lines = shown("\n".join(f"line {i}" for i in range(100))).split("\n")
+    assert len(lines) == 21
+    assert (lines[0], lines[10], lines[-1]) == (
+        "  | line 0",
+        "  | … 80 more lines …",
+        "  | line 99",
+    )
+    assert len(shown("x" * 10_000)) < 600
+
+
+def test_a_prompts_control_characters_do_not_reach_a_terminal() -> None:
+    assert shown("a\x1b[2Jb\rc") == "  | a\ufffd[2Jb\ufffdc"

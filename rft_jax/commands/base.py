@@ -8,7 +8,7 @@ import importlib
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from rft_jax.gin_settings import Config, has_default, literal
 from rft_jax.typed_values import field_types
 
 WIDTH = 100
+HELP_ALL = "--help-all"
 
 
 class InputPath(str):
@@ -52,6 +53,7 @@ class Command:
       add_flags: adds the flags, paths by `input_flag` and `output_flag`.
       run: does the work, given the parsed flags and the settings.
       settings: gin name to `module:Class` of the settings it takes; imported on demand.
+      rare: gin names of settings that only --help-all shows.
       takes: whether a command line with these flags takes the settings of that gin name.
       gin_files: the gin files of a command line, by default those of --gin_file; `flags.gin` has
         the bindings of its --gin.… flags.
@@ -69,6 +71,7 @@ class Command:
     add_flags: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, Config], None]
     settings: Mapping[str, str] = field(default_factory=dict)
+    rare: Collection[str] = ()
     takes: Callable[[argparse.Namespace, str], bool] = lambda _flags, _name: True
     gin_files: Callable[[argparse.Namespace], list[str]] = lambda flags: flags.gin_file
     bindings: Callable[[argparse.Namespace], list[str]] = lambda _flags: []
@@ -104,26 +107,63 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 class HelpParser(argparse.ArgumentParser):
-    """A subcommand's parser, whose help ends with examples and every gin setting."""
+    """A subcommand's parser, whose help ends with examples and its gin settings."""
 
     command: Command
+    shows_all = False
+    """Whether the help has every setting, or the common ones."""
 
     def format_help(self) -> str:
         parts = [super().format_help().rstrip()]
         if self.command.examples:
             parts.append("examples:\n" + "\n".join(f"  {line}" for line in self.command.examples))
-        classes = self.command.settings_classes()
-        if classes:
-            parts.append("settings (--gin.NAME=VALUE, or NAME = VALUE in a gin file):")
-            parts += [_describe_class(name, kind) for name, kind in classes.items()]
+        parts += self._settings()
         return "\n\n".join(parts) + "\n"
 
+    def _settings(self) -> list[str]:
+        shown, left_out = {}, 0
+        for name, kind in self.command.settings_classes().items():
+            every = list(field_types(kind))
+            is_rare = name in self.command.rare and not self.shows_all
+            shown[name] = every if self.shows_all else [] if is_rare else common_fields(kind)
+            left_out += len(every) - len(shown[name])
+        if not shown:
+            return []
+        kinds = self.command.settings_classes()
+        parts = ["settings (--gin.NAME=VALUE, or NAME = VALUE in a gin file):"]
+        parts += [_describe_class(name, kinds[name], fields) for name, fields in shown.items()]
+        if left_out:
+            parts.append(f"{left_out} more settings: rft {self.command.name} {HELP_ALL}")
+        return [part for part in parts if part]
 
-def _describe_class(name: str, kind: type) -> str:
+
+class ShowAll(argparse.Action):
+    """Prints the help with every setting, and exits."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        assert isinstance(parser, HelpParser)
+        parser.shows_all = True
+        parser.print_help()
+        parser.exit()
+
+
+def common_fields(kind: type) -> list[str]:
+    """The settings of a class that `--help` shows: those of its `COMMON`, and what must be given.
+
+    Without a `COMMON` all of them.
+    """
+    marked = getattr(kind, "COMMON", None)
+    if marked is None:
+        return list(field_types(kind))
+    required = {field.name for field in dataclasses.fields(kind) if not has_default(field)}
+    return [name for name in field_types(kind) if name in {*marked, *required}]
+
+
+def _describe_class(name: str, kind: type, shown: Sequence[str]) -> str:
     documents = field_documents(kind)
     defaults = {f.name: _default(f) for f in dataclasses.fields(kind)}
     rows = []
-    for field_name in field_types(kind):
+    for field_name in shown:
         rows.append(f"  {name}.{field_name} = {defaults[field_name]}")
         rows += textwrap.wrap(
             documents.get(field_name, ""), WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6

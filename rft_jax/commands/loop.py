@@ -86,6 +86,7 @@ RUN = Command(
         "policy": POLICY.settings["policy"],
         **EXPERIMENTS,
     },
+    rare=EXPERIMENTS,
     gin_files=_gin_files,
     bindings=lambda flags: [f"run.model={flag_value(flags.model)}"] if flags.model else [],
     scoped=True,

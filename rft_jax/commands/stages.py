@@ -87,6 +87,7 @@ TRAIN = Command(
         "llama": "rft_jax.models.config:LlamaConfig",
         **_MESH,
     },
+    rare=("llama",),
     takes=_train_takes,
     gin_files=_train_gin_files,
     next=(

@@ -42,6 +42,7 @@ class EvaluateSettings(DecodingSettings):
     """
 
     gin_name: ClassVar[str] = "evaluate"
+    COMMON: ClassVar[tuple[str, ...]] = (*DecodingSettings.COMMON, "answers", "k")
 
     k: int = 0
     curve: tuple[int, ...] = ()

@@ -30,6 +30,7 @@ from rft_jax.policy.rollouts import Rollouts
 from rft_jax.policy.scored import split_held_out
 from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
 from rft_jax.policy.steps import PolicySteps
+from rft_jax.prompts import shown
 from rft_jax.training.loop import run_steps
 from rft_jax.training.trainer import WITHOUT_EFFECT, starting_model
 from rft_jax.verify.programs.reading import check_programs
@@ -232,6 +233,8 @@ def _run(
         describe_checkpoints(checkpoints, config, start.tokenizer, start.template)
     if distributed.is_main():
         print(_summary(steps), flush=True)
+        prompt = start.template.render(steps.problems[0].question)
+        print(f"policy: the first prompt, by template {start.template.name!r}:\n{shown(prompt)}")
     trained = with_adapters(steps.frozen, run_steps(steps, params, stopped).params)
     dtype = settings.export_dtype
     export_model(folder.path, config, trained, start.tokenizer, start.template, dtype)

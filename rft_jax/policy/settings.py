@@ -65,6 +65,19 @@ class PolicySettings(CheckedSettings):
     """
 
     gin_name: ClassVar[str] = "policy"
+    COMMON: ClassVar[tuple[str, ...]] = (
+        "preset",
+        "num_steps",
+        "problems_per_step",
+        "samples_per_problem",
+        "learning_rate",
+        "reward",
+        "answers",
+        "held_out",
+        "measure_every_steps",
+        "limit",
+        "seed",
+    )
 
     preset: str = "grpo"
     num_steps: int = 100
@@ -170,6 +183,15 @@ class UpdateSettings(TrainSettings):
         these microbatches as its samples fill.
     """
 
+    COMMON: ClassVar[tuple[str, ...]] = (
+        "batch_size",
+        "max_length",
+        "template",
+        "dtype",
+        "lora_rank",
+        "save_every_steps",
+    )
+
     schedule: str = "constant"
     warmup_ratio: float = 0.0
     batch_size: int = 16
@@ -207,6 +229,8 @@ class RolloutSettings(SampleSettings):
       top_p: 1, for the same reason.
       top_k: 0, for the same reason.
     """
+
+    COMMON: ClassVar[tuple[str, ...]] = ("max_new_tokens", "slots", "dtype")
 
     temperature: float = 1.0
 

@@ -60,6 +60,16 @@ class CollectSettings(CheckedSettings):
     """
 
     gin_name: ClassVar[str] = "collect"
+    COMMON: ClassVar[tuple[str, ...]] = (
+        "answers",
+        "equations",
+        "equation_source",
+        "dedup",
+        "select",
+        "first_samples",
+        "decontaminate",
+        "workers",
+    )
 
     answers: str = "first"
     equations: str = "paper"

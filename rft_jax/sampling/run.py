@@ -22,6 +22,7 @@ from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import write_json
 from rft_jax.files.outputs import OutputFolder
 from rft_jax.progress import Progress
+from rft_jax.prompts import shown
 from rft_jax.records import Problem, Sample, parse_sample, to_row
 from rft_jax.sampling.budget import Budget, MakeBudget
 from rft_jax.sampling.geometry import Geometry
@@ -115,11 +116,14 @@ def _prepare(
     loaded = load_model(model, devices, dtype=settings.dtype, param_dtype=settings.dtype)
     template = loaded.template_named(settings.template)
     sampler = Sampler(loaded, loaded.tokenizer, settings, devices)
-    encoded = sampler.encode([template.render(one.question) for one in problems])
+    texts = [template.render(one.question) for one in problems]
+    encoded = sampler.encode(texts)
     preferred = sampler.geometry(encoded=encoded)
     geometry = settle_geometry(folder, preferred, share)
     if share.leads:
         print(f"sample: {sampler.describe_memory(geometry)}", flush=True)
+        if texts:
+            print(f"sample: the first prompt, by template {template.name!r}:\n{shown(texts[0])}")
         report_over_long(folder, problems, encoded, geometry, settings)
     pairs = zip(problems, encoded.ids, strict=True)
     prompts = [(problem, ids) for problem, ids in pairs if ids is not None]

@@ -44,6 +44,19 @@ class DecodingSettings(CheckedSettings):
       dtype: dtype of weights, activations and cache, 'float32' or 'bfloat16'; logits are float32.
     """
 
+    COMMON: ClassVar[tuple[str, ...]] = (
+        "num_samples",
+        "temperature",
+        "top_p",
+        "max_new_tokens",
+        "seed",
+        "stop",
+        "template",
+        "slots",
+        "limit",
+        "dtype",
+    )
+
     num_samples: int = 1
     temperature: float = 0.0
     top_p: float = 1.0
@@ -100,6 +113,7 @@ class SampleSettings(DecodingSettings):
     """
 
     gin_name: ClassVar[str] = "sample"
+    COMMON: ClassVar[tuple[str, ...]] = (*DecodingSettings.COMMON, "budget", "answers")
 
     num_samples: int = 100
     budget: str = "fixed"

@@ -71,6 +71,22 @@ class TrainSettings(CheckedSettings):
     """
 
     gin_name: ClassVar[str] = "train"
+    COMMON: ClassVar[tuple[str, ...]] = (
+        "learning_rate",
+        "num_epochs",
+        "num_steps",
+        "batch_size",
+        "gradient_accumulation",
+        "max_length",
+        "template",
+        "dtype",
+        "lora_rank",
+        "remat",
+        "seed",
+        "limit",
+        "save_every_steps",
+        "wandb",
+    )
 
     learning_rate: float = 2e-5
     schedule: str = "cosine"

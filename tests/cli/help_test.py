@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from rft_jax import cli
-from rft_jax.commands.base import field_documents
+from rft_jax.commands.base import common_fields, field_documents
 from rft_jax.typed_values import field_types
 
 SETTINGS = {
@@ -17,9 +17,9 @@ SETTINGS = {
 }
 
 
-def _help(capsys, *words: str) -> str:
+def _help(capsys, *words: str, flag: str = "--help") -> str:
     with pytest.raises(SystemExit) as end:
-        cli.main([*words, "--help"])
+        cli.main([*words, flag])
     assert end.value.code == 0
     return capsys.readouterr().out
 
@@ -30,12 +30,31 @@ def test_help_names_every_command(capsys):
 
 
 @pytest.mark.parametrize("name", sorted(cli.COMMANDS))
-def test_each_commands_help_has_examples_and_every_setting_with_its_default(capsys, name):
+def test_each_commands_help_has_examples_and_its_common_settings_with_their_defaults(capsys, name):
     text = _help(capsys, name)
     command = cli.COMMANDS[name]
     assert f"  rft {name}" in text.partition("examples:")[2]
+    rest = 0
     for gin_name, kind in command.settings_classes().items():
-        assert all(f"  {gin_name}.{field} = " in text for field in field_types(kind))
+        common = [] if gin_name in command.rare else common_fields(kind)
+        for field in field_types(kind):
+            assert (f"\n  {gin_name}.{field} = " in text) == (field in common)
+            rest += field not in common
+    assert (f"\n{rest} more settings: rft {name} --help-all\n" in text) == bool(rest)
+
+
+@pytest.mark.parametrize("name", sorted(n for n, c in cli.COMMANDS.items() if c.settings))
+def test_help_all_has_every_setting_with_its_default(capsys, name):
+    text = _help(capsys, name, flag="--help-all")
+    for gin_name, kind in cli.COMMANDS[name].settings_classes().items():
+        assert all(f"\n  {gin_name}.{field} = " in text for field in field_types(kind))
+    assert "more settings" not in text
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_settings_that_are_marked_as_common_exist(name):
+    marked = getattr(SETTINGS[name], "COMMON", None) or ()
+    assert {*marked} <= {*field_types(SETTINGS[name])}
 
 
 @pytest.mark.parametrize("name", sorted(SETTINGS))

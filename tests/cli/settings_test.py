@@ -6,7 +6,9 @@ import pytest
 
 from rft_jax import cli
 from rft_jax.commands.loop import RUN
+from rft_jax.commands.stages import TRAIN
 from rft_jax.gin_settings import installed_gin_files, load_config
+from rft_jax.training.settings import TrainSettings
 
 
 @pytest.mark.parametrize(
@@ -22,9 +24,20 @@ def test_every_installed_run_binds_only_existing_settings(name):
 def test_the_papers_settings_work_for_a_single_training(name, capsys):
     words = ["train", "--model", "m", "--data", "d", "--output", "o", "--dry_run"]
     assert cli.main([*words, "--gin_file", name]) == 0
-    text = capsys.readouterr().out
-    assert "train.learning_rate = 2e-05\n" in text
-    assert "train.warmup_ratio = 0.03\n" in text
+    assert "train.batch_size = 48\n" in capsys.readouterr().out
+    settings = load_config(TRAIN.settings_classes(), [name]).get(TrainSettings)
+    assert (settings.learning_rate, settings.warmup_ratio) == (2e-5, 0.03)
+
+
+def test_a_dry_run_prints_what_is_not_the_default_and_how_to_see_the_rest(capsys):
+    words = ["collect", "--problems", "p", "--samples", "s", "--output", "o", "--dry_run"]
+    flags = ["--gin.collect.dedup=none", "--gin.collect.select=farthest"]  # the second is
+    assert cli.main([*words, *flags]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "# rft collect",
+        "collect.dedup = 'none'",
+        "# every other setting has its default: rft collect --help-all lists them",
+    ]
 
 
 def test_a_dry_run_prints_settings_that_can_be_loaded_and_does_nothing(capsys, tmp_path):

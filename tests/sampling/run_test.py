@@ -53,11 +53,15 @@ def test_rows_are_sorted_by_problem_and_sample_and_tell_what_they_are(finished: 
 
 
 def test_what_a_prompt_with_the_cue_asks_for_is_a_program(
-    files: Path, finished: Path, tmp_path: Path
+    files: Path, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert {s.form for s in _samples(finished)} == {"text"}
     found = _samples(_sample(files, tmp_path / "out", template="+program", limit=2))
     assert [s.form for s in found] == ["program"] * 6
+    shown = capsys.readouterr().out.partition(
+        "sample: the first prompt, by template 'plain+program'"
+    )
+    assert "Let's write a program." in shown[2]
 
 
 def test_tokens_hold_the_end_token_when_stopped_and_the_response_does_not(
