@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib
 import inspect
 import re
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pkgutil import resolve_name
 from typing import Any
 
 from rft_jax.gin_settings import Config, has_default, literal
@@ -82,7 +82,7 @@ class Command:
     def settings_classes(self, flags: argparse.Namespace | None = None) -> dict[str, type]:
         """The settings classes by gin name: all, or those that a command line takes."""
         return {
-            name: import_object(where)
+            name: resolve_name(where)
             for name, where in self.settings.items()
             if flags is None or self.takes(flags, name)
         }
@@ -91,12 +91,6 @@ class Command:
 def wrapped(text: str) -> str:
     """Paragraphs, filled to the help's width."""
     return "\n\n".join(textwrap.fill(paragraph, WIDTH) for paragraph in text.split("\n\n"))
-
-
-def import_object(where: str) -> Any:
-    """The object at `module:name`."""
-    module, _, name = where.partition(":")
-    return getattr(importlib.import_module(module), name)
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):

@@ -13,7 +13,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 from rft_jax.errors import UserError
@@ -129,16 +129,15 @@ def _of_the_user(name: str) -> Reward:
 
 def _imported(name: str) -> Callable[[Problem, str], Any]:
     """The function at `module:function`, the module found from the current folder too."""
-    module, colon, function = name.partition(":")
-    if not colon:
+    if ":" not in name:
         raise UserError(
             f"policy.reward {name!r}: one of {', '.join(REWARDS)} is needed, or module:function"
         )
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        found = getattr(import_module(module), function)
-    except (ImportError, AttributeError) as error:
+        found = resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"policy.reward {name!r}: {error}") from error
     if not callable(found):
         raise UserError(f"policy.reward {name!r}: is not a function")

@@ -11,7 +11,6 @@ nothing behind, even while the child computes.
 from __future__ import annotations
 
 import fcntl
-import importlib
 import json
 import os
 import pickle
@@ -25,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pkgutil import resolve_name
 from typing import IO, Any, NamedTuple
 
 from rft_jax.workers.start import python_command
@@ -172,9 +172,7 @@ def main() -> None:
     os.dup2(2, 1)
     requests: queue.SimpleQueue = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(sys.stdin.buffer, requests), daemon=True).start()
-    module, _, name = factory.partition(":")
-    make: Callable[..., Callable[[Any], Any]] = getattr(importlib.import_module(module), name)
-    answer = make(*pickle.loads(requests.get()))
+    answer = resolve_name(factory)(*pickle.loads(requests.get()))
     while True:
         reply = _FORMATS[replies].dumps(answer(pickle.loads(requests.get())))
         try:

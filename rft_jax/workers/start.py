@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from pkgutil import resolve_name
 
 
 def python_command(function: str) -> tuple[str, ...]:
@@ -26,8 +27,7 @@ def _call(function: str) -> object:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     importlib.import_module("rft_jax")
     sys.path.append(sys.path.pop(0))
-    module, _, name = function.partition(":")
-    return getattr(importlib.import_module(module), name)()
+    return resolve_name(function)()
 
 
 if __name__ == "__main__":

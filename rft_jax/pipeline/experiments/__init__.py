@@ -9,7 +9,7 @@ Its settings are bound by its name (`rft_k.ks = (1, 4)`); `run.experiment` selec
 
 from __future__ import annotations
 
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rft_jax.errors import UserError
@@ -54,5 +54,4 @@ def experiment_class(name: str) -> type[Any]:
     """
     if name not in EXPERIMENTS:
         raise UserError(f"run.experiment is {name!r}; there are {', '.join(EXPERIMENTS)}")
-    module, _, class_name = EXPERIMENTS[name].partition(":")
-    return getattr(import_module(module), class_name)
+    return resolve_name(EXPERIMENTS[name])
