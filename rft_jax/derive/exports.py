@@ -28,7 +28,6 @@ from rft_jax.records import (
     read_ledger,
     read_paths,
     read_samples,
-    sample_files,
 )
 from rft_jax.verify.answers import reference_answer
 
@@ -96,9 +95,8 @@ class Source:
         if not folders:
             raise UserError(f"{self.name}: its samples are elsewhere; name them with --samples")
         for name in folders:
-            for file in sample_files(name):
-                for _, one in read_samples(file):
-                    yield (one.model or Path(name).name, one.id, one.sample), one.response
+            for _, one in read_samples(name):
+                yield (one.model or Path(name).name, one.id, one.sample), one.response
 
     def _questions(self, folder: Path) -> dict[str, str]:
         if self.problems:

@@ -19,7 +19,6 @@ from rft_jax.records import (
     read_ledger,
     read_paths,
     read_samples,
-    sample_files,
 )
 
 
@@ -48,12 +47,9 @@ class Inputs:
         """The problems."""
         return load_problems(self.problems)
 
-    def first_samples_of(self, name: str) -> list[Sample]:
-        """A problem's first `count` samples, all of them with count 0."""
-        return self._first_samples[name]
-
     @cached_property
-    def _first_samples(self) -> dict[str, list[Sample]]:
+    def first_samples(self) -> dict[str, list[Sample]]:
+        """Problem id -> its first `count` samples, all of them with count 0."""
         samples: dict[str, list[Sample]] = {problem.id: [] for problem in self.problem_list}
         for one in self.all_samples():
             if one.id in samples and (not self.count or one.sample < self.count):
@@ -102,9 +98,8 @@ class Inputs:
         if not self.samples:
             raise UserError("this kind needs --samples, a folder that rft sample wrote")
         for folder in self.samples:
-            for file in sample_files(folder):
-                for _, sample in read_samples(file):
-                    yield sample
+            for _, sample in read_samples(folder):
+                yield sample
 
 
 def allocate(wanted: Sequence[int], available: Sequence[int]) -> list[int]:

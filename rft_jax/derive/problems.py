@@ -49,7 +49,7 @@ def chains(inputs: Inputs) -> Iterator[Problem]:
     Samples with a final answer count, correct or not; the row's answer is the original question.
     """
     for problem in inputs.problem_list:
-        for sample in inputs.first_samples_of(problem.id):
+        for sample in inputs.first_samples[problem.id]:
             if "####" in sample.response:
                 name = f"{problem.id}#{sample.sample}"
                 yield Problem(name, sample.response, problem.question)
@@ -58,14 +58,14 @@ def chains(inputs: Inputs) -> Iterator[Problem]:
 def queried(inputs: Inputs) -> Iterator[Problem]:
     """Every chain (the problems) as the answer to the question generated for it (the samples)."""
     for chain in inputs.problem_list:
-        for sample in inputs.first_samples_of(chain.id):
+        for sample in inputs.first_samples[chain.id]:
             yield Problem(f"{chain.id}#{sample.sample}", sample.response, chain.question)
 
 
 def revisions(inputs: Inputs) -> Iterator[Problem]:
     """A question with a sample, to be answered again; for the first `count` samples."""
     for problem in inputs.problem_list:
-        for sample in inputs.first_samples_of(problem.id):
+        for sample in inputs.first_samples[problem.id]:
             name = problem.id if inputs.count == 1 else f"{problem.id}#{sample.sample}"
             yield _revision(name, problem, sample)
 
@@ -73,7 +73,7 @@ def revisions(inputs: Inputs) -> Iterator[Problem]:
 def farthest_revisions(inputs: Inputs) -> Iterator[Problem]:
     """`revisions` of one sample: that with the largest edit distance to the reference solution."""
     for problem in inputs.problem_list:
-        samples = inputs.first_samples_of(problem.id)
+        samples = inputs.first_samples[problem.id]
         if samples:
             reference = problem.answer
             farthest = max(samples, key=lambda one: Levenshtein.distance(one.response, reference))

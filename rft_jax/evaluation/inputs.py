@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json
 from rft_jax.files.outputs import SETTINGS
-from rft_jax.records import Problem, Sample, read_samples, sample_files
+from rft_jax.records import Problem, read_samples
 
 
 class Response(NamedTuple):
@@ -80,7 +80,7 @@ def read_responses(paths: Sequence[str], problems: Sequence[Problem]) -> Respons
 def _read_one(path: str, problems: Sequence[Problem], model: str | None) -> Responses:
     """The samples of one folder or file, which are `model`'s if that is known."""
     by_problem: dict[str, dict[int, Response]] = {problem.id: {} for problem in problems}
-    for where, sample in _samples(Path(path)):
+    for where, sample in read_samples(path):
         if sample.id not in by_problem:
             continue
         if model not in (None, sample.model):
@@ -105,12 +105,6 @@ def _read_one(path: str, problems: Sequence[Problem], model: str | None) -> Resp
     is_single = all(len(responses) == 1 for responses in ordered.values())
     is_greedy = is_single and _temperature(Path(path)) in (None, 0)
     return Responses(model or "", ordered, is_greedy)
-
-
-def _samples(path: Path) -> Iterator[tuple[str, Sample]]:
-    for file in sample_files(path):
-        for line, sample in read_samples(file):
-            yield f"{file}:{line}", sample
 
 
 def _temperature(path: Path) -> float | None:

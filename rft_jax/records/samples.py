@@ -44,14 +44,17 @@ class Sample:
     form: str = "text"
 
 
-def read_samples(path: str | Path) -> Iterator[tuple[int, Sample]]:
-    """Yields (line number, sample) of a samples file, ours or a foreign one.
+def read_samples(path: str | Path) -> Iterator[tuple[str, Sample]]:
+    """Yields (file and line, sample) of a folder's samples files, or of a file, also a foreign one.
 
     Raises:
-      UserError: a row lacks a field or has one of another type; names file and line.
+      UserError: as `sample_files`, or a row lacks a field or has one of another type; names file
+        and line.
     """
-    for number, row in read_rows(path):
-        yield number, parse_sample(row, f"{path}:{number}")
+    for file in sample_files(path):
+        for number, row in read_rows(file):
+            where = f"{file}:{number}"
+            yield where, parse_sample(row, where)
 
 
 def sample_files(path: str | Path) -> list[Path]:

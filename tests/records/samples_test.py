@@ -17,7 +17,9 @@ def test_a_sample_round_trips(tmp_path: Path) -> None:
     program = Sample("p", 5, "m", 7, "print(1)", None, "stop", None, "program")
     assert "form" not in to_row(whole)
     write_rows(tmp_path / "s.jsonl", map(to_row, (whole, foreign, program)))
-    assert list(read_samples(tmp_path / "s.jsonl")) == [(1, whole), (2, foreign), (3, program)]
+    path = tmp_path / "s.jsonl"
+    expected = [(f"{path}:{i + 1}", one) for i, one in enumerate((whole, foreign, program))]
+    assert list(read_samples(path)) == expected
 
 
 def test_a_foreign_sample_needs_id_index_and_response() -> None:

@@ -14,7 +14,6 @@ is a name, both people's amounts must be those of the tree.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Any
 from rft_jax.derive.stories import stories_of
 from rft_jax.files.jsonl import read_rows
 from rft_jax.pipeline.stages import Stage
-from rft_jax.records import read_problems, read_samples, sample_files
+from rft_jax.records import read_problems, read_samples
 from rft_jax.verify.plans import plan_values
 from rft_jax.wordproblems.expressions import Number, Tree, Winner
 
@@ -63,9 +62,9 @@ def error_shares(folder: Path, problems: Path) -> dict[str, float]:
     decided = [row for row in rows if row["correct"][0] is not None]
     wrong = {row["id"]: row for row in decided if not row["correct"][0]}
     stories = stories_of([one for one in read_problems(problems) if one.id in wrong])
-    texts = dict(_texts(folder / "samples"))
+    texts = _texts(folder / "samples")
     if any(_fell_back(row) for row in wrong.values()):
-        fallback = dict(_texts(folder / "samples-text"))
+        fallback = _texts(folder / "samples-text")
         texts |= {name: fallback[name] for name, row in wrong.items() if _fell_back(row)}
     kinds = Counter(
         error_kind(story.tree, wrong[problem.id], texts[problem.id]) for problem, story in stories
@@ -103,7 +102,6 @@ def _fell_back(row: dict[str, Any]) -> bool:
     return row.get("fell_back", [False])[0]
 
 
-def _texts(folder: Path) -> Iterator[tuple[str, str]]:
-    for file in sample_files(folder):
-        for _, sample in read_samples(file):
-            yield sample.id, sample.response
+def _texts(folder: Path) -> dict[str, str]:
+    """Problem id -> its response."""
+    return {sample.id: sample.response for _, sample in read_samples(folder)}
