@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,10 @@ def write_split(
     for name, bound in (("size", size), ("tokens", tokens)):
         if bound is not None and bound < 1:
             raise UserError(f"{name} is {bound}; it must be at least 1")
-    written = _Count()
-    write_rows(output, written.through(_rows(split, size, seed, tokens, form)))
-    return written.total
+    written = count()
+    rows = zip(_rows(split, size, seed, tokens, form), written, strict=False)
+    write_rows(output, (row for row, _ in rows))
+    return next(written)
 
 
 def _rows(
@@ -65,14 +67,3 @@ def _rows(
         raise UserError(f"unknown split {split!r}: choose one of {known}")
     stories = generate_stories(split, size or SPLITS[split].size, seed)
     return (to_row(story.problem(form)) for story in stories)
-
-
-class _Count:
-    """Counts what passes through."""
-
-    total = 0
-
-    def through(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        for row in rows:
-            self.total += 1
-            yield row

@@ -8,6 +8,7 @@ another one is drawn.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 
 from rft_jax.wordproblems.cast import SMALLEST, StoryRandom
@@ -37,6 +38,7 @@ OPERATIONS_PER_EQUATION = 3
 ATTEMPTS = 10_000
 
 SYMBOLS = {symbol: symbol for symbol in "+-*/"}
+_OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.floordiv}
 PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
 
 
@@ -71,17 +73,8 @@ def value_of(operand: Operand) -> int:
 
 
 def _apply(symbol: str, left: int, right: int, largest: int) -> int:
-    if symbol == "+":
-        value = left + right
-    elif symbol == "-":
-        value = left - right
-    elif symbol == "*":
-        value = left * right
-    else:
-        value, rest = divmod(left, right)
-        if rest:
-            raise OutOfBounds
-    if not SMALLEST <= value <= largest:
+    value = _OPERATORS[symbol](left, right)
+    if not SMALLEST <= value <= largest or (symbol == "/" and value * right != left):
         raise OutOfBounds
     return value
 
