@@ -47,3 +47,9 @@ class CheckedSettings:
     def _check_choice(self, name: str, choices: Collection[str]) -> None:
         if getattr(self, name) not in choices:
             self._refuse(name, f"one of {', '.join(map(repr, choices))} is needed")
+
+    def _check_multiple(self, name: str, unit: str) -> None:
+        """The setting `name` has to be a multiple of the setting `unit`."""
+        if getattr(self, name) % getattr(self, unit):
+            needed = f"{self.gin_name}.{unit} = {getattr(self, unit)}"
+            self._refuse(name, f"a multiple of {needed} is needed")

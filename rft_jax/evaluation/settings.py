@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
-from rft_jax.errors import UserError
 from rft_jax.files.identity import added_setting
 from rft_jax.prompts import PROGRAM_SUFFIX
 from rft_jax.sampling.settings import DecodingSettings, SampleSettings
@@ -74,10 +73,7 @@ class EvaluateSettings(DecodingSettings):
         """
         for k in (self.k, *self.curve):
             if k > self.num_samples:
-                raise UserError(
-                    f"evaluate.k or evaluate.curve asks for k = {k}, evaluate.num_samples is "
-                    f"{self.num_samples}; take more samples or a smaller k"
-                )
+                self._refuse("num_samples", f"evaluate.k or .curve asks for k = {k}, at least that")
 
     def check_not_sampling(self) -> None:
         """Refuses settings of sampling beside samples that are given.
@@ -86,12 +82,9 @@ class EvaluateSettings(DecodingSettings):
           UserError: names the setting.
         """
         for field in fields(DecodingSettings):
-            value = getattr(self, field.name)
-            if value != field.default and field.name != "limit":
-                raise UserError(
-                    f"evaluate.{field.name} = {value!r} is about sampling, and --samples are "
-                    "given; leave it out (evaluate.k says how many of them vote)"
-                )
+            if getattr(self, field.name) != field.default and field.name != "limit":
+                why = "it is about sampling, and --samples are given"
+                self._refuse(field.name, f"{why}; leave it out (evaluate.k says how many vote)")
 
     def without_sampling(self) -> EvaluateSettings:
         """The same for samples that exist."""

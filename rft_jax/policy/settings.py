@@ -114,7 +114,7 @@ class PolicySettings(CheckedSettings):
         self._check_choice("answers", answer_formats())
         self._check_choice("programs", RUNNERS)
         if not self.rewards:
-            raise UserError("policy.reward is empty; name a reward")
+            self._refuse("reward", "a reward is needed")
         self._check_groups()
 
     def _take_preset(self) -> None:
@@ -129,21 +129,14 @@ class PolicySettings(CheckedSettings):
     def _check_groups(self) -> None:
         objective, problems = self.objective, self.problems_per_step
         if self.updates_per_step > problems:
-            raise UserError(
-                f"policy.updates_per_step is {self.updates_per_step}, and a step has {problems} "
-                "problems (policy.problems_per_step) to divide among them"
-            )
+            self._refuse("updates_per_step", f"at most problems_per_step = {problems} fit")
         in_groups = objective.baseline != "none" or objective.scale == "group"
         if in_groups and self.samples_per_problem < 2:
-            raise UserError(
-                f"policy.samples_per_problem is {self.samples_per_problem}; policy.baseline = "
-                f"{self.baseline!r} with policy.scale = {self.scale!r} needs 2 or more"
-            )
+            kind = f"policy.baseline = {self.baseline!r}, policy.scale = {self.scale!r}"
+            self._refuse("samples_per_problem", f"at least 2 are needed with {kind}")
         if self.resample_rounds and objective.baseline == "none":
-            raise UserError(
-                "policy.resample_rounds replaces groups that a baseline leaves without a gradient; "
-                "set policy.baseline, or resample_rounds to 0"
-            )
+            instead = "set policy.baseline, whose zero-variance groups it replaces, or 0"
+            self._refuse("resample_rounds", instead)
 
     @property
     def objective(self) -> Objective:
@@ -211,7 +204,7 @@ class UpdateSettings(TrainSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_at_least(1, "batch_size")
-        _refuse(self, "train")
+        _check_here(self)
 
     def complete(self, policy: PolicySettings) -> TrainSettings:
         """All settings of training, those of the policy's among them."""
@@ -247,11 +240,9 @@ class RolloutSettings(SampleSettings):
         super().__post_init__()
         for name, needed in self.NEEDED.items():
             if getattr(self, name) != needed:
-                raise UserError(
-                    f"sample.{name} is {getattr(self, name)}; rft policy needs {needed}: the "
-                    "gradient is that of the distribution that is sampled from"
-                )
-        _refuse(self, "sample")
+                of = "the distribution that is sampled from"
+                self._refuse(name, f"rft policy needs {needed}: its gradient is that of {of}")
+        _check_here(self)
 
     def complete(self, policy: PolicySettings) -> SampleSettings:
         """All settings of sampling, those of the policy's among them."""
@@ -259,16 +250,13 @@ class RolloutSettings(SampleSettings):
         return SampleSettings(**own | {"num_samples": policy.samples_per_problem})
 
 
-def _refuse(settings: UpdateSettings | RolloutSettings, gin_name: str) -> None:
+def _check_here(settings: UpdateSettings | RolloutSettings) -> None:
     """Refuses settings that another one of `rft policy` decides.
 
     Raises:
       UserError: names that one.
     """
     for field in fields(settings):
-        value = getattr(settings, field.name)
-        if field.name in settings.ELSEWHERE and value != field.default:
-            raise UserError(
-                f"{gin_name}.{field.name} = {value!r} has no effect in rft policy; set "
-                f"{settings.ELSEWHERE[field.name]}"
-            )
+        instead = settings.ELSEWHERE.get(field.name)
+        if instead and getattr(settings, field.name) != field.default:
+            settings._refuse(field.name, f"it has no effect in rft policy; set {instead}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import ClassVar
 
-from rft_jax.errors import UserError
+from rft_jax.checked_settings import CheckedSettings
 
 BASELINES = ("mean", "leave_one_out", "none")
 SCALES = ("none", "group", "batch")
@@ -15,7 +15,7 @@ _CHOICES = {"baseline": BASELINES, "scale": SCALES, "aggregation": AGGREGATIONS,
 
 
 @dataclass(frozen=True)
-class Objective:
+class Objective(CheckedSettings):
     """The switches of the objective; the defaults are REINFORCE's without a baseline.
 
     Attributes:
@@ -34,6 +34,8 @@ class Objective:
       mask_truncated: whether samples that stopped at the length limit are left out of the loss.
     """
 
+    gin_name: ClassVar[str] = "policy"
+
     baseline: str = "none"
     scale: str = "none"
     aggregation: str = "token"
@@ -46,17 +48,10 @@ class Objective:
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise UserError(
-                    f"policy.{name} {getattr(self, name)!r}: one of {', '.join(choices)} is needed"
-                )
-        for name in ("epsilon_low", "epsilon_high", "kl_coefficient"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UserError(f"policy.{name} is {getattr(self, name)}; 0 or more is needed")
+            self._check_choice(name, choices)
+        self._check_at_least(0, "epsilon_low", "epsilon_high", "kl_coefficient")
         if self.epsilon_low > 1:
-            raise UserError(f"policy.epsilon_low is {self.epsilon_low}; at most 1 is needed")
+            self._refuse("epsilon_low", "at most 1 is needed")
         if (self.kl != "none") != (self.kl_coefficient > 0):
-            raise UserError(
-                f"policy.kl is {self.kl!r} and policy.kl_coefficient {self.kl_coefficient}; set "
-                "both, or 'none' and 0"
-            )
+            coefficient = f"policy.kl_coefficient = {self.kl_coefficient}"
+            self._refuse("kl", f"with {coefficient}; set both, or 'none' and 0")

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import rft_jax
+from rft_jax.checked_settings import CheckedSettings
 from rft_jax.errors import UserError
 from rft_jax.evaluation.compare import with_holm
 from rft_jax.files.jsonl import atomic_write
@@ -30,7 +32,7 @@ from rft_jax.report.tables import results_table
 
 
 @dataclass(frozen=True)
-class ReportSettings:
+class ReportSettings(CheckedSettings):
     """Settings of `rft report`.
 
     Attributes:
@@ -39,15 +41,14 @@ class ReportSettings:
       seed: seed for choosing the samples of the page.
     """
 
+    gin_name: ClassVar[str] = "report"
+
     title: str = "Rejection-sampling fine-tuning"
     samples_per_verdict: int = 500
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.samples_per_verdict < 0:
-            raise UserError(
-                f"report.samples_per_verdict = {self.samples_per_verdict} is negative; 0 shows none"
-            )
+        self._check_at_least(0, "samples_per_verdict")
 
 
 def report(inputs: list[str], output: str, settings: ReportSettings, config_text: str = "") -> None:

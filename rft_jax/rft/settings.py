@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
-from rft_jax.errors import UserError
 from rft_jax.files.identity import added_setting
 from rft_jax.rft.dedup import DEDUP_LEVELS, KEYS, TRACE
 from rft_jax.rft.select import SELECTORS
@@ -95,16 +94,12 @@ class CollectSettings(CheckedSettings):
         self._check_choice("dedup", KEYS)
         self._check_choice("select", SELECTORS)
         self._check_above(0, "timeout")
-        self._check_at_least(0, "first_samples", "workers", "max_paths")
+        self._check_at_least(0, "first_samples", "workers", "remove_ngram", "max_paths")
         self._check_choice("programs", RUNNERS)
         self._check_share("suspicious_share")
         object.__setattr__(self, "ngrams", tuple(self.ngrams))  # gin gives lists
-        if any(n < 1 for n in self.ngrams) or self.remove_ngram < 0:
-            raise UserError(
-                f"collect.ngrams = {self.ngrams}, collect.remove_ngram = {self.remove_ngram}; "
-                "lengths are at least 1 (0 removes nothing)"
-            )
-
+        if any(n < 1 for n in self.ngrams):
+            self._refuse("ngrams", "lengths of at least 1 are needed")
         if self.programs == SANDBOX:
             self._check_steps_are_not_needed()
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
-from rft_jax.errors import UserError
 from rft_jax.files.identity import added_setting
 
 OVER_LONG = ("skip", "cut")
@@ -84,8 +83,8 @@ class DecodingSettings(CheckedSettings):
         if not all(self.stop):
             self._refuse("stop", "an empty string would end every response; remove it")
         self._check_choice("dtype", DTYPES)
-        if self.slots and self.group and self.slots % self.group:
-            self._refuse("slots", f"a multiple of {self.gin_name}.group = {self.group} is needed")
+        if self.group:
+            self._check_multiple("slots", "group")
 
 
 @dataclass(frozen=True)
@@ -137,12 +136,10 @@ class SampleSettings(DecodingSettings):
             self._check_choice("budget", BUDGETS)
         average_fits = self.round_size <= self.average <= self.num_samples
         if self.budget_kind == "proportional" and not average_fits:
-            raise UserError(
-                f"sample.average = {self.average} must lie between sample.round_size = "
-                f"{self.round_size} and sample.num_samples = {self.num_samples}"
-            )
+            least, most = self.round_size, self.num_samples
+            self._refuse("average", f"from round_size = {least} to num_samples = {most} is needed")
         if self.budget_kind == "uniform" and self.span_hosts:
-            raise UserError(f"sample.budget = {self.budget!r} needs sample.span_hosts = False")
+            self._refuse("budget", "sample.span_hosts = False is needed")
 
     @property
     def budget_kind(self) -> str:

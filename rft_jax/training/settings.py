@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
-from rft_jax.errors import UserError
 from rft_jax.models.config import DTYPES, KERNELS, STORED_DTYPES, Lora
 
 COMPUTED = ("dtype", "attention", "remat", "scan_unroll")
@@ -151,17 +150,7 @@ class TrainSettings(CheckedSettings):
             if not 0 <= getattr(self, name) < 1:
                 self._refuse(name, "at least 0 and below 1 is needed")
         if self.num_steps == 0 and self.num_epochs < 1:
-            raise UserError(
-                f"train.num_steps is {self.num_steps} and num_epochs {self.num_epochs}; one of "
-                "them must be at least 1"
-            )
-        if self.batch_size % self.gradient_accumulation:
-            raise UserError(
-                f"train.batch_size {self.batch_size} is not divisible by "
-                f"gradient_accumulation {self.gradient_accumulation}"
-            )
-        if self.loss_chunk and self.max_length % self.loss_chunk:
-            raise UserError(
-                f"train.max_length {self.max_length} is not divisible by loss_chunk "
-                f"{self.loss_chunk}"
-            )
+            self._refuse("num_epochs", "at least 1 is needed, or train.num_steps")
+        self._check_multiple("batch_size", "gradient_accumulation")
+        if self.loss_chunk:
+            self._check_multiple("max_length", "loss_chunk")

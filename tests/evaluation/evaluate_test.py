@@ -291,7 +291,7 @@ def test_a_curve_beyond_the_samples_leaves_a_folder_that_can_be_used(tmp_path: P
 def test_a_k_above_the_number_of_samples_is_refused_before_sampling(tmp_path: Path) -> None:
     problems = _problems(tmp_path, [1])
     settings = EvaluateSettings(num_samples=4, temperature=1.0, curve=(1, 5))
-    with pytest.raises(UserError, match=r"k = 5, evaluate\.num_samples is 4"):
+    with pytest.raises(UserError, match=r"evaluate\.num_samples = 4: .* k = 5"):
         evaluate(problems, str(tmp_path / "out"), settings, model="models/none")
     assert not (tmp_path / "out").exists()
 
@@ -301,7 +301,7 @@ def test_settings_of_sampling_are_refused_beside_samples(tmp_path: Path, name: s
     problems = _problems(tmp_path, [1])
     samples = _samples(tmp_path / "s", [[1, 1, 1]])
     settings = EvaluateSettings(**{name: 2})
-    with pytest.raises(UserError, match=rf"evaluate\.{name} = 2 is about sampling"):
+    with pytest.raises(UserError, match=rf"evaluate\.{name} = 2: it is about sampling"):
         evaluate(problems, str(tmp_path / "out"), settings, samples=samples)
 
 

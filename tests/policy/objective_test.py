@@ -120,11 +120,14 @@ def test_no_counted_response_gives_weights_of_zero() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"baseline": "median"}, "policy.baseline 'median': one of mean, leave_one_out, none"),
-        ({"epsilon_high": float("nan")}, "policy.epsilon_high is nan; 0 or more"),
-        ({"epsilon_low": 1.5}, "policy.epsilon_low is 1.5; at most 1"),
-        ({"kl": "loss"}, "policy.kl is 'loss' and policy.kl_coefficient 0.0; set both"),
-        ({"kl_coefficient": 0.1}, "policy.kl is 'none' and policy.kl_coefficient 0.1"),
+        (
+            {"baseline": "median"},
+            "policy.baseline = 'median': one of 'mean', 'leave_one_out'",
+        ),
+        ({"epsilon_high": float("nan")}, "policy.epsilon_high = nan: at least 0"),
+        ({"epsilon_low": 1.5}, "policy.epsilon_low = 1.5: at most 1"),
+        ({"kl": "loss"}, "policy.kl = 'loss': with policy.kl_coefficient = 0.0; set both"),
+        ({"kl_coefficient": 0.1}, "policy.kl = 'none': with policy.kl_coefficient = 0.1"),
     ],
 )
 def test_an_impossible_switch_is_refused_by_name(changes: dict, message: str) -> None:

@@ -25,7 +25,7 @@ def test_a_rank_makes_adapters_and_no_rank_none() -> None:
         ({"moment_dtype": "int8"}, "moment_dtype = 'int8': one of 'float32', 'bfloat16'"),
         ({"max_length": 1}, "max_length = 1: at least 2"),
         ({"loss_chunk": -4}, "loss_chunk = -4: at least 0"),
-        ({"loss_chunk": 100}, "max_length 512 is not divisible by loss_chunk 100"),
+        ({"loss_chunk": 100}, "max_length = 512: a multiple of train.loss_chunk = 100"),
         (
             {"export_dtype": "float8"},
             "export_dtype = 'float8': one of 'float32', 'bfloat16', 'float16'",
@@ -37,10 +37,10 @@ def test_a_rank_makes_adapters_and_no_rank_none() -> None:
         ({"lora_alpha": float("nan")}, "lora_alpha = nan: above 0 is needed"),
         ({"warmup_ratio": 3.0}, "warmup_ratio = 3.0: at least 0 and below 1"),
         ({"beta2": 1.0}, "beta2 = 1.0: at least 0 and below 1"),
-        ({"num_epochs": 0}, "num_steps is 0 and num_epochs 0; one of"),
+        ({"num_epochs": 0}, "num_epochs = 0: at least 1 is needed, or train.num_steps"),
         (
             {"batch_size": 10, "gradient_accumulation": 4},
-            "batch_size 10 is not divisible by gradient_accumulation 4",
+            "batch_size = 10: a multiple of train.gradient_accumulation = 4",
         ),
     ],
 )
