@@ -37,7 +37,7 @@ def _check(words: tuple[str, ...]) -> None:
     Raises:
       UserError: no such command, flag, setting or gin file.
     """
-    if "--help" in words or words == ("--version",):
+    if {"--help", "--help-all"} & {*words} or words == ("--version",):
         assert words[0] in {*cli.COMMANDS, "--help", "--version", "COMMAND"}
         return
     if "…" in words:  # the rest is left to the reader

@@ -18,6 +18,7 @@ from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.evaluation.programs import program_lines, program_metrics
 from rft_jax.evaluation.scoring import Scored, score, to_row
 from rft_jax.evaluation.settings import EvaluateSettings
+from rft_jax.evaluation.unread import unread_metrics, unread_note
 from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import read_json, write_json, write_rows
 from rft_jax.files.outputs import OutputFolder, open_output
@@ -222,6 +223,7 @@ def summarise(
         "by_steps": _by_steps(rows, shares),
         "by_words": _by_words(rows, shares),
     }
+    result |= unread_metrics(responses, 1 - answered / total)
     if programs := program_metrics(scored):
         result["programs"] = programs
     if settings.curve:
@@ -268,7 +270,9 @@ def _by_words(
 
 def metrics_table(metrics: dict[str, Any]) -> str:
     """The metrics as a small table for the terminal."""
-    lines = [f"{metrics['model'] or 'samples'}: {metrics['n']} problems, k = {metrics['k']}"]
+    title = f"{metrics['model'] or 'samples'}: {metrics['n']} problems, k = {metrics['k']}"
+    note = unread_note(metrics)
+    lines = [f"{title}; warning: {note}" if note else title]
     # For one sample the last two equal the first.
     for name in ("accuracy", "mean@1", "maj@k", "pass@k")[: 2 if metrics["k"] == 1 else 4]:
         if name in metrics:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from rft_jax.report.cautions import cautions
 from rft_jax.report.conditions import NOTES, comparison_note, comparison_table, conditions_table
 from rft_jax.report.headline import headline
 from rft_jax.report.html import Section, card, folded, paragraph
@@ -25,6 +26,7 @@ def lead(runs: Sequence[RunRecord]) -> str:
     for run in runs:
         name = f"<b>{escape(run.name)}.</b> " if len(runs) > 1 else ""
         text = headline(run)
+        parts += [paragraph(f"{run.name}: {one}" if name else one) for one in cautions(run)]
         parts += [f'<p class="lead">{name}{escape(text)}</p>'] if text else []
     notes = dict.fromkeys(note for run in runs for note in run.notes if note)
     return "".join(parts + [paragraph(note, "soft") for note in notes])

@@ -17,6 +17,7 @@ from rft_jax.files.mirror import original
 from rft_jax.files.outputs import open_output
 from rft_jax.report.about import about_section
 from rft_jax.report.browser import browser_section, choose_examples, examples_section
+from rft_jax.report.cautions import cautions
 from rft_jax.report.conditions import NOTES, comparison_note, comparison_table, conditions_table
 from rft_jax.report.costs import costs_markdown, costs_section
 from rft_jax.report.curves import accuracy_chart, models_section
@@ -132,7 +133,7 @@ def render(runs: Sequence[RunRecord], settings: ReportSettings) -> str:
 
 def markdown(runs: Sequence[RunRecord]) -> str:
     """The tables for a README, after each run's main result."""
-    parts = [headline(run) for run in runs if run.rows]
+    parts = [text for run in runs if run.rows for text in (*cautions(run), headline(run))]
     repeated = [run for run in runs if is_repeated(run)]
     for run in repeated:
         parts += [conditions_table(run).markdown(), NOTES["conditions"]]

@@ -18,6 +18,7 @@ from rft_jax.pipeline.outcome.points import plot_data
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import OutputOf, Stage
 from rft_jax.records import read_paths
+from rft_jax.report.cautions import cautions
 from rft_jax.report.conditions import NOTES, comparison_note, comparison_table, conditions_table
 from rft_jax.report.headline import headline
 from rft_jax.report.overview import is_repeated
@@ -25,6 +26,9 @@ from rft_jax.report.runs import RunRecord
 from rft_jax.report.tables import Table, results_table
 from rft_jax.rft.dedup import content_key
 from rft_jax.wordproblems.splits import SPLITS
+
+# How the greedy responses were read, and how many were cut off.
+_READING = ("no_answer", "truncated", "readable")
 
 
 def make_results(root: Path, plan: Plan) -> dict[str, Any]:
@@ -71,6 +75,7 @@ def _row(root: Path, one: Measured) -> dict[str, Any]:
         "maj@k": voted.get("maj@k"),
         "pass@k": voted.get("pass@k"),
         "k": voted.get("k"),
+        **{name: metrics[name] for name in _READING if name in metrics},
     }
 
 
@@ -135,7 +140,7 @@ def _comparisons(
 
 def results_text(run: RunRecord) -> str:
     """Tables of a run's results for the terminal, what they are about, and the main result."""
-    parts = [_text_of(results_table([run])), NOTES["rows"]]
+    parts = [*cautions(run), _text_of(results_table([run])), NOTES["rows"]]
     if is_repeated(run):
         parts += [_text_of(conditions_table(run)), NOTES["conditions"]]
     if run.comparisons:
