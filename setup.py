@@ -65,6 +65,7 @@ setup(
             "report/*.css",
             "report/*.js",
             "report/*.json",
+            "arithmetic/tokenizer/*",
             "wordproblems/model/*",
             "wordproblems/tokenizer/*",
             "wordproblems/mixed/*",

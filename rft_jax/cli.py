@@ -32,7 +32,14 @@ from rft_jax.commands.loop import RUN
 from rft_jax.commands.planning import PLAN
 from rft_jax.commands.policy import POLICY
 from rft_jax.commands.stages import COLLECT, EVALUATE, REPORT, SAMPLE, TRAIN
-from rft_jax.commands.tools import DERIVE, DOCTOR, EXPORT_HF, GENERATE_WORDPROBLEMS, IMPORT_HF
+from rft_jax.commands.tools import (
+    DERIVE,
+    DOCTOR,
+    EXPORT_HF,
+    GENERATE_ARITHMETIC,
+    GENERATE_WORDPROBLEMS,
+    IMPORT_HF,
+)
 from rft_jax.errors import Preempted, StageFailed, UserError
 from rft_jax.files.remote import fetched, mirrored
 from rft_jax.gin_settings import load_config
@@ -54,6 +61,7 @@ COMMANDS = {
         EXPORT_HF,
         EXPORT_DATA,
         GENERATE_WORDPROBLEMS,
+        GENERATE_ARITHMETIC,
         DERIVE,
         DOCTOR,
     )

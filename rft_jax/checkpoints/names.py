@@ -8,12 +8,18 @@ from rft_jax.checkpoints import hub
 from rft_jax.files.links import followed, table_of
 from rft_jax.files.remote import fetched
 
-_FOLDER = Path(__file__).resolve().parents[1] / "wordproblems"
+_PACKAGE = Path(__file__).resolve().parents[1]
+_FOLDER = _PACKAGE / "wordproblems"
 EMBEDDED, MIXED = "wordproblems:model", "wordproblems:mixed"
 MODELS = {EMBEDDED: _FOLDER / "model", MIXED: _FOLDER / "mixed"}
 """The small pretrained models: of texts, and of texts and programs."""
 TOKENIZER, MIXED_TOKENIZER = "wordproblems:tokenizer", "wordproblems:mixed-tokenizer"
-TOKENIZERS = {TOKENIZER: _FOLDER / "tokenizer", MIXED_TOKENIZER: _FOLDER / "mixed_tokenizer"}
+DIGIT_TOKENIZER = "arithmetic:tokenizer"
+TOKENIZERS = {
+    TOKENIZER: _FOLDER / "tokenizer",
+    MIXED_TOKENIZER: _FOLDER / "mixed_tokenizer",
+    DIGIT_TOKENIZER: _PACKAGE / "arithmetic" / "tokenizer",
+}
 
 
 def model_folder(name: str) -> str:

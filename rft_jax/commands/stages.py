@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from rft_jax.arithmetic.splits import PROBLEM_SPLITS as ARITHMETIC_SPLITS
 from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.base import Command, input_flag, output_flag
 from rft_jax.errors import UserError
@@ -20,7 +21,8 @@ MODEL_HELP = (
     "wordproblems:model or wordproblems:mixed, the small pretrained models of this package"
 )
 PROBLEMS_HELP = (
-    f"a JSONL file (or its URL), or gsm8k:train|test, wordproblems:{'|'.join(PROBLEM_SPLITS)}"
+    f"a JSONL file (or its URL), or gsm8k:train|test, wordproblems:{'|'.join(PROBLEM_SPLITS)}, "
+    f"arithmetic:{'|'.join(ARITHMETIC_SPLITS)}"
 )
 OUTPUT_HELP = "folder (or URL) to write; run the same command again to resume"
 INIT = "init:"

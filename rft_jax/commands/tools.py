@@ -1,9 +1,10 @@
-"""import-hf, export-hf, generate-wordproblems, derive, doctor: the tools around the loop."""
+"""import-hf, export-hf, generators, derive, doctor: the tools around the loop."""
 
 from __future__ import annotations
 
 import argparse
 
+from rft_jax.arithmetic import splits as arithmetic
 from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.base import Command, input_flag, output_flag
 from rft_jax.commands.stages import MODEL_HELP, PROBLEMS_HELP
@@ -110,6 +111,54 @@ GENERATE_WORDPROBLEMS = Command(
     add_flags=_generate_flags,
     run=_generate,
     next=("rft sample --model M --problems {output} --output SAMPLES",),
+)
+
+
+def _arithmetic_flags(parser: argparse.ArgumentParser) -> None:
+    names = ", ".join((*arithmetic.PROBLEM_SPLITS, "or pretrain (lines to pretrain on)"))
+    parser.add_argument("--split", required=True, metavar="S", help=names)
+    text = "JSONL file to write; one that ends in .gz is compressed"
+    output_flag(parser, "--output", "FILE", text, required=True)
+    splits = {name: arithmetic.SPLITS[name] for name in arithmetic.PROBLEM_SPLITS}
+    sizes = ", ".join(f"{name} {split.size}" for name, split in splits.items())
+    parser.add_argument("--size", type=int, metavar="N", help=f"number of rows (default: {sizes})")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the generator")
+    text = "number of tokens of the lines to pretrain on"
+    parser.add_argument("--tokens", type=int, metavar="N", help=text)
+    text = "what stands behind the expression: steps (the default), direct, reversed or scratchpad"
+    choices = ("steps", "direct", "reversed", "scratchpad")
+    parser.add_argument("--form", default="steps", choices=choices, metavar="F", help=text)
+
+
+def _generate_arithmetic(flags: argparse.Namespace, config: Config) -> None:
+    from rft_jax.arithmetic.files import write_split
+    from rft_jax.arithmetic.settings import ArithmeticSettings
+
+    bounds = flags.size, flags.seed, flags.tokens
+    settings = config.get(ArithmeticSettings)
+    rows = write_split(flags.split, flags.output, *bounds, flags.form, settings)
+    print(f"{flags.output}: {rows:,} rows")
+
+
+GENERATE_ARITHMETIC = Command(
+    name="generate-arithmetic",
+    summary="expressions with their steps as JSONL, by split, size and seed",
+    description=(
+        "Writes problems whose question is an expression with `=` behind it, such as `12+3*4=`, "
+        "and whose answer has the steps: `12+12=24`. Values are exact: decimals that end, else "
+        "fractions in brackets; the answer is rounded to two decimals, halves away from zero. No "
+        "expression of test or dev is in train or pretrain, for any seeds and sizes. The splits "
+        "test-digits, test-operations and test-brackets have more than any other line has."
+    ),
+    examples=(
+        "rft generate-arithmetic --split train --output train.jsonl --size 100000",
+        "rft generate-arithmetic --split pretrain --output pretrain.jsonl.gz --tokens 5000000",
+        "rft generate-arithmetic --split test --form direct --output test.jsonl "
+        "--gin.arithmetic.digits='(1,1)' --gin.arithmetic.mixed=0",
+    ),
+    add_flags=_arithmetic_flags,
+    run=_generate_arithmetic,
+    settings={"arithmetic": "rft_jax.arithmetic.settings:ArithmeticSettings"},
 )
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+from rft_jax.arithmetic.reading import asks_for_value
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows
@@ -20,8 +21,8 @@ logger = logging.getLogger(__name__)
 def training_examples(spec: str, form: str | None = None) -> Iterator[tuple[str, str]]:
     """(question, response) pairs of a problems file, a paths file or a named set, in order.
 
-    A problem that has only an answer, no solution, is left out; a warning counts them. The
-    responses of paths are never left out.
+    A problem that has only an answer, no solution, is left out, unless it asks for an expression's
+    value; a warning counts them. The responses of paths are never left out.
 
     Behind the question of a program stands the cue, as the prompts that ask for programs have it. A
     lone surrogate, which no tokenizer reads, becomes U+FFFD.
@@ -36,7 +37,8 @@ def training_examples(spec: str, form: str | None = None) -> Iterator[tuple[str,
     total = unsolved = 0
     for question, response, found, is_path in _rows(spec):
         total += 1
-        if not is_path and found == "text" and is_only_answer(response):
+        is_bare = found == "text" and is_only_answer(response) and not asks_for_value(question)
+        if not is_path and is_bare:
             unsolved += 1
         elif form in (None, found):
             yield _example(question, response, found)

@@ -22,7 +22,8 @@ def load_problems(spec: str) -> list[Problem]:
 
     Args:
       spec: a path or URL, `gsm8k:train|test` (the files in $GSM8K_DIR, else a prepared TFDS data
-        set), or `wordproblems:train|dev|test|test2` (the embedded data in its default sizes).
+        set), `wordproblems:train|dev|test|test2` or `arithmetic:train|dev|test` (the embedded data
+        in its default sizes and settings).
 
     Raises:
       UserError: there is no such file or split, or a row is not a problem.
@@ -84,8 +85,19 @@ def _wordproblems(split: str) -> list[Problem]:
     return generate_problems(split, SPLITS[split].size, seed=0)
 
 
+def _arithmetic(split: str) -> list[Problem]:
+    from rft_jax.arithmetic.files import generate_problems
+    from rft_jax.arithmetic.settings import ArithmeticSettings
+    from rft_jax.arithmetic.splits import PROBLEM_SPLITS, SPLITS
+
+    if split not in PROBLEM_SPLITS:
+        raise UserError(f"arithmetic:{split}: there are {', '.join(PROBLEM_SPLITS)}")
+    return list(generate_problems(split, SPLITS[split].size, 0, ArithmeticSettings()))
+
+
 DATA_SETS: dict[str, Callable[[str], list[Problem]]] = {
     "gsm8k": _gsm8k,
     "wordproblems": _wordproblems,
+    "arithmetic": _arithmetic,
 }
 """Name -> the function from a split's name to its problems."""

@@ -124,14 +124,24 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         yield file
 
 
-def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes rows atomically; a name that ends in `.gz` is compressed, the same bytes each time."""
+def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Writes rows atomically and returns their number.
+
+    A name that ends in `.gz` is compressed, the same bytes each time.
+    """
     with atomic_write(path, "wb") as raw:
         if str(path).endswith(".gz"):
             with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file:
-                file.writelines(map(_encode, rows))
-        else:
-            raw.writelines(map(_encode, rows))
+                return _write_all(file, rows)
+        return _write_all(raw, rows)
+
+
+def _write_all(file: Any, rows: Iterable[Mapping[str, Any]]) -> int:
+    count = 0
+    for row in rows:
+        file.write(_encode(row))
+        count += 1
+    return count
 
 
 def _encode(value: Any, indent: int | None = None) -> bytes:

@@ -48,7 +48,8 @@ class TrainSettings(CheckedSettings):
       template: prompt template ('plain', 'alpaca', 'chatml', 'none', or 'chat' for the model's chat
         template); '' for the model's own.
         Rows whose form is 'program' get the cue for a program behind the question.
-      tokenizer: folder of the tokenizer, or 'wordproblems:tokenizer'; only for --model init:CONFIG.
+      tokenizer: folder of the tokenizer, or 'wordproblems:tokenizer', 'arithmetic:tokenizer'; only
+        for --model init:CONFIG.
       dtype: dtype of activations, 'float32' or 'bfloat16'; the optimizer's weights are float32.
       moment_dtype: dtype of AdamW's moments, 'float32' or 'bfloat16'.
       lora_rank: rank of low-rank adapters, which are then trained alone; 0: train all parameters.

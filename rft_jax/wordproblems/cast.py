@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+from rft_jax.arithmetic.whole import between
+
 SMALLEST, LARGEST = 2, 99
 """Bounds of every value in an ordinary story or solution. At least 2: every noun is plural."""
 
@@ -43,11 +45,6 @@ class StoryRandom(Random):
     def amount(self, low: int, high: int) -> int:
         """A uniform draw from low..high times the scale; `low` if the range is empty."""
         return between(self, low, high * self.scale)
-
-
-def between(rng: Random, low: int, high: int) -> int:
-    """A uniform draw from low..high, both inclusive; `low` if the range is empty."""
-    return low + int(rng.random() * (high - low + 1)) if high > low else low
 
 
 def factors(rng: StoryRandom, most: int = 60) -> tuple[int, int]:

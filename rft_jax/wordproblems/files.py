@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +44,7 @@ def write_split(
     for name, bound in (("size", size), ("tokens", tokens)):
         if bound is not None and bound < 1:
             raise UserError(f"{name} is {bound}; it must be at least 1")
-    written = count()
-    rows = zip(_rows(split, size, seed, tokens, form), written, strict=False)
-    write_rows(output, (row for row, _ in rows))
-    return next(written)
+    return write_rows(output, _rows(split, size, seed, tokens, form))
 
 
 def _rows(

@@ -7,16 +7,14 @@ equation. A text is the plain concatenation of its tokens.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from rft_jax.tokenizers.word_level import SPECIAL, build_word_level
 from rft_jax.wordproblems.cast import COLOURS, NAMES, NOUNS
 
 TOKENIZER_FOLDER = Path(__file__).parent / "tokenizer"
-PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
-SPECIAL = (PAD, EOS, UNKNOWN)
 PATTERN = r"\n#### | ?<<|>>| \$| ?[A-Za-z]+|\n|[^\n]"
 """A token, as a regular expression; the leftmost alternative first."""
 SIGNS = (*"0123456789+-*/()=.,?", " ", "\n", " $", "\n#### ", "<<", " <<", ">>")
@@ -63,7 +61,7 @@ def build_tokenizer(
     pattern: str = PATTERN,
     model_max_length: int = 256,
 ) -> None:
-    """Writes `tokenizer.json` and `tokenizer_config.json`, as Hugging Face reads them.
+    """Writes the tokenizer's files, as Hugging Face reads them.
 
     Args:
       folder: where they are written.
@@ -71,26 +69,4 @@ def build_tokenizer(
       pattern: a token, as a regular expression.
       model_max_length: for the tokenizer's configuration.
     """
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
-
-    ids = {token: number for number, token in enumerate(tokens or vocabulary())}
-    tokenizer = Tokenizer(models.WordLevel(ids, unk_token=UNKNOWN))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
-    tokenizer.decoder = decoders.Fuse()
-    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL])
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    config = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "pad_token": PAD,
-        "eos_token": EOS,
-        "unk_token": UNKNOWN,
-        "bos_token": None,
-        "add_bos_token": False,
-        "add_eos_token": False,
-        "clean_up_tokenization_spaces": False,
-        "model_max_length": model_max_length,
-    }
-    text = json.dumps(config, indent=2) + "\n"
-    (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
+    build_word_level(folder, tokens or vocabulary(), pattern, model_max_length)

@@ -8,9 +8,9 @@ another one is drawn.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
 
+from rft_jax.arithmetic.whole import PRECEDENCE, OutOfBounds, apply_whole
 from rft_jax.wordproblems.cast import SMALLEST, StoryRandom
 from rft_jax.wordproblems.expressions import (
     Node,
@@ -38,12 +38,6 @@ OPERATIONS_PER_EQUATION = 3
 ATTEMPTS = 10_000
 
 SYMBOLS = {symbol: symbol for symbol in "+-*/"}
-_OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.floordiv}
-PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
-
-
-class OutOfBounds(Exception):
-    """A value of a walk is too small, too large or not an integer."""
 
 
 class Operation:
@@ -60,7 +54,7 @@ class Operation:
         words: tuple[str, ...] = (),
     ):
         self.symbol, self.left, self.right, self.words = symbol, left, right, words
-        self.value = _apply(symbol, value_of(left), value_of(right), largest)
+        self.value = apply_whole(symbol, value_of(left), value_of(right), SMALLEST, largest)
         self.is_inline = False
 
 
@@ -70,13 +64,6 @@ Operand = int | Operation
 def value_of(operand: Operand) -> int:
     """The operand's number."""
     return operand if isinstance(operand, int) else operand.value
-
-
-def _apply(symbol: str, left: int, right: int, largest: int) -> int:
-    value = _OPERATORS[symbol](left, right)
-    if not SMALLEST <= value <= largest or (symbol == "/" and value * right != left):
-        raise OutOfBounds
-    return value
 
 
 def sample_steps(tree: Node, rng: StoryRandom) -> list[Operation]:

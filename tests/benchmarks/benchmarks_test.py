@@ -22,6 +22,12 @@ def _run(script: str, flags: str, output: Path) -> dict[str, Any]:
     return json.loads(output.read_text())
 
 
+def test_lines_of_arithmetic_by_split_and_format(tmp_path: Path) -> None:
+    speeds = _run("arithmetic.py", "--lines 50", tmp_path / "o.json")["lines_a_cpu_second"]
+    assert set(speeds) == {"train", "test"}
+    assert all(speed > 0 for by_format in speeds.values() for speed in by_format.values())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_sampling_in_its_steady_state(dtype: str, tmp_path: Path) -> None:

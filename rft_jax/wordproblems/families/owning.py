@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rft_jax.wordproblems.cast import NAMES, NOUNS, StoryRandom, between
+from rft_jax.arithmetic.whole import between
+from rft_jax.wordproblems.cast import NAMES, NOUNS, StoryRandom
 from rft_jax.wordproblems.expressions import Node, Winner
 from rft_jax.wordproblems.families.collecting import hold
 

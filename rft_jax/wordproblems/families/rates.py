@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rft_jax.wordproblems.cast import NAMES, NOUNS, StoryRandom, between, factors, pronoun
+from rft_jax.arithmetic.whole import between
+from rft_jax.wordproblems.cast import NAMES, NOUNS, StoryRandom, factors, pronoun
 from rft_jax.wordproblems.expressions import Node, Number, Product, Quotient, Sum, partials
 
 ACTIVITIES = (("reads", "read", "pages"), ("walks", "walk", "miles"), ("runs", "run", "miles"))

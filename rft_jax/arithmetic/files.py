@@ -1,0 +1,96 @@
+"""Arithmetic as problems and as files: generated splits, and expressions that others released."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rft_jax.arithmetic.formats import FORMATS
+from rft_jax.arithmetic.generator import Line, lines
+from rft_jax.arithmetic.settings import ArithmeticSettings
+from rft_jax.arithmetic.splits import PROBLEM_SPLITS, SPLITS
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import write_rows
+from rft_jax.records import Problem, distinct_id, to_row
+
+Row = dict[str, Any]
+
+
+def generate_problems(
+    split: str, size: int, seed: int, settings: ArithmeticSettings, form: str = "steps"
+) -> Iterator[Problem]:
+    """The first problems of a split; the question is the expression with `=` behind it.
+
+    Args:
+      split: one of `PROBLEM_SPLITS`.
+      size: how many; fewer are the first of more.
+      seed: determines the lines.
+      settings: the mix of expressions.
+      form: of the answers, one of `FORMATS`.
+    """
+    repeats: Counter[str] = Counter()
+    for line in islice(lines(settings, split, seed), size):
+        question = f"{line.expression}="
+        identity = distinct_id(f"arithmetic-{split}", question, repeats)
+        yield Problem(identity, question, FORMATS[form](line))
+
+
+def pretraining_rows(
+    seed: int, settings: ArithmeticSettings, form: str, tokens: int | None, size: int | None
+) -> Iterator[Row]:
+    """Rows with an empty `query`, so that the loss is on the whole line.
+
+    Args:
+      seed: determines the lines.
+      settings: the mix of expressions.
+      form: one of `FORMATS`.
+      tokens: ends after the row that reaches this many, a token for each end included.
+      size: ends after this many rows.
+    """
+    spent = 0
+    for line in islice(lines(settings, "pretrain", seed), size):
+        if tokens is not None and spent >= tokens:
+            return
+        text = _whole_line(line, form)
+        spent += len(text) + 1
+        yield {"query": "", "response": text}
+
+
+def _whole_line(line: Line, form: str) -> str:
+    return f"{line.expression}={FORMATS[form](line)}"
+
+
+def write_split(
+    split: str,
+    output: str | Path,
+    size: int | None,
+    seed: int,
+    tokens: int | None,
+    form: str,
+    settings: ArithmeticSettings,
+) -> int:
+    """Writes a split to `output` (gzip by suffix) atomically; returns the number of rows.
+
+    Raises:
+      UserError: an unknown split, or a bound that is missing, not positive or not for the split.
+    """
+    if split not in SPLITS:
+        raise UserError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
+    for name, bound in (("size", size), ("tokens", tokens)):
+        if bound is not None and bound < 1:
+            raise UserError(f"{name} is {bound}; it must be at least 1")
+    if split in PROBLEM_SPLITS:
+        if tokens is not None:
+            raise UserError(
+                f"tokens is {tokens}: that bounds pretrain only; give split {split} a size"
+            )
+        problems = generate_problems(split, size or SPLITS[split].size, seed, settings, form)
+        rows: Iterator[Row] = map(to_row, problems)
+    elif size is None and tokens is None:
+        raise UserError(f"split {split} has no end: give a number of tokens, or a size in rows")
+    else:
+        rows = pretraining_rows(seed, settings, form, tokens, size)
+    return write_rows(output, rows)

@@ -1,0 +1,69 @@
+"""Formats of a line behind its expression and `=`, and what they say when they are read.
+
+- `steps`: the expression after every operation, and the answer: `12+3*4=12+12=24`.
+- `direct`: the answer alone.
+- `reversed`: as `steps`, with `<` in front and the digits of every number from the last to the
+  first: `<21+21=42`. The sign stays before a number.
+- `scratchpad`: as `steps`, with the working of each operation in braces before its form.
+
+All are read alike, so nobody has to say in which format a response is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from rft_jax.arithmetic import scratchpad
+from rft_jax.arithmetic.generator import Line
+
+REVERSED = "<"
+"""Begins a response whose numbers are written from their last digit."""
+_DIGITS = re.compile(r"[0-9.]+")
+_WORKING = re.compile(r"\{[^{}]*\}")
+
+
+def _steps(line: Line) -> str:
+    return "=".join(form for form, _ in _forms(line))
+
+
+def _direct(line: Line) -> str:
+    return line.steps[-1].form
+
+
+def _reversed(line: Line) -> str:
+    return REVERSED + turned(_steps(line))
+
+
+def _scratchpad(line: Line) -> str:
+    return "=".join(working + form for form, working in _forms(line))
+
+
+def _forms(line: Line) -> Iterator[tuple[str, str]]:
+    """The forms that differ from the one before, with the working of their operations."""
+    before = line.expression
+    for step in line.steps:
+        if step.form != before:
+            yield step.form, scratchpad.working(step)
+        before = step.form
+
+
+FORMATS: dict[str, Callable[[Line], str]] = {
+    "steps": _steps,
+    "direct": _direct,
+    "reversed": _reversed,
+    "scratchpad": _scratchpad,
+}
+"""Name -> the function from a line to its text behind the expression and `=`."""
+
+
+def turned(text: str) -> str:
+    """The text with the digits of every number in the opposite order."""
+    return _DIGITS.sub(lambda match: match[0][::-1], text)
+
+
+def plain_steps(response: str) -> str:
+    """A response in any of the formats, as `steps` has it."""
+    if response.startswith(REVERSED):
+        response = turned(response[1:])
+    return _WORKING.sub("", response)

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from rft_jax.arithmetic.settings import ArithmeticSettings
+from rft_jax.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"digits": (0.0, 0.0)}, r"arithmetic\.digits = \(0\.0, 0\.0\): weights of at least 0"),
+        ({"operations": ()}, r"arithmetic\.operations = \(\): weights"),
+        ({"signs": (1.0, -1.0, 1.0, 1.0)}, r"arithmetic\.signs = .*: weights"),
+        ({"mixed": 1.5}, r"arithmetic\.mixed = 1\.5: from 0 to 1 is needed"),
+        (
+            {"percents": 0.8},
+            r"arithmetic\.percents = 0\.8: at most 1 - arithmetic\.decimals = 0\.7",
+        ),
+        ({"decimals": 0.0, "percents": 0.0, "negatives": 0.0}, r"arithmetic\.mixed = 0\.5"),
+        ({"largest": 3}, r"arithmetic\.largest = 3: at least 4 is needed"),
+        ({"beyond": 0}, r"arithmetic\.beyond = 0: at least 1 is needed"),
+    ],
+)
+def test_impossible_settings_are_refused(change: dict, message: str):
+    with pytest.raises(UserError, match=message):
+        ArithmeticSettings(**change)

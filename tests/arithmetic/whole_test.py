@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from rft_jax.arithmetic.reading import read_tokens
+from rft_jax.arithmetic.steps import evaluate, steps_of
+from rft_jax.arithmetic.whole import OutOfBounds, WholeNumbers, apply_whole
+
+
+@pytest.mark.parametrize("operations", [1, 2, 3, 5])
+def test_values_are_whole_and_in_bounds_after_every_step(operations: int):
+    rng = Random(0)
+    numbers = WholeNumbers(rng, lambda: rng.choice("+-*/"), 2, 99)
+    for _ in range(300):
+        drawn = numbers.draw(lambda: operations)
+        tokens = read_tokens(drawn.text)
+        assert evaluate(tokens) == drawn.value
+        steps = list(steps_of(tokens))
+        assert len(steps) == operations
+        for step in steps:
+            assert 2 <= apply_whole(step.sign, int(step.left), int(step.right), 2, 99) <= 99
+
+
+def test_results_out_of_bounds_are_refused():
+    for sign, left, right in (("+", 60, 60), ("-", 3, 2), ("*", 20, 5), ("/", 7, 2)):
+        with pytest.raises(OutOfBounds):
+            apply_whole(sign, left, right, 2, 99)
