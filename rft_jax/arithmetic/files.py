@@ -10,8 +10,11 @@ from typing import Any
 
 from rft_jax.arithmetic.formats import FORMATS
 from rft_jax.arithmetic.generator import Line, lines
+from rft_jax.arithmetic.reading import MAX_CHARS, asks_for_value, read_tokens
 from rft_jax.arithmetic.settings import ArithmeticSettings
 from rft_jax.arithmetic.splits import PROBLEM_SPLITS, SPLITS
+from rft_jax.arithmetic.steps import evaluate
+from rft_jax.arithmetic.values import spell_answer
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
 from rft_jax.records import Problem, distinct_id, to_row
@@ -61,6 +64,42 @@ def pretraining_rows(
 
 def _whole_line(line: Line, form: str) -> str:
     return f"{line.expression}={FORMATS[form](line)}"
+
+
+def is_expressions_file(path: str | Path) -> bool:
+    """Whether a file begins with an expression and `=`, as MathGLM's test set does."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return asks_for_value(file.readline(MAX_CHARS + 2).strip())
+
+
+def read_expressions(path: str | Path) -> list[Problem]:
+    """Problems of a file with an expression a line, each with `=` behind it and no answer.
+
+    The answers are the exact values, rounded as generated ones are.
+
+    Raises:
+      UserError: a line is not such an expression, or divides by zero; names file and line.
+    """
+    repeats: Counter[str] = Counter()
+    problems = []
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, text in enumerate(map(str.strip, file), start=1):
+            if not text:
+                continue
+            if not asks_for_value(text):
+                raise UserError(
+                    f"{path}:{number}: {text[:60]!r} is not an expression of numbers, + - * / % "
+                    "and brackets with = behind it; fix or remove the line"
+                )
+            try:
+                value = evaluate(read_tokens(text.removesuffix("=")))
+            except ZeroDivisionError:
+                raise UserError(
+                    f"{path}:{number}: {text[:60]!r} divides by zero; remove the line"
+                ) from None
+            identity = distinct_id(Path(path).stem, text, repeats)
+            problems.append(Problem(identity, text, spell_answer(value)))
+    return problems
 
 
 def write_split(

@@ -6,21 +6,16 @@
   first: `<21+21=42`. The sign stays before a number.
 - `scratchpad`: as `steps`, with the working of each operation in braces before its form.
 
-All are read alike, so nobody has to say in which format a response is.
+`reading.plain_steps` reads all of them, so nobody has to say in which format a response is.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 
 from rft_jax.arithmetic import scratchpad
 from rft_jax.arithmetic.generator import Line
-
-REVERSED = "<"
-"""Begins a response whose numbers are written from their last digit."""
-_DIGITS = re.compile(r"[0-9.]+")
-_WORKING = re.compile(r"\{[^{}]*\}")
+from rft_jax.arithmetic.reading import REVERSED, turned
 
 
 def _steps(line: Line) -> str:
@@ -55,15 +50,3 @@ FORMATS: dict[str, Callable[[Line], str]] = {
     "scratchpad": _scratchpad,
 }
 """Name -> the function from a line to its text behind the expression and `=`."""
-
-
-def turned(text: str) -> str:
-    """The text with the digits of every number in the opposite order."""
-    return _DIGITS.sub(lambda match: match[0][::-1], text)
-
-
-def plain_steps(response: str) -> str:
-    """A response in any of the formats, as `steps` has it."""
-    if response.startswith(REVERSED):
-        response = turned(response[1:])
-    return _WORKING.sub("", response)

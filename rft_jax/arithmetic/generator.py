@@ -98,7 +98,7 @@ class _Expression:
     """Draws the tokens of one expression.
 
     Attributes:
-      has_special: whether some operand is a decimal, a percentage, negative or a fraction.
+      has_special: whether some operand is a decimal, a percentage or negative.
     """
 
     def __init__(
@@ -139,7 +139,6 @@ class _Expression:
         rng, settings = self._rng, self._settings
         opening, closing = _SQUARE if rng.random() < settings.square else _ROUND
         if self._is_mixed and operations == 1 and rng.random() < settings.fractions:
-            self.has_special = True
             inner = [self._integer(), _SIGNS[3], self._integer()]
         else:
             inner = self.level(operations, depth)

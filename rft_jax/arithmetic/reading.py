@@ -1,4 +1,4 @@
-"""Expressions read from texts: their tokens, and what is known of one by looking at it."""
+"""Expressions and responses read from texts: tokens, steps, and what an expression looks like."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ _FRACTION = re.compile(r"[(\[]-?[0-9]+/-?[0-9]+[)\]]")
 _QUESTION = re.compile(r"[-+*/0-9.%()\[\]]+=")
 _SIGNS = "+-*/"
 _PAIRS = {"(": ")", "[": "]"}
+
+REVERSED = "<"
+"""Begins a response whose numbers are written from their last digit."""
+_DIGITS = re.compile(r"[0-9.]+")
+_WORKING = re.compile(r"\{[^{}]*\}")
 
 KINDS = ("integer", "negative", "decimal", "percent", "fraction")
 """Kinds of expressions by their operands; one of several kinds is the last of them here."""
@@ -129,3 +134,15 @@ def _kind(expression: str, numbers: Sequence[str]) -> str:
     if any("." in number for number in numbers):
         return "decimal"
     return "negative" if any(number.startswith("-") for number in numbers) else "integer"
+
+
+def plain_steps(response: str) -> str:
+    """A response in any of the formats, as `steps` has it: forms with `=` between them."""
+    if response.startswith(REVERSED):
+        response = turned(response.removeprefix(REVERSED))
+    return _WORKING.sub("", response)
+
+
+def turned(text: str) -> str:
+    """The text with the digits of every number in the opposite order."""
+    return _DIGITS.sub(lambda match: match[0][::-1], text)

@@ -18,8 +18,8 @@ class ArithmeticSettings(CheckedSettings):
       operations: weights of 1, 2, … operations of a line.
       signs: weights of + - * /.
       digits: weights of operands of 1, 2, … digits before the decimal point.
-      mixed: share of lines in which operands may be decimals, percent, negative numbers or
-        fractions; at least one operand is.
+      mixed: share of lines with decimals, percent or negative numbers: in these, at least one
+        operand is such a number.
       decimals: chance that an operand of such a line is a decimal.
       percents: chance that it is a percentage, of 1% to 100%.
       negatives: chance that it is negative.

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from rft_jax.arithmetic.files import is_expressions_file, read_expressions
 from rft_jax.errors import UserError
 from rft_jax.files.digests import content_digest
 from rft_jax.files.identity import input_identity
@@ -19,6 +20,8 @@ _GSM8K_SPLITS = ("train", "test")
 
 def load_problems(spec: str) -> list[Problem]:
     """The problems of a JSONL file or a named split.
+
+    A file of expressions, one a line that ends in `=`, is read too (MathGLM's test set).
 
     Args:
       spec: a path or URL, `gsm8k:train|test` (the files in $GSM8K_DIR, else a prepared TFDS data
@@ -37,7 +40,7 @@ def load_problems(spec: str) -> list[Problem]:
             f"{spec}: no such file, and no data set of that name; the data sets are "
             f"{', '.join(DATA_SETS)} (write NAME:SPLIT)"
         )
-    return read_problems(spec)
+    return read_expressions(spec) if is_expressions_file(spec) else read_problems(spec)
 
 
 def problems_identity(spec: str) -> str:

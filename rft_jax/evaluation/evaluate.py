@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rft_jax.arithmetic.reading import asks_for_value
 from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.errors import UserError
 from rft_jax.evaluation.against import check_comparable, write_comparison
+from rft_jax.evaluation.arithmetic import arithmetic_lines, arithmetic_metrics, score_line
 from rft_jax.evaluation.graded import grade_all, make_grader
 from rft_jax.evaluation.hybrid import hybrid_lines, hybrid_metrics, read_texts, sample_texts
 from rft_jax.evaluation.inputs import NO_RESPONSES, Responses, read_responses
@@ -23,6 +26,7 @@ from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import read_json, write_json, write_rows
 from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.records import Problem
+from rft_jax.verify.answers import ARITHMETIC
 from rft_jax.verify.programs.reading import check_programs
 
 LENGTH_BINS = 4
@@ -152,6 +156,9 @@ def _score_into(
     fallback: str | None,
     settings: EvaluateSettings,
 ) -> None:
+    is_arithmetic = all(asks_for_value(problem.question) for problem in problems)
+    if is_arithmetic and settings.answers == EvaluateSettings.answers:
+        settings = replace(settings, answers=ARITHMETIC)
     graded = grade_all(problems, responses, settings)
     texts = read_texts(fallback, output, graded) if settings.is_hybrid else NO_RESPONSES
     with closing(make_grader(settings)) as grader:
@@ -164,8 +171,12 @@ def _score_into(
         _common_k(scored, at)
     majorities = _majorities(scored, k, settings)
     rows = [to_row(one, k, share) for one, share in zip(scored, majorities, strict=True)]
-    write_rows(output / "predictions.jsonl", rows)
     metrics = summarise(rows, scored, k, responses, settings)
+    if is_arithmetic:
+        found = [score_line(one, responses.by_problem[one.id]) for one in problems]
+        metrics["arithmetic"] = arithmetic_metrics(found)
+        rows = [row | one.row for row, one in zip(rows, found, strict=True)]
+    write_rows(output / "predictions.jsonl", rows)
     if settings.is_hybrid:
         metrics["hybrid"] = hybrid_metrics(scored, responses, texts)
     write_json(output / "metrics.json", metrics)
@@ -281,7 +292,7 @@ def metrics_table(metrics: dict[str, Any]) -> str:
             lines.append(
                 f"  {name:<9}{value:7.1%}   95 % interval over questions {low:.1%} to {high:.1%}"
             )
-    lines += [*program_lines(metrics), *hybrid_lines(metrics)]
+    lines += [*program_lines(metrics), *hybrid_lines(metrics), *arithmetic_lines(metrics)]
     undecided = metrics.get("undecided", {"samples": 0})
     if undecided["samples"]:
         lines.append(

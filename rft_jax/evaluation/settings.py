@@ -27,9 +27,11 @@ class EvaluateSettings(DecodingSettings):
       votes: 'value' counts answers by value and shares ties, over all subsets of k samples;
         'paper' counts answer strings of the first k samples, ties to the first seen.
       answers: how an answer is read: 'first', 'last' (`#### n`), 'boxed', 'the_answer_is',
-        'strict' or 'flexible' (lm-evaluation-harness); 'program': the last line that the
-        response's program prints; 'hybrid': the same, and where a program gives no answer, a text
-        for the same problem (with --model sampled by the same template without '+program').
+        'strict' or 'flexible' (lm-evaluation-harness); 'arithmetic': after the last `=`, which
+        'first' means too where all questions are expressions such as `12+3*4=`; 'program': the
+        last line that the response's program prints; 'hybrid': the same, and where a program
+        gives no answer, a text for the same problem (with --model sampled by the same template
+        without '+program').
       timeout: seconds that one symbolic comparison of answers may take.
       bootstrap_resamples: random subsets of samples for maj@k of more than 256 samples.
       bootstrap_seed: seed of the random subsets.

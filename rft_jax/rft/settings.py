@@ -12,10 +12,10 @@ from rft_jax.rft.select import SELECTORS
 from rft_jax.verify.answers import PROGRAM, answer_formats
 from rft_jax.verify.equations import CHECKS
 from rft_jax.verify.programs.reading import EVALUATOR, RUNNERS, SANDBOX
+from rft_jax.verify.running_text import EQUATION_SOURCES
 
 # Levels that need no operations, which the sandbox does not record.
 _OF_SOURCE = ("none", "exact_text", PROGRAM)
-EQUATION_SOURCES = ("annotations", "text", "either")
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ class CollectSettings(CheckedSettings):
 
     Attributes:
       answers: where a response says its final answer: `first` or `last` (`#### n`), `boxed`,
-        `the_answer_is`, `strict` or `flexible` (lm-evaluation-harness); `program`: the last line
-        that its program prints.
+        `the_answer_is`, `strict` or `flexible` (lm-evaluation-harness); `arithmetic`: after the
+        last `=` of an expression's steps; `program`: the last line that its program prints.
       equations: how an equation is checked: `paper` (floats, tolerance 1e-3) or `exact`
-        (rationals; also percent, fractions on the right, chains, commas).
+        (rationals; also percent, fractions on the right, chains, commas); `rounded`: as `exact`,
+        and the last side of a chain may be rounded to two decimals.
       equation_source: what counts as an equation: `annotations` (`<<lhs=rhs>>`), `text`
-        (running text: `48/2 = 24`), `either` (the text if there are no annotations).
+        (running text: `48/2 = 24`), `either` (the text if there are no annotations), `steps` (a
+        response is one chain, the steps of an expression).
       dedup: which correct paths of a problem are duplicates: `none`, `exact_text` (equal texts),
         `equations` (equal lists of equations), `canonical` (operands of sums and products in any
         order), `unordered` (the equations in any order too), `program` (programs that differ in

@@ -7,6 +7,7 @@ Ways to read an answer (`answer_reader`):
 - `last`: the line after the last `####`.
 - `boxed`: the last `\boxed{…}`, or several that only commas, "and" or "or" stand between.
 - `the_answer_is`: what follows the last "the answer is", up to the end of the clause.
+- `arithmetic`: what follows the last `=` of an expression's steps, in any of their formats.
 - `strict`, `flexible`: the two filters of lm-evaluation-harness for GSM8K (first `#### n`; last
   number anywhere).
 
@@ -20,6 +21,7 @@ import re
 from collections import deque
 from collections.abc import Callable
 
+from rft_jax.arithmetic.reading import plain_steps
 from rft_jax.errors import UserError
 
 _NUMBER_MARK = re.compile(r"#### (-?[0-9.,]+)")
@@ -160,6 +162,11 @@ def _drop_ignored(text: str) -> str | None:
     return text.replace(",", "").replace("$", "").rstrip(".") or None
 
 
+def _read_last_form(text: str) -> str | None:
+    return plain_steps(text.strip()).rpartition("=")[2].strip() or None
+
+
+ARITHMETIC = "arithmetic"
 READERS: dict[str, Reader] = {
     "first": _read_first_number,
     "last": _read_last_line,
@@ -167,12 +174,13 @@ READERS: dict[str, Reader] = {
     "the_answer_is": _read_phrase,
     "strict": _read_strict,
     "flexible": _read_flexible,
+    ARITHMETIC: _read_last_form,
 }
 
 
 def readers_of(text: str) -> list[str]:
-    """Names of the readers that find an answer in a response."""
-    return [name for name, read in READERS.items() if read(text) is not None]
+    """Names of the readers that find an answer in a response to a question in words."""
+    return [name for name, read in READERS.items() if name != ARITHMETIC and read(text) is not None]
 
 
 PROGRAM = "program"

@@ -20,7 +20,7 @@ from decimal import Context, Decimal, InvalidOperation
 from fractions import Fraction
 
 from rft_jax.verify.notation import tidy
-from rft_jax.verify.numbers import is_decimal, rounds
+from rft_jax.verify.numbers import is_decimal, parse_number, rounds
 from rft_jax.verify.structure import FLIPPED, Answer, Named, Relation, Several, parse_answer
 from rft_jax.verify.symbolic import Formulas
 from rft_jax.verify.values import Value
@@ -31,6 +31,23 @@ _WORKED_OUT = ("%", r"^\circ")  # what a unit may stand for beside a bare number
 _SETS = re.compile(r"\\(?:cup|cap|setminus|mathbb)(?![A-Za-z])")
 _FLOAT = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _VOTE = Context(prec=30)
+
+
+class NumberComparer:
+    """Decides whether two answers are the same number; nothing else is equal to one."""
+
+    def equal(self, reference: str, answer: str) -> bool:
+        """Whether the answer is a plain number, exactly that of the reference."""
+        number = parse_number(answer)
+        return number is not None and number == parse_number(reference)
+
+    def value(self, answer: str) -> Hashable:
+        """The number; else the answer as it is written."""
+        number = parse_number(answer)
+        return answer if number is None else number
+
+    def close(self) -> None:
+        """Nothing runs for it."""
 
 
 class AnswerComparer:

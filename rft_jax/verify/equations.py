@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Literal
 
+from rft_jax.arithmetic.values import rounded
 from rft_jax.errors import UserError
 from rft_jax.verify.expressions import (
     MAX_CHARS,
@@ -25,6 +27,7 @@ _ANNOTATION = re.compile(r"<<([^>]*)>>")
 # can a start before that `>`, so the match continues after it.
 _ANNOTATION_OR_NOT = re.compile(r"<<([^>]*)(>?>?)")
 _SHORT = 4096
+_ROUND_BRACKETS = str.maketrans("[]", "()")
 PAPER_TOLERANCE = 1e-3
 # Nine annotations of ten are one operation on two plain numbers; they need no parser.
 _PLAIN = r" *((?:[1-9][0-9]{0,14}|0)(?:\.[0-9]{1,15})?) *"
@@ -86,6 +89,35 @@ def check_exact(equation: str) -> Finding:
     return "correct" if all(value == values[0] for value in values) else "wrong_equation"
 
 
+def first_wrong_side(sides: Sequence[str]) -> tuple[int, Finding] | None:
+    """The first side of a chain, by its index, that does not equal the first side exactly.
+
+    The last side may be the value rounded as answers of arithmetic are. Brackets may be square.
+    """
+    value: Fraction | None = None
+    for index, side in enumerate(sides):
+        try:
+            found = exact_value(exact_postfix(side.translate(_ROUND_BRACKETS)))
+        except MalformedError:
+            return index, "malformed_equation"
+        except ArithmeticError:
+            return index, "wrong_equation"
+        value = found if value is None else value
+        may_round = index == len(sides) - 1
+        if found != value and not (may_round and found == rounded(value)):
+            return index, "wrong_equation"
+    return None
+
+
+def check_rounded(equation: str) -> Finding:
+    """As `check_exact`, but the last link may round to two decimals; brackets may be square."""
+    sides = equation.split("=")
+    if len(sides) < 2 or len(equation) > MAX_CHARS:
+        return "malformed_equation"
+    fault = first_wrong_side(sides)
+    return fault[1] if fault else "correct"
+
+
 def explain(equation: str, finding: Finding) -> str:
     """What is the matter with an equation, in words."""
     if finding == "malformed_equation":
@@ -98,11 +130,15 @@ def explain(equation: str, finding: Finding) -> str:
     return f"{equation:.80} is incorrect{value}"
 
 
-CHECKS: dict[str, Callable[[str], Finding]] = {"paper": check_paper, "exact": check_exact}
+CHECKS: dict[str, Callable[[str], Finding]] = {
+    "paper": check_paper,
+    "exact": check_exact,
+    "rounded": check_rounded,
+}
 
 
 class EquationChecker:
-    """One of the two checks, with a memory of bounded size: models repeat their equations.
+    """One of the CHECKS, with a memory of bounded size: models repeat their equations.
 
     Raises:
       UserError: there is no such mode.

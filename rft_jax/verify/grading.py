@@ -14,13 +14,14 @@ from rft_jax.errors import UserError
 from rft_jax.records import VERDICTS, Problem, Reason
 from rft_jax.verify.answer_end import end_of_answer
 from rft_jax.verify.answers import (
+    ARITHMETIC,
     PROGRAM,
     Reader,
     answer_reader,
     read_marked,
     reference_answer,
 )
-from rft_jax.verify.comparison import AnswerComparer
+from rft_jax.verify.comparison import AnswerComparer, NumberComparer
 from rft_jax.verify.equations import EquationChecker, explain
 from rft_jax.verify.programs.reading import EVALUATOR, read_program_answer
 from rft_jax.verify.programs.source import read_program
@@ -121,10 +122,11 @@ class Grader:
       answers: where a response says its answer, one of `answers.answer_formats()`. With `program`
         every response is a program, and what else is a text is read by `answers.read_marked`.
       equations: how equations are checked, one of `equations.CHECKS`; None checks none.
-      source: what counts as an equation: `annotations`, `text` or `either`.
+      source: what counts as an equation, one of `running_text.EQUATION_SOURCES`.
       timeout: CPU seconds that one comparison of formulas may take.
       paper_tolerance: whether floats may differ by 1e-4, as in the paper's evaluation script.
-      comparer: decides whether two answers are equal, instead of `AnswerComparer`.
+      comparer: decides whether two answers are equal, instead of `AnswerComparer`, or
+        `NumberComparer` for `arithmetic`.
       programs: what becomes of programs, one of `programs.reading.RUNNERS`; the caller has called
         `check_programs`.
     """
@@ -142,6 +144,8 @@ class Grader:
         self._runner = programs
         self.reads_programs = answers == PROGRAM
         self._answers = "the_answer_is" if self.reads_programs else answers
+        if answers == ARITHMETIC:
+            comparer = comparer or NumberComparer()
         exact = comparer or AnswerComparer(timeout, floats=self._answers == "first")
         of_programs = comparer or AnswerComparer(timeout)
         self.value = exact.value

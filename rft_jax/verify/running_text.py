@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 
+from rft_jax.arithmetic.reading import plain_steps
 from rft_jax.verify.equations import find_annotations
 from rft_jax.verify.notation import OPERATOR_SIGNS
 
@@ -46,13 +47,27 @@ _UNFINISHED = (["*"], ["**"], ["+"], [_TOUCHED])
 _MAX_DIGITS = 9
 
 
+EQUATION_SOURCES = ("annotations", "text", "either", "steps")
+
+
 def equation_source(name: str) -> Callable[[str], list[str]]:
-    """What finds equations: in `annotations`, in `text`, or `either` (text where no other is)."""
+    """What finds equations: one of EQUATION_SOURCES.
+
+    In `annotations`, in `text`, in `either` (text where no other is), or in the `steps` of an
+    expression, which are one chain.
+    """
+    if name == "steps":
+        return _steps_chain
     if name == "annotations":
         return find_annotations
     if name == "text":
         return text_equations
     return lambda response: find_annotations(response) or text_equations(response)
+
+
+def _steps_chain(response: str) -> list[str]:
+    chain = plain_steps(response.strip())
+    return [chain] if "=" in chain else []
 
 
 def text_equations(text: str) -> list[str]:

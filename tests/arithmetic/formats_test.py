@@ -5,9 +5,9 @@ from itertools import islice
 
 import pytest
 
-from rft_jax.arithmetic.formats import FORMATS, plain_steps, turned
+from rft_jax.arithmetic.formats import FORMATS
 from rft_jax.arithmetic.generator import Line, lines
-from rft_jax.arithmetic.reading import read_tokens
+from rft_jax.arithmetic.reading import plain_steps, read_tokens, turned
 from rft_jax.arithmetic.scratchpad import working
 from rft_jax.arithmetic.settings import ArithmeticSettings
 from rft_jax.arithmetic.steps import Step, steps_of
