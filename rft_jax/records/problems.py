@@ -29,20 +29,22 @@ class Problem:
 
 _ONLY_BOX = re.compile(r"\$*\\boxed\s*\{[^\n]*\}\$*\.?")
 _MOST_WORDS = 3
+_CALCULATION = re.compile(r"[-+*/0-9.%()\[\]{},<]+(?:=[-+*/0-9.%()\[\]{},]+)+")
 
 
 def is_only_answer(answer: str) -> bool:
     r"""Whether a reference is a final answer without any solution, which nobody can learn from.
 
     It is one if nothing stands before `#### n` or beside `\boxed{n}`; without these, if it has at
-    most three words.
+    most three words. A calculation (`12+12=24`) is a solution.
     """
     solution, mark, _ = answer.strip().partition("####")
     if mark:
         return not solution.strip()
     if "\\boxed" in solution:
         return bool(_ONLY_BOX.fullmatch(solution))
-    return len(solution.split()) <= _MOST_WORDS
+    is_calculation = _CALCULATION.fullmatch(solution.strip())
+    return len(solution.split()) <= _MOST_WORDS and not is_calculation
 
 
 def question_digest(question: str) -> str:

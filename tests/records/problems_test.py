@@ -91,6 +91,7 @@ def test_a_final_answer_alone_is_not_a_solution(text: str) -> None:
     "text",
     [
         *("b\n#### 1", "<<1+1=2>>2\n#### 2", r"It is \boxed{4}.", "1 + 1 = 2"),
+        *("12+12=24", "(10/3)+1=4.33", "<21+21=42", "{3*4=12}12+12={2+2+0=4}24"),
         "Ann has 62 of them",
         "So it is\n62",
     ],
