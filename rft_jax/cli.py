@@ -14,6 +14,8 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import rft_jax
@@ -24,6 +26,7 @@ from rft_jax.commands.base import (
     HelpParser,
     InputPath,
     OutputPath,
+    RowsPath,
     ShowAll,
     wrapped,
 )
@@ -44,6 +47,7 @@ from rft_jax.errors import Preempted, StageFailed, UserError
 from rft_jax.files.remote import fetched, mirrored
 from rft_jax.gin_settings import load_config
 from rft_jax.pipeline.supervise.environment import end_with_parent
+from rft_jax.records.renamed import Renaming, parse_columns
 from rft_jax.signals import stop_on_signals
 
 COMMANDS = {
@@ -101,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _explained(error: BaseException) -> tuple[int, str]:
     """The exit code and the line that says what happened; a traceback is printed for a bug."""
     if isinstance(error, UserError):
-        return error.exit_code, " ".join(str(error).split())
+        return error.exit_code, "\n  ".join(error.lines())
     if isinstance(error, Preempted | KeyboardInterrupt):
         return Preempted.exit_code, f"{error or 'stopped'}; run the same command again to resume"
     if isinstance(error, StageFailed):
@@ -181,20 +185,44 @@ def _leads() -> bool:
 
 @contextmanager
 def _local_copies(flags: argparse.Namespace) -> Iterator[None]:
-    """Within the block the path flags name local files, also where URLs were given."""
-    for name, value in vars(flags).items():
-        setattr(flags, name, _fetched(value))
-    with ExitStack() as outputs:
-        for name, value in vars(flags).items():
-            if isinstance(value, OutputPath):
-                setattr(flags, name, outputs.enter_context(mirrored(str(value))))
-        yield
+    """Within the block the path flags name local files with our columns, also for URLs.
+
+    Errors name the files as the user did.
+    """
+    copies: dict[str, str] = {}
+    columns = parse_columns(getattr(flags, "columns", ""))
+    with ExitStack() as stack:
+        renaming = None
+        if columns:
+            renaming = Renaming(columns, Path(stack.enter_context(TemporaryDirectory())))
+        try:
+            for name, value in vars(flags).items():
+                setattr(flags, name, _fetched(value, copies, renaming))
+            if renaming:
+                renaming.check()
+            for name, value in vars(flags).items():
+                if isinstance(value, OutputPath):
+                    setattr(flags, name, stack.enter_context(mirrored(str(value))))
+            yield
+        except UserError as error:
+            message = str(error)
+            for copy, given in copies.items():
+                message = message.replace(copy, given)
+            raise type(error)(message) from error
 
 
-def _fetched(value: Any) -> Any:
+def _fetched(value: Any, copies: dict[str, str], renaming: Renaming | None) -> Any:
+    """A flag's value with the local copies of its paths, which are noted in `copies`."""
     if isinstance(value, list):
-        return [_fetched(one) for one in value]
-    return fetched(str(value)) if isinstance(value, InputPath) else value
+        return [_fetched(one, copies, renaming) for one in value]
+    if not isinstance(value, InputPath):
+        return value
+    local = fetched(str(value))
+    if renaming and isinstance(value, RowsPath):
+        local = str(renaming.copy(Path(local)))
+    if local != value:
+        copies[local] = str(value)
+    return local
 
 
 def _gin_flags(rest: Sequence[str], command: Command) -> list[str]:

@@ -2,11 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class UserError(ValueError):
     """A user's mistake, in one clear line: what, where, both values and the fix."""
 
     exit_code = 2
+
+    def lines(self) -> list[str]:
+        """The message as a terminal shows it."""
+        return [" ".join(str(self).split())]
+
+
+class Mistakes(UserError):
+    """All mistakes of an input at once, a line each."""
+
+    def lines(self) -> list[str]:
+        return [" ".join(line.split()) for line in str(self).splitlines()]
+
+
+class MistakeList:
+    """Collects the mistakes of an input, so that a user learns all of them at once.
+
+    Attributes:
+      total: number of mistakes; the messages of the first `SHOWN` are kept.
+    """
+
+    SHOWN = 10
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._messages: list[str] = []
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Notes a UserError that ends the block."""
+        try:
+            yield
+        except UserError as error:
+            self.total += 1
+            if self.total <= self.SHOWN:
+                self._messages.append(" ".join(error.lines()))
+
+    def raise_any(self, name: str) -> None:
+        """Reports what was collected; does nothing if that is nothing.
+
+        Args:
+          name: of the input.
+
+        Raises:
+          UserError: there is one mistake, with its message.
+          Mistakes: there are several.
+        """
+        if self.total == 1:
+            raise UserError(self._messages[0])
+        if self.total:
+            head = f"{name}: {self.total:,} mistakes"
+            more = self.total - len(self._messages)
+            rest = [f"… and {more:,} more"] if more else []
+            raise Mistakes("\n  ".join([head, *self._messages, *rest]))
 
 
 class Preempted(Exception):

@@ -19,6 +19,7 @@ from pathlib import Path
 from rft_jax import cli
 from rft_jax.data.sources import load_problems
 from rft_jax.files.jsonl import read_rows, write_rows
+from rft_jax.files.parquet import write_parquet
 from rft_jax.wordproblems.files import write_split
 from tests.docs_pages import HOURS, LINES, PAGES, ROOT, Line, blocks
 from tests.tiny_model import write_tiny_model
@@ -48,6 +49,7 @@ MATH_INSTRUCT = "MathInstruct.json"
 MODELS = ("mine", "7b", "13b", "llama", "Llama-3.2-1B", "smollm2-135m", "SmolLM2-135M-Instruct")
 RUNS = ("quickstart", "experiments/supervised_scaling", "experiments/rft_k")
 SHARED = ("data", "benchmarks", "launch", "tools", "mine.jsonl", "math.jsonl", MATH_INSTRUCT)
+SHARED += ("mine.parquet", "vllm-output.jsonl", "results")
 MY_TASKS = """from rft_jax.data.tasks import register_paths
 register_paths("runs/collected/paths.jsonl", "models/llama", name="from_my_module")
 """
@@ -65,6 +67,7 @@ def make_stock() -> None:
         for i, (form, output) in enumerate(pairs.items())
     ]
     Path(MATH_INSTRUCT).write_text(json.dumps(rows))
+    _write_foreign()
     for name in ("benchmarks", "launch", "tools"):
         Path(name).symlink_to(ROOT / name)
     problems = ("--problems", "gsm8k:train")
@@ -79,6 +82,18 @@ def make_stock() -> None:
         shutil.copytree(Path("runs", RUNS[0]), Path("runs", name))
     for name in ("rft", "hybrid"):
         shutil.copytree("runs/sft", f"runs/{name}")
+
+
+def _write_foreign() -> None:
+    """`mine.jsonl` with other columns, and samples of it and of `gsm8k:test` by other programs."""
+    problems = [row for _, row in read_rows("mine.jsonl")]
+    renamed = [{"text": row["question"], "meta": {"target": row["answer"]}} for row in problems]
+    write_parquet("mine.parquet", renamed)
+    answered = [{"prompt": row["question"], "outputs": [row["answer"]]} for row in problems]
+    write_rows("vllm-output.jsonl", answered)
+    Path("results/my__model").mkdir(parents=True)
+    logged = [{"doc": row, "resps": [[row["answer"]]]} for _, row in read_rows("data/test.jsonl")]
+    write_rows("results/my__model/samples_gsm8k_2026-01-01.jsonl", logged)
 
 
 def _correct_first(samples: Path) -> None:

@@ -23,6 +23,10 @@ class InputPath(str):
     """Type of a flag that names what a command reads: a path, or a URL that is fetched first."""
 
 
+class RowsPath(InputPath):
+    """Type of a flag that names a file with rows, whose columns `--columns` can rename."""
+
+
 class OutputPath(str):
     """Type of a flag that names what a command writes: a path, or a URL that is kept up to date."""
 
@@ -32,6 +36,31 @@ def input_flag(
 ) -> None:
     """Adds a flag that names what a command reads; `text` is its help, `options` argparse's."""
     flags.add_argument(name, type=InputPath, metavar=metavar, help=text, **options)
+
+
+def rows_flag(
+    flags: argparse._ActionsContainer, name: str, metavar: str, text: str, **options: Any
+) -> None:
+    """Adds a flag that names a file with rows; `text` is its help, `options` argparse's."""
+    flags.add_argument(name, type=RowsPath, metavar=metavar, help=text, **options)
+
+
+def columns_flag(parser: argparse.ArgumentParser) -> None:
+    """Adds `--columns`, which is about every flag of `rows_flag`."""
+    text = (
+        "where columns have names of their own: ours=theirs, with commas between; for example "
+        "question=prompt,answer=target"
+    )
+    parser.add_argument("--columns", metavar="C", default="", help=text)
+
+
+def samples_format_flag(parser: argparse.ArgumentParser) -> None:
+    """Adds `--samples_format`."""
+    text = (
+        "format of the samples: rft, columns, nemo_skills, vllm (run-batch), openai or lm_eval "
+        "(default: found by looking)"
+    )
+    parser.add_argument("--samples_format", metavar="F", default="", help=text)
 
 
 def output_flag(

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import argparse
 
-from rft_jax.commands.base import Command, input_flag, output_flag
+from rft_jax.commands.base import Command, columns_flag, output_flag, rows_flag
 from rft_jax.gin_settings import Config
 
 
 def _flags(parser: argparse.ArgumentParser) -> None:
     text = "problems (a file or a name), paths, or a folder that rft collect or rft policy wrote"
-    input_flag(parser, "--from", "P", text, required=True, dest="source")
+    rows_flag(parser, "--from", "P", text, required=True, dest="source")
     parser.add_argument("--format", required=True, metavar="F", help="one of the formats above")
     text = "file to write; its suffix says how: .jsonl, .jsonl.gz or .parquet"
     output_flag(parser, "--output", "FILE", text, required=True)
     text = "the samples of a ledger (default: those in its folder); repeatable"
-    input_flag(parser, "--samples", "S", text, action="append", default=[])
+    rows_flag(parser, "--samples", "S", text, action="append", default=[])
     text = "the problems of a ledger (default: those in its folder's paths.jsonl)"
-    input_flag(parser, "--problems", "P", text, default="")
+    rows_flag(parser, "--problems", "P", text, default="")
+    columns_flag(parser)
     text = "template that makes a prompt of a question, where a prompt is a text (default: plain)"
     parser.add_argument("--template", metavar="T", default="plain", help=text)
 

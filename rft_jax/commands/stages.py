@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from rft_jax.arithmetic.splits import PROBLEM_SPLITS as ARITHMETIC_SPLITS
 from rft_jax.checkpoints.names import model_folder
-from rft_jax.commands.base import Command, input_flag, output_flag
+from rft_jax.commands.base import (
+    Command,
+    columns_flag,
+    input_flag,
+    output_flag,
+    rows_flag,
+    samples_format_flag,
+)
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import Config
 from rft_jax.wordproblems.splits import PROBLEM_SPLITS
@@ -21,8 +28,8 @@ MODEL_HELP = (
     "wordproblems:model or wordproblems:mixed, the small pretrained models of this package"
 )
 PROBLEMS_HELP = (
-    f"a JSONL file (or its URL), or gsm8k:train|test, wordproblems:{'|'.join(PROBLEM_SPLITS)}, "
-    f"arithmetic:{'|'.join(ARITHMETIC_SPLITS)}"
+    "a JSONL or Parquet file (or its URL), or gsm8k:train|test, "
+    f"wordproblems:{'|'.join(PROBLEM_SPLITS)}, arithmetic:{'|'.join(ARITHMETIC_SPLITS)}"
 )
 OUTPUT_HELP = "folder (or URL) to write; run the same command again to resume"
 INIT = "init:"
@@ -34,14 +41,16 @@ def _output_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def _problems_flag(parser: argparse.ArgumentParser) -> None:
-    input_flag(parser, "--problems", "P", PROBLEMS_HELP, required=True)
+    rows_flag(parser, "--problems", "P", PROBLEMS_HELP, required=True)
+    columns_flag(parser)
 
 
 def _train_flags(parser: argparse.ArgumentParser) -> None:
     model_help = f"{MODEL_HELP}; or init:CONFIG for random weights, CONFIG as in configs/models"
     input_flag(parser, "--model", "M", model_help, required=True)
-    data_help = "a problems or paths JSONL, a seqio task, or a folder of token arrays; repeatable"
-    input_flag(parser, "--data", "D", data_help, required=True, action="append")
+    data_help = "a problems or paths file, a seqio task, or a folder of token arrays; repeatable"
+    rows_flag(parser, "--data", "D", data_help, required=True, action="append")
+    columns_flag(parser)
     _output_flag(parser)
 
 
@@ -184,17 +193,19 @@ SAMPLE = Command(
 def _collect_flags(parser: argparse.ArgumentParser) -> None:
     _problems_flag(parser)
     text = (
-        "a folder that rft sample wrote, or a samples JSONL; repeatable: models are merged "
-        "(without: only the reference solutions are graded)"
+        "a folder that rft sample wrote, or a samples file, also of another program; repeatable: "
+        "models are merged (without: only the reference solutions are graded)"
     )
-    input_flag(parser, "--samples", "S", text, default=[], action="append")
+    rows_flag(parser, "--samples", "S", text, default=[], action="append")
+    samples_format_flag(parser)
     _output_flag(parser)
 
 
 def _collect(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.rft.collect import collect
 
-    collect(flags.problems, flags.samples, flags.output, config["collect"], config.text())
+    text, form = config.text(), flags.samples_format
+    collect(flags.problems, flags.samples, flags.output, config["collect"], text, form)
 
 
 COLLECT = Command(
@@ -210,6 +221,8 @@ COLLECT = Command(
     examples=(
         "rft collect --problems gsm8k:train --samples runs/samples --output runs/collected",
         "rft collect --problems p.jsonl --samples runs/s7b --samples runs/s13b --output runs/union",
+        "rft collect --problems p.parquet --samples vllm.jsonl --output runs/c "
+        "--columns question=prompt,answer=target",
     ),
     add_flags=_collect_flags,
     run=_collect,
@@ -226,7 +239,8 @@ def _evaluate_flags(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     input_flag(source, "--model", "M", MODEL_HELP)
     text = "existing samples to score instead; repeatable: they vote together"
-    input_flag(source, "--samples", "S", text, action="append")
+    rows_flag(source, "--samples", "S", text, action="append")
+    samples_format_flag(parser)
     text = "with --samples and evaluate.answers = 'hybrid': texts of the programs without an answer"
     input_flag(parser, "--fallback", "S", text)
     text = "output of another rft evaluate on the same problems: a paired test of the two"
@@ -247,6 +261,7 @@ def _evaluate(flags: argparse.Namespace, config: Config) -> None:
         mesh=config["mesh"],
         config_text=config.text(),
         fallback=flags.fallback,
+        samples_format=flags.samples_format,
     )
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from rft_jax.arithmetic.reading import asks_for_value
 from rft_jax.data.sources import load_problems
-from rft_jax.errors import UserError
+from rft_jax.errors import MistakeList, UserError
 from rft_jax.files.jsonl import read_rows
 from rft_jax.prompts import with_cue
-from rft_jax.records import is_only_answer
-from rft_jax.records.fields import ANSWER, QUESTION, form_field
+from rft_jax.records import Problem, Reference, is_only_answer, read_reference
 from rft_jax.tokenizers import replace_surrogates
 
 logger = logging.getLogger(__name__)
@@ -35,13 +34,12 @@ def training_examples(spec: str, form: str | None = None) -> Iterator[tuple[str,
       UserError: there is no such file or set, it is empty, or a row lacks one of the two.
     """
     total = unsolved = 0
-    for question, response, found, is_path in _rows(spec):
+    for one in _references(spec):
         total += 1
-        is_bare = found == "text" and is_only_answer(response) and not asks_for_value(question)
-        if not is_path and is_bare:
+        if not one.is_solution and not asks_for_value(one.question):
             unsolved += 1
-        elif form in (None, found):
-            yield _example(question, response, found)
+        elif form in (None, one.form):
+            yield _example(one.question, one.answer, one.form)
     if not total:
         raise UserError(f"{spec}: holds no example")
     if unsolved == total:
@@ -56,25 +54,25 @@ def training_examples(spec: str, form: str | None = None) -> Iterator[tuple[str,
         )
 
 
-def _rows(spec: str) -> Iterator[tuple[str, str, str, bool]]:
-    """Question, response and form of each row, and whether the response is a path."""
+def _references(spec: str) -> Iterator[Reference]:
     if not Path(spec).is_file():
-        for problem in load_problems(spec):
-            yield problem.question, problem.answer, problem.form, False
+        yield from map(_reference, load_problems(spec))
         return
-    for number, row in read_rows(spec):
-        where = f"{spec}:{number}"
-        question, response = _text(row, QUESTION, where), _text(row, ANSWER, where)
-        yield question, response, form_field(row, where), "answer" not in row
+    mistakes = MistakeList()
+    for number, row in read_rows(spec, mistakes):
+        reference = None
+        with mistakes.caught():
+            reference = read_reference(row, f"{spec}:{number}")
+        if reference is not None:
+            yield reference
+    mistakes.raise_any(spec)
+
+
+def _reference(problem: Problem) -> Reference:
+    is_solution = problem.form != "text" or not is_only_answer(problem.answer)
+    return Reference(problem.question, problem.answer, problem.form, is_solution)
 
 
 def _example(question: str, response: str, form: str) -> tuple[str, str]:
     asked = with_cue(question) if form == "program" else question
     return replace_surrogates(asked), replace_surrogates(response)
-
-
-def _text(row: dict, names: tuple[str, ...], where: str) -> str:
-    for name in names:
-        if isinstance(row.get(name), str):
-            return row[name]
-    raise UserError(f"{where}: no {' or '.join(map(repr, names))} with text; add the field")

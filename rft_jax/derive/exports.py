@@ -11,7 +11,7 @@ TRL and axolotl read the first two; TRL reads the next two (DPO, KTO); verl read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,16 @@ from typing import Any
 from rft_jax.data.preprocess import training_examples
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
-from rft_jax.files.atomic import replacing
 from rft_jax.files.jsonl import write_rows
+from rft_jax.files.parquet import SUFFIX, write_parquet
 from rft_jax.prompts import get_template
 from rft_jax.records import (
     VERDICTS,
     Problem,
     read_ledger,
     read_paths,
-    read_samples,
 )
+from rft_jax.records.foreign import read_any_samples
 from rft_jax.verify.answers import reference_answer
 
 PATHS_FILE, LEDGER_FILE = "paths.jsonl", "ledger.jsonl"
@@ -77,25 +77,28 @@ class Source:
             )
         wanted = {(r.model, r.id, r.sample): r.verdict for r in read_ledger(folder)}
         responses: dict[str, tuple[list[str], list[str]]] = {}
-        for key, response in self._responses(folder):
+        questions = self._questions(folder)
+        for key, response in self._responses(folder, questions):
             verdict = wanted.get(key)
             if verdict == "correct" or (verdict and VERDICTS[verdict].answer_correct is False):
                 texts = responses.setdefault(key[1], ([], []))[verdict != "correct"]
                 if response not in texts:
                     texts.append(response)
-        questions = self._questions(folder)
         for name, (correct, incorrect) in responses.items():
             if name not in questions:
                 raise UserError(f"problem {name!r} of the ledger is not in {self.problems}")
             yield self.prompt(questions[name]), correct, incorrect
 
-    def _responses(self, folder: Path) -> Iterator[tuple[tuple[str, str, int], str]]:
+    def _responses(
+        self, folder: Path, questions: Mapping[str, str]
+    ) -> Iterator[tuple[tuple[str, str, int], str]]:
+        problems = [Problem(name, question, "") for name, question in questions.items()]
         own = [str(folder / "samples")] if (folder / "samples").is_dir() else []
         folders = self.samples or own
         if not folders:
             raise UserError(f"{self.name}: its samples are elsewhere; name them with --samples")
         for name in folders:
-            for _, one in read_samples(name):
+            for _, one in read_any_samples(problems, name):
                 yield (one.model or Path(name).name, one.id, one.sample), one.response
 
     def _questions(self, folder: Path) -> dict[str, str]:
@@ -178,7 +181,7 @@ def export_data(source: Source, form: str, output: str) -> int:
     """
     if form not in FORMATS:
         raise UserError(f"--format {form}: one of {', '.join(FORMATS)} is needed")
-    writers = {".parquet": _write_parquet, ".jsonl": write_rows, ".jsonl.gz": write_rows}
+    writers = {SUFFIX: write_parquet, ".jsonl": write_rows, ".jsonl.gz": write_rows}
     writer = next((w for suffix, w in writers.items() if output.endswith(suffix)), None)
     if writer is None:
         raise UserError(f"{output}: a name that ends in {', '.join(writers)} is needed")
@@ -187,12 +190,3 @@ def export_data(source: Source, form: str, output: str) -> int:
         raise UserError(f"{source.name}: nothing in it becomes a row of {form}")
     writer(output, rows)
     return len(rows)
-
-
-def _write_parquet(path: str | Path, rows: Iterable[Row]) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
-    table = pyarrow.Table.from_pylist(list(rows))
-    with replacing(Path(path)) as temporary:
-        pyarrow.parquet.write_table(table, temporary)

@@ -26,6 +26,7 @@ from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import read_json, write_json, write_rows
 from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.records import Problem
+from rft_jax.records.foreign import check_format
 from rft_jax.verify.answers import ARITHMETIC
 from rft_jax.verify.programs.reading import check_programs
 
@@ -42,6 +43,7 @@ def evaluate(
     mesh: Any = None,
     config_text: str = "",
     fallback: str | None = None,
+    samples_format: str = "",
 ) -> dict[str, Any]:
     """Scores a model's samples, sampled first into `<output>/samples`, or given samples.
 
@@ -67,10 +69,11 @@ def evaluate(
     if against is not None:
         check_comparable(Path(against), _problems(problems, settings))
     check_programs(settings.programs)
-    made_with = partial(_made_with, problems, model, given, fallback, settings)
+    check_format(samples_format)
+    made_with = partial(_made_with, problems, model, given, fallback, settings, samples_format)
     if model is None:
         with open_output(output, made_with(), config_text) as folder:
-            _measure(folder, problems, given, fallback, settings, against)
+            _measure(folder, problems, given, fallback, settings, against, samples_format)
     else:
         from rft_jax.devices import distributed
         from rft_jax.sampling import sample
@@ -108,6 +111,7 @@ def _made_with(
     samples: Sequence[str],
     fallback: str | None,
     settings: EvaluateSettings,
+    samples_format: str,
 ) -> dict[str, Any]:
     """Everything that decides the result: the content of the inputs, and settings."""
     values = settings_identity(settings)
@@ -117,6 +121,7 @@ def _made_with(
         "model": model and input_identity(model),
         "samples": _identity_of_samples(samples),
         **({"fallback": input_identity(fallback)} if fallback else {}),
+        **({"samples_format": samples_format} if samples_format else {}),
         **{name: value for name, value in values.items() if name != "workers"},
     }
 
@@ -137,11 +142,12 @@ def _measure(
     fallback: str | None,
     settings: EvaluateSettings,
     against: str | None,
+    samples_format: str = "",
 ) -> None:
     """Scores the samples, unless that is done, and prints the metrics."""
     if not folder.is_complete:
         loaded = _problems(problems, settings)
-        responses = read_responses(samples, loaded)
+        responses = read_responses(samples, loaded, samples_format)
         _score_into(folder.path, loaded, responses, fallback, settings)
         folder.commit()
     print(metrics_table(read_json(folder.path / "metrics.json")), flush=True)

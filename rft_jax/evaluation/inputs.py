@@ -10,7 +10,8 @@ from typing import NamedTuple
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json
 from rft_jax.files.outputs import SETTINGS
-from rft_jax.records import Problem, read_samples
+from rft_jax.records import Problem
+from rft_jax.records.foreign import read_any_samples
 
 
 class Response(NamedTuple):
@@ -58,18 +59,21 @@ class Responses:
 NO_RESPONSES = Responses("", {}, False)
 
 
-def read_responses(paths: Sequence[str], problems: Sequence[Problem]) -> Responses:
+def read_responses(
+    paths: Sequence[str], problems: Sequence[Problem], samples_format: str = ""
+) -> Responses:
     """Samples that belong to the problems, those of the first path before those of the second.
 
     Args:
       paths: folders (`samples-*.jsonl`) or files, each with samples for every problem.
+      samples_format: a key of `records.sample_formats.SAMPLE_FORMATS`; '' for found by looking.
 
     Raises:
       UserError: unfinished folder, samples of two models, a sample twice, or none for a problem.
     """
     parts: list[Responses] = []
     for path in paths:
-        parts.append(_read_one(path, problems, parts[0].model if parts else None))
+        parts.append(_read_one(path, problems, parts[0].model if parts else None, samples_format))
     by_problem = {
         problem.id: [one for part in parts for one in part.by_problem[problem.id]]
         for problem in problems
@@ -77,10 +81,12 @@ def read_responses(paths: Sequence[str], problems: Sequence[Problem]) -> Respons
     return Responses(parts[0].model, by_problem, len(parts) == 1 and parts[0].is_greedy)
 
 
-def _read_one(path: str, problems: Sequence[Problem], model: str | None) -> Responses:
+def _read_one(
+    path: str, problems: Sequence[Problem], model: str | None, samples_format: str
+) -> Responses:
     """The samples of one folder or file, which are `model`'s if that is known."""
     by_problem: dict[str, dict[int, Response]] = {problem.id: {} for problem in problems}
-    for where, sample in read_samples(path):
+    for where, sample in read_any_samples(problems, path, samples_format, skips_others=True):
         if sample.id not in by_problem:
             continue
         if model not in (None, sample.model):

@@ -1,4 +1,7 @@
-"""JSON and JSON Lines: UTF-8, an object per row, gzip by suffix; files are replaced as a whole."""
+"""JSON and JSON Lines: UTF-8, an object per row, gzip by suffix; files are replaced as a whole.
+
+`read_rows` also reads JSON arrays and Parquet, by suffix.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from rft_jax.errors import UserError
+from rft_jax.errors import MistakeList, UserError
 from rft_jax.files.atomic import replacing
+from rft_jax.files.parquet import SUFFIX, parquet_rows
 
 # Raised while reading a file that is truncated or is not a gzip file.
 _GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
@@ -22,23 +26,35 @@ LONGEST_LINE = 64 << 20
 """Bytes; parsed JSON takes several times as many."""
 
 
-def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_rows(
+    path: str | Path, mistakes: MistakeList | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields (line number from 1, row) of a JSONL file; skips blank lines.
 
-    A file whose name ends in `.json` may be an array of rows, which are numbered from 1.
+    The rows of a Parquet file, and those of an array in a `.json` file, are numbered from 1.
+
+    Args:
+      mistakes: notes lines that are not JSON objects, which are left out then.
 
     Raises:
       UserError: the file is missing or truncated, or a line is not a JSON object; names file and
         line.
     """
+    noting = mistakes.caught if mistakes else nullcontext
     try:
+        if str(path).endswith(SUFFIX):
+            yield from enumerate(parquet_rows(path), start=1)
+            return
         if str(path).removesuffix(".gz").endswith(".json") and _is_array(path):
             yield from _array_rows(path)
             return
         with open_lines(path) as file:
             for number, line in numbered_lines(file, str(path)):
-                if line.strip():
-                    yield number, parse_row(line, f"{path}:{number}")
+                row = None
+                with noting():
+                    row = parse_row(line, f"{path}:{number}") if line.strip() else None
+                if row is not None:
+                    yield number, row
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except IsADirectoryError as error:

@@ -50,7 +50,7 @@ def fetched(spec: str) -> str:
     else:
         mirror = Mirror(spec, writes=False)
     _inputs.append(mirror)
-    listing = mirror.listing()
+    listing = _listing(mirror)
     files = {name: key for name, key in listing.items() if _CHECKPOINTS not in Path(name).parts}
     if not files:
         if target := _followed(spec):
@@ -68,6 +68,18 @@ def _followed(spec: str) -> str | None:
         return followed(spec, fetched(table_of(spec)))
     except UserError:
         return None
+
+
+def _listing(mirror: Mirror) -> dict[str, str]:
+    try:
+        return mirror.listing()
+    except UserError:
+        raise
+    except Exception as error:  # each store has its own
+        raise UserError(
+            f"{mirror.url}: cannot be read ({type(error).__name__}: {error}); check the address, "
+            "the network and your credentials"
+        ) from error
 
 
 @contextmanager

@@ -14,10 +14,10 @@ from rft_jax.records.paths import Path, path_line, read_paths
 from rft_jax.records.problems import (
     Problem,
     distinct_id,
-    is_only_answer,
     question_digest,
     read_problems,
 )
+from rft_jax.records.references import Reference, is_only_answer, read_reference
 from rft_jax.records.samples import (
     Sample,
     finished_sample_files,
@@ -34,6 +34,7 @@ __all__ = [
     "Path",
     "Problem",
     "Reason",
+    "Reference",
     "Sample",
     "Verdict",
     "distinct_id",
@@ -46,6 +47,7 @@ __all__ = [
     "read_ledger",
     "read_paths",
     "read_problems",
+    "read_reference",
     "read_samples",
     "sample_files",
     "to_row",

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 FORMS = ("text", "program")
 """How a response or a reference solution is written; a row that does not say is a text."""
 
-QUESTION = ("question", "query", "instruction")
-ANSWER = ("answer", "response", "output")
-"""Names of a problem's two texts; the last of each are MathInstruct's."""
 _SOURCE_FORMS = {"CoT": "text", "PoT": "program"}
 
 _OPTIONAL = ("tokens", "logprob")

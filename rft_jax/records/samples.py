@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rft_jax.errors import UserError
+from rft_jax.errors import MistakeList, UserError
 from rft_jax.files.jsonl import read_rows
 from rft_jax.files.outputs import COMPLETE, SETTINGS
 from rft_jax.records.fields import form_field, integer_field, text_field
 
-_FILE_NAME = re.compile(r"samples.*\.jsonl(?:\.gz)?")
+# Of rft sample and of lm-evaluation-harness; where there are none, of NeMo-Skills.
+_FILE_NAMES = [
+    re.compile(rf"{start}.*\.(?:jsonl(?:\.gz)?|parquet)") for start in ("samples", "output")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +48,26 @@ class Sample:
     form: str = "text"
 
 
-def read_samples(path: str | Path) -> Iterator[tuple[str, Sample]]:
-    """Yields (file and line, sample) of a folder's samples files, or of a file, also a foreign one.
+def read_samples(
+    path: str | Path, mistakes: MistakeList | None = None
+) -> Iterator[tuple[str, Sample]]:
+    """Yields (file and line, sample) of a folder's samples files, or of a file, in our format.
+
+    Args:
+      mistakes: notes rows that are not samples, which are left out then.
 
     Raises:
       UserError: as `sample_files`, or a row lacks a field or has one of another type; names file
         and line.
     """
+    noting = mistakes.caught if mistakes else nullcontext
     for file in sample_files(path):
-        for number, row in read_rows(file):
-            where = f"{file}:{number}"
-            yield where, parse_sample(row, where)
+        for number, row in read_rows(file, mistakes):
+            where, sample = f"{file}:{number}", None
+            with noting():
+                sample = parse_sample(row, where)
+            if sample is not None:
+                yield where, sample
 
 
 def sample_files(path: str | Path) -> list[Path]:
@@ -80,10 +93,12 @@ def finished_sample_files(folder: str, names: Collection[str]) -> list[str]:
     """
     if SETTINGS in names and COMPLETE not in names:
         raise UserError(f"{folder}: sampling is not finished; run the same rft sample again")
-    files = sorted(filter(_FILE_NAME.fullmatch, names))
-    if not files:
-        raise UserError(f"{folder}: no samples-*.jsonl there; name what rft sample wrote")
-    return files
+    for pattern in _FILE_NAMES:
+        if files := sorted(filter(pattern.fullmatch, names)):
+            return files
+    raise UserError(
+        f"{folder}: no samples-*.jsonl there; name what rft sample wrote, or the samples file"
+    )
 
 
 def parse_sample(row: Mapping[str, Any], where: str) -> Sample:

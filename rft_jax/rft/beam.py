@@ -27,9 +27,10 @@ from rft_jax.errors import UserError
 from rft_jax.files.jsonl import numbered_lines
 from rft_jax.gin_settings import load_config
 from rft_jax.records import Problem, finished_sample_files
+from rft_jax.records.matching import explain_unmatched
 from rft_jax.rft.collect import LEDGER, PATHS, STATS, check_models
 from rft_jax.rft.decontaminate import make_decontaminator
-from rft_jax.rft.samples import Block, Shard, explain_unknown, problem_id
+from rft_jax.rft.samples import Block, Shard, problem_id
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.stats import statistics_bytes
 from rft_jax.rft.tally import Tally
@@ -76,7 +77,7 @@ class Resolve(beam.DoFn):
         lines: list[Line] = sorted(grouped["lines"])
         problems: list[tuple[int, Problem]] = list(grouped["problems"])
         if not problems:
-            raise UserError(explain_unknown(identity, f"{lines[0].path}:{lines[0].number}"))
+            raise UserError(explain_unmatched(identity, None, f"{lines[0].path}:{lines[0].number}"))
         ((index, problem),) = problems
         assert self._work is not None
         yield index, self._work([Task(index, problem, _blocks(lines))])

@@ -14,6 +14,8 @@ from rft_jax.files.jsonl import atomic_write, file_digest
 from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
 from rft_jax.records import Problem
+from rft_jax.records.foreign import check_format
+from rft_jax.rft.conversion import in_our_format, raise_all_mistakes
 from rft_jax.rft.decontaminate import make_decontaminator
 from rft_jax.rft.samples import (
     Shard,
@@ -42,6 +44,7 @@ def collect(
     output: str,
     settings: CollectSettings,
     config_text: str = "",
+    samples_format: str = "",
 ) -> None:
     """Verifies samples and keeps the distinct correct ones, merged over all sample folders.
 
@@ -55,19 +58,24 @@ def collect(
       samples: folders that `rft sample` wrote, or samples files; their order is the order in which
         paths are compared. None: only the reference solutions are graded.
       config_text: the resolved settings as a gin file, written into the output.
+      samples_format: of all samples, a key of `records.sample_formats.SAMPLE_FORMATS`; '' for
+        found by looking.
 
     Raises:
-      UserError: a mistake in the input, by file and line, or an output folder made with other
+      UserError: mistakes in the input, by file and line, or an output folder made with other
         settings.
     """
+    check_format(samples_format)
     shards = find_shards(samples)
     loaded = load_problems(problems)
     make_decontaminator(settings)  # raises here and not in a worker
     check_programs(settings.programs)
     made_with = _identity(problems, samples, shards, settings)
+    if samples_format:
+        made_with["samples_format"] = samples_format
     with open_output(output, made_with, config_text) as folder:
         if not folder.is_complete:
-            _collect(loaded, shards, list(samples), folder, settings)
+            _collect(loaded, shards, list(samples), folder, settings, samples_format)
             folder.commit()
 
 
@@ -93,16 +101,18 @@ def _collect(
     folders: Sequence[str],
     output: OutputFolder,
     settings: CollectSettings,
+    samples_format: str,
 ) -> None:
     runs = output.path / _RUNS
     shutil.rmtree(runs, ignore_errors=True)
     try:
+        runs.mkdir()
+        shards = in_our_format(shards, folders, problems, runs, samples_format)
         try:
-            tally = _write(problems, shards, folders, output.path, settings)
-        except UnsortedError:
-            runs.mkdir()
-            merged = sorted_runs(shards, _indices(problems), runs)
-            tally = _write(problems, merged, folders, output.path, settings)
+            tally = _write_sorted(problems, shards, folders, output.path, settings)
+        except UserError:
+            raise_all_mistakes(shards, _indices(problems))
+            raise
         with atomic_write(output.path / STATS, "wb") as file:
             file.write(statistics_bytes(tally, settings))
         print(summary(tally, settings), flush=True)
@@ -120,6 +130,21 @@ def _failing_references(tally: Tally) -> str:
         f"as samples ({counts}); the first is {first['id']}: {first['detail']}. See "
         f"failing_references in {STATS}"
     )
+
+
+def _write_sorted(
+    problems: Sequence[Problem],
+    shards: Sequence[Shard],
+    folders: Sequence[str],
+    output: Path,
+    settings: CollectSettings,
+) -> Tally:
+    """As `_write`, for shards in any order."""
+    try:
+        return _write(problems, shards, folders, output, settings)
+    except UnsortedError:
+        merged = sorted_runs(shards, _indices(problems), output / _RUNS)
+        return _write(problems, merged, folders, output, settings)
 
 
 def _write(
@@ -161,7 +186,7 @@ def check_models(
         if owners.setdefault(model, folder) != folder:
             raise UserError(
                 f"{folders[folder]}: has samples of model {model!r}, as {folders[owners[model]]} "
-                "has; sample one of them again under another --name"
+                "has; sample one of them again under another --name, or rename one of them"
             )
 
 

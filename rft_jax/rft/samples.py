@@ -18,6 +18,7 @@ from pathlib import Path
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import numbered_lines, open_lines, parse_row
 from rft_jax.records import sample_files
+from rft_jax.records.matching import explain_unmatched
 
 RUN_BYTES = 64 << 20  # of one sorted run, the memory that sorting takes
 _index_of = itemgetter(0)
@@ -95,7 +96,7 @@ def sorted_runs(
         for run in _runs(shard, indices, run_bytes):
             path = folder / f"run-{next(names):05d}"
             path.write_bytes(b"".join(run))
-            result.append(Shard(str(path), shard.folder, shard.path))
+            result.append(Shard(str(path), shard.folder, shard.name))
     return result
 
 
@@ -115,7 +116,7 @@ def _runs(shard: Shard, indices: Mapping[str, int], run_bytes: int) -> Iterator[
     for number, line in _numbered_lines(shard):
         if not line.strip():
             continue
-        index = _index(line, indices, shard, number)
+        index = problem_index(line, indices, f"{shard.name}:{number}")
         rows.append((index, b"%d\t%s\n" % (number, line.rstrip(b"\r\n"))))
         size += len(line)
         if size >= run_bytes:
@@ -154,7 +155,7 @@ def _blocks(shard: Shard, indices: Mapping[str, int]) -> Iterator[tuple[int, Blo
         if not line.startswith(prefix):
             if not line.strip():
                 continue
-            index = _index(line, indices, shard, number)
+            index = problem_index(line, indices, f"{shard.name}:{number}")
             prefix = _id_prefix(line) or _NO_LINE
             if index < last:
                 raise UnsortedError(shard.name)
@@ -208,17 +209,14 @@ def problem_id(line: bytes, where: str) -> str:
     return row["id"]
 
 
-def explain_unknown(identity: str, where: str) -> str:
-    """The message for a sample whose problem is not among the problems."""
-    return (
-        f"{where}: no problem has the id {identity!r:.80}; name the problems that were sampled, "
-        "or remove the line"
-    )
+def problem_index(line: bytes, indices: Mapping[str, int], where: str) -> int:
+    """The index of the problem that a line is about.
 
-
-def _index(line: bytes, indices: Mapping[str, int], shard: Shard, number: int) -> int:
-    identity = problem_id(line, f"{shard.name}:{number}")
+    Raises:
+      UserError: it is not a JSON object, or no problem has its id.
+    """
+    identity = problem_id(line, where)
     index = indices.get(identity)
     if index is None:
-        raise UserError(explain_unknown(identity, f"{shard.name}:{number}"))
+        raise UserError(explain_unmatched(identity, None, where))
     return index

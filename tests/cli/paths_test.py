@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rft_jax import cli
-from rft_jax.commands.base import InputPath, OutputPath
+from rft_jax.commands.base import InputPath, OutputPath, RowsPath
 from tests.cli.words import collect_words
 
 NAMES_A_PATH = {"M", "P", "S", "D", "DIR", "FILE", "SRC", "DST"}
@@ -23,7 +23,7 @@ def test_every_flag_that_names_a_path_takes_a_url(name):
     unmarked = {
         flag.dest
         for flag in flags._actions
-        if flag.metavar in NAMES_A_PATH and flag.type not in (InputPath, OutputPath)
+        if flag.metavar in NAMES_A_PATH and flag.type not in (InputPath, RowsPath, OutputPath)
     }
     # run.model is fetched by the run; generated problems have splits.
     assert unmarked == {"run": {"model"}, "generate-wordproblems": {"split"}}.get(name, set())

@@ -18,6 +18,7 @@ from rft_jax.checkpoints import train_state
 from rft_jax.errors import UserError
 from rft_jax.files import mirror, remote
 from rft_jax.files.mirror import original
+from rft_jax.files.parquet import write_parquet
 from rft_jax.files.remote import fetched, mirrored, refresh_output, send_output
 
 fsspec = pytest.importorskip("fsspec")
@@ -65,6 +66,54 @@ def test_a_stage_reads_and_writes_urls(memory: Any, capsys: pytest.CaptureFixtur
     rows = memory.cat_file("/b/collected/paths.jsonl").decode().splitlines()
     assert [json.loads(row)["origin"] for row in rows] == ["human", "sampled"]
     assert "memory://b/collected: up to date" in capsys.readouterr().out
+
+
+def test_a_data_set_on_the_hub_is_read_by_its_url(
+    memory: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Hub(type(memory)):  # type: ignore[misc]
+        """Has the Hub's protocol, and the files in memory."""
+
+        protocol = ("hf", "memory")
+
+        @classmethod
+        def _strip_protocol(cls, path: str) -> str:
+            return super()._strip_protocol(path.removeprefix("hf://datasets"))
+
+    write_parquet(tmp_path / "p", [{"problem": "How many?", "answer": 5}, {"problem": "Who?"}])
+    memory.pipe_file("/b/train.parquet", (tmp_path / "p").read_bytes())
+    known = fsspec.get_filesystem_class("hf")
+    fsspec.register_implementation("hf", Hub, clobber=True)
+    try:
+        words = ["collect", "--output", str(tmp_path / "c"), "--problems"]
+        assert cli.main([*words, "hf://datasets/b/train.parquet"]) == 2
+        assert "rft: hf://datasets/b/train.parquet:2: no solution" in capsys.readouterr().err
+        write_parquet(tmp_path / "p", [{"problem": "How many?", "solution": "It is 5, as said."}])
+        memory.pipe_file("/b/train.parquet", (tmp_path / "p").read_bytes())
+        assert cli.main([*words, "hf://datasets/b/train.parquet"]) == 0
+    finally:
+        fsspec.register_implementation("hf", known, clobber=True)
+    (row,) = (tmp_path / "c" / "paths.jsonl").read_text().splitlines()
+    assert (
+        json.loads(row)["query"] == "How many?"
+        and json.loads(row)["response"] == "It is 5, as said."
+    )
+
+
+def test_a_store_that_does_not_answer_is_a_user_error(
+    memory: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(*_: Any, **__: Any) -> None:
+        raise ConnectionError("no route")
+
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(
+            UserError, match=r"memory://b/problems.jsonl: cannot be read .*no route.*net"
+        ),
+    ):
+        patch.setattr(type(memory), "find", find)
+        fetched("memory://b/problems.jsonl")
 
 
 def test_evaluations_and_reports_are_uploaded_too(memory: Any) -> None:

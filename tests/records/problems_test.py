@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rft_jax.errors import UserError
+from rft_jax.errors import Mistakes, UserError
 from rft_jax.files.jsonl import write_rows
 from rft_jax.records import Problem, is_only_answer, question_digest, read_problems
 
@@ -56,10 +56,15 @@ def test_rows_of_mathinstruct_have_the_form_of_their_source(tmp_path: Path, name
     ("rows", "message"),
     [
         ([], "has no problem"),
-        ([{"question": "a?"}], r":1: no 'answer' or 'response' or 'output'; add the"),
+        ([{"question": "a?"}], r":1: no solution and no answer in the columns 'question'; rename"),
+        (
+            [{"answer": "1"}],
+            r":1: no question in the columns 'answer'; rename .*--columns question=",
+        ),
+        ([{"question": "a?", "answer": True}], r":1: answer is True; a string or a number is"),
         ([{"question": 5, "answer": "1"}], r":1: question is 5; a string is needed"),
         ([{"id": "", "question": "a?", "answer": "1"}], r":1: id is ''; a non-empty string"),
-        ([{"id": 7, "question": "a?", "answer": "1"}], r":1: id is 7; a non-empty string"),
+        ([{"id": 7.5, "question": "a?", "answer": "1"}], r":1: id is 7.5; a non-empty string"),
         (
             [{"question": "a?", "answer": "1", "form": "code"}],
             r":1: form is 'code'; there are",
@@ -73,6 +78,16 @@ def test_a_bad_problem_is_named_by_file_and_line(
     write_rows(tmp_path / "p.jsonl", rows)
     with pytest.raises(UserError, match=rf"p\.jsonl.*{message}"):
         read_problems(tmp_path / "p.jsonl")
+
+
+def test_all_mistakes_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"question": "a?"}\n{oops\n\n{"question": 5, "answer": 1}\n' + "[]\n" * 30)
+    with pytest.raises(Mistakes) as error:
+        read_problems(path)
+    head, *lines = error.value.lines()
+    assert head == f"{path}: 33 mistakes" and lines[-1] == "… and 23 more"
+    assert [line.partition(": ")[0] for line in lines[:4]] == [f"{path}:{n}" for n in (1, 2, 4, 5)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""Parquet files; pyarrow, an extra, is imported when one is read or written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from rft_jax.errors import UserError
+from rft_jax.files.atomic import replacing
+from rft_jax.installation import how_to_install
+
+SUFFIX = ".parquet"
+_ROWS = 1024  # that are in memory at once
+
+
+def parquet_rows(path: str | Path) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file, in order.
+
+    Raises:
+      UserError: it is not a Parquet file, or pyarrow is not installed.
+    """
+    pyarrow = _pyarrow(path)
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(_ROWS):
+                yield from batch.to_pylist()
+    except pyarrow.ArrowInvalid as error:
+        raise UserError(f"{path}: not a Parquet file ({error})") from error
+
+
+def write_parquet(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes rows atomically; the columns are those of all rows.
+
+    Raises:
+      UserError: pyarrow is not installed.
+    """
+    pyarrow = _pyarrow(path)
+    table = pyarrow.Table.from_pylist(list(rows))
+    with replacing(Path(path)) as temporary:
+        pyarrow.parquet.write_table(table, temporary)
+
+
+def _pyarrow(path: str | Path) -> ModuleType:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{path}: Parquet needs pyarrow, which is not installed: {how_to_install('parquet')}"
+        ) from error
+    return pyarrow

@@ -1,0 +1,151 @@
+"""Columns of problems and samples by the names that data sets give them: one table for all readers.
+
+A name is looked up as it is, then without regard to case; `a.b` is the field `b` of the field `a`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rft_jax.errors import UserError
+
+ID = ("id", "unique_id", "problem_id")
+QUESTION = ("question", "query", "problem", "instruction", "prompt")
+ANSWER = ("answer",)
+"""A reference solution, or a final answer alone."""
+SOLUTION = ("solution", "generated_solution")
+RESPONSE = ("response", "output", "completion")
+"""A solution, in problems that have no other column for it."""
+FINAL = ("expected_answer", "final_answer", "ground_truth", "reward_model.ground_truth")
+GENERATION = (
+    "response", "responses", "generation", "generations", "output", "outputs", "completion",
+    "completions", "text",
+)  # fmt: skip
+"""What was sampled: a text, or a list of texts."""
+MESSAGES = ("messages", "conversations")
+
+_QUESTION_ROLES, _ANSWER_ROLES = ("user", "human"), ("assistant", "gpt")
+
+
+class Cell(NamedTuple):
+    """A value and the name of its column."""
+
+    name: str
+    value: Any
+
+
+def find(row: Mapping[str, Any], names: Sequence[str]) -> Cell | None:
+    """The first of the columns that the row has a value for; null is none."""
+    for name in names:
+        value = value_at(row, name)
+        if value is not None:
+            return Cell(name, value)
+    return None
+
+
+def value_at(row: Any, name: str) -> Any:
+    """The value of a column; None if the row has none."""
+    for part in name.split("."):
+        if not isinstance(row, Mapping):
+            return None
+        found = row.get(part)
+        if found is None:
+            found = next((v for key, v in row.items() if key.lower() == part), None)
+        row = found
+    return row
+
+
+def text(cell: Cell, where: str, numbers: bool = False) -> str:
+    """A cell's text.
+
+    Args:
+      where: file and line, for messages.
+      numbers: whether a number is one too.
+
+    Raises:
+      UserError: it is of another type.
+    """
+    if isinstance(cell.value, str):
+        return cell.value
+    if numbers and isinstance(cell.value, int | float) and not isinstance(cell.value, bool):
+        return str(cell.value)
+    needed = "a string or a number" if numbers else "a string"
+    raise UserError(f"{where}: {cell.name} is {cell.value!r:.60}; {needed} is needed")
+
+
+def missing(row: Mapping[str, Any], what: str, ours: str, where: str) -> UserError:
+    """The mistake of a row without any of a table's columns.
+
+    Args:
+      what: the row lacks.
+      ours: the name of the column here.
+    """
+    columns = ", ".join(map(repr, row))
+    return UserError(
+        f"{where}: no {what} in the columns {columns:.200}; rename the one that has it to "
+        f"{ours!r}, or say which it is: --columns {ours}=NAME"
+    )
+
+
+class Conversation(NamedTuple):
+    """The last question of a conversation and what came after it.
+
+    Attributes:
+      questions: how many there are.
+      answer: None where the question is not answered.
+    """
+
+    questions: int
+    question: str
+    answer: str | None
+
+
+def conversation(cell: Cell, where: str) -> Conversation:
+    """A list of messages, each with `role` and `content` (or `from` and `value`).
+
+    Raises:
+      UserError: it is not such a list, or has no question.
+    """
+    questions, answer = [], None
+    for message in cell.value if isinstance(cell.value, list) else ():
+        role, content = _message(message)
+        if content is None:
+            raise UserError(
+                f"{where}: {cell.name} has {message!r:.60}; a message has 'role' and 'content'"
+            )
+        if role in _QUESTION_ROLES:
+            questions.append(content)
+            answer = None
+        elif role in _ANSWER_ROLES:
+            answer = content
+    if not questions:
+        raise UserError(f"{where}: {cell.name} has no message with the role 'user'")
+    return Conversation(len(questions), questions[-1], answer)
+
+
+def _message(message: Any) -> tuple[str, str | None]:
+    if not isinstance(message, Mapping):
+        return "", None
+    role = message.get("role", message.get("from"))
+    content = message.get("content", message.get("value"))
+    if isinstance(content, list):  # of parts
+        content = "".join(part.get("text") or "" for part in content if isinstance(part, Mapping))
+    return str(role), content if isinstance(content, str) else None
+
+
+def identity(row: Mapping[str, Any], where: str) -> str | None:
+    """The id of a row's problem as text; None for a row without one.
+
+    Raises:
+      UserError: it is neither a text nor an integer, or is empty.
+    """
+    cell = find(row, ID)
+    if cell is None:
+        return None
+    if not isinstance(cell.value, str | int) or isinstance(cell.value, bool) or cell.value == "":
+        raise UserError(
+            f"{where}: {cell.name} is {cell.value!r:.60}; a non-empty string or an integer is "
+            "needed"
+        )
+    return str(cell.value)

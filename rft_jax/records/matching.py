@@ -1,0 +1,99 @@
+"""Which problem a sample of another program is about: by id, by question, or by prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rft_jax.records.problems import Problem
+
+_MOST_SEARCHES = 8  # of all questions in one prompt, once for each template of a file
+_TAIL = 24  # characters by which questions are looked up
+
+
+def _folded(question: str) -> str:
+    return " ".join(question.split())
+
+
+class Matcher:
+    """Finds the problem of a sample.
+
+    A prompt contains its question, and ends in what the template puts behind it. That is found by
+    searching a prompt for all questions, and is cut off the others.
+
+    Args:
+      problems: of two with the same question the first is found.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self._ids = {problem.id for problem in problems}
+        self._by_question: dict[str, str] = {}
+        for problem in problems:
+            self._by_question.setdefault(_folded(problem.question), problem.id)
+        self._by_tail: dict[str, list[str]] = {}
+        for question in sorted(self._by_question, key=len, reverse=True):
+            self._by_tail.setdefault(question[-_TAIL:], []).append(question)
+        self._short = [tail for tail in self._by_tail if 0 < len(tail) < _TAIL]
+        self._endings: list[str] = []
+        self._searches = 0
+
+    def find(self, identity: str | None, prompt: str | None) -> str | None:
+        """The id of the problem; None if it is not among the problems.
+
+        Args:
+          identity: the id that the sample's row has; it may end in `#` and the sample's index.
+          prompt: its question, or a prompt that contains it.
+        """
+        for name in (identity, identity and identity.rpartition("#")[0]):
+            if name in self._ids:
+                return name
+        return None if prompt is None else self._by_prompt(_folded(prompt))
+
+    def _by_prompt(self, prompt: str) -> str | None:
+        if prompt in self._by_question:
+            return self._by_question[prompt]
+        for ending in self._endings:
+            cut = prompt.removesuffix(ending).rstrip() if prompt.endswith(ending) else ""
+            if found := self._last_question(cut):
+                return self._by_question[found]
+        if self._searches == _MOST_SEARCHES:
+            return None
+        self._searches += 1
+        return self._search(prompt)
+
+    def _last_question(self, text: str) -> str | None:
+        """The longest question that a text ends in."""
+        tails = (text[-_TAIL:], *filter(text.endswith, self._short))
+        same = (question for tail in tails for question in self._by_tail.get(tail, ()))
+        return max(filter(text.endswith, same), key=len, default=None)
+
+    def _search(self, prompt: str) -> str | None:
+        """The question that ends last in a prompt, the longest of several; notes what follows."""
+        ends = [
+            (start + len(question), len(question), question)
+            for question in self._by_question
+            if question and (start := prompt.rfind(question)) >= 0
+        ]
+        if not ends:
+            return None
+        end, _, question = max(ends)
+        self._endings.append(prompt[end:])
+        return self._by_question[question]
+
+
+def explain_unmatched(identity: str | None, prompt: str | None, where: str) -> str:
+    """The message for a sample whose problem is not found.
+
+    Args:
+      identity, prompt: as in `Matcher.find`.
+      where: file and line.
+    """
+    fix = "name the problems that were sampled, or remove the line"
+    if prompt is None and identity is None:
+        return (
+            f"{where}: neither an id nor a question; add the question, or the problem's id "
+            "('custom_id' of a batch), or say which column has it: --columns question=NAME"
+        )
+    if prompt is None:
+        return f"{where}: no problem has the id {identity!r:.80}; {fix}"
+    named = "" if identity is None else f"the id {identity!r:.80} or "
+    return f"{where}: no problem has {named}the question {' '.join(prompt.split())!r:.80}; {fix}"

@@ -1,0 +1,85 @@
+"""`--columns`: copies of files whose columns have our names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import read_rows
+from rft_jax.records.columns import value_at
+from rft_jax.records.samples import sample_files
+
+OURS = (
+    "id", "question", "answer", "solution", "expected_answer", "messages", "response", "model",
+    "sample", "finish_reason", "form",
+)  # fmt: skip
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """The mapping of `--columns`: our name -> the file's, from `question=prompt,answer=target`.
+
+    Raises:
+      UserError: it is written otherwise, or one of our names does not exist.
+    """
+    pairs = [pair.partition("=") for pair in filter(None, text.split(","))]
+    for ours, sign, theirs in pairs:
+        if not sign or not theirs.strip() or ours.strip() not in OURS:
+            raise UserError(
+                f"--columns {text}: NAME=COLUMN,… is needed, NAME one of {', '.join(OURS)}"
+            )
+    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+
+
+class Renaming:
+    """Copies files under our columns' names; a row keeps its number.
+
+    Args:
+      columns: our name -> the files' name.
+      folder: an empty folder for the copies.
+    """
+
+    def __init__(self, columns: Mapping[str, str], folder: Path) -> None:
+        self._columns, self._folder = columns, folder
+        self._unseen = set(columns)
+        self._names: dict[str, None] = {}
+        self._number = 0
+
+    def copy(self, path: Path) -> Path:
+        """A copy of a file, or of the samples files of a folder; any other path as it is."""
+        self._number += 1
+        folder = self._folder / str(self._number)
+        if path.is_dir():
+            folder /= path.resolve().name
+            for file in sample_files(path):
+                self._copy(file, folder)
+            return folder
+        return self._copy(path, folder) if path.is_file() else path
+
+    def check(self) -> None:
+        """Refuses a column that no file has.
+
+        Raises:
+          UserError: names the column and those that there are.
+        """
+        for ours in sorted(self._unseen):
+            raise UserError(
+                f"--columns {ours}={self._columns[ours]}: no row has a column "
+                f"{self._columns[ours]!r}; there are {', '.join(self._names):.200}"
+            )
+
+    def _copy(self, file: Path, folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        copy = folder / f"{file.name.split('.')[0]}.jsonl"
+        last = 0
+        with open(copy, "w", encoding="ascii") as output:
+            for number, row in read_rows(file):
+                values = {ours: value_at(row, theirs) for ours, theirs in self._columns.items()}
+                found = {ours: value for ours, value in values.items() if value is not None}
+                self._unseen.difference_update(found)
+                self._names.update(dict.fromkeys(row))
+                output.write("\n" * (number - last - 1))
+                output.write(json.dumps({**row, **found}, default=str) + "\n")
+                last = number
+        return copy

@@ -1,0 +1,86 @@
+"""Samples files of other programs, rewritten as our own before they are collected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
+
+import orjson
+
+from rft_jax.errors import MistakeList
+from rft_jax.files.jsonl import numbered_lines, open_lines, parse_row
+from rft_jax.records import Problem, parse_sample, to_row
+from rft_jax.records.foreign import ForeignSamples, file_format
+from rft_jax.records.sample_formats import OURS
+from rft_jax.rft.samples import Shard, problem_index
+
+
+def in_our_format(
+    shards: Sequence[Shard],
+    folders: Sequence[str],
+    problems: Sequence[Problem],
+    output: Path,
+    named: str = "",
+) -> list[Shard]:
+    """The shards, each one of another program replaced by a copy in our format.
+
+    Args:
+      folders: what the user named, by the shards' `folder`.
+      output: an empty folder for the copies. Each line begins with the number of the line that it
+        comes from, as in a sorted run.
+      named: the format of all shards; '' for found by looking.
+
+    Raises:
+      UserError: rows are not samples of the problems; all such rows are named.
+    """
+    mistakes = MistakeList()
+    readers = {
+        index: ForeignSamples(problems, folder, named, mistakes)
+        for index, folder in enumerate(folders)
+    }
+    names = count()
+    result: list[Shard] = []
+    for shard in shards:
+        if file_format(shard.path, named) == OURS:
+            result.append(shard)
+            continue
+        copy = output / f"converted-{next(names):05d}"
+        with open(copy, "wb") as file:
+            for number, sample in readers[shard.folder].read(shard.path):
+                file.write(b"%d\t%s\n" % (number, _line(to_row(sample))))
+        result.append(Shard(str(copy), shard.folder, shard.path))
+    mistakes.raise_any(", ".join(folders))
+    return result
+
+
+def _line(row: Mapping[str, object]) -> bytes:
+    try:
+        return orjson.dumps(row)
+    except orjson.JSONEncodeError:  # a lone surrogate
+        import json
+
+        return json.dumps(row).encode()
+
+
+def raise_all_mistakes(shards: Sequence[Shard], indices: Mapping[str, int]) -> None:
+    """Reads shards in our format again and reports every line that is not a sample.
+
+    Args:
+      indices: problem id -> index in the input.
+
+    Raises:
+      UserError: there are such lines; the first ones are named.
+    """
+    mistakes = MistakeList()
+    for shard in shards:
+        if shard.origin:
+            continue
+        with mistakes.caught(), open_lines(shard.path) as file:
+            for number, line in numbered_lines(file, shard.path):
+                where = f"{shard.path}:{number}"
+                with mistakes.caught():
+                    if line.strip():
+                        problem_index(line, indices, where)
+                        parse_sample({**parse_row(line, where), "tokens": None}, where)
+    mistakes.raise_any(f"{len(shards):,} samples files")

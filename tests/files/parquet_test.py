@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from rft_jax import cli
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import read_rows
+from rft_jax.files.parquet import write_parquet
+
+ROWS = [{"a": 1, "b": {"c": ["x", None]}}, {"a": None, "b": {"c": []}}]
+
+
+def test_rows_are_read_as_they_were_written_and_numbered(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "r.parquet", ROWS * 2000)
+    assert list(read_rows(tmp_path / "r.parquet")) == list(enumerate(ROWS * 2000, start=1))
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r.parquet").write_text("{}")
+    with pytest.raises(UserError, match=r"r\.parquet: not a Parquet file"):
+        list(read_rows(tmp_path / "r.parquet"))
+
+
+def test_without_pyarrow_the_message_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_parquet(tmp_path / "r.parquet", ROWS)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    words = ["collect", "--problems", str(tmp_path / "r.parquet"), "--output", str(tmp_path / "o")]
+    assert cli.main(words) == 2
+    assert "pyarrow, which is not installed: pip install '.[parquet]'" in capsys.readouterr().err

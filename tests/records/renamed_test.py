@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rft_jax import cli
+from rft_jax.errors import UserError
+from rft_jax.files.parquet import write_parquet
+from rft_jax.records.renamed import parse_columns
+
+
+@pytest.mark.parametrize("text", ["question", "=x", "question=", "frage=q"])
+def test_a_mapping_that_says_nothing_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match=f"--columns {text}: NAME=COLUMN,… is needed, NAME one of"):
+        parse_columns(text)
+
+
+def _collect(tmp_path: Path, columns: str) -> int:
+    words = ["collect", "--problems", str(tmp_path / "p.parquet"), "--columns", columns]
+    words += ["--samples", str(tmp_path / "s.jsonl"), "--gin.collect.workers=1"]
+    return cli.main([*words, "--output", str(tmp_path / "c")])
+
+
+def test_renamed_columns_are_read_in_all_files(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "p.parquet", [{"text": "q?", "meta": {"target": 5}}])
+    sample = {"text": "q?", "generated": "It is 5.\n#### 5"}
+    (tmp_path / "s.jsonl").write_text(json.dumps(sample) + "\n")
+    assert _collect(tmp_path, "question=text,answer=meta.target,response=generated") == 0
+    rows = [json.loads(row) for row in (tmp_path / "c" / "paths.jsonl").read_text().splitlines()]
+    (row,) = rows
+    assert (row["query"], row["response"]) == ("q?", "It is 5.\n#### 5")
+    assert row["id"].startswith("p/")
+
+
+def test_mistakes_name_the_users_file_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_parquet(tmp_path / "p.parquet", [{"text": "q?", "target": 5}])
+    (tmp_path / "s.jsonl").write_text('\n{"text": "who?", "response": "5"}\n')
+    assert _collect(tmp_path, "question=text,answer=target") == 2
+    assert f"{tmp_path}/s.jsonl:2: no problem has the question 'who?'" in capsys.readouterr().err
+    assert _collect(tmp_path, "question=text,answer=label") == 2
+    message = "--columns answer=label: no row has a column 'label'; there are text, target, resp"
+    assert message in capsys.readouterr().err
