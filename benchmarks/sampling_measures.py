@@ -28,7 +28,7 @@ from rft_jax.models.llama import Params
 from rft_jax.sampling.decode import decode_chunk
 from rft_jax.sampling.geometry import Geometry, Hardware, memory_needed
 from rft_jax.sampling.methods import TemperatureSampling
-from rft_jax.sampling.placement import place_params, sampling_mesh
+from rft_jax.sampling.placement import params_placer, sampling_mesh
 from rft_jax.sampling.program import Program, decoding_config
 from rft_jax.sampling.requests import Counters, Request
 from rft_jax.sampling.scheduler import Scheduler
@@ -99,7 +99,8 @@ def placed(args: argparse.Namespace, params: Params) -> Params:
     """Weights by layer, as the decoding loop needs them; computed once."""
     mesh = sampling_mesh(SampleSettings(), None)
     rows = ("data", "fsdp")
-    return place_params(params, SHAPES[args.shape].num_layers, args.dtype, mesh, rows)
+    place = params_placer(params, SHAPES[args.shape].num_layers, args.dtype, mesh, rows)
+    return place(params)
 
 
 def made_params(args: argparse.Namespace) -> Params:

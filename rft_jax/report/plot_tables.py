@@ -73,18 +73,14 @@ def _points_table(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) 
     lines = [line for line in lines if line["points"]]
     xs = sorted({point["x"] for line in lines for point in line["points"]})
     by_x = [{point["x"]: point for point in line["points"]} for line in lines]
+    columns, names = [line["label"] for line in lines], [axes.plain(x) for x in xs]
+    rows = [[_cell(plot, at.get(x)) for at in by_x] for x in xs]
     if len(lines) > _MOST_COLUMNS:
-        cells = [
-            [Cell(line["label"]), *(_cell(plot, at.get(x)) for x in xs)]
-            for line, at in zip(lines, by_x, strict=True)
-        ]
-        more = [Cell("")] * (len(xs) - 1)
-        cells += [[Cell(line["label"]), _cell(plot, line), *more] for line in baselines]
-        return Table([plot["x_label"], *map(axes.plain, xs)], cells)
-    cells = [[Cell(axes.plain(x)), *(_cell(plot, at.get(x)) for at in by_x)] for x in xs]
-    more = [Cell("")] * (len(lines) - 1)
+        columns, names, rows = names, columns, list(map(list, zip(*rows, strict=True)))
+    cells = [[Cell(name), *row] for name, row in zip(names, rows, strict=True)]
+    more = [Cell("")] * (len(columns) - 1)
     cells += [[Cell(line["label"]), _cell(plot, line), *more] for line in baselines]
-    return Table([plot["x_label"], *(line["label"] for line in lines)], cells)
+    return Table([plot["x_label"], *columns], cells)
 
 
 def _cell(plot: Plot, point: Mapping[str, Any] | None) -> Cell:

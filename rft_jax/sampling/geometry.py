@@ -7,7 +7,7 @@ written into `run.json`: at one geometry samples are bit-identical.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rft_jax.devices.chips import USABLE, size_text
@@ -96,12 +96,8 @@ class Geometry:
 
     @staticmethod
     def from_json(row: dict[str, Any]) -> Geometry:
-        """The inverse of `to_json`."""
+        """A geometry that was written as JSON, its fields by name."""
         return Geometry(**row | {"buckets": tuple(row["buckets"])})
-
-    def to_json(self) -> dict[str, Any]:
-        """For `run.json`."""
-        return asdict(self)
 
 
 def choose_geometry(

@@ -53,7 +53,10 @@ def decoding_shardings(params: Any, mesh: Mesh, rows: tuple[str, ...]) -> Any:
 def params_placer(
     params: Params, num_layers: int, dtype: str, mesh: Mesh, rows: tuple[str, ...]
 ) -> Callable[[Params], Params]:
-    """The compiled function that `place_params` is; for weights that change, it is kept.
+    """A compiled function from parameters to those of the decoding loop.
+
+    These are by layer, since slicing stacked ones inside the loop would copy them in every step, in
+    the decoding dtype, and sharded as the loop needs them. For weights that change, it is kept.
 
     Args:
       params: parameters (or their shapes) like those that it will place.
@@ -61,16 +64,6 @@ def params_placer(
     prepare = partial(_by_layer, num_layers=num_layers, dtype=dtype)
     shardings = decoding_shardings(jax.eval_shape(prepare, params), mesh, rows)
     return jax.jit(prepare, out_shardings=shardings)
-
-
-def place_params(
-    params: Params, num_layers: int, dtype: str, mesh: Mesh, rows: tuple[str, ...]
-) -> Params:
-    """Parameters by layer, in the decoding dtype, sharded as the decoding loop needs them.
-
-    Slicing stacked ones inside the loop would copy them in every step.
-    """
-    return params_placer(params, num_layers, dtype, mesh, rows)(params)
 
 
 def _by_layer(params: Params, num_layers: int, dtype: str) -> Params:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import jax
@@ -36,7 +37,7 @@ def settle_geometry(folder: Path, chosen: Geometry, share: Share) -> Geometry:
     device = jax.devices()[0]
     record = {
         "settings": read_json(folder / SETTINGS),
-        "geometry": chosen.to_json(),
+        "geometry": asdict(chosen),
         "device": {"platform": device.platform, "kind": device.device_kind},
         "versions": versions(),
     }

@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jax.sharding import Mesh
 
 from rft_jax.errors import UserError
-from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
 from rft_jax.records import Sample
 from rft_jax.sampling.geometry import Geometry, choose_geometry, describe_memory, memory_needed
@@ -30,24 +29,15 @@ from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.stops import StopStrings
 from rft_jax.tokenizers import Tokenizer
 
-
-class Model(Protocol):
-    """What is sampled from; `checkpoints.load.LoadedModel` is one."""
-
-    @property
-    def config(self) -> LlamaConfig:
-        """The model's shape."""
-
-    @property
-    def params(self) -> Params:
-        """Its parameters, layers stacked."""
+if TYPE_CHECKING:
+    from rft_jax.checkpoints.load import LoadedModel
 
 
 class Sampler:
     """Samples from one model.
 
     Args:
-      model: configuration and parameters.
+      model: whose configuration and parameters are used.
       tokenizer: the model's.
       settings: those of every call; None for the defaults.
       mesh: the devices; None for the first one.
@@ -58,7 +48,7 @@ class Sampler:
 
     def __init__(
         self,
-        model: Model,
+        model: LoadedModel,
         tokenizer: Tokenizer,
         settings: SampleSettings | None = None,
         mesh: Mesh | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,55 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import atomic_write
+from rft_jax.tokenizers.base import Tokenizer, replace_surrogates
 from rft_jax.tokenizers.files import (
     CONVERT,
-    GENERATION_CONFIG,
     SENTENCEPIECE_MODEL,
     TOKENIZER_CONFIG,
     TOKENIZER_JSON,
     TokenizerFiles,
 )
-from rft_jax.tokenizers.protocol import Tokenizer, replace_surrogates
-from rft_jax.tokenizers.special import SpecialIds, settle_special_ids
+from rft_jax.tokenizers.special import settle_special_ids
 
 
 @dataclass(frozen=True)
-class _Loaded(SpecialIds):
-    """What both kinds have in common.
-
-    Attributes:
-      files: of the folder, for a copy.
-      backend: the library's tokenizer.
-    """
-
-    files: TokenizerFiles
-    backend: Any
-
-    @property
-    def fingerprint(self) -> str:
-        content = self.files.content
-        main = content.get(TOKENIZER_JSON) or content[SENTENCEPIECE_MODEL]
-        ids = json.dumps([self.bos_id, self.eos_id, self.pad_id]).encode()
-        return hashlib.sha256(hashlib.sha256(main).digest() + ids).hexdigest()
-
-    def save(self, folder: str | Path) -> None:
-        """Writes the files byte for byte, but `generation_config.json` with all of `eos_ids`."""
-        generation = {GENERATION_CONFIG: self.generation_config(self.files)}
-        for name, content in {**self.files.content, **generation}.items():
-            with atomic_write(Path(folder) / name, "wb") as file:
-                file.write(content)
-
-    def _after_bos(self, ids: list[int]) -> list[int]:
-        return ids[1:] if ids and ids[0] == self.bos_id else ids
-
-    def _before_eos(self, ids: Sequence[int]) -> list[int]:
-        numbers = list(map(int, ids))
-        return numbers[:-1] if numbers and numbers[-1] in self.eos_ids else numbers
-
-
-@dataclass(frozen=True)
-class HuggingFaceTokenizer(_Loaded):
+class HuggingFaceTokenizer(Tokenizer):
     """A `tokenizer.json`, by the `tokenizers` library; a special token in a text is read as one."""
 
     @property
@@ -80,7 +43,7 @@ class HuggingFaceTokenizer(_Loaded):
 
 
 @dataclass(frozen=True)
-class SentencePieceTokenizer(_Loaded):
+class SentencePieceTokenizer(Tokenizer):
     """A `tokenizer.model`, by the `sentencepiece` library. A text cannot contain special tokens."""
 
     @property

@@ -12,7 +12,7 @@ from rft_jax.sampling.geometry import choose_geometry
 from rft_jax.sampling.placement import (
     decoding_shardings,
     hardware_of,
-    place_params,
+    params_placer,
     row_axes,
     sampling_mesh,
 )
@@ -49,7 +49,8 @@ def test_a_copy_of_the_model_takes_the_devices_that_the_slots_leave(
 
 def test_placed_parameters_are_by_layer_and_in_the_decoding_dtype() -> None:
     mesh = sampling_mesh(SampleSettings(), None)
-    placed = place_params(params(), CONFIG.num_layers, "bfloat16", mesh, ("data", "fsdp"))
+    place = params_placer(params(), CONFIG.num_layers, "bfloat16", mesh, ("data", "fsdp"))
+    placed = place(params())
     assert set(placed) == {"embed", "final_norm", "layers_0", "layers_1", "unembed"}
     assert {leaf.dtype.name for leaf in jax.tree.leaves(placed)} == {"bfloat16"}
     stacked = params()["layers"]["mlp"]["up"]["kernel"]

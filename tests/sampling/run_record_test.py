@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,7 @@ def test_only_the_leading_process_writes_the_record(tmp_path: Path) -> None:
 def test_prompts_that_are_too_long_are_listed_by_id(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    write_json(tmp_path / "run.json", {"geometry": GEOMETRY.to_json()})
+    write_json(tmp_path / "run.json", {"geometry": asdict(GEOMETRY)})
     encoded = EncodedPrompts([[1], None, [2]], skipped=[1], cut=[2])
     report_over_long(tmp_path, PROBLEMS, encoded, GEOMETRY, SampleSettings())
     record = json.loads((tmp_path / "run.json").read_text())
@@ -49,7 +49,7 @@ def test_prompts_that_are_too_long_are_listed_by_id(
 
 
 def test_no_prompt_at_all_is_an_error_in_the_words_of_the_command(tmp_path: Path) -> None:
-    write_json(tmp_path / "run.json", {"geometry": GEOMETRY.to_json()})
+    write_json(tmp_path / "run.json", {"geometry": asdict(GEOMETRY)})
     encoded = EncodedPrompts([None] * 3, skipped=[0, 1, 2], cut=[])
     settings = EvaluateSettings().sampling()
     with pytest.raises(UserError, match=r"than 17 tokens; raise evaluate\.max_prompt_length"):

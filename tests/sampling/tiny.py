@@ -15,7 +15,7 @@ from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_params
 from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.methods import Method, TemperatureSampling, problem_key
-from rft_jax.sampling.placement import place_params, sampling_mesh
+from rft_jax.sampling.placement import params_placer, sampling_mesh
 from rft_jax.sampling.program import Program, decoding_config
 from rft_jax.sampling.requests import Counters, Request, SampledTokens
 from rft_jax.sampling.scheduler import Scheduler
@@ -110,7 +110,7 @@ def placed(program: Program) -> Params:
 
 @cache
 def _placed(mesh: Mesh, rows: tuple[str, ...]) -> Params:
-    return place_params(params(), CONFIG.num_layers, "float32", mesh, rows)
+    return params_placer(params(), CONFIG.num_layers, "float32", mesh, rows)(params())
 
 
 def assert_same(left: SampledTokens, right: SampledTokens) -> None:
