@@ -40,7 +40,11 @@ class SpecialIds:
 
     @property
     def config_ids(self) -> dict[str, Any]:
-        """As `config.json` and `generation_config.json` name them; the trained EOS first."""
+        """As `config.json` and `generation_config.json` name them; the trained EOS first.
+
+        The padding is None where the folder declares none: an ordinary token in its place would
+        get no gradient in transformers.
+        """
         eos = [self.eos_id, *sorted(self.eos_ids - {self.eos_id})]
         return {
             "bos_token_id": self.bos_id,
