@@ -117,7 +117,7 @@ def _made_with(
     parts: dict[str, dict[str, Any]] = {
         "policy": settings_identity(settings)
         | {"reward": [reward_identity(r) for r in settings.rewards]},
-        "train": {n: v for n, v in asdict(update).items() if n not in WITHOUT_EFFECT},
+        "train": {n: v for n, v in settings_identity(update).items() if n not in WITHOUT_EFFECT},
         "sample": asdict(rollout),
     }
     return {

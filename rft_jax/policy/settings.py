@@ -194,6 +194,7 @@ class UpdateSettings(TrainSettings):
         "learning_rate": "policy.learning_rate",
         "num_steps": "policy.num_steps",
         "num_epochs": "policy.num_steps",
+        "curriculum": "policy.num_steps",
         "seed": "policy.seed",
         "limit": "policy.limit",
         "gradient_accumulation": "train.batch_size",

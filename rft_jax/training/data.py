@@ -14,6 +14,7 @@ from rft_jax.tokenizers import Tokenizer
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.token_arrays import (
     TokenArrays,
+    concatenated,
     is_token_arrays,
     load_token_arrays,
     tokenize,
@@ -38,6 +39,8 @@ def load_training_data(
     """
     folders = [spec for spec in data if is_token_arrays(spec)]
     if not folders:
+        if settings.curriculum:
+            return _by_source(data, tokenizer, template, settings)
         examples: Iterator[tuple[str, str]] = chain.from_iterable(map(_examples, data))
         if settings.limit:
             examples = islice(examples, settings.limit)
@@ -53,6 +56,26 @@ def load_training_data(
             f"{settings.max_length} holds {settings.max_length + 1}"
         )
     return _first(arrays, settings.limit) if settings.limit else arrays
+
+
+def _by_source(
+    data: list[str], tokenizer: Tokenizer, template: Template, settings: TrainSettings
+) -> TokenArrays:
+    """Token arrays of all the data, whose manifest has the number of examples of each.
+
+    Raises:
+      UserError: a stage of the curriculum has shares of more or fewer data.
+    """
+    for stage in settings.curriculum:
+        if len(stage) != len(data) + 1:
+            raise UserError(
+                f"train.curriculum has a stage of {len(stage) - 1} data, {stage}, and --data names "
+                f"{len(data)}; give every stage a share for each"
+            )
+    over_long = settings.max_length, settings.over_long
+    return concatenated(
+        [tokenize(_examples(spec), tokenizer, template, *over_long) for spec in data]
+    )
 
 
 def _check_origin(

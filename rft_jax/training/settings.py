@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
+from rft_jax.files.identity import added_setting
 from rft_jax.models.config import DTYPES, KERNELS, STORED_DTYPES, Lora
 
 COMPUTED = ("dtype", "attention", "remat", "scan_unroll")
@@ -25,6 +26,10 @@ class TrainSettings(CheckedSettings):
       warmup_ratio: share of all steps in which the learning rate rises linearly to its peak; not
         used with warmup_steps.
       warmup_steps: number of linear warm-up steps; 0: use warmup_ratio.
+      curriculum: stages, one after the other: of each its share of the steps, then the share of its
+        rows that each --data has, in their order; [(1, 1, 0), (2, 1, 3)] is a third of num_steps on
+        the first of two files, then a quarter on it and three quarters on the second. (): all
+        data in one random order.
       num_epochs: passes over the data; not used with num_steps.
       num_steps: optimizer steps; 0: use num_epochs.
       batch_size: rows of max_length tokens per optimizer step, over all devices; with packing a row
@@ -124,6 +129,7 @@ class TrainSettings(CheckedSettings):
     keep_checkpoints: int = 1
     profile_steps: int = 0
     wandb: str = ""
+    curriculum: tuple[tuple[float, ...], ...] = added_setting(())
 
     @property
     def lora(self) -> Lora | None:
@@ -147,6 +153,7 @@ class TrainSettings(CheckedSettings):
         self._check_at_least(2, "max_length")
         # Without an epsilon, a gradient of 0 makes a weight NaN.
         self._check_above(0, "epsilon", "lora_alpha")
+        self._check_curriculum()
         for name in ("warmup_ratio", "beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 self._refuse(name, "at least 0 and below 1 is needed")
@@ -155,3 +162,18 @@ class TrainSettings(CheckedSettings):
         self._check_multiple("batch_size", "gradient_accumulation")
         if self.loss_chunk:
             self._check_multiple("max_length", "loss_chunk")
+
+    def _check_curriculum(self) -> None:
+        """Refuses stages without steps or rows, and settings that stages leave no meaning."""
+        object.__setattr__(self, "curriculum", tuple(map(tuple, self.curriculum)))
+        if not self.curriculum:
+            return
+        for stage in self.curriculum:
+            if len(stage) < 2 or not all(0 <= share < float("inf") for share in stage):
+                self._refuse("curriculum", "a stage has a share of the steps and one per --data")
+            if not (stage[0] > 0 and sum(stage[1:]) > 0):
+                self._refuse("curriculum", "a stage without steps, or without rows, trains nothing")
+        if self.num_steps == 0:
+            self._refuse("curriculum", "its stages are shares of train.num_steps, so set that")
+        if self.limit:
+            self._refuse("curriculum", f"not with train.limit = {self.limit}; set that to 0")

@@ -8,7 +8,7 @@ the end), `prompt_lengths.npy`, `questions.npy` (which examples have the same qu
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from rft_jax.tokenizers import Tokenizer
 MANIFEST = "manifest.json"
 _ARRAYS = ("tokens", "offsets", "prompt_lengths")
 _QUESTIONS = "questions"  # older folders lack it
+_COUNTS = ("examples", "empty", "dropped", "cut", "tokens", "response_tokens")  # of a manifest
 _BATCH = 4096
 _AGAIN = "make the token arrays again"
 
@@ -195,6 +196,35 @@ def tokenize(
         "over_long": over_long,
     }
     return _joined(pieces, prompt_lengths, questions, counts, manifest)
+
+
+def concatenated(sources: Sequence[TokenArrays]) -> TokenArrays:
+    """Token arrays of several sources one behind the other; `sources` counts each one's examples.
+
+    A question that two sources have counts as two.
+    """
+    ends = np.cumsum([0, *(len(one.tokens) for one in sources)])
+    offsets = [one.offsets[:-1] + end for one, end in zip(sources, ends, strict=False)]
+    questions, before = [], 0
+    for one in sources:
+        assert one.questions is not None
+        questions.append(one.questions + before)
+        before += one.num_questions
+    manifests = [one.manifest for one in sources]
+    digests = "".join(manifest["source_sha256"] for manifest in manifests)
+    manifest = {
+        **manifests[0],
+        **{name: sum(manifest[name] for manifest in manifests) for name in _COUNTS},
+        "source_sha256": hashlib.sha256(digests.encode()).hexdigest(),
+        "sources": list(map(len, sources)),
+    }
+    return TokenArrays(
+        np.concatenate([one.tokens for one in sources]),
+        np.concatenate([*offsets, ends[-1:]]),
+        np.concatenate([one.prompt_lengths for one in sources]),
+        manifest,
+        np.concatenate(questions),
+    )
 
 
 def _joined(

@@ -22,7 +22,7 @@ from rft_jax.checkpoints.names import tokenizer_folder
 from rft_jax.data.sources import problems_identity
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
-from rft_jax.files.identity import input_identity
+from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import write_json
 from rft_jax.files.outputs import OutputFolder
 from rft_jax.models.config import LlamaConfig
@@ -32,6 +32,7 @@ from rft_jax.prompts import Template, get_template
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
 from rft_jax.training import recipe
 from rft_jax.training.batches import Batches, without_empty_rows
+from rft_jax.training.curriculum import staged
 from rft_jax.training.data import load_training_data
 from rft_jax.training.loop import Run, run_steps
 from rft_jax.training.outlook import outlook
@@ -98,7 +99,7 @@ def _made_with(
     )
     inputs = {"command": "train", "model": start, "data": [problems_identity(d) for d in data]}
     tokenizer = settings.tokenizer and input_identity(settings.tokenizer)
-    values = asdict(settings) | {"tokenizer": tokenizer}
+    values = settings_identity(settings) | {"tokenizer": tokenizer}
     values = {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
     return inputs | _without(_NEUTRAL, values)
 
@@ -123,17 +124,7 @@ def _train(
     unit = mesh.shape["data"] * mesh.shape["fsdp"] * settings.gradient_accumulation
     columns = float(arrays.lengths.mean()) - 1
     settings = recipe.complete(settings, config, arrays.num_questions, columns, unit)
-    is_equal = settings.question_weights == "equal"
-    batches = Batches(
-        arrays,
-        settings.batch_size,
-        settings.max_length,
-        settings.seed,
-        settings.pack,
-        tokenizer.pad_id,
-        equal_question_weights(arrays) if is_equal else None,
-    )
-    batches = without_empty_rows(batches, settings.num_steps or settings.num_epochs, unit)
+    batches = _batches(arrays, settings, tokenizer.pad_id, unit)
     if distributed.is_main():
         write_json(folder.path / "data.json", {**arrays.manifest, "batch_rows": batches.batch_size})
     num_steps = settings.num_steps or batches.num_steps(settings.num_epochs)
@@ -149,6 +140,21 @@ def _train(
     trained = with_adapters(frozen, run_steps(run, params, stopped).params)
     export_model(folder.path, config, trained, tokenizer, template, settings.export_dtype)
     folder.commit()
+
+
+def _batches(arrays: TokenArrays, settings: TrainSettings, pad_id: int, unit: int) -> Batches:
+    batches = Batches(
+        arrays,
+        settings.batch_size,
+        settings.max_length,
+        settings.seed,
+        settings.pack,
+        pad_id,
+        equal_question_weights(arrays) if settings.question_weights == "equal" else None,
+    )
+    if settings.curriculum:
+        return staged(batches, settings)
+    return without_empty_rows(batches, settings.num_steps or settings.num_epochs, unit)
 
 
 def _token_arrays(
