@@ -11,6 +11,10 @@
 #   --time T          time limit, as for sbatch (default: 24:00:00)
 #   --partition P     partition, as for sbatch
 #   --account A       account, as for sbatch
+#   --cpus N          CPU cores per node, shared by its tasks (default: 8 per GPU)
+#   --mem M           memory per node, as for sbatch (default: 0, all of it)
+#   --sbatch=FLAG     any other flag of sbatch, such as --sbatch=--qos=high; repeatable
+#   --container IMAGE run in a container, by pyxis (srun --container-image); the folder is mounted under its own name
 #   --job NAME        name of the job (default: rft)
 #   --together        one process per node for `sample` too, for a model that does not fit on one GPU
 #   --python P        the Python with rft_jax on the nodes (default: .venv/bin/python)
@@ -28,7 +32,8 @@ here=$(dirname "$0")
 # shellcheck source=launch/common.sh
 . "$here/common.sh"
 
-nodes=1 gpus=8 time=24:00:00 partition="" account="" job=rft together="" python=.venv/bin/python
+nodes=1 gpus=8 time=24:00:00 partition="" account="" cpus="" mem=0 container="" job=rft together="" python=.venv/bin/python
+more=""
 while [[ $# -gt 0 ]]; do
   case $1 in
     --help | -h) show_help; exit ;;
@@ -37,6 +42,10 @@ while [[ $# -gt 0 ]]; do
     --time) time=$(value_of "$@"); shift 2 ;;
     --partition) partition=$(value_of "$@"); shift 2 ;;
     --account) account=$(value_of "$@"); shift 2 ;;
+    --cpus) cpus=$(value_of "$@"); shift 2 ;;
+    --mem) mem=$(value_of "$@"); shift 2 ;;
+    --sbatch=*) more+="#SBATCH ${1#--sbatch=}"$'\n'; shift ;;
+    --container) container=$(value_of "$@"); shift 2 ;;
     --job) job=$(value_of "$@"); shift 2 ;;
     --together) together=1; shift ;;
     --python) python=$(value_of "$@"); shift 2 ;;
@@ -46,11 +55,14 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 [[ $# -gt 0 ]] || die "no rft command after --"
+[[ $gpus =~ ^[1-9][0-9]*$ ]] || die "--gpus is $gpus; it must be at least 1"
+cpus=${cpus:-$((8 * gpus))}
+[[ $cpus =~ ^[1-9][0-9]*$ ]] || die "--cpus is $cpus; it must be at least 1"
 [[ $nodes =~ ^[1-9][0-9]*$ ]] || die "--nodes is $nodes; it must be at least 1"
 check_hosts "$nodes" "--nodes $nodes" "$1"
 
 batch_script() {
-  local tasks=1 step optional="" together_at=""
+  local tasks=1 step optional="$more" together_at="" within=""
   if [[ $1 == sample ]]; then
     # Quoted for the `bash -c` of every task; the task expands the variables.
     step="$(quoted "$python" -m rft_jax.cli "$@") --shard \$SLURM_PROCID/\$SLURM_NTASKS"
@@ -69,6 +81,11 @@ batch_script() {
     together_at='export JAX_COORDINATOR_ADDRESS=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1):$((20000 + SLURM_JOB_ID % 20000))'$'\n'
   fi
   [[ -z $partition ]] || optional+="#SBATCH --partition=$partition"$'\n'
+  local per_task=$((cpus / tasks > 0 ? cpus / tasks : 1))
+  if [[ -n $container ]]; then
+    # shellcheck disable=SC2016  # the job expands the variable
+    within="--container-image=$(quoted "$container") "'--container-mounts="$PWD:$PWD" --container-workdir="$PWD" '
+  fi
   [[ -z $account ]] || optional+="#SBATCH --account=$account"$'\n'
   cat <<SCRIPT
 #!/usr/bin/env bash
@@ -76,6 +93,8 @@ batch_script() {
 #SBATCH --nodes=$nodes
 #SBATCH --ntasks-per-node=$tasks
 #SBATCH --gpus-per-node=$gpus
+#SBATCH --cpus-per-task=$per_task
+#SBATCH --mem=$mem
 #SBATCH --time=$time
 #SBATCH --signal=TERM@300
 #SBATCH --requeue
@@ -84,8 +103,9 @@ batch_script() {
 $optional
 # A signal does not end the batch script: rft's processes get it too, and their exit code decides.
 trap : TERM
+export SRUN_CPUS_PER_TASK=$per_task
 status=0
-${together_at}srun --label $step || status=\$?
+${together_at}srun --label ${within}$step || status=\$?
 if [ "\$status" = 75 ]; then
   scontrol requeue "\$SLURM_JOB_ID"
 fi

@@ -14,7 +14,7 @@ from rft_jax.planning.paper import paper_sampling_flops, paper_train_flops
 from rft_jax.planning.settings import PlanSettings
 from rft_jax.training.settings import TrainSettings
 
-_SECONDS = 3600.0
+SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class StageCost:
     """The cost of a stage of the method.
 
     Attributes:
-      name: `sft`, `sample` or `rft`.
+      name: `sft`, `sample`, `rft` or `rft_no_dedup`.
       steps: optimizer steps; 0 for sampling.
       tokens: trained or sampled, without padding.
       flops: of its matrix products.
@@ -54,13 +54,13 @@ def stage_costs(
       decoding: the decode step of the slice.
     """
     return [
-        _training("sft", 1.0, config, train, data, chip),
+        training_cost("sft", 1.0, config, train, data, chip),
         _sampling(config, data, chip, k, decoding),
-        _training("rft", data.paths_per_problem, config, train, data, chip),
+        training_cost("rft", data.paths_per_problem, config, train, data, chip),
     ]
 
 
-def _training(
+def training_cost(
     name: str,
     paths: float,
     config: LlamaConfig,
@@ -68,6 +68,7 @@ def _training(
     data: PlanSettings,
     chip: Chip,
 ) -> StageCost:
+    """The cost of a training on so many paths per problem."""
     example = data.prompt_tokens + data.response_tokens
     per_epoch = data.num_problems * paths * example
     row = train.max_length * (data.fill if train.pack else example / train.max_length)
@@ -77,7 +78,7 @@ def _training(
     if train.num_steps:
         tokens = steps * train.batch_size * row
     flops = steps * batch * train_flops_per_token(config, train.max_length)
-    hours = flops / (chip.peak * data.train_efficiency) / _SECONDS
+    hours = flops / (chip.peak * data.train_efficiency) / SECONDS
     return StageCost(name, steps, tokens, flops, paper_train_flops(config, tokens), hours)
 
 
@@ -93,5 +94,5 @@ def _sampling(
     decode_seconds = tokens / decoding.tokens_per_second(chip) * decoding.num_chips
     seconds = decode_seconds + prefill / chip.peak
     theirs = samples * paper_sampling_flops(config, prompt, response)
-    hours = seconds / data.sample_efficiency / _SECONDS
+    hours = seconds / data.sample_efficiency / SECONDS
     return StageCost("sample", 0, tokens, flops, theirs, hours)

@@ -12,7 +12,8 @@ from rft_jax.models.shapes import num_params
 from rft_jax.planning.advice import advise
 from rft_jax.planning.closed_form import StepCost, state_bytes, temporary_bytes, train_cost
 from rft_jax.planning.decoding import DecodePlan, plan_decoding
-from rft_jax.planning.hours import StageCost, stage_costs
+from rft_jax.planning.hours import StageCost, stage_costs, training_cost
+from rft_jax.planning.loop import Loop, loop_lines
 from rft_jax.planning.settings import PlanSettings
 from rft_jax.planning.topologies import Topology, parse_topology
 from rft_jax.sampling.settings import SampleSettings
@@ -55,6 +56,7 @@ def plan(
     sample: SampleSettings,
     data: PlanSettings,
     mesh: MeshSettings,
+    loop: Loop | None = None,
 ) -> str:
     """The plan as text.
 
@@ -65,6 +67,7 @@ def plan(
       sample: settings of sampling.
       data: the data set and the expected efficiencies.
       mesh: sizes of the training mesh.
+      loop: the run that is planned as a whole; None for none.
 
     Raises:
       UserError: an unknown slice, a mesh or batch that does not fit it, or libtpu is missing.
@@ -80,6 +83,8 @@ def plan(
     train_compiled, decode_compiled = _compile(inputs)
     lines = [*_heading(inputs), "", *_train_lines(inputs, train_compiled)]
     lines += ["", *_decode_lines(inputs, decode_compiled), "", *_hour_lines(inputs)]
+    if loop:
+        lines += ["", *_loop_lines(inputs, loop)]
     return "\n".join(lines)
 
 
@@ -187,11 +192,26 @@ def _decode_lines(inputs: PlanInputs, compiled: Compiled | None) -> list[str]:
     ]
 
 
+def _costs(inputs: PlanInputs) -> dict[str, StageCost]:
+    chip, k = inputs.topology.chip, inputs.sample.num_samples
+    rows = stage_costs(
+        inputs.config, inputs.train, inputs.data, chip, k=k, decoding=inputs.decoding
+    )
+    every = 1 + k * inputs.data.correct_share
+    name = "rft_no_dedup"
+    rows.append(training_cost(name, every, inputs.config, inputs.train, inputs.data, chip))
+    return {row.name: row for row in rows}
+
+
+def _loop_lines(inputs: PlanInputs, loop: Loop) -> list[str]:
+    chip, costs = inputs.topology.chip, _costs(inputs)
+    return loop_lines(loop, inputs.config, inputs.train, inputs.data, inputs.decoding, chip, costs)
+
+
 def _hour_lines(inputs: PlanInputs) -> list[str]:
     data, topology, k = inputs.data, inputs.topology, inputs.sample.num_samples
-    rows = stage_costs(
-        inputs.config, inputs.train, data, topology.chip, k=k, decoding=inputs.decoding
-    )
+    costs = _costs(inputs)
+    rows = [costs[name] for name in ("sft", "sample", "rft")]
     lines = [
         f"data: {data.num_problems:,} problems, {k} samples each, {data.paths_per_problem:g} paths "
         f"each in RFT; MFU {data.train_efficiency:.0%} in training, {data.sample_efficiency:.0%} "

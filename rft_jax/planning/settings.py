@@ -19,6 +19,8 @@ class PlanSettings(CheckedSettings):
       response_tokens: mean tokens per response.
       paths_per_problem: distinct paths per problem in RFT, with the reference solution; the default
         is that of the paper's 7B model with 100 samples.
+      correct_share: expected share of samples that are correct, for RFT without deduplication.
+      num_test_problems: number of test problems of a run; the default is GSM8K's.
       fill: share of the positions in packed rows that hold tokens.
       train_efficiency: expected MFU in training, for the device hours.
       sample_efficiency: expected share of the roofline in sampling, for the device hours.
@@ -34,6 +36,8 @@ class PlanSettings(CheckedSettings):
     prompt_tokens: float = 66.0
     response_tokens: float = 130.0
     paths_per_problem: float = 5.25
+    correct_share: float = 0.4
+    num_test_problems: int = 1319
     fill: float = 0.95
     train_efficiency: float = 0.4
     sample_efficiency: float = 0.5
@@ -43,5 +47,6 @@ class PlanSettings(CheckedSettings):
     def __post_init__(self) -> None:
         self._check_at_least(1, "num_problems", "prompt_tokens", "response_tokens")
         self._check_at_least(1, "paths_per_problem")
-        self._check_share("fill", "train_efficiency", "sample_efficiency")
+        self._check_at_least(1, "num_test_problems")
+        self._check_share("correct_share", "fill", "train_efficiency", "sample_efficiency")
         self._check_at_least(0, "sample_tensor")

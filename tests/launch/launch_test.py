@@ -34,6 +34,10 @@ DRY_RUNS = {
     "gpus_sample_together": ["gpus.sh", "--gpus", "4", "--together", *SAMPLE],
     "slurm_train": ["slurm.sh", "--partition", "gpu", "--account", "math", *TRAIN],
     "slurm_train_nodes": ["slurm.sh", "--nodes", "4", *TRAIN],
+    "slurm_container": [
+        *("slurm.sh", "--container", "registry/rft:1", "--sbatch=--qos=high"),
+        *("--sbatch=--constraint=h100", "--cpus", "96", "--mem", "900G", *SAMPLE),
+    ],
     "slurm_run": ["slurm.sh", "--nodes", "2", *RUN],
     "slurm_sample": ["slurm.sh", "--nodes", "4", "--time", "2:00:00", *SAMPLE],
     "slurm_sample_together": ["slurm.sh", "--nodes", "2", "--together", *SAMPLE],
@@ -64,6 +68,7 @@ MISTAKES = {
     "no value": (["slurm.sh", "--nodes", "--gpus", "2", *TRAIN], "--nodes needs a value"),
     "no GPUs": (["gpus.sh", "--gpus", "0", *TRAIN], "--gpus is 0; it must be at least 1"),
     "collecting on two nodes": (["slurm.sh", "--nodes", "2", *COLLECT], "has 2 hosts"),
+    "no cores": (["slurm.sh", "--cpus", "0", *TRAIN], "--cpus is 0; it must be at least 1"),
     "no nodes": (["slurm.sh", "--nodes", "some", *TRAIN], "--nodes is some; it must be at least 1"),
     "collecting on a slice": (["tpu_slice.sh", "run", *TPU, *COLLECT], "run rft collect on any"),
     "no zone": (["tpu_slice.sh", "delete", "--name", "rft"], "--zone is needed"),

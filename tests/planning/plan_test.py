@@ -11,6 +11,8 @@ import pytest
 
 from rft_jax.cli import main
 from rft_jax.errors import UserError
+from rft_jax.files.jsonl import write_json
+from tests.llama_twin import tiny_config
 
 FORMULAS = "--gin.plan.compile=False"
 SEVEN = ["plan", "--gin_file", "models/llama2_7b.gin", "--gin_file", "runs/gsm8k.gin"]
@@ -22,7 +24,9 @@ def test_a_plan_by_formula_is_printed(capsys: pytest.CaptureFixture[str]) -> Non
     text = capsys.readouterr().out
     assert "v5e:4x4: 16 chips" in text and "6,738,415,616 parameters" in text
     assert "state 4.7 GiB" in text and "DOES NOT FIT" not in text
-    assert [line.split()[0] for line in text.splitlines()[-3:]] == ["sft", "sample", "rft"]
+    *_, hours, run = text.split("\n\n")
+    assert [line.split()[0] for line in hours.splitlines()[-3:]] == ["sft", "sample", "rft"]
+    assert run.startswith("run: rho, sft, rft; votes of 100 samples on sft, rft; seeds 1; 1,319 ")
 
 
 def test_a_step_that_does_not_fit_comes_with_what_to_change(
@@ -100,3 +104,24 @@ def test_the_formulas_need_neither_jax_nor_numpy() -> None:
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_with_a_config_alone_is_planned_with_its_whole_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_json(tmp_path / "config.json", tiny_config(max_position_embeddings=1024))
+    words = ["plan", "--model", str(tmp_path), "--gin_file", "runs/gsm8k.gin"]
+    words += ["--topology", "h100:8", "--gin.run.arms=['rho', 'sft', 'rft', 'rft_no_dedup']"]
+    assert main([*words, "--gin.run.seeds=(0, 1)", "--gin.run.vote_arms=('rft',)"]) == 0
+    text = capsys.readouterr().out
+    run = text[text.index("\nrun: ") :]
+    assert "run: rho, sft, rft, rft_no_dedup; votes of 100 samples on rft; seeds 2; 1,319" in run
+    names = ["2 × sft", "2 × rft", "2 × rft_no_dedup", "2 × sample", "greedy", "votes", "total"]
+    lines = [line.strip() for line in run.splitlines()]
+    hours = [
+        float(line.removeprefix(name).split()[0])
+        for name, line in zip(names, lines[2:], strict=False)
+    ]
+    assert hours[-1] == pytest.approx(sum(hours[:-1]), abs=0.05)
+    assert lines[1].startswith("run: ")
+    assert "disk: 6 models of" in run
