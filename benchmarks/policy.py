@@ -32,7 +32,8 @@ from rft_jax.data.sources import load_problems  # noqa: E402
 from rft_jax.devices import partitioning  # noqa: E402
 from rft_jax.devices.mesh_settings import MeshSettings  # noqa: E402
 from rft_jax.files.jsonl import write_json  # noqa: E402
-from rft_jax.policy.learner import Learner, join_responses, token_arrays  # noqa: E402
+from rft_jax.policy.learner import Learner  # noqa: E402
+from rft_jax.policy.responses import join_responses, token_arrays  # noqa: E402
 from rft_jax.policy.rewards import Judged  # noqa: E402
 from rft_jax.policy.rollouts import Rollouts  # noqa: E402
 from rft_jax.policy.scored import Scored  # noqa: E402

@@ -17,20 +17,30 @@ def _policy_flags(parser: argparse.ArgumentParser) -> None:
     output_flag(parser, "--output", "DIR", OUTPUT_HELP, required=True)
     text = "what the divergence is measured from, with the same tokenizer (default: M)"
     input_flag(parser, "--reference_model", "M2", text)
+    text = "a model to learn from in the place of rewards, with the same tokenizer (distillation)"
+    input_flag(parser, "--teacher", "M3", text)
+    text = "problems that accuracy is measured on (default: policy.held_out of --problems)"
+    rows_flag(parser, "--held_out", "P2", text)
 
 
 def _policy(flags: argparse.Namespace, config: Config) -> None:
+    from rft_jax.policy.inputs import Inputs
     from rft_jax.policy.run import train_policy
 
+    inputs = Inputs(
+        model=model_folder(flags.model),
+        problems=flags.problems,
+        reference_model=flags.reference_model and model_folder(flags.reference_model),
+        teacher=flags.teacher and model_folder(flags.teacher),
+        held_out=flags.held_out,
+    )
     train_policy(
-        model_folder(flags.model),
-        flags.problems,
+        inputs,
         flags.output,
         config["policy"],
         config["train"],
         config["sample"],
         config["mesh"],
-        flags.reference_model and model_folder(flags.reference_model),
         config.text(),
     )
 
@@ -42,7 +52,8 @@ POLICY = Command(
         "Every step samples several responses to some problems from the current weights, rewards "
         "them by the grader's verdict (or by a function of yours), and updates the weights by "
         "their advantages. policy.preset names the objective: grpo, dr_grpo, dapo, rloo or raft; "
-        "each of its switches is a setting of its own."
+        "each of its switches is a setting of its own. With --teacher and policy.preset = "
+        "'distillation' the policy learns from another model in the place of rewards."
         "\n\n"
         "The output is a model folder as rft train writes it, with metrics.jsonl (a row a step), "
         "samples/ (every step's) and ledger.jsonl (each sample's verdict and reward). The steps "
@@ -55,6 +66,8 @@ POLICY = Command(
         "--gin.policy.preset=dapo --gin.policy.held_out=64",
         "rft policy --model runs/sft --problems mine.jsonl --output runs/brief "
         "--gin.policy.reward=my_rewards:brevity",
+        "rft policy --model runs/small --teacher runs/large --problems gsm8k:train "
+        "--output runs/distilled --gin.policy.preset=distillation",
     ),
     add_flags=_policy_flags,
     run=_policy,

@@ -16,6 +16,7 @@ from rft_jax.devices.partitioning import global_batch
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
 from rft_jax.policy.objective import advantages, response_weights
+from rft_jax.policy.responses import PerResponse, join_responses, split_responses, token_arrays
 from rft_jax.policy.scored import Scored, has_equal_rewards, places_of, rewards_of
 from rft_jax.policy.switches import Objective
 from rft_jax.policy.update import (
@@ -31,9 +32,6 @@ from rft_jax.training.batches import Batches
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.token_arrays import TokenArrays
 from rft_jax.training.train_step import TrainState
-
-PerResponse = list[np.ndarray]
-"""For every response a value of each token that is trained on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +63,7 @@ class Learner:
       updates: optimizer steps by the samples of a step.
       drops: whether zero-variance groups were dropped, and are in no divisor of the loss.
       frozen: parameters that are not trained, if adapters are; else empty.
+      teacher: what is learnt from in the place of rewards, with the same tokens; or None.
     """
 
     objective: Objective
@@ -76,6 +75,7 @@ class Learner:
     updates: int = 1
     drops: bool = False
     frozen: Params | None = None
+    teacher: Weights | None = None
 
     def logprobs(self, weights: Weights, scored: Sequence[Scored]) -> PerResponse:
         """The log-probabilities of samples under some weights."""
@@ -113,7 +113,7 @@ class Learner:
         if self.objective.kl == "loss":
             assert reference is not None
             values["reference_logprobs"] = reference
-        if self.updates > 1:
+        if self.updates > 1 and self.teacher is None:
             now = Weights(state.params, self.config, self.frozen)
             values["old_logprobs"] = self.logprobs(now, scored)
         reports = []
@@ -127,7 +127,7 @@ class Learner:
                 reports.append(report)
         if not reports:
             state = without_update(state, step, self.mesh)
-        return state, _summary(reports)
+        return state, _summary(reports, self.teacher is not None)
 
     def advantages(
         self, scored: Sequence[Scored], reference: PerResponse | None
@@ -197,6 +197,8 @@ class Learner:
                 chunk=self.settings.loss_chunk,
                 mesh=self.mesh,
                 frozen=self.frozen,
+                teacher=self.teacher and self.teacher.params,
+                teacher_config=self.teacher and self.teacher.config,
             )
         measures = sums.measures
         state, norm = apply_gradients(
@@ -216,46 +218,22 @@ class Learner:
             yield global_batch(batch, self.mesh)
 
 
-def token_arrays(scored: Sequence[Scored]) -> TokenArrays:
-    """Prompts and the tokens that are trained on; the end token is the last of them, if sampled."""
-    pieces = [
-        [*one.rollout.prompt, *(one.rollout.sample.tokens or ())[: one.length]] for one in scored
-    ]
-    offsets = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
-    tokens = np.concatenate([np.asarray(piece, np.int32) for piece in pieces])
-    prompts = np.array([len(one.rollout.prompt) for one in scored], np.int32)
-    return TokenArrays(tokens, offsets, prompts)
-
-
-def join_responses(arrays: TokenArrays, values: PerResponse) -> np.ndarray:
-    """float32[total]: the values at the tokens of responses, 0 at those of prompts."""
-    flat = np.zeros(len(arrays.tokens), np.float32)
-    for end, of_one in zip(arrays.offsets[1:], values, strict=True):
-        flat[end - len(of_one) : end] = of_one
-    return flat
-
-
-def split_responses(arrays: TokenArrays, flat: np.ndarray) -> PerResponse:
-    """The inverse of `join_responses`."""
-    begins = arrays.offsets[:-1] + arrays.prompt_lengths
-    return [flat[begin:end] for begin, end in zip(begins, arrays.offsets[1:], strict=True)]
-
-
 def _gathered(values: jax.Array) -> np.ndarray:
     if jax.process_count() == 1:
         return np.asarray(values)
     return np.asarray(multihost_utils.process_allgather(values, tiled=True))
 
 
-def _summary(reports: Sequence[dict[str, float]]) -> dict[str, float]:
+def _summary(reports: Sequence[dict[str, float]], has_teacher: bool) -> dict[str, float]:
     """The metrics of a step, of all its updates together."""
     if not reports:
         return {"loss": 0.0, "grad_norm": 0.0, "tokens": 0.0}
     total: dict[str, Any] = {name: sum(r[name] for r in reports) for name in reports[0]}
+    name, summed = ("teacher_kl", "divergence") if has_teacher else ("clip_share", "clipped")
     return {
         "loss": total["loss"] / len(reports),
         "grad_norm": total["grad_norm"] / len(reports),
         "tokens": total["tokens"],
-        "clip_share": total["clipped"] / total["tokens"],
-        "logprob_difference": max(report["difference"] for report in reports[:1]),
+        name: total[summed] / total["tokens"],
+        "logprob_difference": reports[0]["difference"],
     }

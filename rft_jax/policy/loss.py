@@ -1,4 +1,4 @@
-"""The policy's loss: the clipped surrogate, and the divergence from the reference."""
+"""The policy's loss: the clipped surrogate of rewards, or the divergence from a teacher."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from rft_jax.policy.switches import Objective
 
 @flax.struct.dataclass
 class Measures:
-    """What one batch adds to a step's metrics; all but the last are sums over tokens.
+    """What one batch adds to a step's metrics; all but the last are sums over tokens with weight.
 
     Attributes:
       loss: weight times loss.
-      tokens: tokens with weight.
+      tokens: how many there are.
       clipped: tokens whose ratio counts no further.
+      divergence: nats from the teacher, where there is one.
       difference: largest absolute difference of the trainer's and the sampler's log-probability.
     """
 
     loss: Float[Array, ""]
     tokens: Float[Array, ""]
     clipped: Float[Array, ""]
+    divergence: Float[Array, ""]
     difference: Float[Array, ""]
 
     def plus(self, other: Measures) -> Measures:
@@ -50,20 +52,51 @@ def policy_loss(
         the divergence is in the loss.
       objective: its switches.
     """
-    weights, advantages = rows["loss_weights"], rows["advantages"]
+    advantages = rows["advantages"]
     now = jax.lax.stop_gradient(logprobs)
     ratio = jnp.exp(logprobs - rows.get("old_logprobs", now))
     bounded = jnp.clip(ratio, 1 - objective.epsilon_low, 1 + objective.epsilon_high)
     losses = -jnp.minimum(ratio * advantages, bounded * advantages)
     if objective.kl == "loss":
         losses += objective.kl_coefficient * (logprobs - rows["reference_logprobs"]) ** 2 / 2
-    counted = weights > 0
-    loss = jnp.sum(losses * weights)
-    differences = jnp.where(counted, jnp.abs(now - rows["sampled_logprobs"]), 0.0)
+    clipped = bounded * advantages < ratio * advantages
+    return _measured(losses, logprobs, rows, clipped=clipped)
+
+
+def distillation_loss(
+    divergences: Float[Array, "B T"], logprobs: Float[Array, "B T"], rows: dict[str, Array]
+) -> tuple[Float[Array, ""], Measures]:
+    """The loss where a teacher says what is learnt: the divergence from it, exactly as it is.
+
+    Its gradient lowers KL(π ‖ teacher) of the next token at the positions that were sampled; which
+    positions those are is taken as given (GKD, arXiv 2306.13649, § 3).
+
+    Args:
+      divergences, logprobs: as `losses.token_divergences` returns them.
+      rows: `loss_weights` and `sampled_logprobs` of every target.
+    """
+    return _measured(divergences, logprobs, rows, divergence=divergences)
+
+
+def _measured(
+    losses: Array,
+    logprobs: Array,
+    rows: dict[str, Array],
+    clipped: Array | float = 0.0,
+    divergence: Array | float = 0.0,
+) -> tuple[Array, Measures]:
+    """The sum of weight times loss, and what is measured of the tokens with weight."""
+    counted = rows["loss_weights"] > 0
+    loss = jnp.sum(losses * rows["loss_weights"])
+
+    def total(values: Array | float) -> Array:
+        return jnp.sum(jnp.where(counted, values, 0), dtype=jnp.float32)
+
     measures = Measures(
         loss=loss,
-        tokens=jnp.sum(counted, dtype=jnp.float32),
-        clipped=jnp.sum(counted & (bounded * advantages < ratio * advantages), dtype=jnp.float32),
-        difference=jnp.max(differences),
+        tokens=total(1.0),
+        clipped=total(clipped),
+        divergence=total(divergence),
+        difference=jnp.max(jnp.where(counted, jnp.abs(logprobs - rows["sampled_logprobs"]), 0.0)),
     )
     return loss, jax.lax.stop_gradient(measures)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from rft_jax.policy.learner import PerResponse
+from rft_jax.policy.responses import PerResponse
 from rft_jax.policy.rewards import Judged
 from rft_jax.policy.scored import Scored, StepSamples, has_equal_rewards
 from rft_jax.records import VERDICTS

@@ -4,54 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from rft_jax.checkpoints.huggingface import export_model
 from rft_jax.checkpoints.load import LoadedModel, describe_checkpoints
-from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
-from rft_jax.errors import UserError
-from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.outputs import OutputFolder
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_adapters
 from rft_jax.models.lora import merge_adapters, with_adapters
-from rft_jax.policy.learner import Learner, Weights
+from rft_jax.policy.inputs import Inputs
+from rft_jax.policy.learner import Learner
 from rft_jax.policy.records import StepFiles
-from rft_jax.policy.rewards import Judge, reward_identity
+from rft_jax.policy.rewards import Judge
 from rft_jax.policy.rollouts import Rollouts
 from rft_jax.policy.scored import split_held_out
 from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
 from rft_jax.policy.steps import PolicySteps
 from rft_jax.prompts import shown
 from rft_jax.training.loop import run_steps
-from rft_jax.training.trainer import WITHOUT_EFFECT, starting_model
+from rft_jax.training.trainer import starting_model
 from rft_jax.verify.programs.reading import check_programs
 
 
 def train_policy(
-    model: str,
-    problems: str,
+    inputs: Inputs,
     output: str,
     settings: PolicySettings,
     update: UpdateSettings,
     rollout: RolloutSettings,
     mesh: MeshSettings | None = None,
-    reference_model: str | None = None,
     config_text: str = "",
 ) -> None:
     """Trains a model on its own samples; the output is a model folder once it is finished.
 
     Args:
-      model: a model folder.
-      problems: a JSONL file or a named data set.
+      inputs: models and problems.
       output: folder for the model, checkpoints, metrics, samples and the ledger; a run that was
         stopped is resumed.
       settings: of policy training.
@@ -59,17 +52,17 @@ def train_policy(
       rollout: of the samples.
       mesh: sizes of the device mesh, which samples and trains in turn; None for fsdp over all
         devices.
-      reference_model: what the divergence is measured from; None for `model`.
       config_text: the resolved settings as a gin file, written into the output.
 
     Raises:
-      UserError: model, problems, folder and settings don't fit each other, or a reward is not a
+      UserError: models, problems, folder and settings don't fit each other, or a reward is not a
         finite number.
       Preempted: SIGTERM came; the state is saved.
     """
     check_programs(settings.programs)
+    inputs.check(settings)
     distributed.initialize()
-    made_with = partial(_made_with, model, problems, reference_model, settings, update, rollout)
+    made_with = partial(inputs.made_with, settings, update, rollout)
     with (
         distributed.open_shared_output(output, made_with, config_text) as folder,
         distributed.stop_flag() as stopped,
@@ -88,82 +81,18 @@ def train_policy(
                 Judge(settings.rewards, settings.answers, settings.timeout, settings.programs)
             ) as judge,
         ):
-            start = starting_model(model, update.complete(settings), device_mesh)
-            theirs = _reference(reference_model, start, settings, update, device_mesh)
+            start = starting_model(inputs.model, update.complete(settings), device_mesh)
             steps, params = _prepare(
-                problems,
-                folder,
-                files,
-                start,
-                theirs,
-                judge,
-                settings,
-                update,
-                rollout,
-                device_mesh,
+                inputs, folder, files, start, judge, settings, update, rollout, device_mesh
             )
             _run(steps, params, start, stopped, folder)
 
 
-def _made_with(
-    model: str,
-    problems: str,
-    reference_model: str | None,
-    settings: PolicySettings,
-    update: UpdateSettings,
-    rollout: RolloutSettings,
-) -> dict[str, Any]:
-    """Everything that decides the result: the content of the inputs, and settings."""
-    parts: dict[str, dict[str, Any]] = {
-        "policy": settings_identity(settings)
-        | {"reward": [reward_identity(r) for r in settings.rewards]},
-        "train": {n: v for n, v in settings_identity(update).items() if n not in WITHOUT_EFFECT},
-        "sample": asdict(rollout),
-    }
-    return {
-        "command": "policy",
-        "model": input_identity(model),
-        "reference_model": reference_model and input_identity(reference_model),
-        "problems": problems_identity(problems),
-        **{f"{part}.{n}": v for part, values in parts.items() for n, v in values.items()},
-    }
-
-
-def _reference(
-    reference_model: str | None,
-    start: LoadedModel,
-    settings: PolicySettings,
-    update: UpdateSettings,
-    mesh: Mesh,
-) -> Weights | None:
-    """What the divergence is measured from; None where it is not measured.
-
-    The starting model itself where adapters leave its weights as they are, else a copy.
-
-    Raises:
-      UserError: the reference model has another tokenizer.
-    """
-    if settings.kl == "none" and not settings.measure_kl:
-        return None
-    if reference_model is None:
-        is_kept = update.lora is not None
-        params = start.params if is_kept else jax.tree.map(jnp.copy, start.params)
-        return Weights(params, start.config)
-    other = starting_model(reference_model, update.complete(settings), mesh)
-    if other.tokenizer.fingerprint != start.tokenizer.fingerprint:
-        raise UserError(
-            f"{reference_model}: its tokenizer is another one than the model's; --reference_model "
-            "names a model with the same tokens"
-        )
-    return Weights(other.params, other.config)
-
-
 def _prepare(
-    problems: str,
+    inputs: Inputs,
     folder: OutputFolder,
     files: StepFiles,
     start: LoadedModel,
-    reference: Weights | None,
     judge: Judge,
     settings: PolicySettings,
     update: UpdateSettings,
@@ -173,10 +102,13 @@ def _prepare(
     """The steps, and the parameters that are trained."""
     train = update.complete(settings)
     start.config.check_length(train.max_length)
-    loaded = load_problems(problems)[: settings.limit or None]
-    rollouts = Rollouts(start, loaded, rollout.complete(settings), mesh, folder.path)
+    reference = inputs.load_reference(start, settings, train, mesh)
+    teacher = inputs.load_teacher(start, train, mesh)
+    problems, held_out = inputs.load_problems(settings.limit)
+    rollouts = Rollouts(start, problems + held_out, rollout.complete(settings), mesh, folder.path)
     rollouts.check_length(train.max_length)
-    trained, held_out = split_held_out(rollouts.places, settings)
+    apart = len(problems) if held_out else None
+    trained, measured = split_held_out(rollouts.places, settings, apart)
     config, params, frozen = start.config, start.params, {}
     if train.lora is not None:
         config = replace(config, lora=train.lora)
@@ -191,6 +123,7 @@ def _prepare(
         updates=settings.updates_per_step,
         drops=bool(settings.resample_rounds),
         frozen=frozen,
+        teacher=teacher,
     )
     steps = PolicySteps(
         settings=train,
@@ -200,9 +133,9 @@ def _prepare(
         frozen=frozen,
         policy=settings,
         files=files,
-        problems=loaded,
+        problems=problems + held_out,
         trained=trained,
-        held_out=held_out,
+        held_out=measured,
         rollouts=rollouts,
         judge=judge,
         learner=learner,
@@ -246,8 +179,11 @@ def _run(
 
 def _summary(steps: PolicySteps) -> str:
     policy = steps.policy
+    signal = (
+        f"reward {' × '.join(policy.rewards)}" if steps.learner.teacher is None else "a teacher"
+    )
     return (
-        f"policy: {policy.preset}, reward {' × '.join(policy.rewards)}; {len(steps.trained):,} "
+        f"policy: {policy.preset}, {signal}; {len(steps.trained):,} "
         f"problems, {len(steps.held_out):,} more held out; {policy.num_steps:,} steps of "
         f"{policy.problems_per_step} × {policy.samples_per_problem} samples"
     )

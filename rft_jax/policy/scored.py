@@ -126,18 +126,29 @@ def sample_step(
     return StepSamples(kept, dropped)
 
 
-def split_held_out(places: Sequence[int], settings: PolicySettings) -> tuple[list[int], list[int]]:
+def split_held_out(
+    places: Sequence[int], settings: PolicySettings, apart: int | None = None
+) -> tuple[list[int], list[int]]:
     """The problems that are trained on, and those that are held out.
 
+    Args:
+      places: indices of all problems that can be sampled.
+      settings: of policy training.
+      apart: from which index on problems are for holding out alone; None: some of all are.
+
     Raises:
-      UserError: fewer are left than a step needs.
+      UserError: fewer are left than a step needs, or there is none to hold out.
     """
-    order = shuffled(len(places), settings.seed, 0, 2)
-    held_out = sorted(places[index] for index in order[: settings.held_out])
-    trained = [place for place in places if place not in set(held_out)]
+    choice = [place for place in places if apart is None or place >= apart]
+    if apart is not None and not choice:
+        raise UserError("--held_out: its problems are all too long for sample.max_prompt_length")
+    order = shuffled(len(choice), settings.seed, 0, 2)
+    held_out = sorted(choice[index] for index in order[: settings.held_out])
+    left_out = {*held_out} if apart is None else {*choice}
+    trained = [place for place in places if place not in left_out]
     if len(trained) < settings.problems_per_step:
         raise UserError(
             f"policy.problems_per_step is {settings.problems_per_step}; of {len(places)} problems "
-            f"{len(held_out)} are held out (policy.held_out), which leaves {len(trained)}"
+            f"{len(left_out)} are held out (policy.held_out), which leaves {len(trained)}"
         )
     return trained, held_out

@@ -15,7 +15,17 @@ from rft_jax.training.settings import TrainSettings
 from rft_jax.verify.answers import answer_formats
 from rft_jax.verify.programs.reading import EVALUATOR, RUNNERS
 
+DISTILLATION = "distillation"
+"""The preset where a teacher is learnt from in the place of rewards."""
 _PRESETS = "policy/"
+# What such training leaves without effect, with the values that say so.
+_OF_REWARDS = {
+    "baseline": "none",
+    "scale": "none",
+    "kl": "none",
+    "positive_only": False,
+    "resample_rounds": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -23,8 +33,9 @@ class PolicySettings(CheckedSettings):
     """How a policy is trained on its own samples. None: as the preset has it.
 
     Attributes:
-      preset: named switches: 'grpo', 'dr_grpo', 'dapo', 'rloo', 'raft', or a gin file of yours that
-        binds some of policy.baseline … policy.resample_rounds.
+      preset: named switches: 'grpo', 'dr_grpo', 'dapo', 'rloo', 'raft', 'distillation' (with
+        --teacher), or a gin file of yours that binds some of policy.baseline …
+        policy.resample_rounds.
       num_steps: steps of sampling, grading and updating.
       problems_per_step: problems sampled in a step.
       samples_per_problem: samples of each of them (the group).
@@ -53,7 +64,7 @@ class PolicySettings(CheckedSettings):
       resample_rounds: how often, at most, problems whose samples all have the same reward are
         replaced by others in a step; 0: they stay, with a gradient of 0.
       held_out: problems, chosen by policy.seed, that are never trained on: their greedy accuracy is
-        measured; 0: none.
+        measured; of --held_out, where it is given; 0: none.
       measure_every_steps: steps between two measurements of held-out accuracy and divergence.
       measure_kl: whether the divergence from the reference model is measured where the objective
         does without; needs a copy of its weights.
@@ -137,6 +148,17 @@ class PolicySettings(CheckedSettings):
         if self.resample_rounds and objective.baseline == "none":
             instead = "set policy.baseline, whose zero-variance groups it replaces, or 0"
             self._refuse("resample_rounds", instead)
+
+    def check_distillation(self) -> None:
+        """Refuses switches that have no effect where a teacher is learnt from.
+
+        Raises:
+          UserError: names one.
+        """
+        for name, needed in _OF_REWARDS.items():
+            if getattr(self, name) != needed:
+                instead = f"policy.preset = {DISTILLATION!r} leaves it at {needed!r}"
+                self._refuse(name, f"has no effect with a teacher; {instead}")
 
     @property
     def objective(self) -> Objective:

@@ -12,9 +12,10 @@ from jax.experimental import multihost_utils
 
 from rft_jax.devices.distributed import is_main
 from rft_jax.models.llama import Params
-from rft_jax.policy.learner import Learner, PerResponse, Weights
+from rft_jax.policy.learner import Learner, Weights
 from rft_jax.policy.metrics import divergence, held_out_accuracy, sample_metrics
 from rft_jax.policy.records import StepFiles
+from rft_jax.policy.responses import PerResponse
 from rft_jax.policy.rewards import Judge
 from rft_jax.policy.rollouts import Rollout, Rollouts, step_seed
 from rft_jax.policy.scored import Scored, StepSamples, problems_of_step, sample_step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import partial
 
 import flax.struct
@@ -14,9 +15,9 @@ from jaxtyping import Array, Float, Int
 from rft_jax.devices.partitioning import param_shardings
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
-from rft_jax.policy.loss import Measures, policy_loss
+from rft_jax.policy.loss import Measures, distillation_loss, policy_loss
 from rft_jax.policy.switches import Objective
-from rft_jax.training.losses import token_logprobs
+from rft_jax.training.losses import token_divergences, token_logprobs
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import TrainState, forward, state_shardings, updated
 
@@ -55,7 +56,7 @@ def logprobs_of(
 def no_sums(params: Params, mesh: Mesh) -> Sums:
     """Those before the first microbatch."""
     zero = jnp.float32(0)
-    sums = Sums(Measures(zero, zero, zero, zero), jax.tree.map(jnp.zeros_like, params))
+    sums = Sums(Measures(*[zero] * len(fields(Measures))), jax.tree.map(jnp.zeros_like, params))
     return _placed(sums, mesh)
 
 
@@ -66,7 +67,11 @@ def _placed(sums: Sums, mesh: Mesh) -> Sums:
     return jax.lax.with_sharding_constraint(sums, shardings)
 
 
-@partial(jax.jit, static_argnames=("config", "objective", "chunk", "mesh"), donate_argnames="sums")
+@partial(
+    jax.jit,
+    static_argnames=("config", "objective", "chunk", "mesh", "teacher_config"),
+    donate_argnames="sums",
+)
 def add_gradients(
     sums: Sums,
     params: Params,
@@ -76,22 +81,30 @@ def add_gradients(
     chunk: int,
     mesh: Mesh,
     frozen: Params | None = None,
+    teacher: Params | None = None,
+    teacher_config: LlamaConfig | None = None,
 ) -> Sums:
-    """The sums with one more microbatch.
+    """The sums with one more microbatch: of the objective, or of the divergence from a teacher.
 
     Args:
       sums: of the microbatches before; donated.
       params, config, frozen: as `train_step.forward` takes them.
-      rows: as `Batches.batch` returns them, with what `policy_loss` needs.
+      rows: as `Batches.batch` returns them, with what the loss needs.
       objective: its switches.
       chunk: positions whose logits exist at the same time; 0 for all of a row.
       mesh: the devices.
+      teacher: its parameters, of the shape `teacher_config`; None for the objective.
     """
+    targets = rows["targets"]
 
     def loss(params: Params) -> tuple[Array, Measures]:
         all_params, hidden = forward(params, rows, config, frozen)
-        logprobs = token_logprobs(all_params, hidden, rows["targets"], chunk)
-        return policy_loss(logprobs, rows, objective)
+        if teacher is None or teacher_config is None:
+            logprobs = token_logprobs(all_params, hidden, targets, chunk)
+            return policy_loss(logprobs, rows, objective)
+        _, theirs = forward(teacher, rows, teacher_config)
+        both = all_params, hidden, teacher, theirs
+        return distillation_loss(*token_divergences(*both, targets, chunk), rows)
 
     (_, measures), grads = jax.value_and_grad(loss, has_aux=True)(params)
     added = Sums(sums.measures.plus(measures), jax.tree.map(jnp.add, sums.grads, grads))

@@ -1,12 +1,18 @@
-"""Cross-entropy and log-probabilities of tokens, with the logits of a few positions at a time."""
+"""Cross-entropy, log-probabilities and divergences of tokens, a few positions' logits at a time."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from rft_jax.models.llama import Params, unembed
+
+_Values = TypeVar("_Values")
 
 
 def summed_loss(
@@ -44,15 +50,48 @@ def token_logprobs(
     Args:
       params, hidden, targets, chunk: as `summed_loss` takes them.
     """
-    if not chunk or chunk >= targets.shape[1]:
-        return _logprobs(params, hidden, targets)
+    return _by_chunks(partial(_logprobs, params), (hidden, targets), chunk)
 
-    def one(_: None, chunk: tuple[Array, Array]) -> tuple[None, Array]:
-        return None, _logprobs(params, *chunk)
 
-    chunks = (_split(hidden, chunk), _split(targets, chunk))
-    logprobs = jax.lax.scan(jax.checkpoint(one), None, chunks)[1]
-    return jnp.moveaxis(logprobs, 0, 1).reshape(targets.shape)
+def token_divergences(
+    params: Params,
+    hidden: Float[Array, "B T D"],
+    teacher: Params,
+    teacher_hidden: Float[Array, "B T E"],
+    targets: Int[Array, "B T"],
+    chunk: int = 0,
+) -> tuple[Float[Array, "B T"], Float[Array, "B T"]]:
+    """KL(model ‖ teacher) of the next token at every position, and the targets' log-probabilities.
+
+    The divergence is the sum over the whole vocabulary, in nats.
+
+    Args:
+      params, hidden, targets, chunk: as `summed_loss` takes them.
+      teacher: its parameters, for the logits.
+      teacher_hidden: its output before the logits; its width may be another one.
+    """
+
+    def one(hidden: Array, teacher_hidden: Array, targets: Array) -> tuple[Array, Array]:
+        ours = jax.nn.log_softmax(unembed(params, hidden))
+        theirs = jax.nn.log_softmax(unembed(teacher, teacher_hidden))
+        chosen = jnp.take_along_axis(ours, targets[..., None], axis=-1)[..., 0]
+        return jnp.sum(jnp.exp(ours) * (ours - theirs), axis=-1), chosen
+
+    return _by_chunks(one, (hidden, teacher_hidden, targets), chunk)
+
+
+def _by_chunks(function: Callable[..., _Values], arrays: tuple[Array, ...], chunk: int) -> _Values:
+    """The [B, T] values of a function of [B, T, …] arrays, a few positions at a time."""
+    shape = arrays[0].shape[:2]
+    if not chunk or chunk >= shape[1]:
+        return function(*arrays)
+
+    def one(_: None, chunk: tuple[Array, ...]) -> tuple[None, _Values]:
+        return None, function(*chunk)
+
+    chunks = tuple(_split(x, chunk) for x in arrays)
+    values = jax.lax.scan(jax.checkpoint(one), None, chunks)[1]
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1).reshape(shape), values)
 
 
 def _split(x: Array, chunk: int) -> Array:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rft_jax.files.jsonl import write_rows
+from rft_jax.policy.inputs import Inputs
 from rft_jax.policy.run import train_policy
 from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
 from rft_jax.records import Problem
@@ -19,6 +20,15 @@ SETTINGS = PolicySettings(
     samples_per_problem=4,
     learning_rate=1e-2,
     reward="tests.policy.conftest:reward",
+    held_out=3,
+    measure_every_steps=2,
+)
+DISTILLED = PolicySettings(
+    preset="distillation",
+    num_steps=4,
+    problems_per_step=4,
+    samples_per_problem=4,
+    learning_rate=1e-2,
     held_out=3,
     measure_every_steps=2,
 )
@@ -49,12 +59,11 @@ def run(
     settings: PolicySettings = SETTINGS,
     update: UpdateSettings = UPDATE,
     rollout: RolloutSettings = ROLLOUT,
-    reference_model: str | None = None,
+    **inputs: str,
 ) -> Path:
-    """Trains the tiny model."""
-    problems = str(files / "problems.jsonl")
-    inputs = str(files / "model"), problems, str(folder)
-    train_policy(*inputs, settings, update, rollout, reference_model=reference_model)
+    """Trains the tiny model; `inputs` are further ones."""
+    given = Inputs(str(files / "model"), str(files / "problems.jsonl"), **inputs)
+    train_policy(given, str(folder), settings, update, rollout)
     return folder
 
 

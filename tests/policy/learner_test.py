@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rft_jax.models.llama import Params
-from rft_jax.policy.learner import (
-    Weights,
-    join_responses,
-    split_responses,
-    token_arrays,
-)
+from rft_jax.models.llama import Params, unembed
+from rft_jax.policy.learner import Weights
+from rft_jax.policy.responses import join_responses, split_responses, token_arrays
 from rft_jax.policy.scored import Scored
 from rft_jax.policy.switches import Objective
 from rft_jax.training.losses import token_logprobs
@@ -31,7 +30,10 @@ from tests.policy.tiny import (
     samples,
     scored,
     state,
+    teacher,
 )
+
+DISTILLED = Objective()
 
 
 def moved(of: list[Scored], objective: Objective = OBJECTIVE, **others: object) -> float:
@@ -41,22 +43,55 @@ def moved(of: list[Scored], objective: Objective = OBJECTIVE, **others: object) 
     return max(float(np.abs(a - b).max()) for a, b in zip(after, before, strict=True))
 
 
+def rows_of(of: list[Scored]) -> tuple[dict[str, jax.Array], np.ndarray, np.ndarray]:
+    """One sample a row: tokens, the targets, and where they are of a response."""
+    tokens = np.zeros((len(of), SETTINGS.max_length + 1), np.int32)
+    is_response = np.zeros((len(of), SETTINGS.max_length), bool)
+    for row, one in enumerate(of):
+        whole = [*one.rollout.prompt, *(one.rollout.sample.tokens or ())]
+        tokens[row, : len(whole)] = whole
+        is_response[row, len(one.rollout.prompt) - 1 : len(whole) - 1] = True
+    rows = {"tokens": jnp.asarray(tokens[:, :-1])}
+    rows["segment_ids"] = jnp.ones_like(rows["tokens"])
+    rows["positions"] = jnp.cumsum(rows["segment_ids"], axis=1) - 1
+    return rows, tokens[:, 1:], is_response
+
+
+def after_gradient(loss: Callable[[Params], jax.Array]) -> list[np.ndarray]:
+    """The parameters after an update by a loss's gradient."""
+    grads = jax.jit(jax.grad(loss))(params())
+    # AdamW's first update is g / (|g| + 1) here: see SETTINGS.
+    moved = jax.tree.map(lambda p, g: p - g / (jnp.abs(g) + 1), params(), grads)
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(moved)]
+
+
 def assert_close(left: list[np.ndarray], right: list[np.ndarray], tolerance: float = 1e-6) -> None:
     for one, other in zip(left, right, strict=True):
         np.testing.assert_allclose(one, other, atol=tolerance)
 
 
-@pytest.mark.parametrize("kind", ["microbatches", "unpacked", "devices", "order", "chunks"])
-def test_an_update_does_not_depend_on_how_it_is_computed(kind: str) -> None:
+KINDS = ["microbatches", "unpacked", "devices", "order", "chunks"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "of_teacher"),
+    [
+        *((kind, False) for kind in KINDS),
+        ("chunks", True),
+        *(pytest.param(kind, True, marks=pytest.mark.slow) for kind in KINDS[:-1]),
+    ],
+)
+def test_an_update_does_not_depend_on_how_it_is_computed(kind: str, of_teacher: bool) -> None:
     of = samples()
+    make = partial(learner, DISTILLED, teacher=teacher()) if of_teacher else learner
     other = {
-        "microbatches": learner(settings=replace(SETTINGS, batch_size=8)),
-        "unpacked": learner(settings=replace(SETTINGS, pack=False)),
-        "devices": learner(devices=2),
-        "order": learner(),
-        "chunks": learner(settings=replace(SETTINGS, loss_chunk=8)),
+        "microbatches": make(settings=replace(SETTINGS, batch_size=8)),
+        "unpacked": make(settings=replace(SETTINGS, pack=False)),
+        "devices": make(devices=2),
+        "order": make(),
+        "chunks": make(settings=replace(SETTINGS, loss_chunk=8)),
     }[kind]
-    expected, metrics = after_update(learner(), of)
+    expected, metrics = after_update(make(), of)
     found, others = after_update(other, of[::-1] if kind == "order" else of)
     assert moved(of) > 1e-3
     assert_close(found, expected)
@@ -65,28 +100,59 @@ def test_an_update_does_not_depend_on_how_it_is_computed(kind: str) -> None:
 
 def test_the_on_policy_gradient_is_that_of_reinforce_on_the_model() -> None:
     of = samples()[:6]
-    tokens = np.zeros((len(of), SETTINGS.max_length + 1), np.int32)
-    weights = np.zeros((len(of), SETTINGS.max_length))
-    for row, one in enumerate(of):
-        whole = [*one.rollout.prompt, *(one.rollout.sample.tokens or ())]
-        tokens[row, : len(whole)] = whole
-        advantage = learner().advantages(of, None)[row]
-        weights[row, len(one.rollout.prompt) - 1 : len(whole) - 1] = advantage / one.length
-    rows = {"tokens": jnp.asarray(tokens[:, :-1])}
-    rows["segment_ids"] = jnp.ones_like(rows["tokens"])
-    rows["positions"] = jnp.cumsum(rows["segment_ids"], axis=1) - 1
+    rows, targets, is_response = rows_of(of)
+    lengths = np.array([[one.length] for one in of])
+    weights = is_response * learner().advantages(of, None)[:, None] / lengths
 
     def reinforce(params: Params) -> jax.Array:
         whole, hidden = forward(params, rows, CONFIG)
-        logprobs = token_logprobs(whole, hidden, jnp.asarray(tokens[:, 1:]))
+        logprobs = token_logprobs(whole, hidden, jnp.asarray(targets))
         return -jnp.sum(logprobs * weights) / len(of)
 
-    grads = jax.jit(jax.grad(reinforce))(params())
-    # AdamW's first update is g / (|g| + 1) here: see SETTINGS.
-    expected = jax.tree.map(lambda p, g: p - g / (jnp.abs(g) + 1), params(), grads)
     found, metrics = after_update(learner(), of)
-    assert_close(found, [np.asarray(leaf) for leaf in jax.tree.leaves(expected)])
+    assert_close(found, after_gradient(reinforce))
     assert metrics["clip_share"] == 0.0
+
+
+def test_a_teachers_gradient_is_that_of_the_divergence_over_the_whole_vocabulary() -> None:
+    of = samples()
+    rows, _, is_response = rows_of(of)
+    guide = teacher()
+    theirs = jax.nn.log_softmax(unembed(*forward(guide.params, rows, guide.config)))
+
+    def divergence(params: Params) -> jax.Array:
+        ours = jax.nn.log_softmax(unembed(*forward(params, rows, CONFIG)))
+        each = jnp.sum(jnp.exp(ours) * (ours - theirs), axis=-1)
+        return jnp.sum(each * is_response) / is_response.sum()
+
+    found, metrics = after_update(learner(DISTILLED, teacher=guide), of)
+    assert_close(found, after_gradient(divergence))
+    expected = float(divergence(params()))
+    assert expected > 0.1
+    assert metrics["teacher_kl"] == pytest.approx(expected, abs=1e-5)
+    assert metrics["loss"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_teacher_that_is_the_policy_moves_nothing_and_rewards_do_not_matter() -> None:
+    of = samples()
+    same = learner(DISTILLED, teacher=Weights(params(), CONFIG))
+    found, metrics = after_update(same, of)
+    assert metrics["teacher_kl"] == pytest.approx(0, abs=1e-6)
+    assert_close(found, jax.tree.leaves(params()))
+    guided = learner(DISTILLED, teacher=teacher())
+    others = [replace(one, judged=one.judged._replace(reward=0.5)) for one in of]
+    assert_close(after_update(guided, of)[0], after_update(guided, others)[0], 0.0)
+
+
+def test_updates_by_a_teacher_lower_the_divergence_from_it() -> None:
+    of, one = samples(), learner(DISTILLED, teacher=teacher(), updates=3)
+    with jax.set_mesh(one.mesh):
+        now, found = state(one), []
+        for _ in range(12):
+            now, metrics = one.update(now, of, 1.0)
+            found.append(metrics["teacher_kl"])
+    assert all(after < before for before, after in pairwise(found))
+    assert found[-1] < found[0] / 2
 
 
 def test_a_zero_variance_group_moves_nothing_alone_and_beside_others() -> None:

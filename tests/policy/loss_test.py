@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rft_jax.policy.loss import policy_loss
+from rft_jax.policy.loss import distillation_loss, policy_loss
 from rft_jax.policy.switches import Objective
+from rft_jax.training.losses import token_divergences
 
 RANDOM = np.random.default_rng(0)
 LOGITS = jnp.asarray(RANDOM.normal(size=(3, 8, 11)), jnp.float32)
@@ -139,3 +140,34 @@ def test_k1_in_the_loss_would_have_a_gradient_of_zero() -> None:
     scores = tokens - P  # ∂ log π / ∂θ, which is all that log π - log π_ref depends on
     assert abs(scores.mean()) < 4 * scores.std() / np.sqrt(DRAWS)
     assert abs(CLOSED) > 20 * scores.std() / np.sqrt(DRAWS)
+
+
+def test_a_teachers_loss_has_the_closed_form_and_its_gradient_on_a_bandit() -> None:
+    """Without a draw: the sum over both tokens, not an estimate."""
+    hidden = jnp.ones((1, 1, 1))  # so that the logits are the kernel's
+    teacher = {"unembed": {"kernel": jnp.log(jnp.array([[1 - Q, Q]]))}}
+    batch = {"loss_weights": jnp.ones((1, 1)), "sampled_logprobs": jnp.full((1, 1), np.log(P))}
+    token = jnp.ones((1, 1), int)
+
+    def loss(theta: jax.Array) -> tuple[jax.Array, Any]:
+        policy = {"unembed": {"kernel": jnp.stack([0.0, theta])[None]}}
+        found = token_divergences(policy, hidden, teacher, hidden, token)
+        return distillation_loss(*found, batch)
+
+    (value, measures), grad = jax.value_and_grad(loss, has_aux=True)(jnp.float32(THETA))
+    expected = P * np.log(P / Q) + (1 - P) * np.log((1 - P) / (1 - Q))
+    assert float(value) == pytest.approx(expected, abs=1e-6)
+    assert float(grad) == pytest.approx(CLOSED, abs=1e-6)
+    assert float(measures.divergence) == float(value)
+    assert float(measures.difference) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_target_without_weight_learns_nothing_from_a_teacher() -> None:
+    batch = rows(loss_weights=np.eye(3, 8))
+
+    def loss(divergences: jax.Array) -> jax.Array:
+        return distillation_loss(divergences, logprobs_of(LOGITS), batch)[0]
+
+    assert (np.asarray(jax.grad(loss)(jnp.ones((3, 8)))) == np.eye(3, 8)).all()
+    measures = distillation_loss(jnp.full((3, 8), 2.0), logprobs_of(LOGITS), batch)[1]
+    assert (float(measures.tokens), float(measures.divergence)) == (3, 6)

@@ -17,12 +17,14 @@ import pytest
 from safetensors.numpy import load_file
 
 from rft_jax.checkpoints.load import load_model
+from rft_jax.checkpoints.names import MIXED, MODELS
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import read_rows
+from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.policy.rollouts import step_seed
 from rft_jax.policy.steps import PolicySteps
 from rft_jax.records import read_ledger, read_samples, sample_files
-from tests.policy.conftest import ROLLOUT, SETTINGS, UPDATE, content, run
+from tests.policy.conftest import DISTILLED, ROLLOUT, SETTINGS, UPDATE, content, run
+from tests.tiny_model import write_tiny_model
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -102,24 +104,27 @@ def test_nothing_is_compiled_after_the_first_step(
     assert len(set(at_step[1:])) == 1
 
 
+class Killed(Exception):
+    """In the place of a signal."""
+
+
+ADVANCE = PolicySteps.advance
+
+
+def dying(self: PolicySteps, state: Any, step: int, rate: float) -> Any:
+    """A step after which a run ends before its checkpoint: its files are written."""
+    result = ADVANCE(self, state, step, rate)
+    if step == 2:
+        raise Killed
+    return result
+
+
 def test_a_stopped_run_resumes_to_the_same_bits(
     files: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    advance = PolicySteps.advance
-
-    class Killed(Exception):
-        pass
-
-    def dying(self: PolicySteps, state: Any, step: int, rate: float) -> Any:
-        result = advance(self, state, step, rate)
-        if step == 2:  # its files are written, its checkpoint is not
-            raise Killed
-        return result
-
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(PolicySteps, "advance", dying)
-        with pytest.raises(Killed):
-            run(files, tmp_path / "policy")
+        run(files, tmp_path / "policy")
     assert len(list((tmp_path / "policy" / "samples").iterdir())) == 3
     run(files, tmp_path / "policy")
     assert content(tmp_path / "policy") == content(finished)
@@ -161,6 +166,63 @@ def test_every_variant_trains(files: Path, tmp_path: Path) -> None:
     reference = str(tmp_path / "lora")
     metrics = rows(run(files, tmp_path / "kl", far, reference_model=reference) / "metrics.jsonl")
     assert all(row["kl"] != 0 for row in metrics)
+
+
+@pytest.fixture(scope="session")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A wider model with the same tokens."""
+    return str(write_tiny_model(tmp_path_factory.mktemp("teacher") / "model", hidden_size=24))
+
+
+@pytest.mark.slow
+def test_a_policy_learns_from_a_teacher_and_resumes_to_the_same_bits(
+    files: Path, teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(files, tmp_path / "whole" / "policy", DISTILLED, teacher=teacher)
+    metrics = rows(whole / "metrics.jsonl")
+    assert metrics[-1]["teacher_kl"] < 0.9 * metrics[0]["teacher_kl"]
+    assert "clip_share" not in metrics[0]
+    assert {"reward", "accuracy", "entropy", "kl"} <= metrics[0].keys()
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(PolicySteps, "advance", dying)
+        run(files, tmp_path / "policy", DISTILLED, teacher=teacher)
+    run(files, tmp_path / "policy", DISTILLED, teacher=teacher)
+    assert content(tmp_path / "policy") == content(whole)
+    with pytest.raises(UserError, match=r"teacher = 'model \w+', now it is 'model \w+'"):
+        run(files, whole, DISTILLED, teacher=str(files / "model"))
+
+
+def test_a_teacher_and_the_preset_for_it_need_each_other(
+    files: Path, teacher: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"policy.baseline = 'mean': has no effect with a teacher"):
+        run(files, tmp_path / "policy", teacher=teacher)
+    with pytest.raises(UserError, match=r"policy.preset = 'distillation': --teacher is needed"):
+        run(files, tmp_path / "policy", DISTILLED)
+    assert not (tmp_path / "policy").exists()
+
+
+def test_a_teacher_with_other_tokens_is_refused(files: Path, tmp_path: Path) -> None:
+    other = str(MODELS[MIXED])
+    with pytest.raises(UserError, match=r"mixed: its tokenizer is another one .*; --teacher names"):
+        run(files, tmp_path / "policy", DISTILLED, teacher=other)
+
+
+def test_accuracy_is_measured_on_other_problems_which_are_never_sampled(
+    files: Path, tmp_path: Path
+) -> None:
+    held_out = tmp_path / "held_out.jsonl"
+    problem = {"id": "p0", "question": "How many apples?", "answer": "#### 1"}
+    write_rows(held_out, [problem])
+    two = replace(SETTINGS, num_steps=3)
+    folder = run(files, tmp_path / "policy", two, held_out=str(held_out))
+    assert "held_out_accuracy" in rows(folder / "metrics.jsonl")[0]
+    assert len({row["id"] for row in rows(folder / "ledger.jsonl")}) == 12
+    write_rows(held_out, [problem | {"question": "Amy has 3 apples."}])
+    with pytest.raises(UserError, match=r"held_out.jsonl: 1 of its 1 questions are in .*'p0'"):
+        run(files, tmp_path / "other", two, held_out=str(held_out))
+    with pytest.raises(UserError, match=r"policy.held_out = 0: how many"):
+        run(files, tmp_path / "other", replace(two, held_out=0), held_out=str(held_out))
 
 
 SCRIPT = """

@@ -23,6 +23,7 @@ from rft_jax.policy.switches import Objective
             0,
         ),
         ("raft", Objective(positive_only=True), 0),
+        ("distillation", Objective(), 0),
     ],
 )
 def test_a_preset_names_all_switches(preset: str, objective: Objective, rounds: int) -> None:
@@ -51,7 +52,10 @@ def test_a_gin_file_of_the_users_is_a_preset(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"preset": "gpo"}, "policy.preset 'gpo': one of dapo, dr_grpo, grpo, raft, rloo"),
+        (
+            {"preset": "gpo"},
+            "policy.preset 'gpo': one of dapo, distillation, dr_grpo, grpo, raft, rloo",
+        ),
         ({"samples_per_problem": 1}, "samples_per_problem = 1: .* policy.baseline = 'mean'"),
         ({"updates_per_step": 33}, "updates_per_step = 33: at most problems_per_step = 32"),
         (
@@ -100,3 +104,22 @@ def test_settings_are_completed_by_those_of_the_policy() -> None:
     assert (train.batch_size, train.schedule, train.warmup_ratio) == (2, "constant", 0.0)
     sample = RolloutSettings(max_new_tokens=7).complete(policy)
     assert (sample.num_samples, sample.temperature, sample.max_new_tokens) == (5, 1.0, 7)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (PolicySettings(), "policy.baseline = 'mean': has no effect with a teacher; policy.preset"),
+        (PolicySettings(preset="raft"), "policy.positive_only = True: has no effect"),
+        (
+            PolicySettings(preset="distillation", kl="loss", kl_coefficient=1.0),
+            "policy.kl = 'loss'",
+        ),
+    ],
+)
+def test_switches_of_rewards_are_refused_with_a_teacher(
+    settings: PolicySettings, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        settings.check_distillation()
+    PolicySettings(preset="distillation", aggregation="sequence").check_distillation()

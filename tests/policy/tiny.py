@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import jax
@@ -14,7 +15,7 @@ from rft_jax.devices import partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_params
-from rft_jax.policy.learner import Learner
+from rft_jax.policy.learner import Learner, Weights
 from rft_jax.policy.rewards import Judged
 from rft_jax.policy.rollouts import Rollout
 from rft_jax.policy.scored import Scored
@@ -42,6 +43,14 @@ OBJECTIVE = Objective(baseline="mean", aggregation="sequence")
 def params() -> Params:
     """On the host, as updates donate what they are given."""
     return jax.device_get(jax.jit(init_params, static_argnums=0)(CONFIG, jax.random.key(0)))
+
+
+@cache
+def teacher() -> Weights:
+    """A wider model of another seed, with the same tokens."""
+    config = replace(CONFIG, hidden_size=16, num_layers=2)
+    wide = jax.jit(init_params, static_argnums=0)(config, jax.random.key(1))
+    return Weights(jax.device_get(wide), config)
 
 
 def scored(
@@ -83,8 +92,10 @@ def learner(
     updates: int = 1,
     drops: bool = False,
     pad_id: int = 0,
+    teacher: Weights | None = None,
 ) -> Learner:
-    return Learner(objective, settings, CONFIG, mesh(devices), pad_id, 16, updates, drops)
+    shape = CONFIG, mesh(devices), pad_id, 16
+    return Learner(objective, settings, *shape, updates, drops, teacher=teacher)
 
 
 def state(one: Learner) -> TrainState:
