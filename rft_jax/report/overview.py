@@ -58,7 +58,4 @@ def _all_rows(runs: Sequence[RunRecord]) -> str:
 
 
 def _pairs(runs: Sequence[RunRecord]) -> str:
-    if not any(run.comparisons for run in runs):
-        return ""
-    table = comparison_table(runs).html()
-    return card(table, "Paired comparisons", comparison_note(runs))
+    return card(comparison_table(runs).html(), "Paired comparisons", comparison_note(runs))

@@ -107,10 +107,7 @@ class Executor:
         environment = child_environment(os.environ, self._one_thread) | self._hosts.variables(stage)
         log = self._root / self._hosts.log(stage)
         words = stage.words(self._root)
-        return ChildCommand(words, self._root, log, environment, self._listen)
-
-    def _listen(self, command: ChildCommand, line: str | None) -> None:
-        self._lines.put((command, line))
+        return ChildCommand(words, self._root, log, environment, lambda *one: self._lines.put(one))
 
     def _ended(self) -> set[Stage]:
         """Shows what the children print until one ends or for half a second; stages that ended.
