@@ -43,6 +43,11 @@ class TrainStateCheckpoints:
         self._folder = _epath(folder)
         self._manager = _open(self._folder, keep)
 
+    @property
+    def steps(self) -> list[int]:
+        """The numbers of the steps that are kept."""
+        return list(self._manager.all_steps())
+
     def save(self, step: int, state: Any) -> None:
         """Starts to save; returns as soon as the state may change. Waits for an earlier save.
 

@@ -93,6 +93,9 @@ class StageBuilder:
         arguments: dict[str, Argument] = {"--model": model or self.model, "--data": data}
         if num_steps is not None:
             arguments["--gin.train.num_steps"] = num_steps
+        if others := settings.eval_data:
+            arguments["--gin.train.eval_data"] = _problems_input(others)
+            settings = replace(settings, eval_data="")
         shapes = {} if shape is None else {"llama": shape}
         return self._add("train", arm, seed, arguments, {"train": settings, **shapes})
 
@@ -161,8 +164,7 @@ class StageBuilder:
             samples = Many(tuple(OutputOf(stage) for stage in samples))
         arguments = {"--problems": problems or self.train_problems, "--samples": samples}
         if test := settings.decontaminate:
-            path = str(Path(test).absolute()) if Path(test).exists() else test
-            arguments["--gin.collect.decontaminate"] = Given(path, problems_identity(test))
+            arguments["--gin.collect.decontaminate"] = _problems_input(test)
             settings = replace(settings, decontaminate="")
         return self.graph.add(Stage("collect", arm, seed, arguments, {"collect": settings}, label))
 
@@ -252,6 +254,12 @@ class StageBuilder:
         given = Given(f"problems/{name}-{digest[:12]}.jsonl", digest)
         self.files[given.value] = problems
         return given
+
+
+def _problems_input(spec: str) -> Given:
+    """Problems that a setting names, from any folder."""
+    path = str(Path(spec).absolute()) if Path(spec).exists() else spec
+    return Given(path, problems_identity(spec))
 
 
 def _kind(problems: Argument | None) -> str:

@@ -222,6 +222,9 @@ class UpdateSettings(TrainSettings):
         "gradient_accumulation": "train.batch_size",
         "question_weights": "policy.aggregation",
         "over_long": "sample.over_long",
+        "eval_data": "policy.held_out",
+        "eval_every_steps": "policy.measure_every_steps",
+        "export_checkpoint": "train.keep_checkpoints",
     }
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import closing, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
@@ -26,6 +26,7 @@ from rft_jax.models.llama import Params
 from rft_jax.models.shapes import train_flops_per_token
 from rft_jax.progress import Progress
 from rft_jax.training.batches import Batches
+from rft_jax.training.held_out import METRIC, HeldOut
 from rft_jax.training.metrics import MetricsLog
 from rft_jax.training.optimizers import learning_rate
 from rft_jax.training.profiling import StepTrace, memory_summary
@@ -68,6 +69,11 @@ class Steps(ABC):
     ) -> tuple[TrainState, dict[str, Any]]:
         """Step `step` (from 0): the next state, and metrics with `loss` and `grad_norm`."""
 
+    def measure(self, state: TrainState, step: int) -> dict[str, float]:
+        """Further metrics of the state after step `step` (from 1); those of the loop if empty."""
+        del state, step
+        return {}
+
     @abstractmethod
     def speed(self, steps: int, seconds: float) -> dict[str, float]:
         """What so many steps in so many seconds amount to."""
@@ -80,13 +86,15 @@ class Run(Steps):
     Attributes:
       config: the model's shape, adapters included.
       batches: the batch of every step.
+      held_out: measures the loss on other data; None without such data.
     """
 
     label = "train"
-    shown = ("loss",)
+    shown = ("loss", METRIC)
 
     config: LlamaConfig
     batches: Batches
+    held_out: HeldOut | None = None
 
     def advance(
         self, state: TrainState, step: int, learning_rate: float
@@ -102,6 +110,10 @@ class Run(Steps):
             mesh=self.mesh,
             frozen=self.frozen,
         )
+
+    def measure(self, state: TrainState, step: int) -> dict[str, float]:
+        """The held-out loss, every `train.eval_every_steps`."""
+        return self.held_out.measure(state.params, step) if self.held_out else {}
 
     def speed(self, steps: int, seconds: float) -> dict[str, float]:
         """Tokens per second over all devices and, if the chip's peak is known, the MFU."""
@@ -135,7 +147,7 @@ def run_steps(run: Steps, params: Params, stopped: Callable[[int], bool]) -> Tra
         raise UserError(f"{damaged[0]} is NaN or infinite before step {first + 1}; {fix}")
     if is_main():
         print(f"{run.label}: {memory_summary(state)}", flush=True)
-    log = MetricsLog(run.folder, first, run.settings.wandb, asdict(run.settings))
+    log = MetricsLog(run.folder, first, run.settings)
     steps = _Steps(run, log, checkpoints, first)
     shown = Progress(run.label, run.num_steps, "steps", initial=first) if is_main() else None
     traced = run.settings.profile_steps if is_main() else 0
@@ -175,6 +187,7 @@ class _Steps:
     def advance(self, state: TrainState, step: int, shown: Progress | None) -> TrainState:
         rate = learning_rate(self._run.settings, step, self._run.num_steps)
         state, metrics = self._run.advance(state, step, rate)
+        metrics = metrics | self._run.measure(state, step + 1)
         self.fetch(shown)
         self._pending = (step + 1, rate, metrics)
         return state

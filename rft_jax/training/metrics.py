@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows, write_rows
+from rft_jax.training.settings import TrainSettings
 
 FILE_NAME = "metrics.jsonl"
 
@@ -20,26 +22,23 @@ class MetricsLog:
     Args:
       folder: of `metrics.jsonl` and `tensorboard/`.
       step: steps done by the checkpoint that is resumed; later rows of the run before are dropped.
-      project: project on Weights & Biases that gets the rows too; '' for none.
-      settings: shown by Weights & Biases.
+      settings: of the training; where Weights & Biases gets the rows too is among them.
 
     Raises:
       UserError: there is a project, and wandb is not installed.
     """
 
-    def __init__(
-        self, folder: Path, step: int, project: str = "", settings: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, step: int, settings: TrainSettings) -> None:
         self._path = folder / FILE_NAME
         self.tensorboard = folder / "tensorboard"
         self.rows: list[dict[str, Any]] = []
         if step and self._path.exists():
             self.rows = [row for _, row in read_rows(self._path) if row["step"] <= step]
         self._sent = len(self.rows)
-        self._project, self._settings = project, dict(settings or {})
+        self._settings = settings
         self._writers: list[Callable[[dict[str, Any]], None]] = []
-        if project and importlib.util.find_spec("wandb") is None:
-            raise UserError(f"train.wandb = {project!r} needs wandb: pip install wandb")
+        if settings.wandb and importlib.util.find_spec("wandb") is None:
+            raise UserError(f"train.wandb = {settings.wandb!r} needs wandb: pip install wandb")
 
     def add(self, step: int, metrics: dict[str, float]) -> None:
         """Adds the metrics of a step (from 1)."""
@@ -51,8 +50,8 @@ class MetricsLog:
         new = self.rows[self._sent :]
         if new and not self._writers:
             self._writers.append(_tensorboard(self.tensorboard, new[0]["step"]))
-            if self._project:
-                self._writers.append(_wandb(self._path.parent, self._project, self._settings))
+            if self._settings.wandb:
+                self._writers.append(_wandb(self._path.parent, self._settings))
         for write in self._writers:
             for row in new:
                 write(row)
@@ -74,18 +73,17 @@ def _tensorboard(folder: Path, first: int) -> Callable[[dict[str, Any]], None]:
     return write
 
 
-def _wandb(
-    folder: Path, project: str, settings: dict[str, Any]
-) -> Callable[[dict[str, Any]], None]:
+def _wandb(folder: Path, settings: TrainSettings) -> Callable[[dict[str, Any]], None]:
     """Sends rows to the same run of a project whenever training in this folder is resumed."""
     import wandb
 
     identity = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:12]
     run = wandb.init(
-        project=project,
+        project=settings.wandb,
         id=identity,
-        name=folder.name,
-        config=settings,
+        name=settings.wandb_name or folder.name,
+        group=settings.wandb_group or None,
+        config=asdict(settings),
         dir=str(folder),
         resume="allow",
     )

@@ -73,6 +73,14 @@ class TrainSettings(CheckedSettings):
       profile_steps: number of steps, from the third after a start on, that are traced for
         TensorBoard's profiler; 0: none.
       wandb: project on Weights & Biases that gets the metrics too (needs wandb); '' for none.
+      wandb_name: name of the run on Weights & Biases; '' for the output folder's name.
+      wandb_group: group of runs on Weights & Biases that it belongs to; '' for none.
+      eval_data: problems or paths (as --data) whose loss is measured during training and which
+        are not trained on; '' for none.
+      eval_every_steps: optimizer steps between two measurements on eval_data; the last step is
+        measured too.
+      export_checkpoint: weights of the finished model: 'last', or 'best', those with the lowest
+        loss on eval_data.
     """
 
     gin_name: ClassVar[str] = "train"
@@ -90,6 +98,9 @@ class TrainSettings(CheckedSettings):
         "seed",
         "limit",
         "save_every_steps",
+        "eval_data",
+        "eval_every_steps",
+        "export_checkpoint",
         "wandb",
     )
 
@@ -130,6 +141,11 @@ class TrainSettings(CheckedSettings):
     profile_steps: int = 0
     wandb: str = ""
     curriculum: tuple[tuple[float, ...], ...] = added_setting(())
+    wandb_name: str = added_setting("")
+    wandb_group: str = added_setting("")
+    eval_data: str = added_setting("")
+    eval_every_steps: int = added_setting(50)
+    export_checkpoint: str = added_setting("last")
 
     @property
     def lora(self) -> Lora | None:
@@ -150,6 +166,8 @@ class TrainSettings(CheckedSettings):
         self._check_at_least(0, "weight_decay", "max_grad_norm", "batch_size")
         self._check_at_least(1, "gradient_accumulation", "scan_unroll")
         self._check_at_least(1, "save_every_steps", "keep_checkpoints")
+        self._check_at_least(1, "eval_every_steps")
+        self._check_choice("export_checkpoint", ("last", "best"))
         self._check_at_least(2, "max_length")
         # Without an epsilon, a gradient of 0 makes a weight NaN.
         self._check_above(0, "epsilon", "lora_alpha")

@@ -22,6 +22,7 @@ from rft_jax.checkpoints.names import tokenizer_folder
 from rft_jax.data.sources import problems_identity
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
+from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import write_json
 from rft_jax.files.outputs import OutputFolder
@@ -34,6 +35,7 @@ from rft_jax.training import recipe
 from rft_jax.training.batches import Batches, without_empty_rows
 from rft_jax.training.curriculum import staged
 from rft_jax.training.data import load_training_data
+from rft_jax.training.held_out import BEST, HeldOut
 from rft_jax.training.loop import Run, run_steps
 from rft_jax.training.outlook import outlook
 from rft_jax.training.settings import COMPUTED, TrainSettings
@@ -48,7 +50,7 @@ from rft_jax.training.token_arrays import (
 # the result: both are left out of the fingerprint, so older folders can be resumed.
 _NEUTRAL = {"question_weights": "none", "warmup_steps": 0}
 _NEUTRAL_SHAPE = {"biases": (), "query_key_norm": "none", "norm_position": "before"}
-WITHOUT_EFFECT = ("wandb", "profile_steps")
+WITHOUT_EFFECT = ("wandb", "wandb_name", "wandb_group", "profile_steps")
 
 
 def train(
@@ -74,6 +76,8 @@ def train(
       UserError: the data, the model or the folder don't fit the settings.
       Preempted: SIGTERM came; the state is saved.
     """
+    if settings.export_checkpoint == "best" and not settings.eval_data:
+        raise UserError("train.export_checkpoint = 'best' needs train.eval_data to choose by")
     distributed.initialize()
     made_with = partial(_made_with, model, data, settings)
     with (
@@ -100,6 +104,8 @@ def _made_with(
     inputs = {"command": "train", "model": start, "data": [problems_identity(d) for d in data]}
     tokenizer = settings.tokenizer and input_identity(settings.tokenizer)
     values = settings_identity(settings) | {"tokenizer": tokenizer}
+    if settings.eval_data:
+        values["eval_data"] = problems_identity(settings.eval_data)
     values = {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
     return inputs | _without(_NEUTRAL, values)
 
@@ -134,10 +140,18 @@ def _train(
         frozen, params = params, init_adapters(config, jax.random.key(settings.seed))
     else:
         describe_checkpoints(folder.path / "checkpoints", config, tokenizer, template)
-    run = Run(settings, mesh, num_steps, folder.path, frozen, config, batches)
+    held_out = None
+    if settings.eval_data:
+        others = _held_out_batches(settings, tokenizer, template, unit)
+        held_out = HeldOut(others, config, settings, mesh, folder.path, num_steps, frozen)
+        if held_out.keeps_best and settings.lora is None:
+            describe_checkpoints(folder.path / BEST, config, tokenizer, template)
+    run = Run(settings, mesh, num_steps, folder.path, frozen, config, batches, held_out)
     if distributed.is_main():
         print("\n".join(outlook(run)), flush=True)
-    trained = with_adapters(frozen, run_steps(run, params, stopped).params)
+    last = run_steps(run, params, stopped).params
+    chosen = held_out.best_params(last) if held_out and held_out.keeps_best else last
+    trained = with_adapters(frozen, chosen)
     export_model(folder.path, config, trained, tokenizer, template, settings.export_dtype)
     folder.commit()
 
@@ -155,6 +169,15 @@ def _batches(arrays: TokenArrays, settings: TrainSettings, pad_id: int, unit: in
     if settings.curriculum:
         return staged(batches, settings)
     return without_empty_rows(batches, settings.num_steps or settings.num_epochs, unit)
+
+
+def _held_out_batches(
+    settings: TrainSettings, tokenizer: Tokenizer, template: Template, unit: int
+) -> Batches:
+    """An epoch of the held-out examples, all of them and each weighted alike."""
+    whole = replace(settings, limit=0, question_weights="none", curriculum=(), num_steps=1)
+    arrays = load_training_data([settings.eval_data], tokenizer, template, whole)
+    return _batches(arrays, whole, tokenizer.pad_id, unit)
 
 
 def _token_arrays(
