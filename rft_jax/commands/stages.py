@@ -114,6 +114,12 @@ def _sample_flags(parser: argparse.ArgumentParser) -> None:
     _problems_flag(parser)
     _output_flag(parser)
     parser.add_argument(
+        "--server",
+        metavar="URL",
+        help="sample from an OpenAI-compatible server (vLLM, SGLang), where M is a model's name; a "
+        "key is read from OPENAI_API_KEY",
+    )
+    parser.add_argument(
         "--name",
         metavar="N",
         help="the samples' `model` field (default: the model folder's name)",
@@ -131,7 +137,15 @@ def _sample(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.sampling import sample
     from rft_jax.sampling.shard import Shard
 
-    settings = config["sample"]
+    settings, shard = config["sample"], Shard.parse(flags.shard)
+    if flags.server:
+        from rft_jax.sampling.served import sample_from_server
+
+        sample_from_server(
+            *(flags.server, flags.model, flags.problems, flags.output, flags.name, settings),
+            *(_budget(settings), config.text(), shard),
+        )
+        return
     sample(
         model_folder(flags.model),
         flags.problems,
@@ -141,7 +155,7 @@ def _sample(flags: argparse.Namespace, config: Config) -> None:
         config["mesh"],
         _budget(settings),
         config.text(),
-        Shard.parse(flags.shard),
+        shard,
     )
 
 
@@ -172,13 +186,15 @@ SAMPLE = Command(
     description=(
         "Each sample depends on the seed, the problem's id, the sample's index and the position "
         "alone: not on the batch, the number of hosts or an interruption. Writes samples-*.jsonl, "
-        "a shard per host."
+        "a shard per host. Samples of a --server lack that guarantee, tokens and log-probabilities."
     ),
     examples=(
         "rft sample --model runs/sft --problems gsm8k:train --output runs/samples "
         "--gin.sample.num_samples=16",
         "rft sample --model runs/sft --problems mine.jsonl --output runs/greedy "
         "--gin.sample.temperature=0 --gin.sample.num_samples=1",
+        "rft sample --server http://localhost:8000 --model Qwen/Qwen2.5-Math-7B-Instruct "
+        "--problems mine.jsonl --output runs/served",
     ),
     add_flags=_sample_flags,
     run=_sample,

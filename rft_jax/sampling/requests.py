@@ -82,7 +82,7 @@ class Counters:
         """What is shown beside the progress."""
         seconds = max(self.seconds, 1e-9)
         rates = {"samples/s": self.samples / seconds, "tokens/s": self.tokens / seconds}
-        return rates | {"slots busy": self.utilisation}
+        return rates | ({"slots busy": self.utilisation} if self.slot_steps else {})
 
     def to_json(self) -> dict[str, float]:
         """For `timing.json`."""

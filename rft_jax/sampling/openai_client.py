@@ -1,0 +1,145 @@
+"""A client of OpenAI-compatible servers (vLLM, SGLang, llama.cpp): one response per request."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from rft_jax.errors import UserError
+
+API_KEY = "OPENAI_API_KEY"
+_ATTEMPTS = 6
+_FIRST_PAUSE = 1.0  # seconds; doubled from one attempt to the next
+_TIMEOUT = 600.0
+_MOST_BYTES = 32 << 20
+# A server that is starting, restarting or overloaded; other errors are the request's.
+_TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One response.
+
+    Attributes:
+      text: the response.
+      stopped: whether it ended by itself or at a stop string, not at the length limit.
+      tokens: how many were generated, as the server says; 0 if it does not.
+    """
+
+    text: str
+    stopped: bool
+    tokens: int
+
+
+class Client:
+    """Connections to a server, one per thread.
+
+    Args:
+      url: the server's, with or without `/v1`.
+      pause: seconds before the second attempt of a request that failed.
+
+    Raises:
+      UserError: the URL is not one of HTTP.
+    """
+
+    def __init__(self, url: str, pause: float = _FIRST_PAUSE) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UserError(f"--server {url}: http://HOST:PORT or https://HOST is needed")
+        self._url, self._host, self._port = url, parts.hostname, parts.port
+        self._is_secure = parts.scheme == "https"
+        self._path = f"{parts.path.rstrip('/').removesuffix('/v1')}/v1"
+        self._pause = pause
+        self._local = threading.local()
+
+    def complete(self, prompt: str, is_chat: bool, options: dict[str, Any]) -> Completion:
+        """The response to a prompt.
+
+        Args:
+          prompt: a question for the server's chat template, or a whole prompt.
+          is_chat: whether it is a question.
+          options: further fields of the request, such as `model` and `temperature`.
+
+        Raises:
+          UserError: the server refuses the request, says something else than a response, or does
+            not answer in several attempts.
+        """
+        if is_chat:
+            body = {"messages": [{"role": "user", "content": prompt}], **options}
+            return self._parsed(self._post("/chat/completions", body), is_chat)
+        return self._parsed(self._post("/completions", {"prompt": prompt, **options}), is_chat)
+
+    def _post(self, path: str, body: dict[str, Any]) -> Any:
+        reason = ""
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                time.sleep(self._pause * 2 ** (attempt - 1))
+            try:
+                status, content = self._attempt(path, json.dumps(body).encode())
+            except (OSError, http.client.HTTPException) as error:
+                self._disconnect()
+                reason = f"{type(error).__name__}: {error}"
+                continue
+            if status == http.HTTPStatus.OK:
+                return self._decoded(content)
+            reason = f"status {status}: {_excerpt(content)}"
+            if status not in _TRANSIENT:
+                raise UserError(f"{self._url}{path}: {reason}")
+        raise UserError(
+            f"{self._url}: no answer in {_ATTEMPTS} attempts ({reason}); start the server, or "
+            "correct --server; samples so far are saved"
+        )
+
+    def _attempt(self, path: str, body: bytes) -> tuple[int, bytes]:
+        headers = {"Content-Type": "application/json"}
+        if key := os.environ.get(API_KEY):
+            headers["Authorization"] = f"Bearer {key}"
+        connection = self._connection()
+        connection.request("POST", self._path + path, body, headers)
+        response = connection.getresponse()
+        content = response.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            self._disconnect()
+            raise UserError(f"{self._url}: a response of more than {_MOST_BYTES >> 20} MiB")
+        return response.status, content
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if getattr(self._local, "connection", None) is None:
+            kind = http.client.HTTPSConnection if self._is_secure else http.client.HTTPConnection
+            self._local.connection = kind(self._host, self._port, timeout=_TIMEOUT)
+        return self._local.connection
+
+    def _disconnect(self) -> None:
+        if getattr(self._local, "connection", None) is not None:
+            self._local.connection.close()
+            self._local.connection = None
+
+    def _decoded(self, content: bytes) -> Any:
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{self._url}: not JSON: {_excerpt(content)}") from error
+
+    def _parsed(self, answer: Any, is_chat: bool) -> Completion:
+        try:
+            choice = answer["choices"][0]
+            text = choice["message"]["content"] if is_chat else choice["text"]
+            finish = choice["finish_reason"]
+            tokens = (answer.get("usage") or {}).get("completion_tokens") or 0
+        except (LookupError, TypeError, AttributeError) as error:
+            excerpt = _excerpt(json.dumps(answer).encode())
+            raise UserError(f"{self._url}: not a completion: {excerpt}") from error
+        # A model that says nothing has null as its content.
+        if not isinstance(text, str | None) or not isinstance(tokens, int):
+            raise UserError(f"{self._url}: its response is {text!r:.100}, a text is needed")
+        return Completion(text or "", finish == "stop", tokens)
+
+
+def _excerpt(content: bytes) -> str:
+    return " ".join(content[:300].decode("utf-8", "replace").split())
