@@ -1,6 +1,7 @@
 # make install     .venv with this package and the tools of development
 # make quickstart  the whole loop on the embedded data, about ten minutes on two CPU cores
 # make experiments  the paper's tables and figures on the embedded data, hours on two CPU cores; resumable
+# make large       pretrains wordproblems:large, the teacher of experiments/distillation.gin; hours, resumable
 # make test        the fast tests; test-all: the slow ones too, with what they need; lint: ruff and mypy
 # make docs       the pages of docs/ as a site, in site/
 STAMP := .venv/.installed
@@ -9,7 +10,9 @@ PYTEST := .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reor
 EXPERIMENTS := supervised_scaling rft_k what_carries_the_gain pretraining_loss rft_union self_consistency \
   path_diversity temperature iterate query_augmentation self_revising
 
-.PHONY: install quickstart experiments test test-all lint docs
+LARGE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rft_jax/wordproblems_large
+
+.PHONY: install quickstart experiments large test test-all lint docs
 install: $(STAMP)
 
 $(STAMP): setup.py tools/make_venv
@@ -25,6 +28,14 @@ experiments: $(STAMP)
 	  .venv/bin/rft run --output runs/experiments --gin_file experiments/$$name.gin || exit $$?; \
 	done
 	.venv/bin/rft report $(EXPERIMENTS:%=runs/experiments/%) --output runs/experiments/report
+
+runs/pretrain.jsonl: | $(STAMP)
+	.venv/bin/rft generate-wordproblems --split pretrain --tokens 20000000 --output $@
+
+large: $(STAMP) runs/pretrain.jsonl
+	.venv/bin/rft train --model init:wordproblems_large --data runs/pretrain.jsonl --gin_file runs/pretrain_large.gin \
+	  --output runs/pretrained_large
+	[ -f "$(LARGE)/config.json" ] || .venv/bin/rft export-hf runs/pretrained_large "$(LARGE)" --template plain
 
 test: $(STAMP)
 	$(PYTEST) -m "not slow"

@@ -99,13 +99,21 @@ class StageBuilder:
         shapes = {} if shape is None else {"llama": shape}
         return self._add("train", arm, seed, arguments, {"train": settings, **shapes})
 
-    def policy(self, arm: str, seed: int, model: Argument, **forced: Any) -> Stage:
+    def policy(
+        self,
+        arm: str,
+        seed: int,
+        model: Argument,
+        teacher: Argument | None = None,
+        **forced: Any,
+    ) -> Stage:
         """Policy training on the training problems, by the settings of scope `policy`.
 
         Of training's and sampling's settings it takes those that mean the same in `rft policy`.
 
         Args:
           model: where training starts.
+          teacher: a model that is learnt from in the place of rewards.
           forced: further settings of policy training, a preset among them.
         """
         bound = self.config.bound
@@ -119,6 +127,8 @@ class StageBuilder:
         for name, (kind, values) in shared.items():
             settings[name] = kind(**{n: v for n, v in values.items() if n not in others})
         arguments = {"--model": model, "--problems": self.train_problems}
+        if teacher is not None:
+            arguments["--teacher"] = teacher
         return self._add("policy", arm, seed, arguments, settings)
 
     def sample(

@@ -95,6 +95,7 @@ def test_small_models_of_other_widths_are_members_of_the_embedded_union(plan_of)
 
 AT_SCALE = {
     "policy_training": SMALL_STEPS,
+    "distillation": ("distillation.teacher='.'", "distillation.steps=(1,)", *SMALL_STEPS[1:]),
     "relatives": ("relatives.k=1", *SMALL_STEPS[1:]),
     "what_carries_the_gain": ("what_carries_the_gain.kinds=('random',)",),
     "pretraining_loss": ("pretraining_loss.models=['.']", "pretraining_loss.losses=(1.8,)"),

@@ -33,6 +33,7 @@ EXPERIMENTS = {
     "self_revising": f"{_HERE}.augmentation:SelfRevising",
     "relatives": f"{_HERE}.relatives:Relatives",
     "policy_training": f"{_HERE}.policy_training:PolicyTraining",
+    "distillation": f"{_HERE}.distillation:Distillation",
     "pretraining_loss": f"{_HERE}.pretraining_loss:PretrainingLoss",
     "programs": f"{_HERE}.programs:Programs",
 }

@@ -37,6 +37,12 @@ SMALL = {
     "temperature": (),
     "iterate": (),
     "policy_training": (*SMALL_STEPS, "run.seeds=(0,)"),
+    "distillation": (
+        "run.seeds=(0,)",
+        "distillation.teacher='.'",
+        "distillation.steps=(1, 2)",
+        *SMALL_STEPS[1:],
+    ),
     "query_augmentation": (),
     "self_revising": (),
     "pretraining_loss": (

@@ -1,0 +1,54 @@
+"""A student is distilled beside RFT with as many samples, its teacher's and its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from rft_jax.errors import UserError
+from tests.pipeline.plans import SMALL_STEPS
+
+FLAGS = ("distillation.steps=(1, 2)", *SMALL_STEPS[1:], "run.seeds=(0,)")
+
+
+def test_the_student_is_measured_beside_rft_with_as_many_samples(plan_of):
+    plan = plan_of("distillation", *FLAGS, "distillation.teacher='.'")
+    samples: dict[int | None, set[str]] = {}
+    for one in plan.measured:
+        samples.setdefault(one.facts.get("samples"), set()).add(one.arm)
+    assert samples == {
+        0: {"sft"},
+        None: {"teacher"},
+        8: {"distilled_1", "rft_teacher_1", "rft_1"},
+        16: {"distilled_2", "rft_teacher_2", "rft_2"},
+    }
+    (policy,) = [stage for stage in plan.stages if stage.command == "policy"]
+    assert policy.arguments["--model"].stage.arm == "sft"
+    teacher = policy.arguments["--teacher"].stage
+    assert (teacher.command, teacher.arm) == ("train", "teacher")
+    assert policy.settings["policy"].preset == "distillation"
+    drawn = {s.arm: s.settings["sample"].num_samples for s in plan.stages if s.command == "sample"}
+    assert drawn == {"sft": 100, "teacher_sft": 15, "teacher": 4}
+    trained = {stage.arm: stage for stage in plan.stages if stage.command == "train"}
+    assert trained["teacher"].arguments["--model"] == trained["teacher_sft"].arguments["--model"]
+    assert trained["rft_teacher_2"].arguments["--model"] == plan.model
+    collected = trained["rft_teacher_2"].arguments["--data"].stage
+    assert [stage.arm for stage in collected.waits_for] == ["teacher"]
+
+
+def test_a_teacher_that_has_not_been_made_is_named_with_the_target_that_makes_it(
+    plan_of, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=r"wordproblems:large: not made .* `make large` pretrains"):
+        plan_of("distillation", *FLAGS)
+    folder = tmp_path / "rft_jax" / "wordproblems_large"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    stages = plan_of("distillation", *FLAGS).stages
+    teacher = next(stage for stage in stages if stage.arm == "teacher_sft")
+    assert teacher.arguments["--model"].value == str(folder)
+
+
+def test_steps_of_distillation_must_rise(plan_of):
+    with pytest.raises(UserError, match=r"distillation.steps = \(2, 1\): rising numbers"):
+        plan_of("distillation", "distillation.steps=(2, 1)")
