@@ -2,7 +2,8 @@
 
 The update is one optimizer step without a divergence; the SFT step computes the same microbatches
 of the same samples with the cross-entropy, and updates the same weights. Medians are compared,
-without compilation. Meant: the update takes at most 1.15 SFT steps.
+without compilation. Meant: the update takes at most 1.15 SFT steps. A divergence from a reference,
+a teacher, or more updates by the same samples add a forward pass, which is measured too.
 
   python benchmarks/policy.py                           the package's model on the CPU
   python benchmarks/policy.py --model models/smollm2-135m --problems gsm8k:train \
@@ -32,7 +33,7 @@ from rft_jax.data.sources import load_problems  # noqa: E402
 from rft_jax.devices import partitioning  # noqa: E402
 from rft_jax.devices.mesh_settings import MeshSettings  # noqa: E402
 from rft_jax.files.jsonl import write_json  # noqa: E402
-from rft_jax.policy.learner import Learner  # noqa: E402
+from rft_jax.policy.learner import Learner, Weights  # noqa: E402
 from rft_jax.policy.responses import join_responses, token_arrays  # noqa: E402
 from rft_jax.policy.rewards import Judged  # noqa: E402
 from rft_jax.policy.rollouts import Rollouts  # noqa: E402
@@ -155,7 +156,15 @@ def main() -> None:
             state = sft(state)
             return state
 
-        steps = {"sampling": lambda: len(sample()), "update": by_policy, "sft": by_sft}
+        def forward() -> Any:
+            return learner.logprobs(Weights(state.params, start.config), scored)[-1]
+
+        steps: dict[str, Callable[[], Any]] = {
+            "sampling": lambda: len(sample()),
+            "update": by_policy,
+            "sft": by_sft,
+            "forward": forward,
+        }
         found = measure(steps, flags.repeats)
     tokens = sum(one.length for one in scored)
     for name, value in found.items():

@@ -17,7 +17,7 @@ from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import train_flops_per_token
 from rft_jax.pipeline.plan import Plan
-from rft_jax.pipeline.stages import OutputOf, Stage
+from rft_jax.pipeline.stages import Argument, OutputOf, Stage
 from rft_jax.pipeline.supervise.execute import stage_seconds
 from rft_jax.planning.closed_form import sampling_flops
 from rft_jax.planning.paper import paper_sampling_flops, paper_train_flops
@@ -80,9 +80,7 @@ def _training(folder: Path) -> StageUsage:
 
 def _sampling(root: Path, stage: Stage, folder: Path) -> StageUsage:
     """Counts prompts once per problem, and once per sample by the paper's formulas."""
-    given = stage.arguments["--model"]
-    # A checkpoint's shape and tokenizer are in its training's folder.
-    model = root / (given.stage.folder if isinstance(given, OutputOf) else str(given.resolve(root)))
+    model = _model_folder(root, stage.arguments["--model"])
     try:
         files = sample_files(folder)
     except UserError:  # removed to save space
@@ -104,8 +102,16 @@ def _sampling(root: Path, stage: Stage, folder: Path) -> StageUsage:
     return StageUsage(tokens, flops, samples * paper_sampling_flops(config, prompt, response))
 
 
+def _model_folder(root: Path, given: Argument) -> Path:
+    """Where a model's shape and tokenizer are: those of a checkpoint in its training's folder."""
+    return root / (given.stage.folder if isinstance(given, OutputOf) else str(given.resolve(root)))
+
+
 def _policy(root: Path, stage: Stage) -> StageUsage:
-    """Sampling, and one training step on every sample with its prompt, padding left out."""
+    """Sampling, and one training step on every sample with its prompt, padding left out.
+
+    A teacher's forward pass is a third of a training step of its own.
+    """
     folder = root / stage.folder
     sampled = _sampling(root, stage, folder / "samples")
     if not sampled.tokens:
@@ -114,8 +120,12 @@ def _policy(root: Path, stage: Stage) -> StageUsage:
     samples = sum(row["samples"] for _, row in read_rows(folder / "metrics.jsonl"))
     problems = root / str(stage.arguments["--problems"].resolve(root))
     tokens = sampled.tokens + samples * _prompt_tokens(folder, problems)
-    flops = tokens * train_flops_per_token(config, settings["train.max_length"])
-    paper = paper_train_flops(config, tokens)
+    passes = [(1.0, config)]
+    if teacher := stage.arguments.get("--teacher"):
+        passes.append((1 / 3, _config(_model_folder(root, teacher))))
+    length = settings["train.max_length"]
+    flops = sum(n * tokens * train_flops_per_token(shape, length) for n, shape in passes)
+    paper = sum(n * paper_train_flops(shape, tokens) for n, shape in passes)
     return StageUsage(sampled.tokens, sampled.flops + flops, sampled.paper_flops + paper)
 
 

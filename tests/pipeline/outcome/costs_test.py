@@ -76,6 +76,11 @@ def test_a_policy_costs_its_samples_and_a_training_step_on_each(tmp_path, config
     assert usage.paper_flops - sampled.paper_flops == pytest.approx(
         6 * paper.kaplan_params(config) * trained
     )
+    teacher = arguments | {"--teacher": Given(str(package))}
+    distilled = Stage("policy", "grpo", 0, teacher)
+    folder.rename(tmp_path / distilled.folder)
+    more = stage_usage(tmp_path, distilled).flops - usage.flops
+    assert more == pytest.approx((usage.flops - sampled.flops) / 3)  # one forward pass of three
 
 
 def test_collecting_costs_no_flops(tmp_path):
