@@ -30,6 +30,7 @@ _MAX_IN_ANY_ORDER = 30
 _WORKED_OUT = ("%", r"^\circ")  # what a unit may stand for beside a bare number
 _SETS = re.compile(r"\\(?:cup|cap|setminus|mathbb)(?![A-Za-z])")
 _FLOAT = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
+_WHOLE = re.compile(r"-?[1-9][0-9]*|0")  # in its one spelling
 _VOTE = Context(prec=30)
 
 
@@ -71,6 +72,8 @@ class AnswerComparer:
         """
         if self._floats and _FLOAT.fullmatch(reference) and _FLOAT.fullmatch(answer):
             return float(reference) == float(answer)
+        if _WHOLE.fullmatch(reference) and _WHOLE.fullmatch(answer):  # no need to read them
+            return reference == answer
         a, b = parse_answer(reference), parse_answer(answer)
         if self._equal(a, b):
             return True

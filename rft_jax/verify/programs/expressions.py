@@ -26,24 +26,28 @@ from rft_jax.verify.programs.values import (
 if TYPE_CHECKING:
     from rft_jax.verify.programs.machine import Machine
 
-_CONSTANTS = (int, float, bool, str, type(None))
+_CONSTANTS = frozenset((int, float, bool, str, type(None)))
 
 
 def _constant(machine: Machine, node: ast.Constant) -> Value:
-    if type(node.value) not in _CONSTANTS:
-        raise Unsupported(f"a literal of type {type(node.value).__name__}")
-    if type(node.value) is int:
-        machine.meter.need_bits(node.value.bit_length())
-    return node.value
+    value = node.value
+    if type(value) not in _CONSTANTS:
+        raise Unsupported(f"a literal of type {type(value).__name__}")
+    if isinstance(value, int) and value.bit_length() > 64:
+        machine.meter.need_bits(value.bit_length())
+    return value
 
 
 def _name(machine: Machine, node: ast.Name) -> Value:
-    return machine.frame.find(node.id, machine.builtins)
+    frame = machine.frame
+    if node.id in frame.values:
+        return frame.values[node.id]
+    return frame.find(node.id, machine.builtins)
 
 
 def _binary(machine: Machine, node: ast.BinOp) -> Value:
     spine = [node]
-    while isinstance(node.left, ast.BinOp):  # a long sum leans to the left: no recursion
+    while type(node.left) is ast.BinOp:  # a long sum leans to the left: no recursion
         node = node.left
         spine.append(node)
     value = machine.evaluate(node.left)
@@ -240,7 +244,7 @@ def _comprehend(machine: Machine, node: Any, make: Callable[[], Value]) -> Itera
             outer, machine.frame = machine.frame, frame
             try:
                 machine.assign(clause.target, item)
-                if not all(truth(machine.evaluate(test)) for test in clause.ifs):
+                if clause.ifs and not all(truth(machine.evaluate(test)) for test in clause.ifs):
                     continue
                 inner = make() if is_last else machine.evaluate(node.generators[index + 1].iter)
             finally:

@@ -55,8 +55,11 @@ class Machine:
 
     def execute(self, block: Sequence[ast.stmt]) -> object:
         """Executes statements; returns what ended them early (see `statements`), or None."""
+        meter = self.meter
         for node in block:
-            self.meter.step()
+            if meter.steps >= self._most_steps:
+                meter.step()
+            meter.steps += 1  # as in `evaluate`
             self.line = node.lineno
             handler = STATEMENTS.get(type(node))
             if handler is None:
@@ -68,7 +71,7 @@ class Machine:
 
     def assign(self, target: ast.expr, value: Value) -> None:
         """Binds a value to a name, an element, or several targets."""
-        if isinstance(target, ast.Name):
+        if type(target) is ast.Name:
             self.frame.set(target.id, value)
         elif isinstance(target, ast.Subscript):
             owner = self.evaluate(target.value)

@@ -92,7 +92,12 @@ def apply_binary(meter: Meter, kind: type, left: Value, right: Value) -> Value:
             _check_power(meter, left, right)
         elif kind is ast.LShift and type(left) in _WHOLE and type(right) in _WHOLE and right > 0:
             meter.need_bits(left.bit_length() + right if left else 0)
-        value = check_number(meter, guarded(function, left, right))
+        try:
+            value = function(left, right)
+        except PYTHON_ERRORS as error:
+            raise as_program_error(error) from None
+        if type(value) is not float:
+            check_number(meter, value)
         meter.record(name, left, right, value)
         return value
     if type(left) is str and kind is ast.Mod:

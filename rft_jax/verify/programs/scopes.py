@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rft_jax.verify.programs.limits import ProgramError
+from rft_jax.verify.programs.nodes import children
 
 _FUNCTIONS = (ast.FunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -66,8 +67,9 @@ class Frame:
         raise ProgramError("name", f"name {name!r} is not defined")
 
     def set(self, name: str, value: Any) -> None:
-        """Binds a name where it belongs."""
-        self.owner(name).values[name] = value
+        """Binds a name where it belongs, which is here if it is bound here or this is a module."""
+        is_here = self.parent is None or name in self.values
+        (self if is_here else self.owner(name)).values[name] = value
 
     def delete(self, name: str) -> None:
         """Unbinds a name."""
@@ -93,32 +95,34 @@ def bound_names(function: ast.FunctionDef | ast.Lambda) -> tuple[frozenset[str],
     return frozenset(names - elsewhere - global_names), frozenset(global_names)
 
 
-def _bindings(node: ast.AST) -> Iterable[str]:
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
-        return [node.id]
-    if isinstance(node, ast.FunctionDef):
-        return [node.name]
-    if isinstance(node, ast.Import | ast.ImportFrom):
+def _bindings(node: Any) -> Iterable[str]:
+    kind = type(node)
+    if kind is ast.Name:
+        return () if type(node.ctx) is ast.Load else (node.id,)
+    if kind is ast.FunctionDef:
+        return (node.name,)
+    if kind in (ast.Import, ast.ImportFrom):
         return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
-    if isinstance(node, ast.ExceptHandler) and node.name:
-        return [node.name]
-    return []
+    if kind is ast.ExceptHandler and node.name:
+        return (node.name,)
+    return ()
 
 
 def _own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """The nodes of a body but those of functions in it; of comprehensions, `:=` and the first
     iterable alone bind in the function."""
-    waiting = list(body)
+    waiting: list[Any] = list(body)
     while waiting:
         node = waiting.pop()
         yield node
-        if isinstance(node, _FUNCTIONS):
+        kind = type(node)
+        if kind in _FUNCTIONS:
             waiting += node.args.defaults + [d for d in node.args.kw_defaults if d is not None]
-        elif isinstance(node, _COMPREHENSIONS):
+        elif kind in _COMPREHENSIONS:
             inner = [n for n in ast.walk(node) if isinstance(n, ast.NamedExpr)]
             waiting += [named.target for named in inner]
         else:
-            waiting += ast.iter_child_nodes(node)
+            waiting += children(node)
 
 
 def target_names(generators: Iterable[ast.comprehension]) -> frozenset[str]:

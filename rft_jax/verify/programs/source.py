@@ -16,6 +16,7 @@ import warnings
 from functools import lru_cache
 
 from rft_jax.verify.programs.limits import BudgetSpent, Limits, ProgramError
+from rft_jax.verify.programs.nodes import children
 
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[ \t]*(\w*)[^\n]*$", re.MULTILINE)
 _PYTHON = ("python", "python3", "py")
@@ -25,13 +26,15 @@ _CODE_LINE = re.compile(
     r"|[A-Za-z_][\w.]*\(.*\)|[ \t]+\S.*|#.*|\s*)$"
 )
 # Nodes without an expression or a statement in them.
-_LEAVES = frozenset((ast.Name, ast.Constant, ast.Load, ast.Store, ast.Del))
+_LEAVES = frozenset((ast.Name, ast.Constant))
 _HOLD_STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
 _LOOPS = (ast.For, ast.While)
 _SIMPLE = frozenset((ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return))
 _QUOTED = re.compile(
     r"""'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|#[^\n]*""", re.DOTALL
 )
+# What a level of brackets or signs begins with.
+_OPENING = ("(", "[", "{", "-", "+", "~", "not", "lambda", "await")
 _SIGNS = re.compile(r"(?:[-+~]\s*|\bnot\s+|\blambda\s*:\s*|\bawait\s+)+")
 
 
@@ -96,6 +99,8 @@ def parse_program(source: str, limits: Limits) -> ast.Module:
 
 def _check_brackets(source: str, limit: int) -> None:
     """Refuses what would take the parser deep, before it is asked."""
+    if sum(map(source.count, _OPENING)) <= limit:
+        return
     plain = _QUOTED.sub("''", source)
     depth = 0
     for bracket in re.findall(r"[][(){}]", plain):
@@ -110,26 +115,21 @@ def _check_depth(tree: ast.Module, limit: int) -> None:
     """Refuses deep trees; a long sum, which leans to the left, counts as one level."""
     level: list[ast.AST] = [tree]
     for _ in range(limit):
-        level = [child for node in level for child in _children(node)]
+        level = [child for node in level for child in _nested(node)]
         if not level:
             return
     raise BudgetSpent("levels of nesting", limit)
 
 
-def _children(node: ast.AST) -> list[ast.AST]:
+def _nested(node: ast.AST) -> list[ast.AST]:
     """The nodes within a node that may hold others; of a sum, all of its terms."""
-    children: list[ast.AST] = []
-    while isinstance(node, ast.BinOp):
-        children.append(node.right)
+    if type(node) is not ast.BinOp:
+        return [child for child in children(node) if type(child) not in _LEAVES]
+    terms: list[ast.AST] = []
+    while type(node) is ast.BinOp:
+        terms.append(node.right)
         node = node.left
-    if children:
-        return [child for child in (*children, node) if type(child) not in _LEAVES]
-    for value in map(node.__dict__.get, node._fields):
-        if isinstance(value, list):
-            children += [v for v in value if isinstance(v, ast.AST) and type(v) not in _LEAVES]
-        elif isinstance(value, ast.AST) and type(value) not in _LEAVES:
-            children.append(value)
-    return children
+    return [child for child in (*terms, node) if type(child) not in _LEAVES]
 
 
 def _check_placement(tree: ast.Module) -> None:
@@ -152,4 +152,4 @@ def _check_placement(tree: ast.Module) -> None:
             waiting += [(child, in_function, True) for child in node.body]
             waiting += [(child, in_function, in_loop) for child in node.orelse]
         elif kind not in _SIMPLE:
-            waiting += [(child, in_function, in_loop) for child in ast.iter_child_nodes(node)]
+            waiting += [(child, in_function, in_loop) for child in children(node)]
