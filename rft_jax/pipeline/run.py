@@ -31,6 +31,7 @@ from rft_jax.pipeline.outcome.models import FOLDER as MODELS
 from rft_jax.pipeline.outcome.models import link_models
 from rft_jax.pipeline.outcome.results import make_results, results_text
 from rft_jax.pipeline.outcome.stage_result import stage_result
+from rft_jax.pipeline.outcome.tensorboard import write_tensorboard
 from rft_jax.pipeline.plan import Plan, model_input
 from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Stage
@@ -107,6 +108,7 @@ def _lead(root: Path, config: Config, plan: Plan, hosts: Hosts) -> None:
     write_json(home / "results.json", make_results(root, plan))
     write_json(home / "costs.json", make_costs(root, plan))
     write_json(home / "timing.json", {"stages": _stage_timing(root, plan)})
+    write_tensorboard(root, home, plan)
     print(f"\n{results_text(read_run(str(home)))}\n", flush=True)
     run_report(home, child_environment(os.environ, one_thread=False))
     print(f"results: {home / 'results.json'}; report: {home / 'report' / 'index.html'}")

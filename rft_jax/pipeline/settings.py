@@ -52,6 +52,13 @@ class RunSettings(CheckedSettings):
             values = getattr(self, name)
             if len(set(values)) < len(values) or (name == "seeds" and not values):
                 raise UserError(f"run.{name} is {values}; one or more distinct ones are needed")
-        if "/" in self.name or self.name in (".", "..", "stages", "problems", "models"):
+        if "/" in self.name or self.name in (
+            ".",
+            "..",
+            "stages",
+            "problems",
+            "models",
+            "tensorboard",
+        ):
             raise UserError(f"run.name is {self.name!r}; a plain folder name is needed")
         self._check_at_least(0, "limit", "parallel")
