@@ -198,7 +198,7 @@ def export_model(
     def fetch(name: str) -> np.ndarray:
         parameter, path, layer = sources[name]
         leaf = leaves[path] if layer is None else leaves[path][layer]
-        return parameter.to_theirs(_to_host(leaf))
+        return parameter.to_theirs(to_host(leaf))
 
     is_writer = jax.process_index() == 0
     write_tensors(folder, dict(_stored_shapes(config)), dtype, fetch, shard_bytes, write=is_writer)
@@ -235,7 +235,7 @@ def _sources(config: LlamaConfig) -> Iterator[tuple[str, Source]]:
                 yield parameter.tensor.format(layer), Source(parameter, path, layer)
 
 
-def _to_host(array: Array) -> np.ndarray:
+def to_host(array: Array) -> np.ndarray:
     """The complete array on this host, on whichever devices its shards are."""
     if isinstance(array, jax.Array) and not array.is_fully_addressable:
         from jax.experimental import multihost_utils

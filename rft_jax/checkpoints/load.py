@@ -19,12 +19,14 @@ from rft_jax.checkpoints.huggingface import (
     write_description,
 )
 from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, read_config
+from rft_jax.checkpoints.peft import read_adapters
 from rft_jax.checkpoints.train_state import restore_params
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json
 from rft_jax.files.outputs import SETTINGS
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
+from rft_jax.models.lora import with_adapters
 from rft_jax.prompts import CHAT, Template, get_template
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
 
@@ -44,6 +46,7 @@ class LoadedModel:
       tokenizer: its tokenizer.
       template: the prompt template that its folder carries.
       chat: the chat template that its folder carries, or None.
+      source: what it was loaded from; '' for random weights.
     """
 
     config: LlamaConfig
@@ -51,6 +54,7 @@ class LoadedModel:
     tokenizer: Tokenizer
     template: Template
     chat: ChatTemplate | None = None
+    source: str = ""
 
     def template_named(self, name: str) -> Template:
         """The template of that name, the model's own for '' or '+program', its chat template's.
@@ -97,7 +101,7 @@ def load_model(
         config = replace(config, tie_word_embeddings="unembed" not in params)
     else:
         params = restore_params(description.parent, abstract_params(config, mesh), step)
-    return LoadedModel(config, params, tokenizer, template, chat)
+    return LoadedModel(config, params, tokenizer, template, chat, str(folder))
 
 
 def _find_description(folder: Path) -> tuple[Path, int | None]:
@@ -141,6 +145,7 @@ def copy_model(
     dtype: str = "float32",
     template: str | None = None,
     system_prompt: str = "",
+    adapter: str = "",
 ) -> None:
     """Writes a copy of a model as a Hugging Face folder with a prompt template.
 
@@ -151,6 +156,7 @@ def copy_model(
       template: name of the template that the copy carries; None for the source's own.
       system_prompt: system message that the source's chat template puts before the question; for
         the template 'chat' only.
+      adapter: folder of a PEFT adapter that is merged into the copy; '' for none.
 
     Raises:
       UserError: the source can't be read or written in that dtype, or the target is not empty.
@@ -166,8 +172,12 @@ def copy_model(
                 f"({chosen.name!r}) was named: say --template {CHAT}"
             )
         chosen = model.chat.to_prompt(system_prompt)
+    config, params = model.config, model.params
+    if adapter:
+        config, adapters = read_adapters(adapter, config)
+        params = with_adapters(params, adapters)
     try:
-        export_model(target, model.config, model.params, model.tokenizer, chosen, dtype)
+        export_model(target, config, params, model.tokenizer, chosen, dtype)
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)  # so that the same name can be taken again
         raise

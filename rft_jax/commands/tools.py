@@ -33,6 +33,12 @@ def _copy_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _import_flags(parser: argparse.ArgumentParser) -> None:
+    _copy_flags(parser)
+    text = "folder of a PEFT adapter (LoRA), merged into the copy"
+    input_flag(parser, "--adapter", "DIR", text, default="")
+
+
 def _copy_model(flags: argparse.Namespace, config: Config) -> None:
     del config
     from rft_jax.checkpoints.load import copy_model
@@ -40,6 +46,7 @@ def _copy_model(flags: argparse.Namespace, config: Config) -> None:
     copy_model(
         model_folder(flags.source),
         *(flags.target, flags.dtype, flags.template, flags.system_prompt),
+        adapter=getattr(flags, "adapter", ""),
     )
 
 
@@ -54,8 +61,9 @@ IMPORT_HF = Command(
     examples=(
         "rft import-hf models/Qwen2.5-Math-1.5B-Instruct models/qwen --template chat "
         "--system_prompt 'Reason step by step.'",
+        "rft import-hf models/7b models/7b-math --adapter runs/lora/adapter",
     ),
-    add_flags=_copy_flags,
+    add_flags=_import_flags,
     run=_copy_model,
     next=(
         "rft evaluate --model {target} --problems P --output EVALUATION",

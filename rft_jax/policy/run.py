@@ -12,6 +12,8 @@ from jax.sharding import Mesh
 
 from rft_jax.checkpoints.huggingface import export_model
 from rft_jax.checkpoints.load import LoadedModel, describe_checkpoints
+from rft_jax.checkpoints.peft import FOLDER as ADAPTER
+from rft_jax.checkpoints.peft import export_adapters
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.files.outputs import OutputFolder
@@ -171,6 +173,8 @@ def _run(
     trained = with_adapters(steps.frozen, run_steps(steps, params, stopped).params)
     dtype = settings.export_dtype
     export_model(folder.path, config, trained, start.tokenizer, start.template, dtype)
+    if config.lora:
+        export_adapters(folder.path / ADAPTER, config, trained, start.source)
     if distributed.is_main():
         steps.files.merge()
         folder.commit()

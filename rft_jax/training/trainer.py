@@ -19,6 +19,8 @@ from rft_jax.checkpoints.load import (
     load_model,
 )
 from rft_jax.checkpoints.names import tokenizer_folder
+from rft_jax.checkpoints.peft import FOLDER as ADAPTER
+from rft_jax.checkpoints.peft import export_adapters
 from rft_jax.data.sources import problems_identity
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
@@ -153,6 +155,8 @@ def _train(
     chosen = held_out.best_params(last) if held_out and held_out.keeps_best else last
     trained = with_adapters(frozen, chosen)
     export_model(folder.path, config, trained, tokenizer, template, settings.export_dtype)
+    if config.lora:
+        export_adapters(folder.path / ADAPTER, config, trained, start.source)
     folder.commit()
 
 
