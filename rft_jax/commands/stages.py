@@ -135,6 +135,7 @@ def _sample_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _sample(flags: argparse.Namespace, config: Config) -> None:
+    from rft_jax.evaluation.calculator import calculator_of
     from rft_jax.sampling import sample
     from rft_jax.sampling.shard import Shard
 
@@ -157,6 +158,7 @@ def _sample(flags: argparse.Namespace, config: Config) -> None:
         _budget(settings),
         config.text(),
         shard,
+        calculator_of(settings),
     )
 
 

@@ -76,13 +76,16 @@ def evaluate(
             _measure(folder, problems, given, fallback, settings, against, samples_format)
     else:
         from rft_jax.devices import distributed
+        from rft_jax.evaluation.calculator import calculator_of
         from rft_jax.sampling import sample
 
         distributed.initialize()
         with distributed.open_shared_output(output, made_with, config_text) as folder:
             sampled = str(folder.path / "samples")
             if not folder.is_complete:
-                sample(model, problems, sampled, None, settings.sampling(), mesh)
+                forcing = calculator_of(settings)
+                sampling = settings.sampling()
+                sample(model, problems, sampled, None, sampling, mesh, forcing=forcing)
                 if settings.is_hybrid:
                     loaded = _problems(problems, settings)
                     fallback = sample_texts(model, loaded, folder.path, settings, mesh)

@@ -38,6 +38,7 @@ def sample_texts(
       The folder of the texts; None where every program gives an answer.
     """
     from rft_jax.devices import distributed
+    from rft_jax.evaluation.calculator import calculator_of
     from rft_jax.sampling import sample
 
     asked = output / _FALLBACK
@@ -52,7 +53,8 @@ def sample_texts(
     if not asked.stat().st_size:
         return None
     texts = str(output / _TEXTS)
-    sample(model, str(asked), texts, None, settings.text_sampling(), mesh)
+    forcing = calculator_of(settings)
+    sample(model, str(asked), texts, None, settings.text_sampling(), mesh, forcing=forcing)
     return texts
 
 

@@ -69,7 +69,7 @@ class Inputs:
             "train": {
                 n: v for n, v in settings_identity(update).items() if n not in WITHOUT_EFFECT
             },
-            "sample": asdict(rollout),
+            "sample": {n: v for n, v in asdict(rollout).items() if n != "calculator"},
         }
         added = {"teacher": self.teacher and input_identity(self.teacher)}
         added["held_out"] = self.held_out and problems_identity(self.held_out)

@@ -268,6 +268,8 @@ class RolloutSettings(SampleSettings):
             if getattr(self, name) != needed:
                 of = "the distribution that is sampled from"
                 self._refuse(name, f"rft policy needs {needed}: its gradient is that of {of}")
+        if self.calculator:
+            self._refuse("calculator", "rft policy samples every token from the policy")
         _check_here(self)
 
     def complete(self, policy: PolicySettings) -> SampleSettings:

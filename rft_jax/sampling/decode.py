@@ -26,7 +26,18 @@ from rft_jax.models.rope import Angles, rotary_angles
 from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.methods import log_probability, random_bits
 from rft_jax.sampling.program import Program
-from rft_jax.sampling.state import IDLE, Report, State, cells_of, loaded, state_specs, stored
+from rft_jax.sampling.state import (
+    IDLE,
+    Forced,
+    Report,
+    State,
+    cells_of,
+    loaded,
+    state_specs,
+    stored,
+)
+
+_PAUSED_SHARE = 4  # control returns to the host when one in so many busy slots waits for tokens
 
 
 @partial(jax.jit, static_argnames="program", donate_argnames="state")
@@ -57,7 +68,11 @@ def _chunk(
         waiting = jax.lax.psum(jnp.sum(_needs_refill(state)), axes)
         active = jax.lax.psum(jnp.sum(state.sample != IDLE), axes)
         enough_waiting = more & (waiting >= geometry.refill * program.shards)
-        return (steps < geometry.chunk) & (active > 0) & ~enough_waiting
+        proceeds = (steps < geometry.chunk) & (active > 0) & ~enough_waiting
+        if state.forced is None:
+            return proceeds
+        paused = jax.lax.psum(jnp.sum(state.forced.paused), axes)
+        return proceeds & (paused * _PAUSED_SHARE < active)
 
     def step(carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         state, steps, busy = carry
@@ -97,6 +112,8 @@ def _step(params: Params, state: State, angles: Angles, program: Program) -> Sta
     """
     geometry, cache = program.local, state.cache
     idle = state.sample == IDLE
+    if state.forced is not None:
+        idle |= state.forced.paused
     cell = cells_of(state)
     positions = (geometry.common + cache.prefix_lengths[cell] + cache.lengths)[:, None]
     rotation = jax.tree.map(lambda table: table[positions], angles)
@@ -104,18 +121,55 @@ def _step(params: Params, state: State, angles: Angles, program: Program) -> Sta
     logits = unembed(params, hidden[:, 0])
     bits = random_bits(state.keys[cell], state.first[cell] + state.sample, cache.lengths)
     token = program.method(bits, logits)
+    forced = state.forced
+    if forced is not None:
+        token, forced = _forced(state, forced, token, idle, program)
     record = (*cell, jnp.where(idle, geometry.task, state.sample), cache.lengths)
     ended = jnp.isin(token, jnp.asarray(program.eos_ids, jnp.int32))
     ended = ~idle & (ended | (new_cache.lengths == geometry.columns))
+    lengths = jnp.where(idle | ended, 0, new_cache.lengths)
+    if state.forced is not None and forced is not None:
+        lengths = jnp.where(state.forced.paused, cache.lengths, lengths)
+        forced = replace(
+            forced,
+            queue=jnp.where(ended[:, None], -1, forced.queue),
+            paused=forced.paused & ~ended,
+        )
     return replace(
         state,
-        cache=replace(new_cache, lengths=jnp.where(idle | ended, 0, new_cache.lengths)),
+        cache=replace(new_cache, lengths=lengths),
         sample=jnp.where(ended, IDLE, state.sample),
         token=token,
         finished=state.finished.at[cell].add(ended.astype(jnp.int32)),
         tokens=state.tokens.at[record].set(token, mode="drop"),
-        logprobs=state.logprobs.at[record].set(log_probability(logits, token), mode="drop"),
+        logprobs=state.logprobs.at[record].set(_counted(state, logits, token), mode="drop"),
+        forced=forced,
     )
+
+
+def _forced(
+    state: State, forced: Forced, token: Array, idle: Array, program: Program
+) -> tuple[Array, Forced]:
+    """The slots' tokens, some of them from their queues, and the queues without these.
+
+    A slot whose sampled token is one of `pauses_at` is paused; a paused slot keeps its token.
+    """
+    head = forced.queue[:, 0]
+    is_forced = ~idle & (head >= 0)
+    is_pause = jnp.isin(token, jnp.asarray(program.pauses_at, jnp.int32)) & ~idle & ~is_forced
+    token = jnp.where(is_forced, head, jnp.where(forced.paused, state.token, token))
+    shifted = jnp.roll(forced.queue, -1, axis=1).at[:, -1].set(-1)
+    queue = jnp.where(is_forced[:, None], shifted, forced.queue)
+    paused = forced.paused | is_pause
+    return token, Forced(queue, paused)
+
+
+def _counted(state: State, logits: Array, token: Array) -> Array:
+    """The tokens' log-probabilities, 0 for forced ones."""
+    logprob = log_probability(logits, token)
+    if state.forced is None:
+        return logprob
+    return jnp.where(state.forced.queue[:, 0] >= 0, 0.0, logprob)
 
 
 def _start_samples(state: State, geometry: Geometry) -> State:

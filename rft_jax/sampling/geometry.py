@@ -139,7 +139,7 @@ def choose_geometry(
         task=min(settings.samples_at_a_time, _LARGEST_TASK),
         buckets=_buckets(longest - common),
         common=common,
-        ring=hardware.platform == "tpu",
+        ring=hardware.platform == "tpu" and not settings.calculator,  # paused slots leave gaps
         int8=settings.cache_dtype == "int8",
     )
     if not settings.slots:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 from jax.sharding import Mesh
@@ -30,6 +30,7 @@ class Program:
       geometry: sizes of the decoding state, on a mesh those of all devices together.
       mesh: the devices.
       row_axes: axes of the mesh that slots (and groups of slots) are split over.
+      pauses_at: tokens behind which a slot waits for forced tokens, see `forcing`; () for none.
     """
 
     config: LlamaConfig
@@ -38,6 +39,8 @@ class Program:
     geometry: Geometry
     mesh: Mesh
     row_axes: tuple[str, ...] = ("data", "fsdp")
+    pauses_at: tuple[int, ...] = ()
+    queue: ClassVar[int] = 32  # forced tokens that a slot's queue holds
 
     @property
     def shards(self) -> int:

@@ -112,11 +112,16 @@ def end_samples(state: State, slots: Bool[Array, " slots"], program: Program) ->
     """Ends the samples of these slots as they are now."""
 
     def end(state: State, slots: Array) -> State:
+        forced = state.forced
+        if forced is not None:
+            queue = jnp.where(slots[:, None], -1, forced.queue)
+            forced = replace(forced, queue=queue, paused=forced.paused & ~slots)
         return replace(
             state,
             cache=replace(state.cache, lengths=jnp.where(slots, 0, state.cache.lengths)),
             sample=jnp.where(slots, IDLE, state.sample),
             finished=state.finished.at[cells_of(state)].add(slots.astype(jnp.int32)),
+            forced=forced,
         )
 
     specs = state_specs(state, program)

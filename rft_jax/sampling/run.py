@@ -19,6 +19,7 @@ from rft_jax.files.outputs import OutputFolder
 from rft_jax.prompts import shown
 from rft_jax.records import Problem
 from rft_jax.sampling.budget import MakeBudget
+from rft_jax.sampling.forcing import Forcing
 from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.placement import sampling_mesh
 from rft_jax.sampling.run_record import report_over_long, settle_geometry
@@ -41,6 +42,7 @@ def sample(
     make_budget: MakeBudget | None = None,
     config_text: str = "",
     shard: Shard = Shard(),  # noqa: B008  (frozen)
+    forcing: Forcing | None = None,
 ) -> None:
     """Samples every problem.
 
@@ -56,6 +58,7 @@ def sample(
       make_budget: decides how many samples each problem gets; None for `settings.num_samples`.
       config_text: the resolved settings as a gin file, written into the output.
       shard: which of the problems to sample, while other commands sample the others.
+      forcing: puts texts into responses; needed with `sample.calculator`.
 
     Raises:
       UserError: model, problems, folder and settings don't fit each other.
@@ -69,7 +72,9 @@ def sample(
     with open_shared_output(target, made_with, config_text) as folder, sigterm_flag() as stopped:
         if not folder.is_complete:
             chosen = shard.select(load_problems(problems)[: settings.limit or None])
-            run = _prepare(folder.path, model, name, chosen, settings, mesh, shard, stopped)
+            run = _prepare(
+                folder.path, model, name, chosen, settings, mesh, shard, stopped, forcing
+            )
             run.sample(make_budget)
             _finish(folder, run)
         elif is_main():
@@ -102,13 +107,14 @@ def _prepare(
     mesh: MeshSettings | None,
     shard: Shard,
     stopped: Callable[[], bool],
+    forcing: Forcing | None,
 ) -> SamplingRun:
     """Loads the model, encodes the prompts, and decides about the geometry."""
     share = Share.of_this_process(settings.span_hosts)
     devices = sampling_mesh(settings, mesh)
     loaded = load_model(model, devices, dtype=settings.dtype, param_dtype=settings.dtype)
     template = loaded.template_named(settings.template)
-    sampler = Sampler(loaded, loaded.tokenizer, settings, devices)
+    sampler = Sampler(loaded, loaded.tokenizer, settings, devices, forcing)
     texts = [template.render(one.question) for one in problems]
     encoded = sampler.encode(texts)
     preferred = sampler.geometry(encoded=encoded)

@@ -18,6 +18,7 @@ from jax.sharding import Mesh
 from rft_jax.errors import UserError
 from rft_jax.models.llama import Params
 from rft_jax.records import Sample
+from rft_jax.sampling.forcing import ForcedTokens, Forcing
 from rft_jax.sampling.geometry import Geometry, choose_geometry, describe_memory, memory_needed
 from rft_jax.sampling.methods import method_of, problem_key
 from rft_jax.sampling.placement import hardware_of, params_placer, row_axes, sampling_mesh
@@ -41,6 +42,7 @@ class Sampler:
       tokenizer: the model's.
       settings: those of every call; None for the defaults.
       mesh: the devices; None for the first one.
+      forcing: puts texts into responses; needed with `calculator` in the settings.
 
     Attributes:
       counters: what all calls together have done.
@@ -52,8 +54,16 @@ class Sampler:
         tokenizer: Tokenizer,
         settings: SampleSettings | None = None,
         mesh: Mesh | None = None,
+        forcing: Forcing | None = None,
     ) -> None:
         self.settings = settings or SampleSettings()
+        if self.settings.calculator and forcing is None:
+            raise UserError(
+                f"{self.settings.gin_name}.calculator = True needs a forcing: that of rft sample "
+                "is rft_jax.verify.calculator.calculated"
+            )
+        self._forced = None if forcing is None else ForcedTokens(forcing, tokenizer)
+        self._pauses_at = () if forcing is None else forcing.pauses_at(tokenizer)
         self.config = model.config
         self.tokenizer = tokenizer
         self.counters = Counters()
@@ -146,9 +156,12 @@ class Sampler:
             geometry=geometry,
             mesh=self._mesh,
             row_axes=self._row_axes,
+            pauses_at=self._pauses_at,
         )
         stops = self._stops(settings) if settings.stop else None
-        return Scheduler(self._params, program, stops, self.counters).run(requests, further)
+        return Scheduler(self._params, program, stops, self.counters, self._forced).run(
+            requests, further
+        )
 
     def _stops(self, settings: SampleSettings) -> StopStrings:
         return StopStrings(self.tokenizer.decode, settings.stop)

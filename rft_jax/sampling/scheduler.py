@@ -12,6 +12,7 @@ import numpy as np
 from rft_jax.models.llama import Params
 from rft_jax.sampling.assembly import Assembler
 from rft_jax.sampling.decode import decode_chunk
+from rft_jax.sampling.forcing import ForcedTokens, force
 from rft_jax.sampling.prefill import prefill_common
 from rft_jax.sampling.program import Program
 from rft_jax.sampling.refill import end_samples, refill, tokens_so_far
@@ -36,6 +37,7 @@ class Scheduler:
       program: model, method and geometry.
       stops: strings that end a sample, or None.
       counters: counts go on top of what they hold.
+      forced: gives the tokens that paused slots wait for; None where the program pauses none.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class Scheduler:
         program: Program,
         stops: StopStrings | None = None,
         counters: Counters | None = None,
+        forced: ForcedTokens | None = None,
     ) -> None:
         self.counters = counters or Counters()
         self._params, self._program, self._stops = params, program, stops
+        self._forced = forced
         self._assembler = Assembler(program.eos_ids, stops, self.counters)
         self._pending: dict[int, deque[Task]] = defaultdict(deque)  # by bucket
         self._held: dict[int, Task] = {}  # by cell; complete ones too until they are collected
@@ -99,6 +103,8 @@ class Scheduler:
             self._count_steps(report)
             if self._stops is not None:
                 state = self._end_at_stop_strings(state, self._stops, int(report.steps))
+            if self._forced is not None:
+                state = force(state, self._forced, self._program)
             self._add(further(False))
 
     def _first_state(self, bucket: int) -> State:

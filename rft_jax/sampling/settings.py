@@ -41,6 +41,9 @@ class DecodingSettings(CheckedSettings):
         template); '' for the model's own;
         '+program' behind the name, or alone, asks for a program.
       dtype: dtype of weights, activations and cache, 'float32' or 'bfloat16'; logits are float32.
+      calculator: whether the exact result is put behind the `=` of an annotation, `<<12*3=`, and
+        closed with `>>`; the model goes on from there. What does not end has six decimals; what
+        cannot be calculated is left to the model.
     """
 
     COMMON: ClassVar[tuple[str, ...]] = (
@@ -70,6 +73,7 @@ class DecodingSettings(CheckedSettings):
     limit: int = 0
     template: str = ""
     dtype: str = "float32"
+    calculator: bool = added_setting(False)
 
     def __post_init__(self) -> None:
         stop: Any = self.stop  # gin gives lists; one string alone is one string

@@ -36,6 +36,19 @@ _COLUMNS_FIRST = {
 
 
 @flax.struct.dataclass
+class Forced:
+    """Tokens that slots are given instead of sampled ones, see `forcing`.
+
+    Attributes:
+      queue: each slot's next ones, -1 behind them.
+      paused: whether the slot waits for some.
+    """
+
+    queue: Int[Array, "slots queue"]
+    paused: Bool[Array, " slots"]
+
+
+@flax.struct.dataclass
 class State:
     """Everything that decoding changes; it goes in, is donated, and comes out.
 
@@ -52,7 +65,8 @@ class State:
       started: samples of the cell's task that slots have begun.
       finished: samples of the cell's task that are complete.
       tokens: the tokens sampled so far, by cell, sample and position; -1 behind them.
-      logprobs: their log-probabilities at temperature 1.
+      logprobs: their log-probabilities at temperature 1; 0 for forced ones.
+      forced: tokens that slots are given; None where no program pauses.
     """
 
     cache: KVCache
@@ -66,6 +80,7 @@ class State:
     finished: Int[Array, "groups prompts"]
     tokens: Int[Array, "groups prompts task columns"]
     logprobs: Float[Array, "groups prompts task columns"]
+    forced: Forced | None = None
 
 
 @flax.struct.dataclass
@@ -196,4 +211,10 @@ def _zero_state(program: Program, bucket: int) -> State:
         finished=zeros(),
         tokens=jnp.full(samples, -1, jnp.int32),
         logprobs=jnp.zeros(samples, jnp.float32),
+        forced=_nothing_forced(program) if program.pauses_at else None,
     )
+
+
+def _nothing_forced(program: Program) -> Forced:
+    slots = program.geometry.slots
+    return Forced(jnp.full((slots, program.queue), -1, jnp.int32), jnp.zeros(slots, bool))
