@@ -12,6 +12,8 @@ from rft_jax.gin_settings import Config
 from rft_jax.records.fields import FORMS
 from rft_jax.wordproblems.splits import PROBLEM_SPLITS, SPLITS
 
+ARITHMETIC_FORMS = ("steps", "direct", "reversed", "scratchpad")
+
 
 def _copy_flags(parser: argparse.ArgumentParser) -> None:
     input_flag(parser, "source", "SRC", MODEL_HELP)
@@ -134,8 +136,7 @@ def _arithmetic_flags(parser: argparse.ArgumentParser) -> None:
     text = "number of tokens of the lines to pretrain on"
     parser.add_argument("--tokens", type=int, metavar="N", help=text)
     text = "what stands behind the expression: steps (the default), direct, reversed or scratchpad"
-    choices = ("steps", "direct", "reversed", "scratchpad")
-    parser.add_argument("--form", default="steps", choices=choices, metavar="F", help=text)
+    parser.add_argument("--form", default="steps", choices=ARITHMETIC_FORMS, metavar="F", help=text)
 
 
 def _generate_arithmetic(flags: argparse.Namespace, config: Config) -> None:
@@ -180,16 +181,20 @@ def _derive_flags(parser: argparse.ArgumentParser) -> None:
     text = "number of items, by kind (see above)"
     parser.add_argument("--count", type=int, default=0, metavar="N", help=text)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random choices")
+    text = "form of lines of arithmetic, as rft generate-arithmetic has it (default: steps)"
+    parser.add_argument("--form", default="steps", choices=ARITHMETIC_FORMS, metavar="F", help=text)
     output_flag(parser, "--output", "DIR", "folder to write", required=True)
 
 
 def _derive(flags: argparse.Namespace, config: Config) -> None:
+    from rft_jax.arithmetic.settings import ArithmeticSettings
     from rft_jax.derive.inputs import Inputs
     from rft_jax.derive.write import write_derived
 
     samples = tuple(flags.samples)
     inputs = Inputs(
-        flags.problems, flags.collected, samples, flags.examples, flags.count, flags.seed
+        *(flags.problems, flags.collected, samples, flags.examples, flags.count, flags.seed),
+        *(flags.form, config.get(ArithmeticSettings)),
     )
     write_derived(flags.kind, inputs, flags.output, config.text())
 
@@ -212,7 +217,8 @@ DERIVE = Command(
         "solutions with the generated questions. revisions: a question with a sample, to be "
         "answered again (the first --count samples). farthest_revisions: the same for the one of "
         "those samples that differs most from the reference solution.\n\n"
-        "one_shot_text: pretraining text of --count tokens with worked problems in pairs."
+        "Text to pretrain on, of --count tokens. one_shot_text: with worked problems in pairs; "
+        "arithmetic: lines of arithmetic in --form."
     ),
     examples=(
         "rft derive --kind oracle --problems wordproblems:train --collected runs/c --output runs/o",
@@ -221,6 +227,7 @@ DERIVE = Command(
     ),
     add_flags=_derive_flags,
     run=_derive,
+    settings={"arithmetic": "rft_jax.arithmetic.settings:ArithmeticSettings"},
 )
 
 

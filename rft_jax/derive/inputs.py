@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as FilePath
 
+from rft_jax.arithmetic.settings import ArithmeticSettings
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.records import (
@@ -33,6 +34,8 @@ class Inputs:
       examples: problems for few-shot prompts; '' for none.
       count: number of items, by kind; 0 for kinds without a number.
       seed: seed of all random choices.
+      form: of lines of arithmetic, one of `arithmetic.formats.FORMATS`.
+      arithmetic: the mix of lines of arithmetic.
     """
 
     problems: str
@@ -41,6 +44,8 @@ class Inputs:
     examples: str = ""
     count: int = 0
     seed: int = 0
+    form: str = "steps"
+    arithmetic: ArithmeticSettings = ArithmeticSettings()  # noqa: RUF009  (frozen)
 
     @cached_property
     def problem_list(self) -> list[Problem]:

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rft_jax.arithmetic.files import pretraining_rows as pretraining_lines
 from rft_jax.derive.inputs import Inputs
 from rft_jax.derive.problems import BETWEEN
 from rft_jax.errors import UserError
 from rft_jax.wordproblems.pretraining import pretraining_rows
+
+
+def arithmetic(inputs: Inputs) -> Iterator[dict[str, Any]]:
+    """Lines of arithmetic with `count` tokens, to pretrain on; those of all forms are the same."""
+    if inputs.count < 1:
+        raise UserError(f"--count {inputs.count}: the number of tokens is needed, at least 1")
+    return pretraining_lines(inputs.seed, inputs.arithmetic, inputs.form, inputs.count, None)
 
 
 def one_shot_text(inputs: Inputs) -> Iterator[dict[str, Any]]:

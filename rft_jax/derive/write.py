@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -10,7 +11,7 @@ from rft_jax.data.sources import problems_identity
 from rft_jax.derive import controls, problems
 from rft_jax.derive.inputs import Inputs
 from rft_jax.derive.oracle import oracle_paths
-from rft_jax.derive.text import one_shot_text
+from rft_jax.derive.text import arithmetic, one_shot_text
 from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
 from rft_jax.files.jsonl import write_rows
@@ -19,6 +20,7 @@ from rft_jax.records import FORMS, Path, Problem, to_row
 from rft_jax.verify.equations import find_annotations
 from rft_jax.verify.programs.reading import program_equations
 
+ARITHMETIC = "arithmetic"
 CONTROLS: dict[str, Callable[[Inputs], Mapping[str, list[str]]]] = {
     "oracle": oracle_paths,
     "most_likely": controls.most_likely_samples,
@@ -37,7 +39,10 @@ PROBLEMS: dict[str, Callable[[Inputs], Iterable[Problem]]] = {
     "revisions": problems.revisions,
     "farthest_revisions": problems.farthest_revisions,
 }
-TEXT: dict[str, Callable[[Inputs], Iterable[dict[str, Any]]]] = {"one_shot_text": one_shot_text}
+TEXT: dict[str, Callable[[Inputs], Iterable[dict[str, Any]]]] = {
+    "one_shot_text": one_shot_text,
+    ARITHMETIC: arithmetic,
+}
 KINDS = (*CONTROLS, *PROBLEMS, *TEXT)
 OF_SAMPLES = tuple(kind for kind in CONTROLS if kind not in ("oracle", "human"))
 """Controls that are chosen among samples."""
@@ -69,6 +74,7 @@ def write_derived(kind: str, inputs: Inputs, output: str, config_text: str = "")
         "samples": [input_identity(folder) for folder in inputs.samples],
         "count": inputs.count,
         "seed": inputs.seed,
+        **_lines(kind, inputs),
     }
     with open_output(output, made_with, config_text) as folder:
         if not folder.is_complete:
@@ -78,6 +84,11 @@ def write_derived(kind: str, inputs: Inputs, output: str, config_text: str = "")
             write_rows(FilePath(output) / derived_file(kind), rows)
             folder.commit()
             print(f"{kind}: {len(rows):,} rows")
+
+
+def _lines(kind: str, inputs: Inputs) -> dict[str, Any]:
+    """What decides lines of arithmetic beside their number and seed."""
+    return {"form": inputs.form, **asdict(inputs.arithmetic)} if kind == ARITHMETIC else {}
 
 
 def _identity(spec: str) -> str:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from rft_jax.arithmetic.settings import ArithmeticSettings
 from rft_jax.data.sources import problems_identity
-from rft_jax.derive.write import derived_file
+from rft_jax.derive.write import ARITHMETIC, derived_file
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
 from rft_jax.evaluation.settings import EvaluateSettings
@@ -75,6 +76,7 @@ class StageBuilder:
         data: Argument,
         model: Argument | None = None,
         num_steps: Argument | int | None = None,
+        limit: Argument | None = None,
         shape: LlamaConfig | None = None,
         **forced: Any,
     ) -> Stage:
@@ -84,6 +86,7 @@ class StageBuilder:
           data: training data.
           model: where training starts; None for the pretrained model.
           num_steps: optimizer steps, other than in the settings.
+          limit: number of examples, the first ones; None for all.
           shape: shape of a model that starts from random weights (`model` is `init:…` then).
           forced: further settings.
         """
@@ -96,6 +99,8 @@ class StageBuilder:
         if others := settings.eval_data:
             arguments["--gin.train.eval_data"] = _problems_input(others)
             settings = replace(settings, eval_data="")
+        if limit is not None:
+            arguments["--gin.train.limit"] = limit
         shapes = {} if shape is None else {"llama": shape}
         return self._add("train", arm, seed, arguments, {"train": settings, **shapes})
 
@@ -193,6 +198,17 @@ class StageBuilder:
         arguments |= {"--count": Given(str(count)), "--seed": Given(str(seed))}
         stage = self.graph.add(Stage("derive", arm, seed, arguments, {}, f"derive {kind}"))
         return OutputOf(stage, derived_file(kind))
+
+    def lines(
+        self, arm: str, seed: int, form: str, count: int, settings: ArithmeticSettings
+    ) -> OutputOf:
+        """Lines of arithmetic with `count` tokens to pretrain on, in one of their forms."""
+        words = {"kind": ARITHMETIC, "form": form, "count": str(count), "seed": str(seed)}
+        arguments: dict[str, Argument] = {f"--{name}": Given(word) for name, word in words.items()}
+        title = f"derive {ARITHMETIC} {form}"
+        settings_of = {"arithmetic": settings}
+        stage = self.graph.add(Stage("derive", arm, seed, arguments, settings_of, title))
+        return OutputOf(stage, derived_file(ARITHMETIC))
 
     def evaluate(
         self,

@@ -17,7 +17,7 @@ from typing import Any
 
 from rft_jax.files import outputs
 from rft_jax.files.identity import settings_identity
-from rft_jax.files.jsonl import read_rows
+from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.gin_settings import flag_value
 
 FOLDER = "stages"
@@ -96,7 +96,21 @@ class StepsOf(_OfStage):
         return str(training_steps(root / self.stage.folder))
 
 
-Argument = Given | OutputOf | Many | StepsOf
+@dataclass(frozen=True)
+class ExamplesOf(_OfStage):
+    """The number of examples that a training read, determined once it is finished."""
+
+    @property
+    def identity(self) -> str:
+        return f"examples of {self.stage.digest}"
+
+    def resolve(self, root: Path) -> str:
+        if not self.stage.is_complete(root):
+            return "EXAMPLES"
+        return str(read_json(root / self.stage.folder / "data.json")["examples"])
+
+
+Argument = Given | OutputOf | Many | StepsOf | ExamplesOf
 """A flag's value.
 
 `stages` determine it, `identity` is its content, independent of its location, and `resolve` gives

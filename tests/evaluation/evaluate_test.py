@@ -342,7 +342,10 @@ def test_the_model_is_sampled_with_these_settings_and_then_scored(
 
     received = {}
 
-    def sample(model: str, problems: str, output: str, name: Any, settings: Any, mesh: Any) -> None:
+    def sample(
+        model: str, problems: str, output: str, name: Any, settings: Any, mesh: Any, forcing: Any
+    ) -> None:
+        assert forcing is None
         received.update(model=model, problems=problems, name=name, settings=settings, mesh=mesh)
         _samples(Path(output), [[1], [3]], temperature=0.0)
 

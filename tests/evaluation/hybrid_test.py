@@ -88,7 +88,8 @@ def test_a_model_is_asked_for_programs_and_then_for_the_texts_that_are_missing(
 
     asked = []
 
-    def sample(*arguments: Any) -> None:
+    def sample(*arguments: Any, forcing: Any) -> None:
+        assert forcing is None
         _, problems, output, _, settings, _ = arguments
         ids = [row["id"] for _, row in read_rows(problems)]
         asked.append((settings.template, settings.limit, ids, settings.num_samples))

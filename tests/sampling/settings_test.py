@@ -79,6 +79,7 @@ def test_evaluation_samples_with_all_that_is_shared_and_cuts_long_prompts() -> N
         "limit": 5,
         "template": "plain",
         "dtype": "bfloat16",
+        "calculator": True,
     }
     assert changes.keys() == {field.name for field in fields(DecodingSettings)}
     settings = EvaluateSettings(**changes).sampling()

@@ -38,7 +38,7 @@ def small_model(
         0,
         plan.derive("one_shot_text", "pretraining", 0, {}, tokens),
         Given(f"init:{_EMBEDDED}"),
-        shape=_embedded_shape(width),
+        shape=embedded_shape(width),
         tokenizer=TOKENIZER,
         template="none",
         max_length=240,
@@ -53,7 +53,7 @@ def small_model(
     )
 
 
-def _embedded_shape(width: int) -> LlamaConfig:
+def embedded_shape(width: int) -> LlamaConfig:
     """The embedded model's shape with another width and the same number of heads."""
     gin = load_config({"llama": LlamaConfig}, [f"models/{_EMBEDDED}.gin"])
     shape = gin.get(LlamaConfig)
