@@ -42,7 +42,7 @@ class DecodingSettings(CheckedSettings):
         '+program' behind the name, or alone, asks for a program.
       dtype: dtype of weights, activations and cache, 'float32' or 'bfloat16'; logits are float32.
       calculator: whether the exact result is put behind the `=` of an annotation, `<<12*3=`, and
-        closed with `>>`; the model goes on from there. What does not end has six decimals; what
+        closed with `>>`; the model resumes there. What does not end has six decimals; what
         cannot be calculated is left to the model.
     """
 
