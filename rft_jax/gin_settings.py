@@ -98,12 +98,12 @@ class Config:
         lines = [f"# {self._title}"] if self._title else []
         for name, kind in self._classes.items():
             settings: Any = self.get(kind)
-            defaults = {f.name: f for f in dataclasses.fields(kind)}
             values = {f: getattr(settings, f) for f in field_types(kind)}
+            defaults = default_values(kind) if changed else {}
             lines += [
                 f"{name}.{field} = {literal(value)}"
                 for field, value in values.items()
-                if not changed or not is_default(defaults[field], value)
+                if field not in defaults or value != defaults[field]
             ]
         scoped = {b.key: b.value for b in self._bindings if b.scope}
         lines += [f"{key} = {literal(value)}" for key, value in scoped.items()]
@@ -116,11 +116,13 @@ def has_default(field: dataclasses.Field[Any]) -> bool:
     return not (field.default is missing and field.default_factory is missing)
 
 
-def is_default(field: dataclasses.Field[Any], value: Any) -> bool:
-    """Whether a dataclass's field has the value that it has if nothing is given."""
-    if field.default_factory is not dataclasses.MISSING:
-        return bool(value == field.default_factory())
-    return has_default(field) and bool(value == field.default)
+def default_values(kind: type) -> dict[str, Any]:
+    """The values that a settings class's fields have if nothing is given, presets applied."""
+    fields = [field for field in dataclasses.fields(kind) if field.init]
+    if all(map(has_default, fields)):
+        settings = kind()
+        return {field.name: getattr(settings, field.name) for field in fields}
+    return {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
 
 
 def literal(value: Any) -> str:

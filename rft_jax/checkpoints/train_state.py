@@ -147,14 +147,14 @@ def _epath(folder: str | Path) -> epath.Path:
 
 def _open(folder: epath.Path, keep: int | None) -> ocp.CheckpointManager:
     """A manager that keeps `keep` steps; one that only reads for None."""
-    options = ocp.CheckpointManagerOptions(
-        max_to_keep=keep,
-        read_only=keep is None,
-        create=keep is not None,
-        cleanup_tmp_directories=keep is not None,
-    )
     handlers = {name: ocp.StandardCheckpointHandler() for name in ("params", "rest")}
     with _quiet():
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep,
+            read_only=keep is None,
+            create=keep is not None,
+            cleanup_tmp_directories=keep is not None,
+        )
         return ocp.CheckpointManager(folder, options=options, item_handlers=handlers)
 
 

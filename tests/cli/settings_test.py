@@ -40,6 +40,14 @@ def test_a_dry_run_prints_what_is_not_the_default_and_how_to_see_the_rest(capsys
     ]
 
 
+def test_a_dry_run_of_a_run_prints_nothing_of_commands_at_their_defaults(capsys):
+    words = ["run", "--output", "o", "--gin_file", "runs/quickstart.gin", "--dry_run"]
+    assert cli.main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "train.learning_rate = 0.001" in lines
+    assert not any(line.startswith("policy.") for line in lines)
+
+
 def test_a_dry_run_prints_settings_that_can_be_loaded_and_does_nothing(capsys, tmp_path):
     words = ["collect", "--problems", "p", "--samples", "s", "--output", str(tmp_path / "out")]
     assert cli.main([*words, "--gin.collect.dedup=none", "--dry_run"]) == 0
