@@ -19,6 +19,8 @@ def _flags(parser: argparse.ArgumentParser) -> None:
     text = "the problems of a ledger (default: those in its folder's paths.jsonl)"
     rows_flag(parser, "--problems", "P", text, default="")
     columns_flag(parser)
+    text = "write a data card (README.md) beside the file: source, counts, models"
+    parser.add_argument("--card", action="store_true", help=text)
     text = "template that makes a prompt of a question, where a prompt is a text (default: plain)"
     parser.add_argument("--template", metavar="T", default="plain", help=text)
 
@@ -30,16 +32,20 @@ def _export(flags: argparse.Namespace, config: Config) -> None:
     source = Source(flags.source, tuple(flags.samples), flags.problems, flags.template)
     rows = export_data(source, flags.format, flags.output)
     print(f"{flags.output}: {rows:,} rows")
+    if flags.card:
+        from rft_jax.report.cards import write_data_card
+
+        write_data_card(flags.output, flags.format, rows, flags.source)
 
 
 EXPORT_DATA = Command(
     name="export-data",
     summary="problems, paths and samples as data for other trainers (TRL, axolotl, verl)",
     description=(
-        "messages: conversations of question and response. prompt_completion: the question in a "
-        "template, and the response. preference (DPO): a correct and an incorrect response to the "
-        "same problem. kto: responses with label true or false. verl: problems with their final "
-        "answers."
+        "paths: the rows of paths.jsonl. messages: conversations of question and response. "
+        "prompt_completion: the question in a template, and the response. preference (DPO): a "
+        "correct and an incorrect response to the same problem. kto: responses with label true or "
+        "false. verl: problems with their final answers."
         "\n\n"
         "preference and kto need a ledger with its samples: the output of rft collect (with "
         "--samples) or of rft policy (with --problems)."

@@ -52,6 +52,19 @@ def _copy_model(flags: argparse.Namespace, config: Config) -> None:
     )
 
 
+def _export_flags(parser: argparse.ArgumentParser) -> None:
+    _copy_flags(parser)
+    text = "output of rft evaluate about this model, for the results in its card; repeatable"
+    input_flag(parser, "--results", "DIR", text, action="append", default=[])
+
+
+def _export_model(flags: argparse.Namespace, config: Config) -> None:
+    from rft_jax.report.cards import write_model_card
+
+    _copy_model(flags, config)
+    write_model_card(flags.target, model_folder(flags.source), flags.results)
+
+
 IMPORT_HF = Command(
     name="import-hf",
     summary="import a Hugging Face LLaMA folder",
@@ -76,10 +89,13 @@ IMPORT_HF = Command(
 EXPORT_HF = Command(
     name="export-hf",
     summary="export a trained model for transformers and other programs",
-    description="Writes config.json, safetensors and tokenizer as transformers reads them.",
-    examples=("rft export-hf runs/rft exported/rft --dtype bfloat16",),
-    add_flags=_copy_flags,
-    run=_copy_model,
+    description=(
+        "Writes config.json, safetensors and tokenizer as transformers reads them, and a model "
+        "card (README.md): base model, data, settings, prompt, and the results of --results."
+    ),
+    examples=("rft export-hf runs/rft exported/rft --dtype bfloat16 --results runs/rft-eval",),
+    add_flags=_export_flags,
+    run=_export_model,
     next=("vllm serve {target}",),
 )
 

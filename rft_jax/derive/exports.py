@@ -1,12 +1,14 @@
 """Data for other trainers: conversations, prompt and completion, preferences, KTO, verl.
 
+    paths              the rows of paths.jsonl, for Parquet and a data card
     messages           {"messages": [{"role": "user", "content": …}, {"role": "assistant", …}]}
     prompt_completion  {"prompt": …, "completion": …}
     preference         {"prompt": …, "chosen": …, "rejected": …}
     kto                {"prompt": …, "completion": …, "label": true}
     verl               {"data_source": …, "prompt": […], "ability": …, "reward_model": {…}, …}
 
-TRL and axolotl read the first two; TRL reads the next two (DPO, KTO); verl reads the last.
+TRL and axolotl read `messages` and `prompt_completion`; TRL reads the next two (DPO, KTO); verl
+reads the last.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from rft_jax.records import (
     Problem,
     read_ledger,
     read_paths,
+    to_row,
 )
 from rft_jax.records.foreign import read_any_samples
 from rft_jax.verify.answers import reference_answer
@@ -109,6 +112,12 @@ class Source:
         raise UserError(f"{self.name}: holds no questions; name its problems with --problems")
 
 
+def _paths(source: Source) -> Iterator[Row]:
+    folder = Path(source.name)
+    for _, path in read_paths(folder / PATHS_FILE if folder.is_dir() else folder):
+        yield to_row(path)
+
+
 def _messages(source: Source) -> Iterator[Row]:
     for question, response in source.pairs():
         user = {"role": "user", "content": question}
@@ -159,6 +168,7 @@ def _answer(problem: Problem) -> str:
 
 
 FORMATS: dict[str, Callable[[Source], Iterator[Row]]] = {
+    "paths": _paths,
     "messages": _messages,
     "prompt_completion": _prompt_completion,
     "preference": _preference,

@@ -28,7 +28,7 @@ from rft_jax.models.kv_cache import empty_cache
 from rft_jax.models.llama import Llama, init_adapters, unembed
 from rft_jax.models.lora import merge_adapters, with_adapters
 from tests.checkpoints.conftest import write_tokenizer
-from tests.llama_twin import random_tensors, random_tokens, tiny_config, write_folder
+from tests.llama_twin import FAMILIES, random_tensors, random_tokens, tiny_config, write_folder
 
 
 def _all_equal(a: Any, b: Any) -> bool:
@@ -351,6 +351,24 @@ def test_transformers_generates_our_greedy_tokens_from_an_export(
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
     assert tokenizer("3 + 4", add_special_tokens=False).input_ids == prompt[1:]
     out = theirs.generate(torch.tensor([prompt]), max_new_tokens=20, do_sample=False)
+    assert _greedy(model, prompt, 20) == out[0, len(prompt) :].tolist()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_greedy_tokens_of_every_family_equal_transformers(family: str, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    torch = pytest.importorskip("torch")
+    content = tiny_config(4, 2, model_type=family, **FAMILIES[family])
+    write_tokenizer(write_folder(tmp_path, content, random_tensors(content)))
+    model = load_model(tmp_path)
+    prompt = [1, *model.tokenizer.encode("3 + 4")]
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    out = theirs.generate(
+        torch.tensor([prompt]),
+        max_new_tokens=20,
+        do_sample=False,
+        eos_token_id=model.tokenizer.eos_id,
+    )
     assert _greedy(model, prompt, 20) == out[0, len(prompt) :].tolist()
 
 
