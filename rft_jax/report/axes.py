@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 WIDTH = 400.0
+_MOST_TICKS = 12  # of an axis with a tick at every value
 
 Format = Callable[[float], str]
 
@@ -70,9 +71,18 @@ def linear_axis(values: Iterable[float], start: float, end: float, zero: bool = 
 def x_axis(values: Sequence[float], start: float, end: float, log: bool) -> Axis:
     """Ticks at the values themselves if they are few, at round numbers otherwise."""
     distinct = sorted(set(values))
-    if len(distinct) > 12 or len(distinct) == 1:
+    first, last = distinct[0], distinct[-1]
+    if len(distinct) == 1 or (len(distinct) > _MOST_TICKS and not log):
         return linear_axis(values, start, end)
-    return Axis(distinct[0], distinct[-1], start, end, log, distinct)
+    ticks = distinct if len(distinct) <= _MOST_TICKS else _round_ticks(first, last)
+    return Axis(first, last, start, end, log, ticks)
+
+
+def _round_ticks(first: float, last: float) -> list[float]:
+    """The numbers 1, 2 and 5 times a power of ten from first to last, both above 0."""
+    powers = range(math.floor(math.log10(first)), math.floor(math.log10(last)) + 1)
+    ticks = [m * 10.0**power for power in powers for m in (1, 2, 5)]
+    return [tick for tick in ticks if first <= tick <= last]
 
 
 def grid(x: Axis, y: Axis, left: float, right: float, bottom: float, y_format: Format) -> str:

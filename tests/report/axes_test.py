@@ -33,6 +33,13 @@ def test_an_axis_maps_its_ends_and_the_middle_linearly_or_logarithmically() -> N
 
 def test_few_values_are_their_own_ticks_and_many_have_round_ones() -> None:
     assert axes.x_axis([1, 4, 16, 4], 0, 100, log=True).ticks == [1, 4, 16]
+    many = axes.x_axis(range(3, 101), 0, 100, log=True)
+    assert many.log and many.ticks == [5, 10, 20, 50, 100]
+    assert (many(3), many(100)) == (0, 100)
+    assert axes.x_axis([0.004 * 1.3**n for n in range(20)], 0, 1, log=True).ticks[:2] == [
+        0.005,
+        0.01,
+    ]
     assert axes.x_axis(range(100), 0, 100, log=False).ticks == [0, 20, 40, 60, 80, 100]
 
 

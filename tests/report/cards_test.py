@@ -28,8 +28,8 @@ def test_the_card_of_a_training_has_base_data_settings_and_results(tmp_path: Pat
     write_json(tmp_path / "rft" / "settings.json", made | {"num_epochs": 3, "num_steps": 0})
     write_json(tmp_path / "rft" / "data.json", {"examples": 1234, "tokens": 5678})
     (tmp_path / "e").mkdir()
-    figure = {"value": 0.4125, "ci95": [0.39, 0.44], "n": 1319}
-    write_json(tmp_path / "e" / "metrics.json", {"k": 100, "mean@1": figure, "maj@k": figure})
+    metric = {"value": 0.4125, "ci95": [0.39, 0.44], "n": 1319}
+    write_json(tmp_path / "e" / "metrics.json", {"k": 100, "mean@1": metric, "maj@k": metric})
     write_json(tmp_path / "e" / "settings.json", {"problems": "gsm8k:test 89ab"})
     folder = _exported(tmp_path / "out")
     write_model_card(folder, tmp_path / "rft", [str(tmp_path / "e")])
