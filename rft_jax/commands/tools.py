@@ -184,6 +184,7 @@ GENERATE_ARITHMETIC = Command(
     add_flags=_arithmetic_flags,
     run=_generate_arithmetic,
     settings={"arithmetic": "rft_jax.arithmetic.settings:ArithmeticSettings"},
+    next=("rft sample --model M --problems {output} --output SAMPLES",),
 )
 
 
