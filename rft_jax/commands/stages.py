@@ -89,8 +89,10 @@ TRAIN = Command(
     ),
     examples=(
         "rft train --model models/7b --data gsm8k:train --output runs/sft --gin_file runs/sft.gin",
-        "rft train --model wordproblems:model --data runs/collected/paths.jsonl --output runs/rft",
-        "rft train --model init:wordproblems --data pretrain.jsonl --output runs/pretrained",
+        "rft train --model wordproblems:model --data runs/collected/paths.jsonl --output runs/rft "
+        "--gin.train.max_length=256",
+        "rft train --model init:wordproblems --data pretrain.jsonl --output runs/pretrained "
+        "--gin_file runs/pretrain_wordproblems.gin",
     ),
     add_flags=_train_flags,
     run=_train,

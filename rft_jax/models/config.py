@@ -199,5 +199,5 @@ class LlamaConfig:
         if length > self.max_length:
             raise UserError(
                 f"a length of {length} tokens is over the model's {self.length_field} of "
-                f"{self.max_length}; use a shorter length"
+                f"{self.max_length}; take at most {self.max_length} (train.max_length)"
             )

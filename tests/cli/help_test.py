@@ -7,7 +7,9 @@ import shlex
 import pytest
 
 from rft_jax import cli
+from rft_jax.checkpoints.huggingface_config import read_config
 from rft_jax.commands.base import common_fields, field_documents
+from rft_jax.models.config import LlamaConfig
 from rft_jax.typed_values import field_types
 
 SETTINGS = {
@@ -69,3 +71,22 @@ def test_every_example_in_the_help_is_a_command_line_that_parses(name):
         flags, rest = cli.build_parser().parse_known_args(shlex.split(example)[1:])
         assert flags.command.name == name
         assert all(word.startswith("--gin.") for word in rest)
+
+
+def test_training_examples_with_the_packages_own_model_fit_its_positions(monkeypatch):
+    lengths = []
+
+    def note(model, _data, _output, settings, *_):
+        lengths.append((model, settings.max_length))
+        if isinstance(model, LlamaConfig):
+            assert settings.tokenizer
+
+    monkeypatch.setattr("rft_jax.training.trainer.train", note)
+    for example in cli.COMMANDS["train"].examples:
+        words = shlex.split(example)[1:]
+        if any("wordproblems" in word for word in words):
+            assert cli.main(words) == 0
+    assert len(lengths) == 2
+    for model, length in lengths:
+        config = model if isinstance(model, LlamaConfig) else read_config(model)
+        config.check_length(length)
