@@ -21,7 +21,7 @@ def test_a_problem_without_an_answer_is_named_by_file_and_line(rft, problems, sa
     problems.write_text(problems.read_text() + '{"id": "4", "question": "?"}\n')
     code, lines = rft(*collect_words(problems, samples, tmp_path / "out"))
     assert (code, len(lines)) == (2, 1)
-    assert f"{problems}:4: no 'answer' or 'response' or 'output'; add the field" in lines[0]
+    assert f"{problems}:4: no solution and no answer in the columns 'id', 'question'" in lines[0]
 
 
 def test_a_reference_without_its_number_is_named(rft, problems, samples, tmp_path):
