@@ -51,7 +51,7 @@ def _conditions_card(run: RunRecord) -> str:
 
 
 def _all_rows(runs: Sequence[RunRecord]) -> str:
-    table = results_table(runs).html()
+    table = results_table(runs, reading=True).html()
     if all(is_repeated(run) for run in runs if run.rows):
         return card(folded("Every seed with its interval", table), caption=NOTES["rows"])
     return card(table, caption=NOTES["rows"])

@@ -128,7 +128,8 @@ def render(runs: Sequence[RunRecord], settings: ReportSettings) -> str:
     footer = (
         f"Made by rft_jax {rft_jax.__version__} on {time} from {', '.join(r.name for r in runs)}."
     )
-    return page(settings.title, lead(runs), sections, footer)
+    title = f"{settings.title} · {', '.join(run.name for run in runs)} · {time[:10]}"
+    return page(title, lead(runs), sections, footer)
 
 
 def markdown(runs: Sequence[RunRecord]) -> str:

@@ -82,15 +82,19 @@ def p_text(p_value: float) -> str:
     return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
-def results_table(runs: Sequence[RunRecord]) -> Table:
+def results_table(runs: Sequence[RunRecord], reading: bool = False) -> Table:
     """A row per model and seed: metrics with 95 % intervals, data size, distinct paths.
 
     Columns that no row fills are left out; the run is named where there are several.
+
+    Args:
+      reading: whether to add the shares of greedy responses without an answer and cut off.
     """
     rows = [(run, row) for run in runs for row in _by_model(run.rows)]
     has = {name for _, row in rows for name, value in row.items() if value is not None}
     first = ["seed"] * ("seed" in has)
     counts = [name for name in COUNTS if name in has and name not in ("seed", "k")]
+    counts += [name for name in _READING if reading and name in has]
     metrics = [name for name in METRICS if name in has]
     ks = sorted({row["k"] for _, row in rows if row.get("k")})
     metric_titles = [METRICS[name].format(k=ks[0] if len(ks) == 1 else "k") for name in metrics]
@@ -117,11 +121,13 @@ COUNTS = {
     "new_paths_per_problem": ("New paths / problem", ".2f"),
     "distinct_paths_per_problem": ("With copies of the reference", ".2f"),
 }
+# The same of what happened to the greedy responses.
+_READING = {"no_answer": ("No answer", ".1%"), "truncated": ("Truncated", ".1%")}
 
 
 def titles(counts: Sequence[str]) -> list[str]:
     """The column titles of counts."""
-    return [COUNTS[name][0] for name in counts]
+    return [(COUNTS | _READING)[name][0] for name in counts]
 
 
 def measure(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -140,7 +146,7 @@ def _by_model(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def number(value: float | None, name: str) -> Cell:
     """A count in its format."""
-    return Cell("–" if value is None else format(value, COUNTS[name][1]))
+    return Cell("–" if value is None else format(value, (COUNTS | _READING)[name][1]))
 
 
 def _first_of_each(rows: Sequence[tuple[RunRecord, Mapping[str, Any]]]) -> frozenset[int]:

@@ -83,3 +83,11 @@ def test_html_cells_are_escaped() -> None:
     html = Table(["<i>"], [[Cell("<b>", "<u>")]]).html()
     assert "&lt;i&gt;" in html and "&lt;b&gt;" in html and "&lt;u&gt;" in html
     assert "<b>" not in html
+
+
+def test_shares_of_unread_and_truncated_responses_are_shown_where_asked_for() -> None:
+    row = {"model": "rft", "accuracy": _metric(0.5), "no_answer": 0.125, "truncated": 0.0}
+    assert results_table([_run([row])]).header == ["Model", "Accuracy"]
+    table = results_table([_run([row])], reading=True)
+    assert table.header == ["Model", "Accuracy", "No answer", "Truncated"]
+    assert [cell.text for cell in table.rows[0][2:]] == ["12.5%", "0.0%"]
