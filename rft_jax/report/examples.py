@@ -10,6 +10,7 @@ import heapq
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -19,12 +20,12 @@ from rft_jax.errors import UserError
 from rft_jax.records import (
     VERDICTS,
     LedgerRow,
+    Problem,
     Sample,
     read_ledger,
     read_paths,
-    read_samples,
-    sample_files,
 )
+from rft_jax.records.foreign import read_any_samples
 from rft_jax.report.highlight import Piece, cut, program_pieces
 from rft_jax.report.runs import RunRecord, StageRecord, read_settings
 
@@ -95,7 +96,12 @@ def stage_examples(
     is_program = settings.get("answers") == "program"
     responses = {
         key: [(sample.response, "program" if is_program else sample.form)]
-        for key, sample in _samples(_sample_folders(run, stage, settings), rows).items()
+        for key, sample in _samples(
+            _sample_folders(run, stage, settings),
+            rows,
+            [Problem(name, question, "") for name, (question, _) in problems.items()],
+            settings.get("samples_format", ""),
+        ).items()
     }
     return [
         Example(
@@ -141,7 +147,10 @@ def _sample_folders(
 
 
 def _samples(
-    folders: Iterator[Path], rows: Sequence[LedgerRow]
+    folders: Iterator[Path],
+    rows: Sequence[LedgerRow],
+    problems: Sequence[Problem],
+    samples_format: str,
 ) -> dict[tuple[str, str, int], Sample]:
     """(model, problem, sample) -> the sample, reading folders until all are found."""
     wanted = {(row.model, row.id, row.sample) for row in rows}
@@ -149,14 +158,11 @@ def _samples(
     for folder in folders:
         if len(samples) == len(wanted):
             break
-        try:
-            files = sample_files(folder)
-        except UserError:  # a folder that was emptied to save space explains nothing
-            continue
-        for file in files:
-            for _, sample in read_samples(file):
-                model = sample.model or Path(file).resolve().parent.name
-                key = model, sample.id, sample.sample
+        # What was emptied to save space, or cannot be read any more, explains nothing.
+        with suppress(UserError):
+            for where, sample in read_any_samples(problems, folder, samples_format, True):
+                file = Path(where.rpartition(":")[0])
+                key = sample.model or file.resolve().parent.name, sample.id, sample.sample
                 if key in wanted:
                     samples.setdefault(key, sample)
     return samples

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,7 +137,18 @@ def _solved_card(collected: Sequence[Collected], palette: Mapping[str, int]) -> 
         lines, "samples per problem (k)", "problems with a correct path", axes.percent, log_x=True
     )
     caption = "A path is correct when its answer and all its equations are (unbiased pass@k)."
-    return card(chart, "Problems solved against k", caption)
+    return card(chart, "Problems solved against k", caption + _sampled_models(collected, names))
+
+
+def _sampled_models(collected: Sequence[Collected], names: Callable[[str], str]) -> str:
+    """Which models wrote the samples of each line: not the model that is trained on them."""
+    models: dict[str, dict[str, None]] = {}
+    for one in collected:
+        if one.is_deduplicated:
+            found = dict.fromkeys(one.stats.get("models", ()))
+            models.setdefault(names(one.stage.arm), {}).update(found)
+    texts = [f"{name}: {', '.join(found)}" for name, found in models.items() if found]
+    return f" Sampled from {'; '.join(texts)}." if texts else ""
 
 
 def _mean_curve(curves: Sequence[Sequence[Mapping[str, float]]]) -> list[svg.Point]:

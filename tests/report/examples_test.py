@@ -10,6 +10,7 @@ from rft_jax.files.jsonl import write_rows
 from rft_jax.records import VERDICTS, LedgerRow, Reason
 from rft_jax.report.browser import example_html
 from rft_jax.report.examples import choose_rows, explain_sample, mark, stage_examples
+from rft_jax.report.report import ReportSettings, report
 from rft_jax.report.runs import read_run
 from rft_jax.rft.collect import collect
 from rft_jax.rft.settings import CollectSettings
@@ -193,3 +194,23 @@ def test_every_sample_is_as_likely_to_be_drawn(tmp_path: Path) -> None:
 
 def test_none_are_drawn_for_a_number_of_zero(tmp_path: Path) -> None:
     assert choose_rows(tmp_path, 0, seed=0) == {}
+
+
+def test_samples_of_another_program_are_shown_too(tmp_path: Path) -> None:
+    questions = {"a": "What is 1 + 1?", "b": "What is 2 + 2?"}
+    problems = [
+        {"id": name, "question": text, "answer": f"It is clear, of course.\n#### {2 * n}"}
+        for n, (name, text) in enumerate(questions.items(), start=1)
+    ]
+    write_rows(tmp_path / "p.jsonl", problems)
+    rows = [{"prompt": f"Q: {q}\nA:", "outputs": ["So #### 2", "No."]} for q in questions.values()]
+    write_rows(tmp_path / "vllm.jsonl", rows)
+    collect(
+        str(tmp_path / "p.jsonl"),
+        [str(tmp_path / "vllm.jsonl")],
+        str(tmp_path / "c"),
+        CollectSettings(workers=1),
+    )
+    report([str(tmp_path / "c")], str(tmp_path / "r"), ReportSettings())
+    page = (tmp_path / "r" / "index.html").read_text()
+    assert "So #### 2" in page and "What is 2 + 2?" in page

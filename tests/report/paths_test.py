@@ -47,6 +47,13 @@ def test_samples_that_two_stages_share_are_shown_once_and_others_by_their_run() 
     assert ">sft-0 (b)</text>" in _section(one, other)
 
 
+def test_the_curve_of_solved_problems_names_the_models_sampled() -> None:
+    curve = {"pass@k": [{"k": 1, "value": 0.5}, {"k": 2, "value": 0.75}]}
+    models = {"sft-0": _model(correct=3), "sft-1": _model(correct=2)}
+    body = _section(_collected(models, **curve))
+    assert "Sampled from RFT: sft-0, sft-1." in body
+
+
 def test_programs_are_shown_with_their_errors_and_what_is_unsupported() -> None:
     programs = {"samples": 1200, "correct": 7, "correct_exactly": 5}
     programs |= {"errors": {"name": 3, "limit": 2}, "unsupported": {"import <sympy>": 4}}
