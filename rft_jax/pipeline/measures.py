@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rft_jax.files.jsonl import read_rows
-from rft_jax.pipeline.stages import Stage
+from rft_jax.pipeline.stages import Argument, Stage
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,14 @@ class Measured:
     def is_votes_alone(self) -> bool:
         """Whether no greedy answer was measured."""
         return self.vote is self.greedy
+
+    @property
+    def model(self) -> Argument:
+        """The model that is measured; votes counted together are of the first one's model."""
+        stage = self.greedy
+        while "--model" not in stage.arguments:
+            stage = stage.waits_for[0]
+        return stage.arguments["--model"]
 
     @property
     def stages(self) -> list[Stage]:

@@ -47,6 +47,7 @@ from rft_jax.workers.pool import cpu_cores
 
 _MADE_WITH = {"command": "run"}
 _MOST_PARALLEL = 4
+_NAMED = 8  # models in the last line
 # Settings of stages that the run itself sets, by seed.
 _NOT_TO_BIND = {"train.seed": "run.seeds", "sample.seed": "run.seeds"}
 
@@ -112,7 +113,9 @@ def _lead(root: Path, config: Config, plan: Plan, hosts: Hosts) -> None:
     print(f"\n{results_text(read_run(str(home)))}\n", flush=True)
     run_report(home, child_environment(os.environ, one_thread=False))
     print(f"results: {home / 'results.json'}; report: {home / 'report' / 'index.html'}")
-    print(f"models, for --model and other programs: {home / MODELS}/ ({', '.join(models)})")
+    more = len(models) - _NAMED
+    named = ", ".join(models[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    print(f"models, for --model and other programs: {home / MODELS}/ ({named})")
 
 
 def commands(output: str, config: Config) -> list[str]:

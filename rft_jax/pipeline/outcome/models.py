@@ -24,7 +24,7 @@ def link_models(root: Path, home: Path, plan: Plan) -> list[str]:
         if stage.command in ("train", "policy")
     }
     for one in plan.measured:
-        model = one.greedy.arguments["--model"]
+        model = one.model
         if isinstance(model, OutputOf) and not model.file:
             trained[f"{one.arm}-{one.seed}"] = model.stage
     finished = {n: root / s.folder for n, s in sorted(trained.items()) if s.is_complete(root)}

@@ -16,7 +16,7 @@ from rft_jax.pipeline.outcome.conditions import condition_rows
 from rft_jax.pipeline.outcome.errors import ErrorShare
 from rft_jax.pipeline.outcome.points import plot_data
 from rft_jax.pipeline.plan import Plan
-from rft_jax.pipeline.stages import OutputOf, Stage
+from rft_jax.pipeline.stages import Argument, OutputOf
 from rft_jax.records import read_paths
 from rft_jax.report.cautions import cautions
 from rft_jax.report.conditions import NOTES, comparison_note, comparison_table, conditions_table
@@ -70,7 +70,7 @@ def _row(root: Path, one: Measured) -> dict[str, Any]:
         "seed": one.seed,
         "label": one.label,
         **{name: _fact(root, fact) for name, fact in one.facts.items()},
-        **_training_data(root, one.greedy),
+        **_training_data(root, one.model),
         accuracy: metrics[accuracy],
         "maj@k": voted.get("maj@k"),
         "pass@k": voted.get("pass@k"),
@@ -83,7 +83,7 @@ def _fact(root: Path, fact: Any) -> Any:
     return fact.read(root) if isinstance(fact, LossAt | ErrorShare) else fact
 
 
-def _training_data(root: Path, stage: Stage) -> dict[str, Any]:
+def _training_data(root: Path, model: Argument) -> dict[str, Any]:
     """The columns that describe what the evaluated model was trained on.
 
     `train_rows`, of a policy its samples; for collected paths, per problem:
@@ -92,9 +92,6 @@ def _training_data(root: Path, stage: Stage) -> dict[str, Any]:
     `paths_per_problem`, all with the reference solution, as the paper counts. The text stands in
     for equations where there are none.
     """
-    while "--model" not in stage.arguments:  # it counts the samples of another evaluation
-        stage = stage.waits_for[0]
-    model = stage.arguments["--model"]
     if isinstance(model, OutputOf) and model.stage.command == "policy":
         rows = _policy_samples(root / model.stage.folder, model.file)
         return {"train_rows": rows, "distinct_paths_per_problem": None}

@@ -44,7 +44,7 @@ def write_tensorboard(root: Path, home: Path, plan: Plan) -> None:
 
 def _training(writer: SummaryWriter, root: Path, one: Measured) -> int:
     """The metrics of a model's training, and its settings; returns its number of steps."""
-    model, last = one.greedy.arguments["--model"], 0
+    model, last = one.model, 0
     if not isinstance(model, OutputOf) or model.file:
         return last
     folder = root / model.stage.folder

@@ -159,5 +159,4 @@ def test_the_rows_of_a_policy_are_its_samples_so_far(tmp_path, file, samples):
     policy = Stage("policy", "grpo", 0, {})
     rows = [{"step": step, "samples": 8.0} for step in (1, 2, 3)]
     write_rows(tmp_path / policy.folder / "metrics.jsonl", rows)
-    stage = Stage("evaluate", "grpo", 0, {"--model": OutputOf(policy, file)})
-    assert results._training_data(tmp_path, stage)["train_rows"] == samples
+    assert results._training_data(tmp_path, OutputOf(policy, file))["train_rows"] == samples
