@@ -81,7 +81,8 @@ class Plot:
       x, y: columns of the rows; a line has a point per row that has both.
       series: the lines, in order.
       kind: `rows`: a point per condition, from its rows; `votes`: maj@k against k, from the
-        votes' curve; `histogram`: bars of how many test problems have x distinct correct paths.
+        votes' curve; `histogram`: bars of how many test problems have x distinct correct paths;
+        `shares`: a bar per condition, divided by the columns that `series` names.
       x_label, y_label: labels of the axes.
       log_x: whether x has a logarithmic scale (base 2), in the plot and for fits.
       fit: whether a straight line is fitted to each series.
@@ -94,7 +95,7 @@ class Plot:
     x: str
     y: str
     series: tuple[str, ...]
-    kind: Literal["rows", "votes", "histogram"] = "rows"
+    kind: Literal["rows", "votes", "histogram", "shares"] = "rows"
     x_label: str = ""
     y_label: str = ""
     log_x: bool = False

@@ -58,6 +58,8 @@ def _chart(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) -> str:
             for i, line in enumerate(lines)
         ]
         return svg.histogram(bars, plot["x_label"], plot["y_label"])
+    if plot.get("kind") == "shares":
+        return _shares(lines)
     series = [
         svg.Series(
             line["label"],
@@ -84,6 +86,17 @@ def _chart(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) -> str:
     y_format = axes.percent if share else axes.plain
     y_label = plot["y_label"] or ("accuracy" if share else plot["y"])
     return svg.line_chart(series, plot["x_label"], y_label, y_format, log_x=plot["log_x"])
+
+
+def _shares(lines: Sequence[Line]) -> str:
+    """A bar per condition, divided by the lines."""
+    bars: dict[str, dict[str, int]] = {}
+    for line in lines:
+        for point in line["points"]:
+            bars.setdefault(point["label"], {})[line["label"]] = point["count"]
+    colours = {line["label"]: i for i, line in enumerate(lines)}
+    classes = {label: f"c{i}" for label, i in colours.items()}
+    return svg.stacked_bars(bars, classes) + svg.legend(colours)
 
 
 def _fitted(plot: Plot, lines: Sequence[Line]) -> Iterator[svg.Series]:

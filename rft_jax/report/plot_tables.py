@@ -73,7 +73,10 @@ def _points_table(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) 
     lines = [line for line in lines if line["points"]]
     xs = sorted({point["x"] for line in lines for point in line["points"]})
     by_x = [{point["x"]: point for point in line["points"]} for line in lines]
-    columns, names = [line["label"] for line in lines], [axes.plain(x) for x in xs]
+    named = {
+        point["x"]: point["label"] for line in lines for point in line["points"] if "label" in point
+    }
+    columns, names = [line["label"] for line in lines], [named.get(x, axes.plain(x)) for x in xs]
     rows = [[_cell(plot, at.get(x)) for at in by_x] for x in xs]
     if len(lines) > _MOST_COLUMNS:
         columns, names, rows = names, columns, list(map(list, zip(*rows, strict=True)))
@@ -86,6 +89,8 @@ def _points_table(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) 
 def _cell(plot: Plot, point: Mapping[str, Any] | None) -> Cell:
     if point is None:
         return Cell("–")
+    if plot.get("kind") == "shares":
+        return Cell(f"{100 * point['value']:.1f} %")
     if not is_share(plot):
         return Cell(f"{point['value']:,.2f}".removesuffix(".00"))
     interval = shown_interval(point)

@@ -74,3 +74,23 @@ def test_a_histogram_is_bars():
     body = plots_section([_run(plot)]).body
     assert "SFT: 5 with 2" in body
     assert "| 2 | 5 |" in "\n".join(plots_markdown(_run(plot)))
+
+
+def test_shares_are_a_divided_bar_per_condition_and_a_row_of_the_table():
+    counts = {"accuracy": (30, 10), "plan errors": (10, 30)}
+    series = [
+        {
+            "label": label,
+            "points": [
+                {"x": x, "label": name, "count": n, "value": n / 40}
+                for x, name, n in zip((1, 2), ("SFT", "RFT"), of_each, strict=True)
+            ],
+        }
+        for label, of_each in counts.items()
+    ]
+    plot = _plot(kind="shares", y="share", paper="", fit=False, series=series, baselines=[])
+    body = plots_section([_run(plot)]).body
+    assert body.count("<rect") == 4
+    assert "<title>plan errors: 30 of 40 (75 %)</title>" in body
+    text = "\n".join(plots_markdown(_run(plot)))
+    assert "| SFT | 75.0 % | 25.0 % |" in text and "| RFT | 25.0 % | 75.0 % |" in text

@@ -59,7 +59,7 @@ class Programs:
         for name in sets:
             for a, b in _COMPARED:
                 plan.compare(_arm(a, name), _arm(b, name))
-        plan.plots.append(_plot(tuple(sets)))
+        plan.plots.append(_errors_plot())
         plan.plots += [_votes_plot(plan, name) for name in sets]
 
     def _conditions(
@@ -151,13 +151,14 @@ def _votes_plot(plan: Plan, name: str) -> Plot:
     )
 
 
-def _plot(series: tuple[str, ...]) -> Plot:
+def _errors_plot() -> Plot:
+    columns = tuple(f"{kind}_errors" for kind in KINDS)
     return Plot(
         name="errors",
-        title="Errors of the plan and of arithmetic",
-        x="arithmetic_errors",
-        y="plan_errors",
-        series=series,
-        x_label="share of problems: right tree, incorrect value",
-        y_label="share of problems: another tree",
+        title="Errors of the plan, of arithmetic, and no answer",
+        x="condition",
+        y="share",
+        kind="shares",
+        series=("accuracy", *columns),
+        x_label="condition",
     )

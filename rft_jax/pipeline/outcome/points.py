@@ -33,6 +33,9 @@ def plot_data(
       measured, rows: the rows' sources and content, in the same order.
     """
     described = asdict(plot) | {"series": [], "baselines": []}
+    if plot.kind == "shares":
+        described["series"] = _shares(plot, measured, rows)
+        return described
     for name in plot.series:
         members = [
             (one, row) for one, row in zip(measured, rows, strict=True) if name in one.series
@@ -68,6 +71,32 @@ def _line(root: Path, plot: Plot, name: str, members: Members) -> dict[str, Any]
     if plot.fit:
         line["fit"] = _fit(root, plot, groups)
     return line
+
+
+def _shares(plot: Plot, measured: Sequence[Measured], rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """A line per column with a point per condition, numbered from 1: its share and its count.
+
+    The count is that of the problems of all seeds.
+    """
+    by_arm: dict[str, list[tuple[Measured, Row]]] = {}
+    for one, row in zip(measured, rows, strict=True):
+        if all(row.get(column) is not None for column in plot.series):
+            by_arm.setdefault(one.arm, []).append((one, row))
+    lines = []
+    for column in plot.series:
+        points = [
+            {
+                "x": number,
+                "value": _mean(group, column),
+                "count": sum(round(_value(row[column]) * row["accuracy"]["n"]) for _, row in group),
+                "by_seed": {str(one.seed): _value(row[column]) for one, row in group},
+                "model": arm,
+                "label": group[0][0].label,
+            }
+            for number, (arm, group) in enumerate(by_arm.items(), start=1)
+        ]
+        lines.append({"label": column.replace("_", " "), "points": points})
+    return lines
 
 
 def _mean(group: Members, column: str) -> float:

@@ -42,6 +42,8 @@ def test_texts_and_programs_of_one_model_vote_together(programs_plan):
         settings = row.vote.settings["evaluate"]
         assert (settings.k, settings.curve, settings.limit) == (8, (1, 2, 4, 8, 16), 500)
         settings.check_not_sampling()
+    errors, *_ = programs_plan.plots
+    assert errors.series == ("accuracy", "plan_errors", "arithmetic_errors", "no_answer_errors")
     (plot,) = [one for one in programs_plan.plots if one.name == "votes_names"]
     assert plot.series[-1] == rows["votes_both_names"].label
     assert len(plot.series) == 5

@@ -125,3 +125,17 @@ def test_a_histogram_counts_sampled_problems_over_all_seeds(tmp_path: Path) -> N
     plot = _plot(x="test_paths", y="problems", kind="histogram")
     (line,) = plot_data(tmp_path, plot, members, _rows(tmp_path, members))["series"]
     assert line["points"] == [{"x": 0, "value": 4}, {"x": 2, "value": 2}]
+
+
+def test_shares_have_a_line_per_column_and_a_count_of_all_seeds(tmp_path: Path, members) -> None:
+    for one in members[:4]:
+        one.facts["plan_errors"] = 0.5 if one.arm == "k8" else 0.0
+    plot = _plot(kind="shares", series=("accuracy", "plan_errors"))
+    data = plot_data(tmp_path, plot, members, _rows(tmp_path, members))
+    lines = {line["label"]: line["points"] for line in data["series"]}
+    assert [*lines] == ["accuracy", "plan errors"]
+    assert [point["label"] for point in lines["accuracy"]] == ["K8", "K1"]  # others lack errors
+    assert [point["value"] for point in lines["plan errors"]] == [0.5, 0.0]
+    assert [point["count"] for point in lines["accuracy"]] == [3, 2]  # of two questions, two seeds
+    assert [point["count"] for point in lines["plan errors"]] == [2, 0]
+    assert lines["plan errors"][0]["by_seed"] == {"0": 0.5, "1": 0.5}
