@@ -8,7 +8,7 @@ STAMP := .venv/.installed
 PYTEST := .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 EXPERIMENTS := supervised_scaling rft_k what_carries_the_gain pretraining_loss rft_union self_consistency \
-  path_diversity temperature iterate query_augmentation self_revising
+  path_diversity temperature iterate query_augmentation self_revising programs
 
 LARGE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rft_jax/wordproblems_large
 
