@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from contextlib import closing
 from fractions import Fraction
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ FRAMES = {
     "the_answer_is": "The answer is {}.",
     "strict": "so it is\n#### {}",
     "flexible": "it must be {}",
+    "arithmetic": "7*9={}",
 }
 
 
@@ -100,7 +101,7 @@ def _evaluated(folder: Path, files: tuple[str, str], **settings: Any) -> list[bo
 FAST = ("first", "boxed")
 EVERY = [
     pytest.param(*pair, marks=[] if pair[0] in FAST else [pytest.mark.slow])
-    for pair in zip(READERS, product(CHECKS, EQUATION_SOURCES), strict=True)
+    for pair in zip(READERS, cycle(product(CHECKS, EQUATION_SOURCES)), strict=False)
 ]
 
 

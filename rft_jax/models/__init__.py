@@ -11,6 +11,7 @@ Axes of arrays, as annotations name them here and in the packages above:
     L   layers, stacked
     V   vocabulary
     D   hidden width: the residual stream
+    E   hidden width of a teacher
     F   feed-forward width
     H   query heads
     N   key-value heads; each serves H / N query heads
@@ -18,5 +19,6 @@ Axes of arrays, as annotations name them here and in the packages above:
     Q   queries of one key-value head: T · H / N
 
 `slots`, `groups`, `prompts`, `task` and `columns` are sizes of the decoding state, explained in
-`rft_jax.sampling.geometry.Geometry`. A starred name stands for any number of axes.
+`rft_jax.sampling.geometry.Geometry`; `queue` is the length of a slot's queue of forced tokens
+(`rft_jax.sampling.forcing`). A starred name stands for any number of axes.
 """

@@ -129,7 +129,7 @@ def test_a_policys_folder_has_its_samples_and_needs_the_problems(
 @pytest.mark.parametrize(
     ("source", "form", "output", "message"),
     [
-        ("problems.jsonl", "dpo", "o.jsonl", "--format dpo: one of messages, prompt_completion"),
+        ("problems.jsonl", "dpo", "o.jsonl", "--format dpo: one of paths, messages"),
         ("problems.jsonl", "messages", "o.csv", r"o.csv: a name that ends in .parquet, .jsonl"),
         ("problems.jsonl", "preference", "o.jsonl", "no ledger.jsonl in it; this format needs"),
         ("collected", "kto", "o.jsonl", "its samples are elsewhere; name them with --samples"),

@@ -18,8 +18,9 @@ from rft_jax.pipeline.supervise.display import RunDisplay
 from rft_jax.pipeline.supervise.execute import Executor, stage_seconds
 from rft_jax.pipeline.supervise.hosts import Hosts
 
-# `NAME.fail`: exit code 9; `NAME.slow`: works for 1.2 seconds, and saves on SIGTERM; `NAME.late`:
-# works until SIGTERM, then finishes. NAME is the stage's condition.
+# `NAME.fail`: exit code 9, once the stage that it names has started; `NAME.slow`: works for 1.2
+# seconds, and saves on SIGTERM; `NAME.late`: works until SIGTERM, then finishes. NAME is the
+# stage's condition.
 CHILD = """
 import pathlib, signal, sys, time
 folder = pathlib.Path(sys.argv[sys.argv.index("--output") + 1])
@@ -36,6 +37,8 @@ while has("late") and not stopped or has("slow") and time.monotonic() - begin < 
         sys.exit(75)
     time.sleep(0.01)
 if has("fail"):
+    while pathlib.Path(f"{name}.fail").read_text() not in pathlib.Path("order").read_text():
+        time.sleep(0.01)
     print("something broke")
     sys.exit(9)
 (folder / "COMPLETE").write_text("{}")
@@ -88,7 +91,7 @@ def test_a_finished_stage_is_not_run_again(tmp_path: Path) -> None:
 
 
 def test_a_failed_stage_stops_the_others_and_shows_the_end_of_its_log(tmp_path: Path) -> None:
-    (tmp_path / "bad.fail").touch()
+    (tmp_path / "bad.fail").write_text("long")
     (tmp_path / "long.late").touch()
     with pytest.raises(StageFailed, match=r"(?s)bad-0 train: exit code 9; .*something broke") as e:
         _run(tmp_path, _stage("long"), _stage("bad"), _stage("never"), parallel=2)
