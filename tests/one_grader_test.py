@@ -98,7 +98,7 @@ def _evaluated(folder: Path, files: tuple[str, str], **settings: Any) -> list[bo
     return [correct for _, row in rows for correct in row["correct"]]
 
 
-FAST = ("first", "boxed")
+FAST = ("first",)
 EVERY = [
     pytest.param(*pair, marks=[] if pair[0] in FAST else [pytest.mark.slow])
     for pair in zip(READERS, cycle(product(CHECKS, EQUATION_SOURCES)), strict=False)

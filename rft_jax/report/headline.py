@@ -131,6 +131,5 @@ def _split_use(run: RunRecord) -> str:
     before = run.problems.get("published_experiments", 0)
     if not before:
         return ""
-    return (
-        f"{run.problems['test']} is not unseen: {before} published experiments were measured on it."
-    )
+    used = f"{before} published experiments were" if before > 1 else "a published experiment was"
+    return f"{run.problems['test']} is not unseen: {used} measured on it."

@@ -29,7 +29,7 @@ from tests.training.conftest import CONFIG, SETTINGS
 def others(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Problems that are not trained on."""
     path = tmp_path_factory.mktemp("others") / "problems.jsonl"
-    write_rows(path, map(to_row, generate_problems("test", 20)))
+    write_rows(path, map(to_row, generate_problems("test", 4)))
     return str(path)
 
 

@@ -76,10 +76,10 @@ def three_steps(mesh_settings: MeshSettings, count: int, settings: TrainSettings
 
 
 MESHES = [
-    (8, 1, 1),
+    pytest.param(8, 1, 1, marks=pytest.mark.slow),
     pytest.param(1, 8, 1, marks=pytest.mark.slow),
-    (1, 4, 2),
-    pytest.param(2, 2, 2, marks=pytest.mark.slow),
+    pytest.param(1, 4, 2, marks=pytest.mark.slow),
+    (2, 2, 2),
 ]
 
 
@@ -147,7 +147,7 @@ def test_numbers_that_are_not_finite_are_named_by_their_paths() -> None:
     }
 
 
-@pytest.mark.parametrize("remat", ["full", "save_attention"])
+@pytest.mark.parametrize("remat", [pytest.param("full", marks=pytest.mark.slow), "save_attention"])
 @pytest.mark.parametrize("scan_layers", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_remat_changes_no_gradient(remat: str, scan_layers: bool) -> None:
     from rft_jax.models.llama import unstack_layers
