@@ -110,6 +110,8 @@ def test_a_split_that_was_measured_on_before_says_how_often() -> None:
     assert headline(run).endswith(
         "wordproblems:test is not unseen: 12 published experiments were measured on it."
     )
+    run = _run([_row("rft", 0.58)], test="wordproblems:test2", published_experiments=1)
+    assert headline(run).endswith("is not unseen: a published experiment was measured on it.")
     assert "unseen" not in headline(_run([_row("rft", 0.58)]))
 
 
