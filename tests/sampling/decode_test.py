@@ -99,6 +99,7 @@ def test_a_sample_that_the_host_ends_frees_its_slot(endless: Program) -> None:
     assert lengths.tolist() == [24, 16, 16, 0, 0, 0]
 
 
+@pytest.mark.slow
 def test_a_ring_stored_columns_first_decodes_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     geometry = replace(GEOMETRY, refill=4, ring=True)
     results = []

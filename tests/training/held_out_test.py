@@ -70,6 +70,7 @@ def test_the_loss_is_that_of_the_response_tokens_and_weights_are_as_without_it(
     assert losses[-1] == pytest.approx(_mean_loss(load_model(finished), others), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_best_step_is_exported_also_after_an_interruption(
     data: str, others: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -181,6 +181,7 @@ def test_a_batch_that_the_devices_do_not_divide_is_refused(data: str, tmp_path: 
         train(CONFIG, [data], str(tmp_path / "model"), replace(SETTINGS, batch_size=12))
 
 
+@pytest.mark.slow
 def test_a_batch_and_a_learning_rate_of_0_are_chosen_by_data_and_model(
     data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
