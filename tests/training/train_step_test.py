@@ -79,7 +79,7 @@ MESHES = [
     pytest.param(8, 1, 1, marks=pytest.mark.slow),
     pytest.param(1, 8, 1, marks=pytest.mark.slow),
     pytest.param(1, 4, 2, marks=pytest.mark.slow),
-    (2, 2, 2),
+    pytest.param(2, 2, 2, marks=pytest.mark.slow),
 ]
 
 
@@ -100,7 +100,8 @@ def test_parameters_and_moments_stay_split_over_the_mesh() -> None:
     assert moment.sharding.shard_shape(moment.shape) == (2, 4, 16)
 
 
-@pytest.mark.parametrize("microbatches", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("microbatches", [2, 4])
 def test_gradients_of_microbatches_sum_to_the_batchs(microbatches: int) -> None:
     params = init_params(CONFIG, jax.random.key(0))
     whole = gradients(params, batch(), CONFIG, 0, 1)  # type: ignore[arg-type]
