@@ -149,6 +149,11 @@ class PolicySettings(CheckedSettings):
             instead = "set policy.baseline, whose zero-variance groups it replaces, or 0"
             self._refuse("resample_rounds", instead)
 
+    @property
+    def samples_per_step(self) -> int:
+        """Samples that a step draws, before any zero-variance group is replaced."""
+        return self.problems_per_step * self.samples_per_problem
+
     def check_distillation(self) -> None:
         """Refuses switches that have no effect where a teacher is learnt from.
 

@@ -12,10 +12,8 @@ import pytest
 
 from rft_jax.arithmetic.vocabulary import TOKENIZER_FOLDER
 from rft_jax.errors import UserError
-from rft_jax.models.llama import Llama, unembed
 from rft_jax.sampling.forcing import ForcedTokens, Forcing
 from rft_jax.sampling.geometry import Geometry, Hardware, choose_geometry
-from rft_jax.sampling.methods import TemperatureSampling, log_probability, random_bits
 from rft_jax.sampling.requests import Request, SampledTokens
 from rft_jax.sampling.sampler import Sampler
 from rft_jax.sampling.scheduler import Scheduler
@@ -28,7 +26,7 @@ from tests.sampling.tiny import (
     EOS,
     GEOMETRY,
     assert_same,
-    params,
+    full_pass_token,
     placed,
     program,
     requests,
@@ -70,23 +68,12 @@ def sampled() -> Samples:
     return run(requests(30))
 
 
-@jax.jit
-def _next(
-    row: jax.Array, last: int, key: jax.Array, sample: int, position: int
-) -> tuple[jax.Array, jax.Array]:
-    hidden, _ = Llama(CONFIG).apply({"params": params()}, row, jnp.arange(48)[None])
-    logits = unembed(params(), hidden[:, last])
-    index = jnp.asarray(sample)[None], jnp.asarray(position)[None]
-    token = TemperatureSampling(1.0)(random_bits(key[None], *index), logits)
-    return token, log_probability(logits, token)
-
-
 def one_by_one(request: Request, sample: int) -> tuple[list[int], list[float]]:
     """The same sample by the full forward pass, with the forced tokens put in."""
     tokens, logprobs, queue = list(request.prompt), [], list[int]()
     for position in range(GEOMETRY.columns):
         row = jnp.zeros((1, 48), jnp.int32).at[0, : len(tokens)].set(jnp.asarray(tokens))
-        token, logprob = _next(row, len(tokens) - 1, request.key, sample, position)
+        token, logprob = full_pass_token(row, len(tokens) - 1, request.key, sample, position)
         if queue:
             tokens.append(queue.pop(0))
             logprobs.append(0.0)

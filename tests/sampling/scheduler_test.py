@@ -11,17 +11,15 @@ import numpy as np
 import pytest
 
 from rft_jax.models import kv_cache
-from rft_jax.models.llama import Llama, unembed
-from rft_jax.sampling.methods import Greedy, TemperatureSampling, log_probability, random_bits
+from rft_jax.sampling.methods import Greedy
 from rft_jax.sampling.requests import Request
 from tests.sampling.tiny import (
-    CONFIG,
     EOS,
     GEOMETRY,
     Outcome,
     agreement,
     assert_same,
-    params,
+    full_pass_token,
     requests,
     run,
 )
@@ -38,23 +36,12 @@ def _one_by_one(request: Request, sample: int, columns: int) -> tuple[list[int],
     tokens, logprobs = list(request.prompt), []
     for position in range(columns):
         row = jnp.zeros((1, 48), jnp.int32).at[0, : len(tokens)].set(jnp.asarray(tokens))
-        token, logprob = _next(row, len(tokens) - 1, request.key, sample, position)
+        token, logprob = full_pass_token(row, len(tokens) - 1, request.key, sample, position)
         logprobs.append(float(logprob[0]))
         tokens.append(int(token[0]))
         if tokens[-1] in EOS:
             break
     return tokens[len(request.prompt) :], logprobs
-
-
-@jax.jit
-def _next(
-    row: jax.Array, last: int, key: jax.Array, sample: int, position: int
-) -> tuple[jax.Array, jax.Array]:
-    hidden, _ = Llama(CONFIG).apply({"params": params()}, row, jnp.arange(48)[None])
-    logits = unembed(params(), hidden[:, last])
-    index = jnp.asarray(sample)[None], jnp.asarray(position)[None]
-    token = TemperatureSampling(1.0)(random_bits(key[None], *index), logits)
-    return token, log_probability(logits, token)
 
 
 def test_samples_are_those_of_the_full_forward_pass(sampled: Outcome) -> None:

@@ -7,14 +7,21 @@ from dataclasses import dataclass
 from functools import cache
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.llama import Params, init_params
+from rft_jax.models.llama import Llama, Params, init_params, unembed
 from rft_jax.sampling.geometry import Geometry
-from rft_jax.sampling.methods import Method, TemperatureSampling, problem_key
+from rft_jax.sampling.methods import (
+    Method,
+    TemperatureSampling,
+    log_probability,
+    problem_key,
+    random_bits,
+)
 from rft_jax.sampling.placement import params_placer, sampling_mesh
 from rft_jax.sampling.program import Program, decoding_config
 from rft_jax.sampling.requests import Counters, Request, SampledTokens
@@ -127,3 +134,15 @@ def agreement(left: Outcome, right: Outcome) -> float:
         for key in left.samples
     ]
     return sum(same) / len(same)
+
+
+@jax.jit
+def full_pass_token(
+    row: jax.Array, last: int, key: jax.Array, sample: int, position: int
+) -> tuple[jax.Array, jax.Array]:
+    """The next token of a row by the full forward pass, and its log-probability."""
+    hidden, _ = Llama(CONFIG).apply({"params": params()}, row, jnp.arange(48)[None])
+    logits = unembed(params(), hidden[:, last])
+    index = jnp.asarray(sample)[None], jnp.asarray(position)[None]
+    token = TemperatureSampling(1.0)(random_bits(key[None], *index), logits)
+    return token, log_probability(logits, token)

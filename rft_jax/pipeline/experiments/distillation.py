@@ -68,8 +68,7 @@ class Distillation:
 
     def _drawn(self, plan: Plan, steps: int) -> int:
         """Samples of so many steps of distillation."""
-        settings = plan.config.get(PolicySettings)
-        return steps * settings.problems_per_step * settings.samples_per_problem
+        return steps * plan.config.get(PolicySettings).samples_per_step
 
     def _per_problem(self, plan: Plan, steps: int) -> int:
         """The same as samples per problem, rounded."""

@@ -72,8 +72,7 @@ class PolicyTraining:
 
     def _samples(self, plan: Plan, steps: int) -> int:
         """Samples of so many steps."""
-        settings = plan.config.get(PolicySettings)
-        return steps * settings.problems_per_step * settings.samples_per_problem
+        return steps * plan.config.get(PolicySettings).samples_per_step
 
     def _add_rft(self, plan: Plan, seed: int, samples: Stage) -> Stage:
         """RFT with as many samples per problem as policies take, at once and in rounds.

@@ -92,7 +92,7 @@ class Relatives:
 
     def _add_policy(self, plan: Plan, preset: str, seed: int, sft: Stage) -> None:
         settings = plan.config.get(PolicySettings)
-        drawn = settings.num_steps * settings.problems_per_step * settings.samples_per_problem
+        drawn = settings.num_steps * settings.samples_per_step
         forced: dict[str, Any] = {"preset": preset, "num_steps": settings.num_steps}
         model = plan.policy(preset, seed, OutputOf(sft), **forced)
         facts = _samples(drawn / len(plan.train_list))
