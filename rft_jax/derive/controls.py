@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import closing
 from itertools import repeat
 
 from rft_jax.derive.inputs import Inputs, allocate
@@ -19,27 +20,27 @@ def most_likely_samples(inputs: Inputs) -> dict[str, list[str]]:
     Raises:
       UserError: a sample has no log-probability.
     """
-    return _chosen(inputs, _by_likelihood)
+    return _filled(inputs, _is_correct, _by_likelihood)
 
 
 def random_samples(inputs: Inputs) -> dict[str, list[str]]:
     """Problem id -> correct samples chosen at random, duplicates included."""
-    return _chosen(inputs, _shuffled(inputs.seed))
+    return _filled(inputs, _is_correct)
 
 
 def unverified_samples(inputs: Inputs) -> dict[str, list[str]]:
     """Problem id -> samples chosen at random, whatever their verdict: self-distillation."""
-    return _at_random(inputs, lambda _: True)
+    return _filled(inputs, lambda _: True)
 
 
 def answer_checked_samples(inputs: Inputs) -> dict[str, list[str]]:
     """Problem id -> samples with a correct answer, whatever their equations, at random."""
-    return _at_random(inputs, lambda row: VERDICTS[row.verdict].answer_correct is True)
+    return _filled(inputs, lambda row: VERDICTS[row.verdict].answer_correct is True)
 
 
 def incorrect_samples(inputs: Inputs) -> dict[str, list[str]]:
     """Problem id -> samples that are not correct, at random."""
-    return _at_random(inputs, lambda row: row.verdict != "correct")
+    return _filled(inputs, lambda row: not _is_correct(row))
 
 
 def majority_samples(inputs: Inputs) -> dict[str, list[str]]:
@@ -47,17 +48,17 @@ def majority_samples(inputs: Inputs) -> dict[str, list[str]]:
 
     The reference decides nothing: of answers with equal votes the one seen first counts.
     """
-    comparer, votes = AnswerComparer(), dict[str, Counter[Hashable]]()
-    for row in inputs.ledger():
-        if row.answer is not None:
-            votes.setdefault(row.id, Counter())[comparer.value(row.answer)] += 1
-    winners = {name: counts.most_common(1)[0][0] for name, counts in votes.items()}
-    chosen = _at_random(
-        inputs,
-        lambda row: row.answer is not None and comparer.value(row.answer) == winners[row.id],
-    )
-    comparer.close()
-    return chosen
+    votes: dict[str, Counter[Hashable]] = {}
+    with closing(AnswerComparer()) as comparer:
+        for row in inputs.ledger():
+            if row.answer is not None:
+                votes.setdefault(row.id, Counter())[comparer.value(row.answer)] += 1
+        winners = {name: counts.most_common(1)[0][0] for name, counts in votes.items()}
+
+        def agrees(row: LedgerRow) -> bool:
+            return row.answer is not None and comparer.value(row.answer) == winners[row.id]
+
+        return _filled(inputs, agrees)
 
 
 def reference_solutions(inputs: Inputs) -> dict[str, list[str]]:
@@ -66,9 +67,21 @@ def reference_solutions(inputs: Inputs) -> dict[str, list[str]]:
     return {p.id: list(repeat(p.answer, counts[p.id])) for p in inputs.problem_list}
 
 
-def _at_random(inputs: Inputs, accepts: Callable[[LedgerRow], bool]) -> dict[str, list[str]]:
-    """As many accepted samples as RFT kept: where a problem has fewer, others have more."""
-    counts, order = inputs.kept_counts(), _shuffled(inputs.seed)
+def _is_correct(row: LedgerRow) -> bool:
+    return row.verdict == "correct"
+
+
+def _filled(
+    inputs: Inputs,
+    accepts: Callable[[LedgerRow], bool],
+    order: Callable[[list[Sample]], list[Sample]] | None = None,
+) -> dict[str, list[str]]:
+    """As many accepted samples as RFT kept: where a problem has fewer, others have more.
+
+    Args:
+      order: of a problem's samples, the first of which are taken; None for a random one.
+    """
+    order, counts = order or _shuffled(inputs.seed), inputs.kept_counts()
     samples = {name: order(found) for name, found in inputs.samples_where(accepts).items()}
     numbers = allocate([counts[name] for name in samples], list(map(len, samples.values())))
     return {
@@ -85,15 +98,6 @@ def _shuffled(seed: int) -> Callable[[Sequence[Sample]], list[Sample]]:
         return random.Random(f"random/{seed}/{key}").sample(samples, len(samples))
 
     return order
-
-
-def _chosen(inputs: Inputs, order: Callable[[list[Sample]], list[Sample]]) -> dict[str, list[str]]:
-    counts = inputs.kept_counts()
-    correct = inputs.samples_where(lambda row: row.verdict == "correct")
-    return {
-        name: [one.response for one in order(samples)[: counts[name]]]
-        for name, samples in correct.items()
-    }
 
 
 def _by_likelihood(samples: list[Sample]) -> list[Sample]:
