@@ -104,6 +104,18 @@ class Plot:
     paper: str = ""
 
 
+def accuracy_against_samples(series: tuple[str, ...]) -> Plot:
+    """A line per method, by the samples that it has drawn (`facts={"samples": …}`)."""
+    return Plot(
+        name="accuracy",
+        title="Accuracy against samples",
+        x="samples",
+        y="accuracy",
+        series=series,
+        x_label="samples",
+    )
+
+
 def paths_of(accuracy: Plot, title: str) -> Plot:
     """The same lines with the distinct paths per problem that were trained on as y."""
     return replace(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rft_jax.checkpoints.names import LARGE, model_folder
 from rft_jax.errors import UserError
-from rft_jax.pipeline.measures import Plot
+from rft_jax.pipeline.measures import accuracy_against_samples
 from rft_jax.pipeline.plan import Plan, model_input
 from rft_jax.pipeline.stages import OutputOf, Stage
 from rft_jax.policy.settings import DISTILLATION, PolicySettings
@@ -48,16 +48,8 @@ class Distillation:
         last = self.steps[-1]
         for arm in ("rft_teacher", "rft"):
             plan.compare(f"distilled_{last}", f"{arm}_{last}")
-        plan.plots.append(
-            Plot(
-                name="accuracy",
-                title="Accuracy against samples",
-                x="samples",
-                y="accuracy",
-                series=tuple(_LINES),
-                x_label="samples",
-            )
-        )
+        series = tuple(_LINES)
+        plan.plots.append(accuracy_against_samples(series))
 
     def _teacher(self, plan: Plan, seed: int) -> Stage:
         """SFT and RFT of the larger model."""

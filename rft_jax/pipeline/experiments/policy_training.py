@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.pipeline.measures import Plot
+from rft_jax.pipeline.measures import accuracy_against_samples
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import OutputOf, Stage
 from rft_jax.policy.settings import PolicySettings
@@ -55,16 +55,8 @@ class PolicyTraining:
         for preset in self.presets:
             plan.compare(f"{preset}_{last}", f"rft_{last}")
         plan.compare(f"{self.presets[0]}_{last}", f"rounds_{last}")
-        plan.plots.append(
-            Plot(
-                name="accuracy",
-                title="Accuracy against samples",
-                x="samples",
-                y="accuracy",
-                series=(_RFT, _ROUNDS, *self.presets, *self._replaced, f"rft_{self.presets[0]}"),
-                x_label="samples",
-            )
-        )
+        series = (_RFT, _ROUNDS, *self.presets, *self._replaced, f"rft_{self.presets[0]}")
+        plan.plots.append(accuracy_against_samples(series))
 
     @property
     def _replaced(self) -> tuple[str, ...]:
