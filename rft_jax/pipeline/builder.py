@@ -20,6 +20,7 @@ from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.gin_settings import Config
 from rft_jax.models.config import LlamaConfig
 from rft_jax.pipeline.graph import StageGraph
+from rft_jax.pipeline.measured_steps import saving_at
 from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Argument, Given, Many, OutputOf, Stage
 from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
@@ -109,6 +110,7 @@ class StageBuilder:
         arm: str,
         seed: int,
         model: Argument,
+        steps: Sequence[int],
         teacher: Argument | None = None,
         **forced: Any,
     ) -> Stage:
@@ -118,19 +120,21 @@ class StageBuilder:
 
         Args:
           model: where training starts.
+          steps: the steps whose models are kept, rising; training ends at the last.
           teacher: a model that is learnt from in the place of rewards.
           forced: further settings of policy training, a preset among them.
         """
         bound = self.config.bound
-        policy = bound(PolicySettings, POLICY, arm) | {"seed": seed} | forced
+        policy = bound(PolicySettings, POLICY, arm) | {"seed": seed, "num_steps": steps[-1]}
         shared = {
             "train": (UpdateSettings, bound(TrainSettings, POLICY, arm)),
             "sample": (RolloutSettings, bound(SampleSettings, POLICY, arm)),
         }
-        settings: dict[str, Any] = {"policy": PolicySettings(**policy)}
+        settings: dict[str, Any] = {"policy": PolicySettings(**policy | forced)}
         others = {*UpdateSettings.ELSEWHERE, *RolloutSettings.ELSEWHERE, *RolloutSettings.NEEDED}
         for name, (kind, values) in shared.items():
             settings[name] = kind(**{n: v for n, v in values.items() if n not in others})
+        settings["train"] = saving_at(settings["train"], steps)
         arguments = {"--model": model, "--problems": self.train_problems}
         if teacher is not None:
             arguments["--teacher"] = teacher

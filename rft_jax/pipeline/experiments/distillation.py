@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rft_jax.checkpoints.names import LARGE, model_folder
-from rft_jax.errors import UserError
+from rft_jax.pipeline.measured_steps import check_rising, models_after
 from rft_jax.pipeline.measures import accuracy_against_samples
 from rft_jax.pipeline.plan import Plan, model_input
 from rft_jax.pipeline.stages import OutputOf, Stage
@@ -30,8 +30,7 @@ class Distillation:
     steps: tuple[int, ...] = (20, 40, 60)
 
     def __post_init__(self) -> None:
-        if not self.steps or list(self.steps) != sorted({*self.steps}) or self.steps[0] < 1:
-            raise UserError(f"distillation.steps = {self.steps}: rising numbers from 1 are needed")
+        check_rising("distillation.steps", self.steps)
 
     def add_to(self, plan: Plan) -> None:
         """The student starts from SFT; RFT trains the student's pretrained model."""
@@ -75,11 +74,9 @@ class Distillation:
             plan.measure(f"{arm}_{steps}", seed, model, label, arm, facts=facts)
 
     def _add_distilled(self, plan: Plan, seed: int, sft: Stage, teacher: Stage) -> None:
-        last = self.steps[-1]
-        forced = {"preset": DISTILLATION, "num_steps": last}
-        trained = plan.policy("distilled", seed, OutputOf(sft), OutputOf(teacher), **forced)
-        for steps in self.steps:
-            model = OutputOf(trained, "" if steps == last else f"checkpoints/{steps}")
+        start, above = OutputOf(sft), OutputOf(teacher)
+        trained = plan.policy("distilled", seed, start, self.steps, above, preset=DISTILLATION)
+        for steps, model in models_after(trained, self.steps):
             facts = {"samples": self._drawn(plan, steps)}
             label = f"Distilled, {steps} steps"
             plan.measure(f"distilled_{steps}", seed, model, label, "distilled", facts=facts)

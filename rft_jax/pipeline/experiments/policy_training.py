@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rft_jax.errors import UserError
+from rft_jax.pipeline.measured_steps import check_rising, models_after
 from rft_jax.pipeline.measures import accuracy_against_samples
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import OutputOf, Stage
@@ -29,10 +29,7 @@ class PolicyTraining:
     rounds: int = 3
 
     def __post_init__(self) -> None:
-        if not self.steps or list(self.steps) != sorted({*self.steps}) or self.steps[0] < 1:
-            raise UserError(
-                f"policy_training.steps is {self.steps}; rising numbers from 1 are needed"
-            )
+        check_rising("policy_training.steps", self.steps)
 
     def add_to(self, plan: Plan) -> None:
         """All policies of a seed start from the same SFT model; RFT shares its samples."""
@@ -108,11 +105,9 @@ class PolicyTraining:
           before: samples that its start has cost.
           forced: settings of the condition.
         """
-        last = self.steps[-1]
-        trained = plan.policy(arm, seed, OutputOf(start), num_steps=last, **forced)
-        for steps in self.steps:
-            is_last = steps == last
-            model = OutputOf(trained, "" if is_last else f"checkpoints/{steps}")
+        trained = plan.policy(arm, seed, OutputOf(start), self.steps, **forced)
+        for steps, model in models_after(trained, self.steps):
+            is_last = steps == self.steps[-1]
             facts = {"samples": before + self._samples(plan, steps)}
             name = f"{label}, {steps} steps"
             plan.measure(f"{arm}_{steps}", seed, model, name, arm, votes=is_last, facts=facts)

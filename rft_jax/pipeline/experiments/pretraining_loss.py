@@ -14,6 +14,7 @@ from rft_jax.pipeline.experiments.small_models import (
     WIDTHS,
     small_model,
 )
+from rft_jax.pipeline.measured_steps import check_rising
 from rft_jax.pipeline.measures import LossAt, Plot
 from rft_jax.pipeline.plan import Plan, model_input
 from rft_jax.pipeline.stages import Argument, OutputOf
@@ -46,6 +47,7 @@ class PretrainingLoss:
     k: int = 12
 
     def __post_init__(self) -> None:
+        check_rising("pretraining_loss.steps", self.steps)
         if len(self.models) != len(self.losses):
             raise UserError(
                 f"pretraining_loss.models has {len(self.models)} items, .losses "

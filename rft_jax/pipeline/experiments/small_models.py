@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -32,7 +33,7 @@ def small_model(
       tokens: number of tokens of the text, whose rows have two worked problems each.
       learning_rate: peak learning rate.
     """
-    apart = min((b - a for a, b in zip((0, *steps), steps, strict=False)), default=1)
+    apart = math.gcd(*steps)
     return plan.train(
         f"w{width}",
         0,

@@ -50,5 +50,5 @@ def test_a_teacher_that_has_not_been_made_is_named_with_the_target_that_makes_it
 
 
 def test_steps_of_distillation_must_rise(plan_of):
-    with pytest.raises(UserError, match=r"distillation.steps = \(2, 1\): rising numbers"):
+    with pytest.raises(UserError, match=r"distillation.steps is \(2, 1\); rising numbers"):
         plan_of("distillation", "distillation.steps=(2, 1)")

@@ -33,3 +33,10 @@ def test_policies_are_measured_beside_rft_with_as_many_samples(plan_of):
 def test_steps_of_policy_training_must_rise(plan_of):
     with pytest.raises(UserError, match=r"policy_training.steps is \(2, 1\); rising numbers"):
         plan_of("policy_training", "policy_training.steps=(2, 1)")
+
+
+def test_a_step_between_two_saved_ones_is_saved_too(plan_of):
+    flags = ("policy_training.steps=(20, 30)", *SMALL_STEPS[1:], "run.seeds=(0,)")
+    policies = [s for s in plan_of("policy_training", *flags).stages if s.command == "policy"]
+    assert {stage.settings["train"].save_every_steps for stage in policies} == {10}
+    assert {stage.settings["policy"].num_steps for stage in policies} == {30}
