@@ -152,6 +152,7 @@ def _dispatch(argv: list[str]) -> None:
         [*command.bindings(flags), *flags.gin],
         command.scoped,
         f"rft {command.name}",
+        command.unused(flags),
     )
     if flags.dry_run:
         print(config.text(changed=True), end="")

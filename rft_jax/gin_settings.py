@@ -148,6 +148,7 @@ def load_config(
     flags: Sequence[str] = (),
     scoped: bool = False,
     title: str = "",
+    unused: Mapping[str, str] | None = None,
 ) -> Config:
     """Reads gin files, in order, then `NAME.FIELD=VALUE` flags; later bindings win.
 
@@ -157,6 +158,7 @@ def load_config(
       flags: bindings as `NAME.FIELD=VALUE`.
       scoped: whether bindings may have a scope.
       title: first line of the settings as text.
+      unused: gin names of settings that have no effect here, each with the words for why.
 
     Raises:
       UserError: a file is missing or cannot be parsed, or a binding has an unknown name or a value
@@ -166,6 +168,9 @@ def load_config(
     for flag in flags:
         statements += _read_flag(flag)
     bindings = _resolve_macros(statements)
+    for one in bindings:
+        if why := (unused or {}).get(one.name):
+            raise UserError(f"{one.where}: {one.key} has no effect {why}; leave it out")
     return Config(classes, [_checked(binding, classes, scoped) for binding in bindings], title)
 
 

@@ -83,7 +83,8 @@ class Command:
       run: does the work, given the parsed flags and the settings.
       settings: gin name to `module:Class` of the settings it takes; imported on demand.
       rare: gin names of settings that only --help-all shows.
-      takes: whether a command line with these flags takes the settings of that gin name.
+      unused: of a command line, gin names of settings that have no effect there, each with
+        the words for why: `with --server`.
       gin_files: the gin files of a command line, by default those of --gin_file; `flags.gin` has
         the bindings of its --gin.… flags.
       bindings: what other flags bind; --gin.… flags override it.
@@ -101,7 +102,7 @@ class Command:
     run: Callable[[argparse.Namespace, Config], None]
     settings: Mapping[str, str] = field(default_factory=dict)
     rare: Collection[str] = ()
-    takes: Callable[[argparse.Namespace, str], bool] = lambda _flags, _name: True
+    unused: Callable[[argparse.Namespace], Mapping[str, str]] = lambda _flags: {}
     gin_files: Callable[[argparse.Namespace], list[str]] = lambda flags: flags.gin_file
     bindings: Callable[[argparse.Namespace], list[str]] = lambda _flags: []
     scoped: bool = False
@@ -110,10 +111,9 @@ class Command:
 
     def settings_classes(self, flags: argparse.Namespace | None = None) -> dict[str, type]:
         """The settings classes by gin name: all, or those that a command line takes."""
+        unused = {} if flags is None else self.unused(flags)
         return {
-            name: resolve_name(where)
-            for name, where in self.settings.items()
-            if flags is None or self.takes(flags, name)
+            name: resolve_name(where) for name, where in self.settings.items() if name not in unused
         }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.base import Command, input_flag
 from rft_jax.commands.loop import RUN
+from rft_jax.commands.stages import SHAPED
 from rft_jax.gin_settings import Config
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def _loop(config: Config) -> Loop | None:
     return Loop(run.arms, run.vote_arms, votes, config["sample"].num_samples, len(run.seeds))
 
 
-def _takes(flags: argparse.Namespace, name: str) -> bool:
-    return name != "llama" or not flags.model
+def _unused(flags: argparse.Namespace) -> dict[str, str]:
+    return {"llama": SHAPED} if flags.model else {}
 
 
 PLAN = Command(
@@ -72,7 +73,7 @@ PLAN = Command(
     ),
     add_flags=_flags,
     run=_plan,
-    takes=_takes,
+    unused=_unused,
     settings={
         "plan": "rft_jax.planning.settings:PlanSettings",
         "llama": "rft_jax.models.config:LlamaConfig",

@@ -34,6 +34,8 @@ PROBLEMS_HELP = (
 )
 OUTPUT_HELP = "folder (or URL) to write; run the same command again to resume"
 INIT = "init:"
+SHAPED = "with a model that has its shape in config.json"
+"""Why `llama` settings have no effect."""
 _MESH = {"mesh": "rft_jax.devices.mesh_settings:MeshSettings"}
 
 
@@ -69,8 +71,8 @@ def _train(flags: argparse.Namespace, config: Config) -> None:
     )
 
 
-def _train_takes(flags: argparse.Namespace, name: str) -> bool:
-    return name != "llama" or flags.model.startswith(INIT)
+def _train_unused(flags: argparse.Namespace) -> dict[str, str]:
+    return {} if flags.model.startswith(INIT) else {"llama": SHAPED}
 
 
 def _train_gin_files(flags: argparse.Namespace) -> list[str]:
@@ -102,7 +104,7 @@ TRAIN = Command(
         **_MESH,
     },
     rare=("llama",),
-    takes=_train_takes,
+    unused=_train_unused,
     gin_files=_train_gin_files,
     next=(
         "rft sample --model {output} --problems P --output SAMPLES",
@@ -164,6 +166,10 @@ def _sample(flags: argparse.Namespace, config: Config) -> None:
     )
 
 
+def _sample_unused(flags: argparse.Namespace) -> dict[str, str]:
+    return {"mesh": "with --server"} if flags.server else {}
+
+
 def _budget(settings: SampleSettings) -> MakeBudget | None:
     """What decides how many samples a problem gets; None for the same number for all."""
     from rft_jax.rft.budgets import Proportional, Uniform
@@ -204,6 +210,7 @@ SAMPLE = Command(
     add_flags=_sample_flags,
     run=_sample,
     settings={"sample": "rft_jax.sampling.settings:SampleSettings", **_MESH},
+    unused=_sample_unused,
     next=(
         "rft collect --problems {problems} --samples {output} --output COLLECTED",
         "rft evaluate --problems {problems} --samples {output} --output EVALUATION",
@@ -279,11 +286,15 @@ def _evaluate(flags: argparse.Namespace, config: Config) -> None:
         model=flags.model and model_folder(flags.model),
         samples=flags.samples,
         against=flags.against,
-        mesh=config["mesh"],
+        mesh=None if flags.samples else config["mesh"],
         config_text=config.text(),
         fallback=flags.fallback,
         samples_format=flags.samples_format,
     )
+
+
+def _evaluate_unused(flags: argparse.Namespace) -> dict[str, str]:
+    return {"mesh": "with --samples"} if flags.samples else {}
 
 
 EVALUATE = Command(
@@ -301,6 +312,7 @@ EVALUATE = Command(
     add_flags=_evaluate_flags,
     run=_evaluate,
     settings={"evaluate": "rft_jax.evaluation.settings:EvaluateSettings", **_MESH},
+    unused=_evaluate_unused,
     next=(
         "rft evaluate --model ANOTHER --problems {problems} --output DIR --against {output}",
         "rft report {output} --output REPORT",

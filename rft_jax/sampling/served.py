@@ -40,10 +40,10 @@ from rft_jax.signals import sigterm_flag
 _SLOTS = 32
 _SEEDS = 2**31
 _SECONDS_BETWEEN_LOOKS = 0.5
-# Settings of a sampler of our own, which a server has no part of.
-_OWN = (
-    *("max_prompt_length", "common_prefix", "group", "dtype", "over_long", "chunk", "cache_dtype"),
-    *("shard_weights", "span_hosts"),
+# Settings that requests are made by; all others are about a sampler of our own.
+_USED = (
+    *("num_samples", "temperature", "top_p", "top_k", "max_new_tokens", "seed", "stop", "template"),
+    *("slots", "limit", "budget", "enough", "round_size", "average", "answers"),
 )
 NOT_GUARANTEED = (
     "samples of a server depend on its version, hardware and load, whatever the seed; they have no "
@@ -110,7 +110,7 @@ def sample_from_server(
 
 def _check(settings: SampleSettings) -> None:
     for field in fields(settings):
-        if field.name in _OWN and getattr(settings, field.name) != field.default:
+        if field.name not in _USED and getattr(settings, field.name) != field.default:
             raise UserError(
                 f"sample.{field.name} has no effect with --server, whose own settings decide; "
                 "leave it out"

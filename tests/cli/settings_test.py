@@ -100,4 +100,17 @@ def test_the_shape_of_an_existing_model_cannot_be_bound(rft):
     words = ["train", "--model", "some/folder", "--data", "d", "--output", "o"]
     code, lines = rft(*words, "--gin.llama.num_layers=2")
     assert code == 2
-    assert "no settings 'llama' here" in lines[0]
+    assert "llama.num_layers has no effect with a model that has its shape" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["sample", "--server", "http://localhost:1", "--model", "m"], "--server"),
+        (["evaluate", "--samples", "s"], "--samples"),
+    ],
+)
+def test_settings_without_an_effect_are_refused(rft, words, why):
+    code, lines = rft(*words, "--problems", "p", "--output", "o", "--gin.mesh.data=2")
+    assert code == 2
+    assert lines == [f"rft: --gin.mesh.data=2: mesh.data has no effect with {why}; leave it out"]
