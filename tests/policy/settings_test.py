@@ -90,6 +90,11 @@ def test_another_distribution_than_the_policys_is_refused(
         RolloutSettings(**{name: value})
 
 
+def test_forced_tokens_are_refused_so_that_no_loss_has_one() -> None:
+    with pytest.raises(UserError, match=r"sample.calculator = True: rft policy samples every tok"):
+        RolloutSettings(calculator=True)
+
+
 def test_a_setting_that_another_one_decides_is_refused_with_its_name() -> None:
     with pytest.raises(UserError, match=r"train.learning_rate = 0.1: .*no effect .*policy.learn"):
         UpdateSettings(learning_rate=0.1)

@@ -20,6 +20,7 @@ from rft_jax.sampling.scheduler import Scheduler
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.state import idle_state
 from rft_jax.sampling.stops import StopStrings
+from rft_jax.sampling.tasks import Task
 from rft_jax.tokenizers import load_tokenizer
 from tests.sampling.tiny import (
     CONFIG,
@@ -116,6 +117,27 @@ def test_forced_samples_are_bit_identical_for_any_batch(sampled: Samples):
     later = [replace(one, num_samples=2, first=3) for one in reversed(requests(30)[:12])]
     for key, sample in run(later).items():
         assert_same(sample, sampled[key])
+
+
+def test_forced_samples_are_bit_identical_in_any_slot(
+    sampled: Samples, monkeypatch: pytest.MonkeyPatch
+):
+    """Behind so many other requests, the request's task starts in another group of slots."""
+    groups = set()
+    start_task = Scheduler._start_task
+
+    def start(scheduler: Scheduler, cell: int, bucket: int) -> Task | None:
+        task = start_task(scheduler, cell, bucket)
+        if task is not None and task.request.index == 11:
+            groups.add(cell // GEOMETRY.prompts)
+        return task
+
+    monkeypatch.setattr(Scheduler, "_start_task", start)
+    for others in range(GEOMETRY.groups):
+        found = run([*requests(others), requests(30)[11]])
+        for sample in range(5):
+            assert_same(found[11, sample], sampled[11, sample])
+    assert groups == set(range(GEOMETRY.groups))
 
 
 def test_the_length_of_a_chunk_changes_no_forced_sample(sampled: Samples):

@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import pytest
 
+from rft_jax.checkpoints.load import LoadedModel, load_model
 from rft_jax.errors import Preempted, UserError
 from rft_jax.files.jsonl import read_rows, write_rows
+from rft_jax.models.llama import Llama, unembed
 from rft_jax.progress import Progress
 from rft_jax.records import Problem, Sample, read_samples
 from rft_jax.sampling import sample
 from rft_jax.sampling.budget import MakeBudget
+from rft_jax.sampling.forcing import Forcing
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.tokenizers import load_tokenizer
 from tests.sampling.tiny import SETTINGS
@@ -28,10 +32,20 @@ from tests.sampling.tiny import SETTINGS
 SHARD = "samples-00000-of-00001.jsonl"
 
 
-def _sample(files: Path, output: Path, budget: MakeBudget | None = None, **changes: Any) -> Path:
+# Behind every token that ends in `e`, a word that depends on the response so far.
+FORCING = Forcing("e", lambda text: f" {len(text) % 7}")
+
+
+def _sample(
+    files: Path,
+    output: Path,
+    budget: MakeBudget | None = None,
+    forcing: Forcing | None = None,
+    **changes: Any,
+) -> Path:
     settings = SampleSettings(**{**vars(SETTINGS), **changes})
     model, problems = str(files / "model"), str(files / "problems.jsonl")
-    sample(model, problems, str(output), None, settings, make_budget=budget)
+    sample(model, problems, str(output), None, settings, make_budget=budget, forcing=forcing)
     return output
 
 
@@ -180,19 +194,20 @@ def test_an_unfinished_folder_of_version_0_1_0_is_resumed(
 _CHILD = """
 import json, sys
 from rft_jax.sampling import sample, segments
+from rft_jax.sampling.forcing import Forcing
 from rft_jax.sampling.settings import SampleSettings
 segments.SECONDS_PER_SEGMENT = 0
-sample(sys.argv[1], sys.argv[2], sys.argv[3], None, SampleSettings(**json.loads(sys.argv[4])))
+forcing = Forcing("e", lambda text: f" {len(text) % 7}") if sys.argv[5] == "forced" else None
+settings = SampleSettings(**json.loads(sys.argv[4]))
+sample(sys.argv[1], sys.argv[2], sys.argv[3], None, settings, forcing=forcing)
 """
 
 
-def test_killed_at_any_moment_and_run_again_gives_the_same_file(
-    files: Path, finished: Path, tmp_path: Path
-) -> None:
+def _killed_and_run_again(files: Path, output: Path, forcing: Forcing | None) -> None:
     """`kill -9` after a number of segments, twice; then once to the end."""
-    output = tmp_path / "out"
     arguments = [str(files / "model"), str(files / "problems.jsonl"), str(output)]
-    command = [sys.executable, "-c", _CHILD, *arguments, json.dumps(vars(SETTINGS))]
+    arguments += [json.dumps(vars(SETTINGS)), "forced" if forcing else ""]
+    command = [sys.executable, "-c", _CHILD, *arguments]
     for segments_before_death in (2, 9):
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         while len(list(output.glob("segments/*/segment-*"))) < segments_before_death:
@@ -201,9 +216,63 @@ def test_killed_at_any_moment_and_run_again_gives_the_same_file(
         child.kill()
         child.wait()
     assert not (output / "COMPLETE").exists()
-    _sample(files, output)
-    assert (output / SHARD).read_bytes() == (finished / SHARD).read_bytes()
+    _sample(files, output, forcing=forcing)
     assert json.loads((output / "timing.json").read_text())["samples"] < 90
+
+
+def test_killed_at_any_moment_and_run_again_gives_the_same_file(
+    files: Path, finished: Path, tmp_path: Path
+) -> None:
+    _killed_and_run_again(files, tmp_path / "out", None)
+    assert (tmp_path / "out" / SHARD).read_bytes() == (finished / SHARD).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def forced(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of an uninterrupted run with forced tokens."""
+    return _sample(files, tmp_path_factory.mktemp("forced") / "out", forcing=FORCING)
+
+
+@pytest.mark.slow
+def test_samples_with_forced_tokens_are_the_same_after_a_kill(
+    files: Path, finished: Path, forced: Path, tmp_path: Path
+) -> None:
+    assert _samples(forced) != _samples(finished)
+    _killed_and_run_again(files, tmp_path / "out", FORCING)
+    assert (tmp_path / "out" / SHARD).read_bytes() == (forced / SHARD).read_bytes()
+
+
+def test_the_logprob_of_a_sample_leaves_out_forced_tokens(files: Path, forced: Path) -> None:
+    """By the full forward pass."""
+    model = load_model(files / "model", dtype="float32")
+    decode, encode = model.tokenizer.decode, model.tokenizer.encode
+    samples, left_out = _samples(forced)[:9], 0
+    for one, logprobs in zip(samples, _logprobs(model, samples), strict=True):
+        tokens, queue, expected = list(one.tokens or ()), 0, 0.0
+        for position, logprob in enumerate(logprobs):
+            if queue:
+                queue, left_out = queue - 1, left_out + 1
+                continue
+            expected += logprob
+            if decode([tokens[position]]).endswith("e"):
+                queue = len(encode(FORCING.text_for(decode(tokens[: position + 1]))))
+        assert one.logprob == pytest.approx(expected, abs=1e-3)
+    assert left_out > 9
+
+
+def _logprobs(model: LoadedModel, samples: Sequence[Sample]) -> list[list[float]]:
+    """Of each sample's tokens, after the questions of the fixture `files`."""
+    prompts = [f"Amy has {one.id[1:]} apples." for one in samples]
+    fronts = [model.tokenizer.encode(model.template.render(prompt)) for prompt in prompts]
+    rows = [[*front, *(one.tokens or ())] for front, one in zip(fronts, samples, strict=True)]
+    padded = jnp.asarray([row + [0] * (32 - len(row)) for row in rows])
+    positions = jnp.broadcast_to(jnp.arange(32), padded.shape)
+    hidden, _ = Llama(model.config).apply({"params": model.params}, padded, positions)
+    logprobs = jax.nn.log_softmax(unembed(model.params, hidden))
+    return [
+        [float(logprobs[i, place - 1, row[place]]) for place in range(len(front), len(row))]
+        for i, (front, row) in enumerate(zip(fronts, rows, strict=True))
+    ]
 
 
 class _ByIndex:
