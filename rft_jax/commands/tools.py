@@ -233,7 +233,8 @@ DERIVE = Command(
         "question matching a sampled solution (the first --count samples). queried: those "
         "solutions with the generated questions. revisions: a question with a sample, to be "
         "answered again (the first --count samples). farthest_revisions: the same for the one of "
-        "those samples that differs most from the reference solution.\n\n"
+        "those samples that differs most from the reference solution. steps: the same questions, "
+        "the calculations of the reference solutions expanded step by step.\n\n"
         "Text to pretrain on, of --count tokens. one_shot_text: with worked problems in pairs; "
         "arithmetic: lines of arithmetic in --form."
     ),

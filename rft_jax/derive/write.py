@@ -11,6 +11,7 @@ from rft_jax.data.sources import problems_identity
 from rft_jax.derive import controls, problems
 from rft_jax.derive.inputs import Inputs
 from rft_jax.derive.oracle import oracle_paths
+from rft_jax.derive.steps import steps
 from rft_jax.derive.text import arithmetic, one_shot_text
 from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
@@ -20,7 +21,7 @@ from rft_jax.records import FORMS, Path, Problem, to_row
 from rft_jax.verify.equations import find_annotations
 from rft_jax.verify.programs.reading import program_equations
 
-ARITHMETIC = "arithmetic"
+ARITHMETIC, STEPS = "arithmetic", "steps"
 CONTROLS: dict[str, Callable[[Inputs], Mapping[str, list[str]]]] = {
     "oracle": oracle_paths,
     "most_likely": controls.most_likely_samples,
@@ -38,6 +39,7 @@ PROBLEMS: dict[str, Callable[[Inputs], Iterable[Problem]]] = {
     "queried": problems.queried,
     "revisions": problems.revisions,
     "farthest_revisions": problems.farthest_revisions,
+    STEPS: steps,
 }
 TEXT: dict[str, Callable[[Inputs], Iterable[dict[str, Any]]]] = {
     "one_shot_text": one_shot_text,

@@ -44,6 +44,16 @@ def find_annotations(text: str) -> list[str]:
     return [content for content, closing in found if closing == ">>"]
 
 
+def replace_annotations(text: str, change: Callable[[str], str]) -> str:
+    """The text with the contents of all annotations changed."""
+
+    def changed(match: re.Match[str]) -> str:
+        content, closing = match.groups()
+        return f"<<{change(content)}>>" if closing == ">>" else match[0]
+
+    return _ANNOTATION_OR_NOT.sub(changed, text)
+
+
 def check_paper(equation: str) -> Finding:
     """Decides as the paper's script does, without running anything.
 

@@ -32,10 +32,10 @@ def plan_values(text: str) -> list[frozenset[Fraction]]:
     stated: dict[Fraction, set[Fraction]] = {}
     values: list[frozenset[Fraction]] = []
     for equation in find_annotations(text):
-        left, _, right = equation.partition("=")
+        left, *sides = equation.split("=")
         try:
             found = frozenset(_values(exact_postfix(left), stated))
-            result = exact_number(right)
+            result = exact_number(sides[-1] if sides else "")
         except (MalformedError, ArithmeticError):
             values.append(frozenset())
             continue

@@ -54,3 +54,8 @@ def test_a_chain_of_sums_comes_to_the_sum_however_far_off_each_result_is(
         steps.append(f"<<{stated}+{number}={max(0, result)}>>")
         stated = max(0, result)
     assert sum(numbers) in last(" ".join(steps))
+
+
+def test_a_chain_comes_to_its_first_side_and_states_its_last():
+    text = "<<3*4+5=13+5=18>>18 <<18*2=36>>36"
+    assert plan_values(text) == [{17}, {34, 36}]
