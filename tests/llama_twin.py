@@ -64,6 +64,13 @@ FAMILIES = {
     # transformers gives the row of the padding token no gradient.
     "olmo2": {"architectures": ["Olmo2ForCausalLM"], "pad_token_id": None},
     "llama": {"attention_bias": True, "mlp_bias": True},
+    "granite": {
+        "architectures": ["GraniteForCausalLM"],
+        "embedding_multiplier": 3.0,
+        "attention_multiplier": 0.7,
+        "residual_multiplier": 0.4,
+        "logits_scaling": 1.5,
+    },
 }
 
 

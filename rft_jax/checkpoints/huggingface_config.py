@@ -17,14 +17,13 @@ from typing import Any
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json
 from rft_jax.models.config import LlamaConfig, RopeScaling
-from rft_jax.models.families import FAMILIES, family_of
+from rft_jax.models.families import FAMILIES, Family, Features, family_of
 
 CONFIG_JSON = "config.json"
 
-# Fields with the only values that the model implements; null counts as absent everywhere. Most are
-# of other families: a file that has one is not what its `model_type` says.
+# Fields with the only values that are computed, but for those that the family reads; null counts as
+# absent everywhere. Most are of other families: a file with one is not what its `model_type` says.
 _ONLY: Mapping[str, tuple[Any, ...]] = {
-    "model_type": tuple(FAMILIES),
     "hidden_act": ("silu", "swish"),
     "partial_rotary_factor": (1.0,),
     "quantization_config": (),
@@ -76,13 +75,18 @@ def read_config(folder: str | Path, **overrides: Any) -> LlamaConfig:
 
 def config_from_json(content: Mapping[str, Any], where: str, **overrides: Any) -> LlamaConfig:
     """`read_config` of a file's content; `where` names it in errors."""
-    _refuse_unknown_computation(content, where)
     kind = content.get("model_type") or "llama"
-    content = {**FAMILIES[kind].defaults, **content}
+    _refuse_other(content, "model_type", tuple(FAMILIES), where)
+    family = FAMILIES[kind]
+    _refuse_unknown_computation(content, family, where)
+    content = {**family.defaults, **content}
     for name in ("attention_bias", "mlp_bias", "use_sliding_window"):
         _flag(content, name, where)
-    computation = FAMILIES[kind].read(content)
-    _whole_number(computation, "sliding_window", where, None)
+    computation = family.read(content)
+    try:
+        Features(**computation)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
     sizes = {field: _whole_number(content, field, where) for field in _REQUIRED}
     heads = sizes["num_attention_heads"]
     rope_theta, rope_scaling = _rope(content, where)
@@ -110,19 +114,26 @@ def config_from_json(content: Mapping[str, Any], where: str, **overrides: Any) -
     )
 
 
-def _refuse_unknown_computation(content: Mapping[str, Any], where: str) -> None:
+def _refuse_unknown_computation(content: Mapping[str, Any], family: Family, where: str) -> None:
+    own = family.write(Features()).keys()
     for field, allowed in _ONLY.items():
-        if content.get(field) is not None and content[field] not in allowed:
-            only = " or ".join(map(repr, allowed)) or "a model without it"
-            raise UserError(
-                f"{where}: {field} {_short(content[field])} is not supported, only {only}"
-            )
+        if field not in own:
+            _refuse_other(content, field, allowed, where)
     for kind in content.get("layer_types") or ():
         if kind not in _LAYER_TYPES:
             raise UserError(
                 f"{where}: {_short(kind)} in layer_types is not supported, only "
                 f"{' or '.join(_LAYER_TYPES)}"
             )
+
+
+def _refuse_other(
+    content: Mapping[str, Any], field: str, allowed: tuple[Any, ...], where: str
+) -> None:
+    """Refuses another value than the allowed ones."""
+    if content.get(field) is not None and content[field] not in allowed:
+        only = " or ".join(map(repr, allowed)) or "a model without it"
+        raise UserError(f"{where}: {field} {_short(content[field])} is not supported, only {only}")
 
 
 def _ignored(content: Mapping[str, Any], theta: float) -> Iterator[str]:
@@ -168,7 +179,7 @@ def config_to_json(config: LlamaConfig, dtype: str) -> dict[str, Any]:
         "initializer_range": 0.02,
         "use_cache": True,
         "torch_dtype": dtype,
-        **FAMILIES[kind].write(config),
+        **FAMILIES[kind].write(config.features),
     }
 
 

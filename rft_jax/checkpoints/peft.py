@@ -21,7 +21,8 @@ from safetensors.numpy import load_file, save
 from rft_jax.checkpoints.huggingface import to_host
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import atomic_write, read_json, write_json
-from rft_jax.models.config import KERNELS, LlamaConfig, Lora
+from rft_jax.models.config import LlamaConfig, Lora
+from rft_jax.models.families import KERNELS
 from rft_jax.models.llama import Params
 from rft_jax.models.parameters import Parameter, parameters
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from rft_jax.errors import UserError
+from rft_jax.models.families import KERNELS, Features
 
 REMAT_POLICIES = ("none", "save_attention", "full")
 DTYPES = ("float32", "bfloat16")
 STORED_DTYPES = (*DTYPES, "float16")  # that a model folder's tensors may have
 ATTENTIONS = ("auto", "einsum", "cudnn", "splash")
-KERNELS = ("q", "k", "v", "o", "gate", "up", "down")
-QUERY_KEY_NORMS = ("none", "head", "all_heads")
-NORM_POSITIONS = ("before", "after")
 
 
 @dataclass(frozen=True)
@@ -74,13 +72,11 @@ _CHOICES = {
     "attention": ATTENTIONS,
     "dtype": DTYPES,
     "param_dtype": DTYPES,
-    "query_key_norm": QUERY_KEY_NORMS,
-    "norm_position": NORM_POSITIONS,
 }
 
 
 @dataclass(frozen=True)
-class LlamaConfig:
+class LlamaConfig(Features):
     """A LLaMA model's shape; the defaults are LLaMA 7B's.
 
     Attributes:
@@ -92,17 +88,10 @@ class LlamaConfig:
       num_kv_heads: number of key-value heads; each serves num_heads / num_kv_heads query heads.
       head_dim: width of a head; None for hidden_size / num_heads.
       max_position_embeddings: longest sequence that the model was made for, in tokens.
-      sliding_window: maximum tokens that each token attends to (Mistral), or None; longer
-        sequences are refused, and up to that length it changes nothing.
       rope_theta: base of the rotary frequencies.
       rope_scaling: how the rotary frequencies are stretched, or None.
       rms_norm_eps: what is added to the mean square in every norm.
       tie_word_embeddings: whether the embedding also computes the logits.
-      biases: kernels whose product a bias is added to, of q, k, v, o, gate, up, down.
-      query_key_norm: RMS norm of queries and keys before the rotary positions: 'none', 'head'
-        (over each head's width) or 'all_heads' (over all heads together).
-      norm_position: whether a block norms the input of attention and feed-forward layer ('before')
-        or their output ('after'), before the addition to the residual.
       lora: low-rank adapters of the kernels, or None.
       dtype: dtype of activations and matrix products; norms, softmax and logits are float32.
       param_dtype: dtype of newly initialised parameters.
@@ -123,14 +112,10 @@ class LlamaConfig:
     num_kv_heads: int = 32
     head_dim: int | None = None
     max_position_embeddings: int = 2048
-    sliding_window: int | None = None
     rope_theta: float = 10000.0
     rope_scaling: RopeScaling | None = None
     rms_norm_eps: float = 1e-6
     tie_word_embeddings: bool = False
-    biases: tuple[str, ...] = ()
-    query_key_norm: str = "none"
-    norm_position: str = "before"
     lora: Lora | None = None
     dtype: str = "float32"
     param_dtype: str = "float32"
@@ -140,6 +125,7 @@ class LlamaConfig:
     remat: str = "none"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.num_heads % self.num_kv_heads:
             raise UserError(
                 f"num_heads {self.num_heads} is not divisible by num_kv_heads {self.num_kv_heads}"
@@ -153,14 +139,16 @@ class LlamaConfig:
             object.__setattr__(self, "head_dim", self.hidden_size // self.num_heads)
         if self.head_size % 2:
             raise UserError(f"head_dim {self.head_dim} is odd; rotary positions need it even")
-        unknown = sorted(set(self.biases) - set(KERNELS))
-        if unknown:
-            raise UserError(f"biases {unknown}: some of {', '.join(KERNELS)} are needed")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UserError(
                     f"{name} {getattr(self, name)!r}: one of {', '.join(choices)} is needed"
                 )
+
+    @property
+    def features(self) -> Features:
+        """What its family computes, and other families don't."""
+        return Features(**{one.name: getattr(self, one.name) for one in fields(Features)})
 
     @property
     def head_size(self) -> int:

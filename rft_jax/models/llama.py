@@ -96,7 +96,7 @@ class Attention(nn.Module):
             num_axes = 1 if config.query_key_norm == "head" else 2
             query = RMSNorm(config, num_axes, name="q_norm")(query)
             keys = RMSNorm(config, num_axes, name="k_norm")(keys)
-        query = rotate(query, context.angles)
+        query = rotate(query, _query_angles(config, context.angles))
         keys = rotate(keys, context.angles)
         suffix = None
         if stored is None or context.cache is None:
@@ -106,6 +106,18 @@ class Attention(nn.Module):
             suffix = kv_cache.append(stored.suffix, keys, values, context.cache)
             mixed = cached_attention(query, stored, suffix, context.cache)
         return _dense(config, config.hidden_size, "o", axis=(-2, -1))(mixed), suffix
+
+
+def _query_angles(config: LlamaConfig, angles: Angles) -> Angles:
+    """Angles that scale queries as they turn them, so that scores get the family's multiplier.
+
+    Attention itself divides scores by the square root of the head width.
+    """
+    if config.attention_multiplier is None:
+        return angles
+    cos, sin = angles
+    scale = config.attention_multiplier * config.head_size**0.5
+    return scale * cos, scale * sin
 
 
 class FeedForward(nn.Module):
@@ -136,11 +148,19 @@ class Block(nn.Module):
         mlp = FeedForward(self.config, name="mlp")
         if self.config.norm_position == "before":
             attended, suffix = attention(attention_norm(x), context, stored)
-            x = constrain_activations(x + attended)
-            return constrain_activations(x + mlp(mlp_norm(x))), suffix
+            x = self._add(x, attended)
+            return self._add(x, mlp(mlp_norm(x))), suffix
         attended, suffix = attention(x, context, stored)
-        x = constrain_activations(x + attention_norm(attended))
-        return constrain_activations(x + mlp_norm(mlp(x))), suffix
+        x = self._add(x, attention_norm(attended))
+        return self._add(x, mlp_norm(mlp(x))), suffix
+
+    def _add(self, x: Float[Array, "B T D"], more: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+        """The residual after an addition to it."""
+        return constrain_activations(x + _times(more, self.config.residual_multiplier))
+
+
+def _times(x: Float[Array, "*batch D"], multiplier: float) -> Float[Array, "*batch D"]:
+    return x if multiplier == 1 else x * multiplier
 
 
 class Llama(nn.Module):
@@ -168,13 +188,15 @@ class Llama(nn.Module):
           angles: `rotary_angles` of the positions, where the caller has them already.
 
         Returns:
-          The hidden states after the final norm, and the cache with the new tokens in it.
+          The hidden states after the final norm, divided by `logits_scaling`, and the cache with
+          the new tokens in it.
         """
         config = self.config
         embedding = self.param(
             "embed", _init_embedding, (config.vocab_size, config.hidden_size), config.param_dtype
         )["embedding"]
-        x = constrain_activations(embedding[tokens].astype(config.dtype))
+        embedded = _times(embedding[tokens].astype(config.dtype), config.embedding_multiplier)
+        x = constrain_activations(embedded)
         context = Context(
             angles=rotary_angles(config, positions) if angles is None else angles,
             segment_ids=segment_ids,
@@ -184,7 +206,7 @@ class Llama(nn.Module):
         x, layers = _run_blocks(config, x, layers, context)
         if config.tie_word_embeddings is False:
             self.param("unembed", _init_unembed, config)
-        hidden = RMSNorm(config, name="final_norm")(x)
+        hidden = _times(RMSNorm(config, name="final_norm")(x), 1 / config.logits_scaling)
         return hidden, None if cache is None else cache.advanced(layers, tokens.shape[1])
 
 

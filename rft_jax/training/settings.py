@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
 from rft_jax.files.identity import added_setting
-from rft_jax.models.config import DTYPES, KERNELS, STORED_DTYPES, Lora
+from rft_jax.models.config import DTYPES, STORED_DTYPES, Lora
+from rft_jax.models.families import KERNELS
 
 COMPUTED = ("dtype", "attention", "remat", "scan_unroll")
 """Settings of how the model is computed, which `LlamaConfig` has too."""

@@ -29,6 +29,7 @@ from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import write_json
 from rft_jax.files.outputs import OutputFolder
 from rft_jax.models.config import LlamaConfig
+from rft_jax.models.families import Features
 from rft_jax.models.llama import Params, init_adapters, init_params
 from rft_jax.models.lora import with_adapters
 from rft_jax.prompts import Template, get_template
@@ -51,7 +52,8 @@ from rft_jax.training.token_arrays import (
 # Settings added later, with the value that keeps the old behaviour, and settings that never affect
 # the result: both are left out of the fingerprint, so older folders can be resumed.
 _NEUTRAL = {"question_weights": "none", "warmup_steps": 0}
-_NEUTRAL_SHAPE = {"biases": (), "query_key_norm": "none", "norm_position": "before"}
+_NEUTRAL_SHAPE = asdict(Features())
+del _NEUTRAL_SHAPE["sliding_window"]  # as old as the fingerprint
 WITHOUT_EFFECT = ("wandb", "wandb_name", "wandb_group", "profile_steps")
 
 

@@ -15,6 +15,12 @@ from rft_jax.models.config import LlamaConfig, RopeScaling
 from rft_jax.models.families import FAMILIES
 from tests.llama_twin import LINEAR_ROPE, LLAMA3_ROPE, tiny_config
 
+GRANITE = {  # the multipliers of granite-3.3-2b
+    "attention_multiplier": 0.015625,
+    "embedding_multiplier": 12.0,
+    "logits_scaling": 8.0,
+    "residual_multiplier": 0.22,
+}
 LLAMA_3_2_1B = {  # as published, with the older spelling
     "architectures": ["LlamaForCausalLM"],
     "attention_bias": False,
@@ -182,6 +188,8 @@ def test_fields_that_are_not_there_have_transformers_defaults(model_type: str) -
     assert ours.rms_norm_eps == theirs.rms_norm_eps
     assert ours.head_dim == getattr(theirs, "head_dim", 128 // 32)
     assert ours.tie_word_embeddings == theirs.tie_word_embeddings
+    for name in GRANITE:
+        assert getattr(ours, name) == getattr(theirs, name, getattr(LlamaConfig(), name))
 
 
 def test_linear_scaling_makes_the_longest_sequence_longer() -> None:
@@ -205,6 +213,8 @@ def test_linear_scaling_makes_the_longest_sequence_longer() -> None:
         tiny_config(model_type="qwen3"),
         tiny_config(model_type="qwen3", attention_bias=True),
         tiny_config(model_type="olmo2"),
+        tiny_config(model_type="granite"),
+        tiny_config(model_type="granite", attention_bias=True, **GRANITE),
     ],
     ids=str,
 )
@@ -256,7 +266,13 @@ def test_transformers_reads_a_written_config_as_the_same_model() -> None:
         ({"use_qk_norm": True}, "use_qk_norm True is not supported, only False"),
         ({"final_logit_softcapping": 30.0}, "final_logit_softcapping 30.0 .*only a model without"),
         ({"no_rope_layers": [1, 0]}, "no_rope_layers"),
-        ({"attention_multiplier": 0.1}, "attention_multiplier 0.1"),
+        ({"attention_multiplier": 0.1}, "attention_multiplier 0.1 .*only a model without"),
+        (
+            {"model_type": "granite", "attention_multiplier": "0.1"},
+            r"config\.json: attention_multiplier '0.1' is not a positive number",
+        ),
+        ({"model_type": "granite", "logits_scaling": 0}, "logits_scaling 0 is not a positive"),
+        ({"model_type": ["llama"]}, r"model_type \['llama'\] is not supported"),
         ({"layer_types": ["full_attention", "linear_attention"]}, "'linear_attention' in layer_ty"),
         ({"model_type": "mistral", "sliding_window": 0.5}, "sliding_window 0.5 is not"),
         ({"hidden_act": "gelu"}, "hidden_act 'gelu' is not supported, only 'silu'"),

@@ -17,7 +17,8 @@ from rft_jax.checkpoints.huggingface_config import read_config
 from rft_jax.checkpoints.load import copy_model, load_model
 from rft_jax.checkpoints.peft import CONFIG, TENSORS, export_adapters, read_adapters
 from rft_jax.errors import UserError
-from rft_jax.models.config import KERNELS, LlamaConfig, Lora
+from rft_jax.models.config import LlamaConfig, Lora
+from rft_jax.models.families import KERNELS
 from rft_jax.models.llama import Params, init_adapters
 from rft_jax.models.lora import with_adapters
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from rft_jax.errors import UserError
-from rft_jax.models.config import KERNELS, LlamaConfig, Lora, RopeScaling
+from rft_jax.models.config import LlamaConfig, Lora, RopeScaling
+from rft_jax.models.families import KERNELS
 
 
 def test_the_head_width_is_that_of_the_hidden_size_unless_it_is_set() -> None:

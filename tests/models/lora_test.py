@@ -17,7 +17,8 @@ from rft_jax.checkpoints.huggingface_config import read_config
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.devices.partitioning import make_mesh, param_shardings
 from rft_jax.errors import UserError
-from rft_jax.models.config import KERNELS, LlamaConfig, Lora
+from rft_jax.models.config import LlamaConfig, Lora
+from rft_jax.models.families import KERNELS
 from rft_jax.models.llama import Llama, Params, init_adapters, unembed
 from rft_jax.models.lora import adapters_of, merge_adapters, with_adapters
 from rft_jax.training.settings import TrainSettings
