@@ -160,18 +160,25 @@ def _dispatch(argv: list[str]) -> None:
         if command.dry_run:
             command.dry_run(flags, config)
         return
-    following = [line.format_map(_Typed(vars(flags))) for line in command.next]
+    typed = argparse.Namespace(**vars(flags))
     with _local_copies(flags):
         command.run(flags, config)
-    if following and _leads():
-        print("\n".join(["next:", *(f"  {line}" for line in following)]), flush=True)
+        if not _leads():
+            return
+        instead = command.instead(typed, Path(flags.output)) if command.instead else ()
+    following = instead or command.next
+    if following:
+        lines = [line.format_map(_Typed(vars(typed))) for line in following]
+        print("\n".join(["next:", *(f"  {line}" for line in lines)]), flush=True)
 
 
 class _Typed(dict[str, Any]):
-    """Values of flags as they were typed."""
+    """Values of flags as they were typed; problems with the names of their columns."""
 
     def __getitem__(self, name: str) -> str:
         value = super().__getitem__(name)
+        if name == "problems" and self.get("columns"):
+            return f"{shlex.quote(value)} --columns {self['columns']}"
         return " ".join(map(shlex.quote, value)) if isinstance(value, list) else shlex.quote(value)
 
 

@@ -9,6 +9,7 @@ import re
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
@@ -92,6 +93,8 @@ class Command:
       dry_run: prints what the command would do, after the settings.
       next: command lines that use the output, printed at the end; `{output}` and other flags are
         filled in as they were typed.
+      instead: command lines in place of `next` for what became of a command line, given its flags
+        as typed and the local output folder; none where `next` holds.
     """
 
     name: str
@@ -108,6 +111,7 @@ class Command:
     scoped: bool = False
     dry_run: Callable[[argparse.Namespace, Config], None] | None = None
     next: tuple[str, ...] = ()
+    instead: Callable[[argparse.Namespace, Path], Sequence[str]] | None = None
 
     def settings_classes(self, flags: argparse.Namespace | None = None) -> dict[str, type]:
         """The settings classes by gin name: all, or those that a command line takes."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rft_jax.arithmetic.splits import PROBLEM_SPLITS as ARITHMETIC_SPLITS
 from rft_jax.checkpoints.names import model_folder
+from rft_jax.commands.advice import after_collect, after_evaluate
 from rft_jax.commands.base import (
     Command,
     columns_flag,
@@ -259,6 +260,7 @@ COLLECT = Command(
         "rft train --model PRETRAINED --data {output}/paths.jsonl --output RFT",
         "rft report {output} --output REPORT",
     ),
+    instead=after_collect,
 )
 
 
@@ -317,6 +319,7 @@ EVALUATE = Command(
         "rft evaluate --model ANOTHER --problems {problems} --output DIR --against {output}",
         "rft report {output} --output REPORT",
     ),
+    instead=after_evaluate,
 )
 
 

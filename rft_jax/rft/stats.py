@@ -16,6 +16,7 @@ from rft_jax.rft.tally import Tally
 
 _SHOWN_REFERENCES = 100
 _SHOWN_KINDS = 20
+_MANY = 0.5  # share of the samples without an answer that needs an explanation
 PairCounts = Mapping[tuple[int, int], int]
 
 
@@ -83,9 +84,23 @@ def statistics(tally: Tally, settings: CollectSettings) -> dict[str, Any]:
         "references": {verdict: tally.references[verdict] for verdict in VERDICTS},
         "failing_references": [row for _, row in sorted(tally.failing.items())][:_SHOWN_REFERENCES],
         "suspicious_references": [row for _, row in sorted(tally.suspicious.items())],
+        **({"readable": found} if (found := readable(tally)) else {}),
         **({"programs": _programs(tally.programs)} if tally.programs else {}),
         **({"contamination": _contamination(tally, settings)} if settings.decontaminate else {}),
     }
+
+
+def is_unread(tally: Tally) -> bool:
+    """Whether most samples give no answer."""
+    return tally.verdicts["", "no_answer"] > _MANY * tally.samples[""]
+
+
+def readable(tally: Tally) -> dict[str, float]:
+    """Where most samples give no answer: the share of these that each other reader reads."""
+    if not is_unread(tally):
+        return {}
+    found = sorted((-number, reader) for reader, number in tally.readable.items())
+    return {reader: -number / tally.verdicts["", "no_answer"] for number, reader in found}
 
 
 def _programs(counts: Counter[tuple[str, str]]) -> dict[str, Any]:

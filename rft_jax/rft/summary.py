@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from rft_jax.records import VERDICTS
 from rft_jax.rft.dedup import DEDUP_LEVELS
 from rft_jax.rft.settings import CollectSettings
+from rft_jax.rft.stats import is_unread, readable
 from rft_jax.rft.tally import Tally
 
 _KINDS_SHOWN = 5
-_MANY = 0.5  # share of the samples without an answer that needs an explanation
 
 
 def summary(tally: Tally, settings: CollectSettings) -> str:
@@ -53,12 +53,13 @@ def _paths(tally: Tally) -> Iterator[str]:
 
 def _warnings(tally: Tally, settings: CollectSettings) -> Iterator[str]:
     samples, unread = tally.samples[""], tally.verdicts["", "no_answer"]
-    if unread > _MANY * samples:
+    if is_unread(tally):
         readers = [
-            f"{reader!r} reads {number / unread:.0%} of them"
-            for reader, number in tally.readable.most_common(2)
+            f"{reader!r} reads {share:.0%} of them" for reader, share in readable(tally).items()
         ]
-        advice = "; ".join(readers) or "no other reader finds one either; look at a few responses"
+        advice = (
+            "; ".join(readers[:2]) or "no other reader finds one either; look at a few responses"
+        )
         yield (
             f"warning: {unread / samples:.0%} of the samples give no answer to collect.answers = "
             f"{settings.answers!r}: {advice}"

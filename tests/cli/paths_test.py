@@ -11,7 +11,9 @@ import pytest
 
 from rft_jax import cli
 from rft_jax.commands.base import InputPath, OutputPath, RowsPath
+from rft_jax.files.jsonl import read_rows
 from tests.cli.words import collect_words
+from tests.rft.make import sample_row, write_lines
 
 NAMES_A_PATH = {"M", "P", "S", "D", "DIR", "FILE", "SRC", "DST"}
 
@@ -105,6 +107,41 @@ def test_a_command_ends_with_what_to_use_next_as_it_was_typed(problems, samples,
     assert said[train] == (
         f"  rft train --model PRETRAINED --data '{output}'/paths.jsonl --output RFT"
     )
+
+
+def test_where_nothing_was_kept_the_next_command_is_what_helps(problems, tmp_path, capsys):
+    (tmp_path / "boxed").mkdir()
+    ids = [row["id"] for _, row in read_rows(problems)]
+    rows = [sample_row(name, 0, r"It is \boxed{0}.") for name in ids]
+    samples = write_lines(tmp_path / "boxed" / "samples-0.jsonl", rows)
+    words = ["--problems", str(problems), "--samples", samples, "--output", str(tmp_path / "c")]
+    assert cli.main(["collect", *words]) == 0
+    after = capsys.readouterr().out.partition("next:\n")[2]
+    assert after.splitlines()[0].strip() == (
+        f"rft collect --problems {problems} --samples {samples} --output ANOTHER "
+        "--gin.collect.answers=boxed"
+    )
+    assert "rft train" not in after
+    words[-1] = str(tmp_path / "e")
+    assert cli.main(["evaluate", *words]) == 0
+    after = capsys.readouterr().out.partition("next:\n")[2]
+    assert after.splitlines()[0].strip() == (
+        f"rft evaluate --problems {problems} --samples {samples} --output ANOTHER "
+        "--gin.evaluate.answers=boxed"
+    )
+    assert f"head -n 3 {samples}" in after
+
+
+def test_the_next_command_has_the_columns_of_the_problems(tmp_path, capsys):
+    rows = [{"text": "1 + 1?", "target": "It is 2.\n#### 2"}]
+    problems = write_lines(tmp_path / "p.jsonl", rows)
+    words = ["--problems", problems, "--columns", "question=text,answer=target"]
+    samples = write_lines(tmp_path / "s.jsonl", [{"text": "1 + 1?", "response": "#### 2"}])
+    assert (
+        cli.main(["evaluate", *words, "--samples", samples, "--output", str(tmp_path / "e")]) == 0
+    )
+    after = capsys.readouterr().out.partition("next:\n")[2]
+    assert f"--problems {problems} --columns question=text,answer=target --output" in after
 
 
 def test_every_command_that_writes_says_what_to_use_next():

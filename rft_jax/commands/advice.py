@@ -1,0 +1,65 @@
+"""What to do next where a result is not what the usual next command needs."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rft_jax.files.jsonl import read_json
+
+
+def after_collect(flags: argparse.Namespace, output: Path) -> list[str]:
+    """Where no sampled path is new: collecting again by another reader or key, or looking.
+
+    Args:
+      flags: as they were typed.
+      output: the folder that was written.
+    """
+    stats = read_json(output / "stats.json")
+    if not stats["samples"] or stats["paths"]["new"]:
+        return []
+    again = f"rft collect --problems {{problems}}{_repeated('--samples', flags.samples)}"
+    settings = [f"collect.answers={reader}" for reader in _readers(stats)]
+    return [
+        *(f"{again} --output ANOTHER --gin.{setting}" for setting in settings),
+        "head -n 3 {output}/ledger.jsonl   # verdicts of samples, each with its reason",
+        "rft report {output} --output REPORT",
+    ]
+
+
+def after_evaluate(flags: argparse.Namespace, output: Path) -> list[str]:
+    """Where no answer is correct: evaluating again by another reader, or looking.
+
+    Args:
+      flags: as they were typed.
+      output: the folder that was written.
+    """
+    metrics = read_json(output / "metrics.json")
+    if metrics.get("accuracy", metrics.get("mean@1"))["value"]:
+        return []
+    samples = flags.samples or [f"{flags.output}/samples"]
+    again = f"rft evaluate --problems {{problems}}{_repeated('--samples', samples)}"
+    readers = [f"evaluate.answers={reader}" for reader in _readers(metrics)]
+    looked = f"{shlex.quote(samples[0])}/samples-*.jsonl" if flags.model else _word(samples[0])
+    return [
+        *(f"{again} --output ANOTHER --gin.{setting}" for setting in readers),
+        f"head -n 3 {looked}   # responses",
+        "head -n 3 {output}/predictions.jsonl   # the answers that were read",
+    ]
+
+
+def _readers(found: Mapping[str, Any]) -> list[str]:
+    """The reader that reads the most, where most responses give no answer."""
+    return list(found.get("readable", ()))[:1]
+
+
+def _repeated(flag: str, values: Sequence[str]) -> str:
+    return "".join(f" {flag} {_word(value)}" for value in values)
+
+
+def _word(value: str) -> str:
+    """A word of a command line that is to be formatted."""
+    return shlex.quote(value).replace("{", "{{").replace("}", "}}")
