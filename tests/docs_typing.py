@@ -72,7 +72,7 @@ def make_stock() -> None:
         Path(name).symlink_to(ROOT / name)
     problems = ("--problems", "gsm8k:train")
     _rft("train", "--model", "models/mine", "--data", "gsm8k:train", "--output", "runs/sft")
-    for name in ("samples", "s7b", "s13b", "my-samples", "programs"):
+    for name in ("samples", "s7b", "s13b", "my-samples", "texts", "programs"):
         output = ("--output", f"runs/{name}", "--name", name)
         _rft("sample", "--model", "runs/sft", *problems, *output)
     _correct_first(Path("runs/samples"))

@@ -43,7 +43,7 @@ def after_evaluate(flags: argparse.Namespace, output: Path) -> list[str]:
     samples = flags.samples or [f"{flags.output}/samples"]
     again = f"rft evaluate --problems {{problems}}{_repeated('--samples', samples)}"
     readers = [f"evaluate.answers={reader}" for reader in _readers(metrics)]
-    looked = f"{shlex.quote(samples[0])}/samples-*.jsonl" if flags.model else _word(samples[0])
+    looked = _word(samples[0]) + ("/*.jsonl" if Path(samples[0]).is_dir() else "")
     return [
         *(f"{again} --output ANOTHER --gin.{setting}" for setting in readers),
         f"head -n 3 {looked}   # responses",
@@ -52,8 +52,8 @@ def after_evaluate(flags: argparse.Namespace, output: Path) -> list[str]:
 
 
 def _readers(found: Mapping[str, Any]) -> list[str]:
-    """The reader that reads the most, where most responses give no answer."""
-    return list(found.get("readable", ()))[:1]
+    """The reader that reads the most, where most responses give no answer and are texts."""
+    return [] if "programs" in found else list(found.get("readable", ()))[:1]
 
 
 def _repeated(flag: str, values: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from rft_jax.errors import MistakeList, UserError
 from rft_jax.files.jsonl import numbered_lines, open_lines, parse_row, read_rows
@@ -41,11 +42,19 @@ def file_format(path: str | Path, named: str = "") -> str:
         row = next((row for _, row in read_rows(path)), None)
         found = OURS if row is None else format_of(row)
         return "columns" if found == OURS else found
+    with open_lines(path) as file:
+        return first_format(file, str(path))
+
+
+def first_format(file: IO[bytes], name: str) -> str:
+    """The format of lines, found by looking at the first one that is not blank.
+
+    Args:
+      name: of the file.
+    """
     try:
-        with open_lines(path) as file:
-            lines = (line for _, line in numbered_lines(file, str(path)) if line.strip())
-            line = next(lines, None)
-        return OURS if line is None else format_of(parse_row(line, str(path)))
+        line = next((line for _, line in numbered_lines(file, name) if line.strip()), None)
+        return OURS if line is None else format_of(parse_row(line, name))
     except UserError:  # named with its line by the reader of our own files
         return OURS
 

@@ -32,6 +32,12 @@ def parse_columns(text: str) -> dict[str, str]:
     return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
 
 
+def _folder_name(path: Path) -> str:
+    """The name of the folder with the rows, which may be that of a model."""
+    path = path.resolve()
+    return path.name if path.is_dir() else path.parent.name
+
+
 class Renaming:
     """Copies files under our columns' names; a row keeps its number.
 
@@ -49,9 +55,8 @@ class Renaming:
     def copy(self, path: Path) -> Path:
         """A copy of a file, or of the samples files of a folder; any other path as it is."""
         self._number += 1
-        folder = self._folder / str(self._number)
+        folder = self._folder / str(self._number) / _folder_name(path)
         if path.is_dir():
-            folder /= path.resolve().name
             for file in sample_files(path):
                 self._copy(file, folder)
             return folder

@@ -4,33 +4,36 @@ The workers run the functions of `collect`, and the three files are identical. P
 file system that Beam knows (`gs://…`). Run it as a program:
 
   python -m rft_jax.rft.beam --problems P --samples S [--samples S2 …] --output DIR \\
+      [--columns C] [--samples_format F] \\
       [--gin_file F] [--gin.collect.dedup=none] [--runner=DataflowRunner …: Beam's options]
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import importlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import apache_beam as beam
-from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import numbered_lines
+from rft_jax.files.remote import fetched
 from rft_jax.gin_settings import load_config
-from rft_jax.records import Problem, finished_sample_files
+from rft_jax.records import Problem
 from rft_jax.records.matching import explain_unmatched
+from rft_jax.records.renamed import Renaming, parse_columns
+from rft_jax.rft.beam_inputs import find_shards, open_plain
 from rft_jax.rft.collect import LEDGER, PATHS, STATS, check_models
 from rft_jax.rft.decontaminate import make_decontaminator
-from rft_jax.rft.samples import Block, Shard, problem_id
+from rft_jax.rft.samples import Block, Shard, problem_id, shard_lines
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.stats import statistics_bytes
 from rft_jax.rft.tally import Tally
@@ -39,6 +42,7 @@ from rft_jax.verify.programs.reading import check_programs
 
 # Problems whose lines one worker puts in order and writes.
 PROBLEMS_PER_CHUNK = 1000
+CHUNKS = "chunks"
 
 
 class Line(NamedTuple):
@@ -51,15 +55,14 @@ class Line(NamedTuple):
 
 
 class ReadLines(beam.DoFn):
-    """(folder, file) to (problem id, line), for each line."""
+    """A samples file to (problem id, line), for each line."""
 
-    def process(self, element: tuple[int, str]) -> Iterator[tuple[str, Line]]:
-        folder, path = element
-        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            plain: Any = gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file
-            for number, text in numbered_lines(plain, path):
+    def process(self, element: Shard) -> Iterator[tuple[str, Line]]:
+        with open_plain(element.path) as file:
+            for number, text in shard_lines(file, element):
                 if text.strip():
-                    yield problem_id(text, f"{path}:{number}"), Line(folder, path, number, text)
+                    line = Line(element.folder, element.name, number, text)
+                    yield problem_id(text, f"{line.path}:{number}"), line
 
 
 class Resolve(beam.DoFn):
@@ -107,7 +110,7 @@ class WriteChunk(beam.DoFn):
 
 
 def _chunk(output: str, name: str, chunk: int) -> str:
-    return FileSystems.join(output, "chunks", f"{name}-{chunk:05d}")
+    return FileSystems.join(output, CHUNKS, f"{name}-{chunk:05d}")
 
 
 def _write(path: str, pieces: Iterable[bytes]) -> None:
@@ -129,62 +132,55 @@ def sum_tallies(tallies: Iterable[Tally]) -> Tally:
     return total
 
 
-def find_files(folders: Sequence[str]) -> list[tuple[int, str]]:
-    """(index of the folder, file) of all samples files.
-
-    Raises:
-      UserError: a folder has none, or is not finished.
-    """
-    files: list[tuple[int, str]] = []
-    for index, folder in enumerate(folders):
-        (listing,) = FileSystems.match([FileSystems.join(folder, "*")])
-        paths = {FileSystems.split(file.path)[1]: file.path for file in listing.metadata_list}
-        files += [(index, paths[name]) for name in finished_sample_files(folder, paths)]
-    return files
-
-
 def collect_with_beam(
     problems: str,
     samples: Sequence[str],
     output: str,
     settings: CollectSettings,
     options: PipelineOptions | None = None,
+    samples_format: str = "",
+    columns: str = "",
 ) -> None:
     """`collect` as a pipeline; returns when it is done.
 
     Args:
       problems: a local file or a name; read here and sent along.
-      samples: folders with samples files.
+      samples: folders with samples files, or files. Those of another program are converted here,
+        before the pipeline runs.
       output: a folder; must not hold another run's files.
       options: of the pipeline: runner, project, parallelism.
+      samples_format, columns: as the flags of `rft collect`.
 
     Raises:
       UserError: a mistake in the input found before the pipeline runs. Those found by a worker
         fail the pipeline with the same message.
     """
-    loaded = load_problems(problems)
     make_decontaminator(settings)
     check_programs(settings.programs)
-    files = find_files(samples)
     if FileSystems.exists(FileSystems.join(output, STATS)):
         raise UserError(f"{output}: holds {STATS} already; name another --output")
-    FileSystems.mkdirs(FileSystems.join(output, "chunks"))
+    with TemporaryDirectory() as name:
+        scratch, chunks = Path(name), FileSystems.join(output, CHUNKS)
+        renaming = Renaming(parse_columns(columns), scratch) if columns else None
+        problems = fetched(problems)
+        loaded = load_problems(str(renaming.copy(Path(problems))) if renaming else problems)
+        shards = find_shards(samples, loaded, chunks, scratch, samples_format, renaming)
     with beam.Pipeline(options=options) as pipeline:
-        _build(pipeline, loaded, files, list(samples), output, settings)
+        _build(pipeline, loaded, shards, list(samples), output, settings)
     _join_chunks(output, -(-len(loaded) // PROBLEMS_PER_CHUNK))
 
 
 def _build(
     pipeline: beam.Pipeline,
     problems: Sequence[Problem],
-    files: Sequence[tuple[int, str]],
+    shards: Sequence[Shard],
     folders: Sequence[str],
     output: str,
     settings: CollectSettings,
 ) -> None:
     lines = (
         pipeline
-        | "files" >> beam.Create(files)
+        | "files" >> beam.Create(shards)
         | "spread files" >> beam.Reshuffle()
         | "read" >> beam.ParDo(ReadLines())
     )
@@ -223,7 +219,7 @@ def _join_chunks(output: str, chunks: int) -> None:
     for name in (PATHS, LEDGER):
         paths = [_chunk(output, name, chunk) for chunk in range(chunks)]
         _write(FileSystems.join(output, name), _contents(paths))
-    FileSystems.delete([FileSystems.join(output, "chunks")])
+    FileSystems.delete([FileSystems.join(output, CHUNKS)])
 
 
 def _contents(paths: Iterable[str]) -> Iterator[bytes]:
@@ -241,6 +237,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--problems", required=True)
     parser.add_argument("--samples", required=True, action="append")
     parser.add_argument("--output", required=True)
+    parser.add_argument("--samples_format", default="")
+    parser.add_argument("--columns", default="")
     parser.add_argument("--gin_file", action="append", default=[])
     flags, rest = parser.parse_known_args(arguments)
     bindings = [flag.removeprefix("--gin.") for flag in rest if flag.startswith("--gin.")]
@@ -252,6 +250,8 @@ def main(arguments: Sequence[str]) -> None:
         flags.output,
         config.get(CollectSettings),
         PipelineOptions(options),
+        flags.samples_format,
+        flags.columns,
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import count, groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import IO
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import numbered_lines, open_lines, parse_row
@@ -171,12 +172,17 @@ def _blocks(shard: Shard, indices: Mapping[str, int]) -> Iterator[tuple[int, Blo
 
 def _numbered_lines(shard: Shard) -> Iterator[tuple[int, bytes]]:
     with open_lines(shard.path) as file:
-        if not shard.origin:
-            yield from numbered_lines(file, shard.path)
-            return
-        for line in file:
-            digits, _, rest = line.partition(b"\t")
-            yield int(digits), rest
+        yield from shard_lines(file, shard)
+
+
+def shard_lines(file: IO[bytes], shard: Shard) -> Iterator[tuple[int, bytes]]:
+    """Yields (line number, line) of a shard that is open, with the numbers of its origin."""
+    if not shard.origin:
+        yield from numbered_lines(file, shard.path)
+        return
+    for line in file:
+        digits, _, rest = line.partition(b"\t")
+        yield int(digits), rest
 
 
 _START = b'{"id": "'

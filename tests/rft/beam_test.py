@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rft_jax.errors import UserError
+from rft_jax.records.renamed import Renaming
 from rft_jax.rft.collect import collect
 from rft_jax.rft.settings import CollectSettings
 from tests.rft.fuzz import responses
@@ -88,6 +90,48 @@ def test_two_folders_with_the_same_model_name_fail(tmp_path: Path) -> None:
     folders = [write_samples(tmp_path / name, {"p": ["a"]}, "m") for name in ("one", "two")]
     with pytest.raises(Exception, match="has samples of model 'm', as"):
         beam.collect_with_beam(problems, folders, str(tmp_path / "out"), CollectSettings(), DIRECT)
+
+
+def test_samples_of_other_programs_are_read_as_collect_reads_them(tmp_path: Path) -> None:
+    rows = [
+        {"text": f"What is {i} + 1?", "target": f"<<{i}+1={i + 1}>>\n#### {i + 1}"} for i in (1, 2)
+    ]
+    problems = write_lines(tmp_path / "problems.jsonl", rows)
+    folder = tmp_path / "vllm"
+    folder.mkdir()
+    for name, texts in (("output-0", ["#### 2", "<<1*2=2>>\n#### 2"]), ("output-1", ["#### 3"])):
+        again = [{"text": rows[0]["text"], "outputs": texts}]
+        write_lines(folder / f"{name}.jsonl", [*again, {"text": rows[1]["text"], "outputs": texts}])
+    ours = write_samples(tmp_path / "ours", {"x": ["#### 2"]})
+    (Path(ours) / "samples-00000-of-00001.jsonl").unlink()
+    write_lines(Path(ours) / "samples-0.jsonl", [{"text": rows[0]["text"], "response": "#### 2"}])
+    columns = {"question": "text", "answer": "target"}
+    renamed = tmp_path / "renamed"
+    renamed.mkdir()
+    renaming = Renaming(columns, renamed)
+    settings = CollectSettings(workers=1)
+    here = [str(renaming.copy(Path(one))) for one in (problems, str(folder), ours)]
+    collect(here[0], here[1:], str(tmp_path / "here"), settings)
+    mapped = ",".join(f"{ours}={theirs}" for ours, theirs in columns.items())
+    beam.collect_with_beam(
+        problems, [str(folder), ours], str(tmp_path / "there"), settings, DIRECT, columns=mapped
+    )
+    for name in FILES:
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+    kept = [json.loads(line) for line in (tmp_path / "there" / "ledger.jsonl").open()]
+    assert [(row["model"], row["sample"]) for row in kept[:4]] == [
+        *(("vllm", index) for index in range(3)), ("ours", 0),
+    ]  # fmt: skip
+
+
+def test_mistakes_in_samples_of_other_programs_are_all_named(tmp_path: Path) -> None:
+    problems = write_problems(tmp_path / "problems.jsonl", {"p": "#### 18"})
+    rows = [{"question": "What is p?", "outputs": ["#### 18"]}, {"question": "Who?", "outputs": []}]
+    samples = write_lines(tmp_path / "vllm.jsonl", [*rows, {"question": "Which?", "response": "a"}])
+    out = str(tmp_path / "out")
+    with pytest.raises(UserError, match=r"vllm\.jsonl:3: no problem has the question 'Which\?'"):
+        beam.collect_with_beam(problems, [samples], out, CollectSettings(), DIRECT)
+    assert not Path(out).exists()
 
 
 def test_gzip_cut_short_fails(tmp_path: Path) -> None:
