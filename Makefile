@@ -2,6 +2,7 @@
 # make quickstart  the whole loop on the embedded data, about ten minutes on two CPU cores
 # make experiments  the paper's tables and figures on the embedded data, hours on two CPU cores; resumable
 # make large       pretrains wordproblems:large, the teacher of experiments/distillation.gin; hours, resumable
+# make arithmetic-bases  pretrains the bases of experiments/arithmetic_words.gin; hours, resumable
 # make test        the fast tests; test-all: the slow ones too, with what they need; lint: ruff and mypy
 # make docs       the pages of docs/ as a site, in site/
 STAMP := .venv/.installed
@@ -12,7 +13,7 @@ EXPERIMENTS := supervised_scaling rft_k what_carries_the_gain pretraining_loss r
 
 LARGE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rft_jax/wordproblems_large
 
-.PHONY: install quickstart experiments large test test-all lint docs
+.PHONY: install quickstart experiments large arithmetic-bases test test-all lint docs
 install: $(STAMP)
 
 $(STAMP): setup.py tools/make_venv
@@ -36,6 +37,10 @@ large: $(STAMP) runs/pretrain.jsonl
 	.venv/bin/rft train --model init:wordproblems_large --data runs/pretrain.jsonl --gin_file runs/pretrain_large.gin \
 	  --output runs/pretrained_large
 	[ -f "$(LARGE)/config.json" ] || .venv/bin/rft export-hf runs/pretrained_large "$(LARGE)" --template plain
+
+arithmetic-bases: $(STAMP)
+	.venv/bin/rft run --output runs/experiments --gin_file experiments/arithmetic_words.gin \
+	  --gin.run.arms="('base_with_direct', 'base_with_steps', 'base_without_direct', 'base_without_steps')"
 
 test: $(STAMP)
 	$(PYTEST) -m "not slow"

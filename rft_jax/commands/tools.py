@@ -198,7 +198,7 @@ def _derive_flags(parser: argparse.ArgumentParser) -> None:
     text = "number of items, by kind (see above)"
     parser.add_argument("--count", type=int, default=0, metavar="N", help=text)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random choices")
-    text = "form of lines of arithmetic, as rft generate-arithmetic has it (default: steps)"
+    text = "form of arithmetic, as rft generate-arithmetic has it (default: steps)"
     parser.add_argument("--form", default="steps", choices=ARITHMETIC_FORMS, metavar="F", help=text)
     output_flag(parser, "--output", "DIR", "folder to write", required=True)
 
@@ -236,7 +236,9 @@ DERIVE = Command(
         "those samples that differs most from the reference solution. steps: the same questions, "
         "the calculations of the reference solutions expanded step by step.\n\n"
         "Text to pretrain on, of --count tokens. one_shot_text: with worked problems in pairs; "
-        "arithmetic: lines of arithmetic in --form."
+        "arithmetic: lines of arithmetic in --form; words: worked and unsolved problems on "
+        "ordinary and large numbers, whose calculations have --form direct or steps; "
+        "words_and_arithmetic: the same with equations in the place of half of the worked problems."
     ),
     examples=(
         "rft derive --kind oracle --problems wordproblems:train --collected runs/c --output runs/o",

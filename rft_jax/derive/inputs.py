@@ -34,7 +34,7 @@ class Inputs:
       examples: problems for few-shot prompts; '' for none.
       count: number of items, by kind; 0 for kinds without a number.
       seed: seed of all random choices.
-      form: of lines of arithmetic, one of `arithmetic.formats.FORMATS`.
+      form: of arithmetic, one of `arithmetic.formats.FORMATS`.
       arithmetic: the mix of lines of arithmetic.
     """
 

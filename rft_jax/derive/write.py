@@ -8,11 +8,10 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from rft_jax.data.sources import problems_identity
-from rft_jax.derive import controls, problems
+from rft_jax.derive import controls, problems, text
 from rft_jax.derive.inputs import Inputs
 from rft_jax.derive.oracle import oracle_paths
 from rft_jax.derive.steps import steps
-from rft_jax.derive.text import arithmetic, one_shot_text
 from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
 from rft_jax.files.jsonl import write_rows
@@ -22,6 +21,7 @@ from rft_jax.verify.equations import find_annotations
 from rft_jax.verify.programs.reading import program_equations
 
 ARITHMETIC, STEPS = "arithmetic", "steps"
+WORDS, WORDS_AND_ARITHMETIC = "words", "words_and_arithmetic"
 CONTROLS: dict[str, Callable[[Inputs], Mapping[str, list[str]]]] = {
     "oracle": oracle_paths,
     "most_likely": controls.most_likely_samples,
@@ -42,8 +42,10 @@ PROBLEMS: dict[str, Callable[[Inputs], Iterable[Problem]]] = {
     STEPS: steps,
 }
 TEXT: dict[str, Callable[[Inputs], Iterable[dict[str, Any]]]] = {
-    "one_shot_text": one_shot_text,
-    ARITHMETIC: arithmetic,
+    "one_shot_text": text.one_shot_text,
+    ARITHMETIC: text.arithmetic,
+    WORDS: text.words,
+    WORDS_AND_ARITHMETIC: text.words_and_arithmetic,
 }
 KINDS = (*CONTROLS, *PROBLEMS, *TEXT)
 OF_SAMPLES = tuple(kind for kind in CONTROLS if kind not in ("oracle", "human"))
@@ -89,8 +91,9 @@ def write_derived(kind: str, inputs: Inputs, output: str, config_text: str = "")
 
 
 def _lines(kind: str, inputs: Inputs) -> dict[str, Any]:
-    """What decides lines of arithmetic beside their number and seed."""
-    return {"form": inputs.form, **asdict(inputs.arithmetic)} if kind == ARITHMETIC else {}
+    """What decides text with calculations, beside its number of tokens and seed."""
+    form = {"form": inputs.form} if kind in (ARITHMETIC, WORDS, WORDS_AND_ARITHMETIC) else {}
+    return form | (asdict(inputs.arithmetic) if kind == ARITHMETIC else {})
 
 
 def _identity(spec: str) -> str:

@@ -188,7 +188,13 @@ class StageBuilder:
         return self.graph.add(Stage("collect", arm, seed, arguments, {"collect": settings}, label))
 
     def derive(
-        self, kind: str, arm: str, seed: int, inputs: Mapping[str, Argument], count: int = 0
+        self,
+        kind: str,
+        arm: str,
+        seed: int,
+        inputs: Mapping[str, Argument],
+        count: int = 0,
+        form: str = "",
     ) -> OutputOf:
         """A derived data set.
 
@@ -196,10 +202,12 @@ class StageBuilder:
           kind: as `rft derive --kind` has it.
           inputs: the command's path flags, without their dashes.
           count: the command's --count.
+          form: the command's --form; '' for its default.
         """
         arguments: dict[str, Argument] = {"--kind": Given(kind)}
         arguments |= {f"--{name}": value for name, value in inputs.items()}
         arguments |= {"--count": Given(str(count)), "--seed": Given(str(seed))}
+        arguments |= {"--form": Given(form)} if form else {}
         stage = self.graph.add(Stage("derive", arm, seed, arguments, {}, f"derive {kind}"))
         return OutputOf(stage, derived_file(kind))
 

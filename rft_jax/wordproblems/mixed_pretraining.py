@@ -47,7 +47,7 @@ def mixed_pretraining_rows(
       size: ends after this many rows.
     """
     sources = {
-        "arithmetic": _arithmetic(seed),
+        "arithmetic": drills(seed),
         "text": _worked(seed, "text"),
         "text_pairs": _pairs(seed, "text"),
         "programs": _worked(seed, "programs"),
@@ -57,7 +57,8 @@ def mixed_pretraining_rows(
     return islice(interleave(sources, SHARES, count_tokens, tokens), size)
 
 
-def _arithmetic(seed: int) -> Iterator[tuple[str, str]]:
+def drills(seed: int) -> Iterator[tuple[str, str]]:
+    """Equations on ordinary and larger numbers, up to their `=`, and their results."""
     name = f"wordproblems/mixed/arithmetic/{seed}"
     choice = StoryRandom(name)
     streams = {scale: StoryRandom(f"{name}/{scale}", scale) for scale in DRILL_SCALES}
@@ -81,21 +82,31 @@ def _pairs(seed: int, form: str) -> Iterator[tuple[str, str]]:
 
 
 def _unsolved(seed: int) -> Iterator[tuple[str, str]]:
-    for story in _stories(seed, UNSOLVED_OPERATIONS, "unsolved"):
+    for story in draw_mixed_stories(seed, UNSOLVED_OPERATIONS, "unsolved", STORIES):
         yield "", story.question
 
 
 def _solved(seed: int, form: str, stream: str) -> Iterator[tuple[str, str]]:
     """Questions with a solution in the form."""
-    for story in _stories(seed, WORKED_OPERATIONS, stream):
+    for story in draw_mixed_stories(seed, WORKED_OPERATIONS, stream, STORIES):
         yield story.question, story.solution("program" if form == "programs" else "text")
 
 
-def _stories(seed: int, operations: tuple[int, ...], stream: str) -> Iterator[Story]:
+def draw_mixed_stories(
+    seed: int, operations: tuple[int, ...], stream: str, splits: tuple[str, ...]
+) -> Iterator[Story]:
+    """Stories of several splits without end, each item of `splits` equally often.
+
+    Args:
+      seed: determines the stories, with the name of the stream.
+      operations: numbers of operations, equally often.
+      stream: name of the random stream.
+      splits: names of splits; those that occur twice are twice as frequent.
+    """
     choice = StoryRandom(f"wordproblems/mixed/{stream}/{seed}")
-    streams = {split: draw_stories(split, seed, operations, f"mixed/{stream}") for split in STORIES}
+    streams = {split: draw_stories(split, seed, operations, f"mixed/{stream}") for split in splits}
     while True:
-        yield next(streams[choice.choice(STORIES)])
+        yield next(streams[choice.choice(splits)])
 
 
 def _prompt(question: str, has_cue: bool) -> str:

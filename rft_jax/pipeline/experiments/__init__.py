@@ -37,6 +37,7 @@ EXPERIMENTS = {
     "pretraining_loss": f"{_HERE}.pretraining_loss:PretrainingLoss",
     "programs": f"{_HERE}.programs:Programs",
     "arithmetic_steps": f"{_HERE}.arithmetic_steps:ArithmeticSteps",
+    "arithmetic_words": f"{_HERE}.arithmetic_words:ArithmeticWords",
 }
 """Name -> `module:Class`, imported on demand."""
 

@@ -15,6 +15,7 @@ from rft_jax.pipeline.measures import LossAt, Measured
 from rft_jax.pipeline.outcome.conditions import condition_rows
 from rft_jax.pipeline.outcome.errors import ErrorShare
 from rft_jax.pipeline.outcome.points import plot_data
+from rft_jax.pipeline.outcome.verdicts import VerdictShare
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Argument, OutputOf
 from rft_jax.records import read_paths
@@ -80,7 +81,7 @@ def _row(root: Path, one: Measured) -> dict[str, Any]:
 
 
 def _fact(root: Path, fact: Any) -> Any:
-    return fact.read(root) if isinstance(fact, LossAt | ErrorShare) else fact
+    return fact.read(root) if isinstance(fact, LossAt | ErrorShare | VerdictShare) else fact
 
 
 def _training_data(root: Path, model: Argument) -> dict[str, Any]:

@@ -1,0 +1,122 @@
+"""Word problems after pretraining with and without arithmetic; calculations direct or in steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from rft_jax.checkpoints.names import TOKENIZER
+from rft_jax.data.sources import load_problems
+from rft_jax.derive.write import STEPS, WORDS, WORDS_AND_ARITHMETIC
+from rft_jax.errors import UserError
+from rft_jax.pipeline.measures import Plot
+from rft_jax.pipeline.outcome.errors import KINDS, ErrorShare
+from rft_jax.pipeline.outcome.verdicts import VerdictShare
+from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.stages import Argument, Given, OutputOf, Stage
+
+MODEL = "init:wordproblems"
+TEXTS = {"with": WORDS_AND_ARITHMETIC, "without": WORDS}
+"""Whether the pretraining text has arithmetic -> its kind."""
+FORMS = {"direct": "direct", STEPS: "steps"}
+"""How calculations are written -> the name for readers."""
+STAGES = {"base": "pretrained", "sft": "SFT", "rft": "RFT"}
+
+
+@dataclass(frozen=True)
+class ArithmeticWords:
+    """Four bases, pretrained on equal tokens; each is measured, and again after SFT and RFT.
+
+    Attributes:
+      tokens: tokens of each pretraining.
+      pretraining_rate: peak learning rate of pretraining.
+      k: samples per problem for RFT.
+      test_large: test problems with larger numbers, beside `run.test_problems`.
+    """
+
+    tokens: int = 6_000_000
+    pretraining_rate: float = 2.5e-3
+    k: int = 8
+    test_large: str = "wordproblems:test-large"
+
+    def __post_init__(self) -> None:
+        for name in ("tokens", "k"):
+            if getattr(self, name) < 1:
+                value = getattr(self, name)
+                raise UserError(f"arithmetic_words.{name} = {value}: at least 1 is needed")
+
+    def add_to(self, plan: Plan) -> None:
+        """Training problems have ordinary numbers; both kinds of numbers are in the text."""
+        large = load_problems(self.test_large)[: plan.settings.limit or None]
+        sets = {"ordinary numbers": None, "large numbers": plan.file("test-large", large)}
+        inputs = {"problems": plan.train_problems}
+        expanded = plan.derive(STEPS, "expanded", 0, inputs)
+        data: dict[str, Argument] = {"direct": plan.train_problems, STEPS: expanded}
+        for seed in plan.seeds:
+            for text, form in product(TEXTS, FORMS):
+                models = self._models(plan, seed, text, form, data[form])
+                for (stage, model), (name, problems) in product(models.items(), sets.items()):
+                    arm = _arm(stage, text, form, name)
+                    label = f"{STAGES[stage]} {text} arithmetic, {FORMS[form]}: {name}"
+                    _measure(plan, arm, seed, model, label, problems)
+        for name, stage in product(sets, ("rft", "sft")):
+            for form in FORMS:
+                plan.compare(*(_arm(stage, text, form, name) for text in TEXTS))
+            for text in TEXTS:
+                plan.compare(*(_arm(stage, text, form, name) for form in reversed(FORMS)))
+        plan.plots += [
+            _shares(
+                "errors",
+                "Errors of the plan, of arithmetic, and no answer",
+                ("accuracy", *(f"{kind}_errors" for kind in KINDS)),
+            ),
+            _shares(
+                "wrong_equation",
+                "Correct answers behind an incorrect calculation",
+                ("wrong_equation",),
+            ),
+        ]
+
+    def _models(
+        self, plan: Plan, seed: int, text: str, form: str, data: Argument
+    ) -> Mapping[str, Stage]:
+        """The base, SFT and RFT."""
+        name = f"{text}_{form}"
+        base = plan.train(
+            *(f"base_{name}", seed),
+            plan.derive(TEXTS[text], f"text_{name}", seed, {}, self.tokens, form),
+            Given(MODEL),
+            tokenizer=TOKENIZER,
+            template="none",
+            num_epochs=1,
+            learning_rate=self.pretraining_rate,
+            warmup_ratio=0.02,
+            beta2=0.99,
+        )
+        start = OutputOf(base)
+        sft = plan.train(f"sft_{name}", seed, data, start)
+        samples = plan.sample(f"sft_{name}", seed, OutputOf(sft), num_samples=self.k)
+        rft = plan.rft(f"rft_{name}", seed, samples, self.k, start, problems=data)
+        return {"base": base, "sft": sft, "rft": rft}
+
+
+def _arm(stage: str, text: str, form: str, name: str) -> str:
+    return f"{stage}_{text}_{form}" + ("_large" if name == "large numbers" else "")
+
+
+def _measure(
+    plan: Plan, arm: str, seed: int, model: Stage, label: str, problems: Argument | None
+) -> None:
+    """A row with the shares of errors, and of correct answers behind incorrect calculations."""
+    greedy = plan.evaluate(arm, seed, OutputOf(model), problems)
+    facts: dict[str, Any] = {f"{kind}_errors": ErrorShare(greedy, kind) for kind in KINDS}
+    facts["wrong_equation"] = VerdictShare(greedy, "wrong_equation")
+    series = ("large numbers" if problems else "ordinary numbers", label)
+    plan.measure(arm, seed, model, label, series, problems=problems, facts=facts)
+
+
+def _shares(name: str, title: str, columns: tuple[str, ...]) -> Plot:
+    label = "condition"
+    return Plot(name, title, label, "share", columns, kind="shares", x_label=label)
