@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
@@ -85,16 +85,31 @@ def _round_ticks(first: float, last: float) -> list[float]:
     return [tick for tick in ticks if first <= tick <= last]
 
 
-def grid(x: Axis, y: Axis, left: float, right: float, bottom: float, y_format: Format) -> str:
-    """Horizontal grid lines and the labels of both axes' ticks."""
+def grid(
+    x: Axis,
+    y: Axis,
+    left: float,
+    right: float,
+    bottom: float,
+    y_format: Format,
+    x_names: Mapping[float, str] | None = None,
+) -> str:
+    """Horizontal grid lines and the labels of both axes' ticks.
+
+    Args:
+      x_names: labels of horizontal ticks that are not their numbers, each of one line or two.
+    """
+    names = x_names or {}
     lines = [
         f'<line class="grid" x1="{left}" x2="{right}" y1="{y(t):.1f}" y2="{y(t):.1f}"/>'
         f'<text x="{left - 7}" y="{y(t) + 4:.1f}" text-anchor="end">{escape(y_format(t))}</text>'
         for t in y.ticks
     ]
     lines += [
-        f'<text x="{x(t):.1f}" y="{bottom + 17}" text-anchor="middle">{escape(plain(t))}</text>'
-        for t in spread_ticks(x)
+        f'<text x="{x(t):.1f}" y="{bottom + 17 + 15 * i}" text-anchor="middle">'
+        f"{escape(line)}</text>"
+        for t in spread_ticks(x, 46.0 if names else 30.0)
+        for i, line in enumerate(names.get(t, plain(t)).split("\n"))
     ]
     return "".join(lines)
 

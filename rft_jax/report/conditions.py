@@ -7,7 +7,7 @@ from typing import Any
 
 from rft_jax.evaluation.compare import claim
 from rft_jax.report.runs import RunRecord
-from rft_jax.report.tables import COUNTS, POINTS, Cell, Table, measure, number, p_text, titles
+from rft_jax.report.tables import POINTS, Cell, Table, counted, measure, number, p_text, titles
 
 BOTH = "95 %, method: trainings and questions"
 TRAININGS = "95 %, method: t over trainings"
@@ -38,14 +38,15 @@ NOTES = {
 }
 
 
-def conditions_table(run: RunRecord) -> Table:
-    """A row per condition of a run with several seeds: mean, intervals, each seed's accuracy."""
+def conditions_table(run: RunRecord, reading: bool = False) -> Table:
+    """A row per condition of a run with several seeds: mean, intervals, each seed's accuracy.
+
+    Args:
+      reading: whether to add the mean shares of greedy responses without an answer and cut off.
+    """
     seeds = sorted({row["seed"] for row in run.rows})
-    counts = [
-        name
-        for name in COUNTS
-        if name not in ("seed", "k") and any(row.get(name) is not None for row in run.rows)
-    ]
+    has = {name for row in run.rows for name, value in row.items() if value is not None}
+    counts = counted(has, reading)
     cells = []
     for one in run.conditions:
         rows = {row["seed"]: row for row in run.rows if row["model"] == one["model"]}

@@ -1,4 +1,4 @@
-"""The section on costs: FLOPs and seconds of a run; the paper's table by its formulas."""
+"""The section on costs: FLOPs and seconds of a run; on the paper's experiments, its own too."""
 
 from __future__ import annotations
 
@@ -12,28 +12,40 @@ from rft_jax.report.runs import RunRecord
 from rft_jax.report.tables import Cell, Table
 
 COLUMNS = {"sft": "SFT", "rft_inference": "RFT, 100 samples", "rft_u33b": "RFT on U33B"}
-_COMMANDS = ("train", "sample", "collect", "derive", "evaluate")
+_COMMANDS = ("train", "policy", "sample", "collect", "derive", "evaluate")
 
 
 def costs_section(runs: Sequence[RunRecord]) -> Section:
-    """A table per run by command, every stage folded beneath; the paper's costs, once."""
+    """A table per run by command, every stage folded beneath.
+
+    An experiment of the paper has FLOPs by the paper's formulas too, and once the paper's costs.
+    """
     with_costs = [run for run in runs if run.costs]
     parts = []
     for run in with_costs:
         title = f"Costs of {run.name}" if len(with_costs) > 1 else "Costs of this run"
         stages = folded("Every stage", stages_table(run).html())
-        parts.append(card(costs_table(run).html() + stages, title, _CAPTION))
-    if with_costs:
+        caption = _CAPTION.format(formulas=_FORMULAS if is_of_the_paper(run) else "")
+        parts.append(card(costs_table(run).html() + stages, title, caption))
+    if any(map(is_of_the_paper, with_costs)):
         table = paper_costs_table().html()
         parts.append(card(table, "The paper's table of costs, recomputed", _PAPER_CAPTION))
     return Section("costs", "Costs", "".join(parts))
 
 
+def is_of_the_paper(run: RunRecord) -> bool:
+    """Whether a run is one of the paper's experiments: a plot of it has a published one."""
+    return any(plot.get("paper") for plot in run.plots)
+
+
 _CAPTION = (
     "FLOPs: all matrix products, padding included in training, each prompt prefilled once per "
-    "problem. The paper's formula: 6 N per trained token, 2 N per sampled token plus attention to "
-    "its context, no embeddings, each prompt prefilled once per sample. Seconds: wall time of the "
-    "stage's process, all its starts together; a stage that experiments share counts in each."
+    "problem. {formulas}Seconds: wall time of the stage's process, all its starts together; a "
+    "stage that experiments share counts in each."
+)
+_FORMULAS = (
+    "The paper's formula: 6 N per trained token, 2 N per sampled token plus attention to its "
+    "context, no embeddings, each prompt prefilled once per sample. "
 )
 _PAPER_CAPTION = (
     f"FLOPs on GSM8K's 7,473 questions by the formulas of the paper's appendix ({SOURCE}), at 66 "
@@ -43,27 +55,30 @@ _PAPER_CAPTION = (
 
 
 def costs_table(run: RunRecord) -> Table:
-    """A row per command: stages, tokens, FLOPs by both formulas, seconds."""
-    rows = run.costs["stages"]
+    """A row per command: stages, tokens, FLOPs, seconds."""
+    rows, formula = run.costs["stages"], is_of_the_paper(run)
     cells = []
     for command in _COMMANDS:
         members = [row for row in rows if row["command"] == command]
         if members:
-            cells.append([Cell(command), Cell(f"{len(members)}"), *_amounts(members)])
-    cells.append([Cell("all"), Cell(f"{len(rows)}"), *_amounts(rows)])
-    return Table(["", "Stages", *_AMOUNTS], cells)
-
-
-_AMOUNTS = ("Tokens", "FLOPs", "FLOPs, the paper's formula", "Seconds")
+            cells.append([Cell(command), Cell(f"{len(members)}"), *_amounts(members, formula)])
+    cells.append([Cell("all"), Cell(f"{len(rows)}"), *_amounts(rows, formula)])
+    return Table(["", "Stages", *_titles(formula)], cells)
 
 
 def stages_table(run: RunRecord) -> Table:
     """A row per stage."""
-    cells = [[Cell(row["stage"]), *_amounts([row])] for row in run.costs["stages"]]
-    return Table(["Stage", *_AMOUNTS], cells)
+    formula = is_of_the_paper(run)
+    cells = [[Cell(row["stage"]), *_amounts([row], formula)] for row in run.costs["stages"]]
+    return Table(["Stage", *_titles(formula)], cells)
 
 
-def _amounts(rows: Sequence[Mapping[str, Any]]) -> list[Cell]:
+def _titles(formula: bool) -> list[str]:
+    return ["Tokens", "FLOPs", *["FLOPs, the paper's formula"] * formula, "Seconds"]
+
+
+def _amounts(rows: Sequence[Mapping[str, Any]], formula: bool) -> list[Cell]:
+    """The cells of `_titles`, `formula` as there."""
     tokens, flops, theirs = (
         sum(row[name] for row in rows) for name in ("tokens", "flops", "paper_flops")
     )
@@ -71,7 +86,7 @@ def _amounts(rows: Sequence[Mapping[str, Any]]) -> list[Cell]:
     return [
         Cell(f"{tokens:,.0f}"),
         Cell(f"{flops:.2e}"),
-        Cell(f"{theirs:.2e}"),
+        *[Cell(f"{theirs:.2e}")] * formula,
         _seconds(seconds, len(rows)),
     ]
 
@@ -99,12 +114,14 @@ def paper_costs_table() -> Table:
 
 
 def costs_markdown(run: RunRecord) -> list[str]:
-    """The costs by command, and the paper's table."""
+    """The costs by command; of an experiment of the paper, the paper's table too."""
     if not run.costs:
         return []
+    ours = ["### Costs", costs_table(run).markdown()]
+    if not is_of_the_paper(run):
+        return ours
     return [
-        "### Costs",
-        costs_table(run).markdown(),
+        *ours,
         "FLOPs of the paper's models, recomputed (in brackets: published value, ratio):",
         paper_costs_table().markdown(),
     ]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.report import axes, svg
+from rft_jax.report.difficulty import difficulty_cards
 from rft_jax.report.html import Section, card, charts
-from rft_jax.report.runs import RunRecord, arm_names, greedy_evaluations, read_predictions
+from rft_jax.report.runs import RunRecord
 from rft_jax.report.tables import measure
 
 # The most points of a curve; each is the mean over a stretch of steps.
@@ -39,7 +38,7 @@ def models_section(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> Sec
     cards = [card(accuracy_chart(runs, palette), "Accuracy", caption)]
     # More lines than colours cannot be told apart.
     if len({row["model"] for run in runs for row in run.rows}) <= svg.COLOURS:
-        cards += [*_difficulty_cards(runs, palette), _loss_card(runs, palette)]
+        cards += [*difficulty_cards(runs, palette), _loss_card(runs, palette)]
         cards += [_votes_card(runs, palette)]
     return Section("models", "The models", charts(cards))
 
@@ -90,67 +89,3 @@ def _votes_card(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
                 lines.append(svg.Series(run.arm_name(stage.arm), points, palette[stage.arm]))
     chart = svg.line_chart(lines, "votes (k)", "maj@k", axes.percent, log_x=True)
     return card(chart, "Majority votes against k", "Mean over subsets of k samples, ties shared.")
-
-
-def _difficulty_cards(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> list[str]:
-    """Accuracy by the number of reference steps and by the reference's length."""
-    grouped, cards, names = _scores_by_arm(runs, palette), [], arm_names(runs)
-    for key, title, x_label in (
-        ("steps", "Accuracy by number of steps", "steps of the reference"),
-        ("words", "Accuracy by length", "words of the reference"),
-    ):
-        series = [
-            svg.Series(names(arm), _by(rows, key), palette[arm]) for arm, rows in grouped.items()
-        ]
-        if any(len(one.points) > 1 for one in series):
-            chart = svg.line_chart(series, x_label, "accuracy", axes.percent)
-            cards.append(card(chart, title, "Bars: 95 % intervals over questions."))
-    return cards
-
-
-def _scores_by_arm(
-    runs: Sequence[RunRecord], palette: Mapping[str, int]
-) -> dict[str, list[dict[str, Any]]]:
-    """For each arm a row per question: steps, words, share of correct answers over its seeds."""
-    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for run in runs:
-        for stage in greedy_evaluations(run):
-            for row in read_predictions(stage):
-                key = f"{run.name}\0{row['id']}"
-                found.setdefault(stage.arm, {}).setdefault(key, []).append(row)
-    return {
-        arm: [_merged(rows) for rows in found[arm].values()]
-        for arm in sorted(found, key=palette.__getitem__)
-    }
-
-
-def _merged(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    right = [value for row in rows for value in row["correct"]]
-    return {
-        "steps": rows[0]["steps"],
-        "words": rows[0]["words"],
-        "share": sum(right) / len(right),
-    }
-
-
-def _by(rows: Sequence[Mapping[str, Any]], key: str) -> list[svg.Point]:
-    """A point per number of steps, or a point per quartile of the questions' lengths."""
-    groups: dict[float, list[float]] = {}
-    ordered = sorted(row[key] for row in rows)
-    x_of = {n: float(n) for n in ordered} if key == "steps" else _quarters(ordered)
-    for row in rows:
-        groups.setdefault(x_of[row[key]], []).append(row["share"])
-    points = []
-    for x in sorted(groups):
-        measured = mean_with_ci(groups[x])
-        points.append(svg.Point(x, measured["value"], *measured["ci95"]))
-    return points
-
-
-def _quarters(ordered: Sequence[int]) -> dict[int, float]:
-    """Value -> the median of the quarter it belongs to; equal values share a quarter."""
-    starts = sorted({ordered[len(ordered) * i // 4] for i in range(4)})
-    quarters: list[list[int]] = [[] for _ in starts]
-    for value in ordered:
-        quarters[bisect_right(starts, value) - 1].append(value)
-    return {value: float(q[len(q) // 2]) for q in quarters for value in q}

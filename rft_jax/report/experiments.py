@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rft_jax.report import axes, svg
+from rft_jax.report.bars import histogram, stacked_bars
 from rft_jax.report.html import Section, card, charts, folded, spaced
 from rft_jax.report.plot_tables import (
     interval_note,
@@ -57,7 +58,7 @@ def _chart(plot: Plot, lines: Sequence[Line], baselines: Sequence[Line]) -> str:
             (line["label"], {int(p["x"]): int(p["value"]) for p in line["points"]}, i)
             for i, line in enumerate(lines)
         ]
-        return svg.histogram(bars, plot["x_label"], plot["y_label"])
+        return histogram(bars, plot["x_label"], plot["y_label"])
     if plot.get("kind") == "shares":
         return _shares(lines)
     series = [
@@ -96,7 +97,7 @@ def _shares(lines: Sequence[Line]) -> str:
             bars.setdefault(point["label"], {})[line["label"]] = point["count"]
     colours = {line["label"]: i for i, line in enumerate(lines)}
     classes = {label: f"c{i}" for label, i in colours.items()}
-    return svg.stacked_bars(bars, classes) + svg.legend(colours)
+    return stacked_bars(bars, classes) + svg.legend(colours)
 
 
 def _fitted(plot: Plot, lines: Sequence[Line]) -> Iterator[svg.Series]:

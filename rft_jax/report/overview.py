@@ -11,6 +11,7 @@ from rft_jax.report.headline import headline
 from rft_jax.report.html import Section, card, folded, paragraph
 from rft_jax.report.runs import RunRecord
 from rft_jax.report.tables import results_table
+from rft_jax.report.unfinished import progress_html
 
 
 def colours(runs: Sequence[RunRecord]) -> dict[str, int]:
@@ -25,7 +26,10 @@ def lead(runs: Sequence[RunRecord]) -> str:
     parts = []
     for run in runs:
         name = f"<b>{escape(run.name)}.</b> " if len(runs) > 1 else ""
-        text = headline(run)
+        going = progress_html(run)
+        # The best of the models so far says nothing yet.
+        text = headline(run) if run.comparisons or not going else ""
+        parts += [going]
         parts += [paragraph(f"{run.name}: {one}" if name else one) for one in cautions(run)]
         parts += [f'<p class="lead">{name}{escape(text)}</p>'] if text else []
     notes = dict.fromkeys(note for run in runs for note in run.notes if note)
@@ -47,7 +51,7 @@ def is_repeated(run: RunRecord) -> bool:
 
 
 def _conditions_card(run: RunRecord) -> str:
-    return card(conditions_table(run).html(), caption=NOTES["conditions"])
+    return card(conditions_table(run, reading=True).html(), caption=NOTES["conditions"])
 
 
 def _all_rows(runs: Sequence[RunRecord]) -> str:

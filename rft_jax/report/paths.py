@@ -10,6 +10,7 @@ from typing import Any
 from rft_jax.files.jsonl import read_json
 from rft_jax.records import VERDICTS
 from rft_jax.report import axes, svg
+from rft_jax.report.bars import histogram, stacked_bars
 from rft_jax.report.html import Section, card, charts, spaced
 from rft_jax.report.runs import RunRecord, StageRecord, arm_names, read_settings
 from rft_jax.report.tables import Cell, Table
@@ -78,7 +79,7 @@ def _verdict_card(collected: Sequence[Collected]) -> str:
     classes = {verdict: f"c{VERDICTS[verdict].colour}" for verdict in present}
     keys = {verdict.replace("_", " "): VERDICTS[verdict].colour for verdict in present}
     caption = "Shares of all samples; the verdict is the first fault found."
-    return card(svg.stacked_bars(rows, classes) + svg.legend(keys), "Verdicts", caption)
+    return card(stacked_bars(rows, classes) + svg.legend(keys), "Verdicts", caption)
 
 
 def _kept_card(collected: Sequence[Collected], palette: Mapping[str, int]) -> str:
@@ -90,7 +91,7 @@ def _kept_card(collected: Sequence[Collected], palette: Mapping[str, int]) -> st
             here = kept.setdefault(one.stage.arm, Counter())
             here.update({int(paths): problems for paths, problems in counts.items()})
     groups = [(names(arm), counts, palette[arm]) for arm, counts in kept.items()]
-    chart = svg.histogram(groups, "kept sampled paths", "problems")
+    chart = histogram(groups, "kept sampled paths", "problems")
     caption = "Not counting the reference solution of each problem; all seeds together."
     return card(chart, "Kept paths per problem", caption + _copies(collected))
 

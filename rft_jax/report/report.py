@@ -30,6 +30,7 @@ from rft_jax.report.policy import policy_section
 from rft_jax.report.runs import RunRecord, read_run
 from rft_jax.report.svg import standalone
 from rft_jax.report.tables import results_table
+from rft_jax.report.unfinished import progress_of_all
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ def render(runs: Sequence[RunRecord], settings: ReportSettings) -> str:
     footer = (
         f"Made by rft_jax {rft_jax.__version__} on {time} from {', '.join(r.name for r in runs)}."
     )
-    title = f"{settings.title} · {', '.join(run.name for run in runs)} · {time[:10]}"
+    names = ", ".join(run.name for run in runs)
+    title = " · ".join(filter(None, [settings.title, names, time[:10], progress_of_all(runs)]))
     return page(title, lead(runs), sections, footer)
 
 

@@ -18,6 +18,7 @@ from rft_jax.evaluation.compare import with_holm
 from rft_jax.evaluation.trainings import student_t
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.files.outputs import SETTINGS
+from rft_jax.report.measured import measured
 
 # The file that tells a folder's stage, checked in this order: evaluations and policies hold samples
 # too, and policies a ledger.
@@ -125,11 +126,12 @@ def _whole_run(folder: Path, described: Mapping[str, Any]) -> RunRecord:
     notes = described.get("notes", results.get("notes", []))
     labels = {one["model"]: one["label"] for one in results.get("conditions", ())}
     settings = described.get("settings", {})
+    stages = tuple(_stage(folder, name, at) for name, at in described["stages"].items())
     return RunRecord(
         name=folder.resolve().name,
         folder=folder,
-        stages=tuple(_stage(folder, name, at) for name, at in described["stages"].items()),
-        rows=tuple(results.get("rows", ())),
+        stages=stages,
+        rows=tuple(results.get("rows", ()) if results else _rows_so_far(stages)),
         problems=results.get("problems", {"test": settings.get("test_problems", "")}),
         conditions=tuple(results.get("conditions", ())),
         comparisons=tuple(with_holm([_compared(row) for row in results.get("comparisons", ())])),
@@ -141,6 +143,19 @@ def _whole_run(folder: Path, described: Mapping[str, Any]) -> RunRecord:
         versions=described.get("versions", {}),
         seconds=timing.get("stages", {}),
     )
+
+
+def _rows_so_far(stages: Iterable[StageRecord]) -> list[dict[str, Any]]:
+    """Rows of results from the evaluations that a run has finished, those of a model together."""
+    rows: dict[tuple[str, int | None], dict[str, Any]] = {}
+    for stage in stages:
+        if stage.command == "evaluate" and (stage.folder / "metrics.json").exists():
+            row = rows.setdefault((stage.arm, stage.seed), {"model": stage.arm, "seed": stage.seed})
+            row |= measured(stage.folder) | row
+    for row in rows.values():
+        if "accuracy" in row:
+            row.pop("mean@1", None)  # of the samples that vote
+    return list(rows.values())
 
 
 def _compared(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -173,19 +188,9 @@ def _single_stage(folder: Path) -> RunRecord:
             "evaluate or policy wrote is needed"
         )
     label = folder.resolve().name
-    rows = [_measured(folder)] if command == "evaluate" else []
+    rows = [{"model": label, **measured(folder)}] if command == "evaluate" else []
     stage = StageRecord(label, folder, command, label, None)
     return RunRecord(label, folder, (stage,), tuple(rows), settings=read_settings(folder))
-
-
-def _measured(folder: Path) -> dict[str, Any]:
-    """A row of results from a single evaluation."""
-    metrics = read_json(folder / "metrics.json")
-    names = ("accuracy", "mean@1", "maj@k", "pass@k", "k")
-    row = {"model": folder.resolve().name} | {n: metrics[n] for n in names if n in metrics}
-    if metrics.get("k") == 1:  # of one sample they equal accuracy
-        row = {name: value for name, value in row.items() if name not in ("maj@k", "pass@k", "k")}
-    return row
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

@@ -67,6 +67,7 @@ def line_chart(
     marks: bool = True,
     zero: bool = False,
     height: float = 270.0,
+    x_names: Mapping[float, str] | None = None,
 ) -> str:
     """Lines through points with their intervals, and a legend; empty without points.
 
@@ -79,33 +80,45 @@ def line_chart(
       marks: whether points have marks at all.
       zero: whether the vertical axis includes 0.
       height: of the chart, in units.
+      x_names: labels of the horizontal axis that are not its numbers, one or two lines each.
     """
     series = [one for one in series if one.points]
     if not series:
         return ""
     points = [point for one in series for point in one.points]
     marked = [one for one in series if one.marks and marks]
-    left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - 42
+    left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - (57 if x_names else 42)
     x = x_axis([point.x for point in points], left + 8, right - 8, log_x)
     bounds = [b for p in points for b in (p.y, p.low, p.high) if b is not None]
     y = linear_axis(bounds, bottom, top, zero)
-    parts = [grid(x, y, left, right, bottom, y_format), axis_labels(x_label, y_label, height)]
+    parts = [grid(x, y, left, right, bottom, y_format, x_names)]
+    parts.append(axis_labels(x_label, y_label, height))
     # Marks at the same x are moved sideways, so that their intervals do not overlap.
     apart = min(4.0, 28.0 / max(len(marked), 1))
     aside = {id(one): apart * (i - (len(marked) - 1) / 2) for i, one in enumerate(marked)}
-    parts += [_line(one, aside.get(id(one), 0.0), x, y, y_format, marks) for one in series]
-    return _svg(height, f"{y_label} by {x_label}", parts) + legend(
+    names = {at: name.replace("\n", ", ") for at, name in (x_names or {}).items()}
+    parts += [_line(one, aside.get(id(one), 0.0), x, y, y_format, marks, names) for one in series]
+    return drawing(height, f"{y_label} by {x_label}", parts) + legend(
         {one.label: one.colour for one in series if one.label},
         {one.label for one in series if one.dashed},
     )
 
 
-def _line(series: Series, aside: float, x: Axis, y: Axis, y_format: Format, marks: bool) -> str:
+def _line(
+    series: Series,
+    aside: float,
+    x: Axis,
+    y: Axis,
+    y_format: Format,
+    marks: bool,
+    names: Mapping[float, str],
+) -> str:
     path = " ".join(f"{x(p.x) + aside:.1f},{y(p.y):.1f}" for p in series.points)
     dashed = ' stroke-dasharray="5 4"' if series.dashed else ""
     parts = [f'<polyline class="line" points="{path}"{dashed}/>']
     for p in series.points if marks and series.marks else ():
-        at, note, interval = x(p.x) + aside, f"{series.label}, {plain(p.x)}: {y_format(p.y)}", ""
+        at, interval = x(p.x) + aside, ""
+        note = f"{series.label}, {names.get(p.x, plain(p.x))}: {y_format(p.y)}"
         if p.low is not None and p.high is not None:
             note += f" ({y_format(p.low)} to {y_format(p.high)})"
             interval = (
@@ -141,7 +154,7 @@ def interval_chart(
     ]
     y = top
     for (label, points, colour), tall in zip(rows, heights, strict=True):
-        parts.append(_name(label, y + 13))
+        parts.append(row_name(label, y + 13))
         dots = [
             _interval_dot(label, p, x, y + head + gap * i, x_format) for i, p in enumerate(points)
         ]
@@ -151,7 +164,7 @@ def interval_chart(
         f'<text class="label" x="{WIDTH - 14}" y="{height - 4}" text-anchor="end">'
         f"{escape(x_label)}</text>"
     )
-    return _svg(height, x_label, parts)
+    return drawing(height, x_label, parts)
 
 
 def _interval_dot(label: str, p: Point, x: Axis, y: float, x_format: Format) -> str:
@@ -163,70 +176,6 @@ def _interval_dot(label: str, p: Point, x: Axis, y: float, x_format: Format) -> 
         )
     circle = f'<circle cx="{x(p.x):.1f}" cy="{y}" r="4.5"/>'
     return f"<g><title>{escape(note)}</title>{interval}{circle}</g>"
-
-
-def histogram(
-    groups: Sequence[tuple[str, Mapping[int, int], int]],
-    x_label: str,
-    y_label: str,
-    height: float = 270.0,
-) -> str:
-    """Bars side by side for how often each whole number occurs.
-
-    Args:
-      groups: label, number -> how often, colour.
-      x_label: of the horizontal axis.
-      y_label: of the vertical axis.
-      height: of the chart, in units.
-    """
-    numbers = [number for _, counts, _ in groups for number in counts]
-    if not numbers:
-        return ""
-    first, last = min(numbers), max(numbers)
-    left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - 42
-    y = linear_axis([n for _, counts, _ in groups for n in counts.values()], bottom, top, zero=True)
-    x = Axis(first, last + 1, left, right, ticks=range(first, last + 1))
-    slot = x(first + 1) - left
-    width = 0.84 * slot / len(groups)
-    parts = [grid(Axis(0, 1, 0, 1), y, left, right, bottom, plain)]
-    for i, (label, counts, colour) in enumerate(groups):
-        bars = [
-            f'<rect x="{x(n) + 0.08 * slot + i * width:.1f}" y="{y(counts[n]):.1f}" '
-            f'width="{max(0.9 * width, 0.5):.1f}" height="{bottom - y(counts[n]):.1f}">'
-            f"<title>{escape(f'{label}: {counts[n]:,} with {n}')}</title></rect>"
-            for n in sorted(counts)
-        ]
-        parts.append(f'<g class="c{colour % COLOURS}">{"".join(bars)}</g>')
-    parts += [
-        f'<text x="{x(n) + slot / 2:.1f}" y="{bottom + 17}" text-anchor="middle">{n}</text>'
-        for n in spread_ticks(x, 26)
-    ]
-    parts.append(axis_labels(x_label, y_label, height))
-    colours = {label: colour for label, _, colour in groups} if len(groups) > 1 else {}
-    return _svg(height, f"{y_label} by {x_label}", parts) + legend(colours)
-
-
-def stacked_bars(rows: Mapping[str, Mapping[str, int]], classes: Mapping[str, str]) -> str:
-    """A bar per row, divided by share.
-
-    Args:
-      rows: row label -> segment -> count.
-      classes: segment -> CSS class of its colour, in drawing order.
-    """
-    height, parts = 42.0 * len(rows), []
-    for i, (label, counts) in enumerate(rows.items()):
-        total, x, y = sum(counts.values()) or 1, 2.0, 42.0 * i
-        parts.append(_name(label, y + 13))
-        for segment, css in classes.items():
-            count = counts.get(segment, 0)
-            width = (WIDTH - 4) * count / total
-            note = f"{segment}: {count:,} of {total:,} ({percent(count / total)})"
-            parts.append(
-                f'<rect class="{css}" x="{x:.2f}" y="{y + 19}" width="{width:.2f}" height="16">'
-                f"<title>{escape(note)}</title></rect>"
-            )
-            x += width
-    return _svg(height, "shares of " + ", ".join(classes), parts)
 
 
 def legend(colours: Mapping[str, int], dashed: Iterable[str] = ()) -> str:
@@ -252,15 +201,16 @@ def standalone(chart: str) -> str:
     return f"{head}{body}<style>{asset('chart.css')}</style></svg>\n"
 
 
-def _name(label: str, y: float) -> str:
-    """A row's name; a long one is cut and has a title with all of it."""
+def row_name(label: str, y: float, longest: int = _LONGEST_NAME) -> str:
+    """A row's name; one of more characters is cut and has a title with all of it."""
     text = escape(label)
-    if len(label) > _LONGEST_NAME:
-        text = f"{escape(label[: _LONGEST_NAME - 1])}…<title>{text}</title>"
+    if len(label) > longest:
+        text = f"{escape(label[: longest - 1])}…<title>{text}</title>"
     return f'<text class="name" x="2" y="{y}">{text}</text>'
 
 
-def _svg(height: float, title: str, parts: Sequence[str]) -> str:
+def drawing(height: float, title: str, parts: Sequence[str]) -> str:
+    """The parts of a chart as an SVG element of this height, with a title for screen readers."""
     return (
         f'<svg viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">'
         f"{''.join(parts)}</svg>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -93,8 +93,7 @@ def results_table(runs: Sequence[RunRecord], reading: bool = False) -> Table:
     rows = [(run, row) for run in runs for row in _by_model(run.rows)]
     has = {name for _, row in rows for name, value in row.items() if value is not None}
     first = ["seed"] * ("seed" in has)
-    counts = [name for name in COUNTS if name in has and name not in ("seed", "k")]
-    counts += [name for name in _READING if reading and name in has]
+    counts = counted(has, reading)
     metrics = [name for name in METRICS if name in has]
     ks = sorted({row["k"] for _, row in rows if row.get("k")})
     metric_titles = [METRICS[name].format(k=ks[0] if len(ks) == 1 else "k") for name in metrics]
@@ -125,6 +124,17 @@ COUNTS = {
 _READING = {"no_answer": ("No answer", ".1%"), "truncated": ("Truncated", ".1%")}
 
 
+def counted(has: Collection[str], reading: bool) -> list[str]:
+    """The counts and shares that rows have, in the order of their columns.
+
+    Args:
+      has: names of the values of some row.
+      reading: whether to add the shares of greedy responses without an answer and cut off.
+    """
+    names = [*COUNTS, *(_READING if reading else ())]
+    return [name for name in names if name in has and name not in ("seed", "k")]
+
+
 def titles(counts: Sequence[str]) -> list[str]:
     """The column titles of counts."""
     return [(COUNTS | _READING)[name][0] for name in counts]
@@ -146,7 +156,8 @@ def _by_model(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def number(value: float | None, name: str) -> Cell:
     """A count in its format."""
-    return Cell("–" if value is None else format(value, (COUNTS | _READING)[name][1]))
+    shown = "–" if value is None else format(value, (COUNTS | _READING)[name][1])
+    return Cell(shown.replace("%", " %"))
 
 
 def _first_of_each(rows: Sequence[tuple[RunRecord, Mapping[str, Any]]]) -> frozenset[int]:

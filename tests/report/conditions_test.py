@@ -107,3 +107,16 @@ def test_seeds_become_columns_beside_their_mean_and_its_intervals() -> None:
 def test_intervals_are_percentage_points_in_brackets() -> None:
     assert bracketed([0.0142, 0.1407], "{:+.1f}") == "[+1.4, +14.1]"
     assert bracketed(None, "{:+.1f}") == "–"
+
+
+def test_shares_of_responses_are_means_over_seeds_where_they_are_asked_for() -> None:
+    metric = {"value": 0.5, "ci95": [0.4, 0.6], "n": 100}
+    rows = [
+        {"model": "sft", "seed": seed, "accuracy": metric, "no_answer": share, "truncated": 0.0}
+        for seed, share in ((0, 0.1), (1, 0.3))
+    ]
+    run = _run(rows=tuple(rows), conditions=({"model": "sft", "value": 0.5, "ci95": [0.4, 0.6]},))
+    table = conditions_table(run, reading=True)
+    assert table.header[-2:] == ["No answer", "Truncated"]
+    assert [cell.text for cell in table.rows[0][-2:]] == ["20.0 %", "0.0 %"]
+    assert "No answer" not in conditions_table(run).header

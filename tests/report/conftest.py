@@ -218,7 +218,9 @@ class FakeRun:
         return {**named, **mean_with_ci(shares.mean(0)), "method": method}
 
     def finish(self, seeds: tuple[int, ...]) -> Path:
-        """Writes what stands beside the stages."""
+        """Writes what stands beside the stages, which are finished then."""
+        for at in self.stages.values():
+            write_json(self.folder / at["folder"] / "COMPLETE", {})
         comparisons = []
         for b in ("sft", "sft_steps", "rft_no_dedup"):
             pairs = [self._scores("rft"), self._scores(b)]

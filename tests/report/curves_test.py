@@ -7,10 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from rft_jax.report import svg
-from rft_jax.report.curves import _by, accuracy_chart, models_section, thin
+from rft_jax.report.curves import accuracy_chart, models_section, thin
 from rft_jax.report.overview import colours
 from rft_jax.report.runs import RunRecord, read_run
 
@@ -46,25 +44,6 @@ def test_the_arms_of_several_runs_have_the_runs_names():
     chart = accuracy_chart(runs, colours(runs))
     assert ">SFT – a</text>" in chart and ">sft – b</text>" in chart
     assert accuracy_chart([_run("c", [])], {}) == ""
-
-
-@pytest.mark.parametrize(
-    ("key", "points"),
-    [
-        ("steps", {2.0: 0.5, 3.0: 1.0}),
-        ("words", {10.0: 0.0, 20.0: 1.0, 30.0: 1.0, 40.0: 1.0}),
-    ],
-)
-def test_accuracy_by_difficulty_is_by_steps_and_by_quartiles_of_length(
-    key: str, points: dict[float, float]
-):
-    rows = [
-        {"steps": 2, "words": 10, "share": 0.0},
-        {"steps": 2, "words": 20, "share": 1.0},
-        {"steps": 3, "words": 30, "share": 1.0},
-        {"steps": 3, "words": 40, "share": 1.0},
-    ]
-    assert {p.x: p.y for p in _by(rows, key)} == points
 
 
 def test_more_arms_than_colours_have_the_accuracy_chart_alone(make_run: Callable[..., Path]):

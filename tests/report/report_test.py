@@ -65,6 +65,16 @@ def test_the_page_holds_every_section_of_a_run(make_run: MakeRun, tmp_path: Path
     assert "rft-0 train (train, 12 s)" in page
 
 
+def test_the_title_names_the_run_the_day_and_how_far_it_is(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    run = make_run("mine")
+    title = r"<title>Rejection-sampling fine-tuning · mine · \d{4}-\d\d-\d\d%s</title>"
+    assert re.search(title % "", _report([run], tmp_path / "out"))
+    (run / "stages/rft-0-evaluate/COMPLETE").unlink()
+    assert re.search(title % " · 11 of 12 stages", _report([run], tmp_path / "out"))
+
+
 def test_a_reference_that_samples_agree_against_is_shown(make_run: MakeRun, tmp_path: Path) -> None:
     page = _report([make_run()], tmp_path / "out")
     row = re.search(r"<tr><td>train/3</td><td>4321</td><td>(\d+) <small>(\d) of 8</small>", page)
@@ -197,9 +207,10 @@ def test_the_tables_are_markdown_and_the_plot_an_svg_file(
 def test_a_report_is_written_again_as_its_run_progresses(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
     (run / "results.json").rename(run / "moved")
-    assert 'id="results"' not in _report([run], tmp_path / "out")
+    early = _report([run], tmp_path / "out")
+    assert 'id="results"' in early and "Paired comparisons" not in early
     (run / "moved").rename(run / "results.json")
-    assert 'id="results"' in _report([run], tmp_path / "out")
+    assert "Paired comparisons" in _report([run], tmp_path / "out")
 
 
 def test_an_output_of_other_runs_is_not_overwritten(make_run: MakeRun, tmp_path: Path) -> None:

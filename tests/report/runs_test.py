@@ -51,6 +51,32 @@ def test_an_evaluation_alone_has_a_row_of_results(tmp_path: Path) -> None:
     write_json(tmp_path / "eval/metrics.json", {"k": 4, "mean@1": METRIC, "maj@k": METRIC})
     (row,) = read_run(str(tmp_path / "eval")).rows
     assert row == {"model": "eval", "mean@1": METRIC, "maj@k": METRIC, "k": 4}
+    write_json(tmp_path / "eval/metrics.json", {"k": 1, "accuracy": METRIC, "truncated": 0.1})
+    (row,) = read_run(str(tmp_path / "eval")).rows
+    assert row == {"model": "eval", "accuracy": METRIC, "truncated": 0.1}
+
+
+def test_an_unfinished_run_has_the_rows_of_its_finished_evaluations(tmp_path: Path) -> None:
+    stages = {}
+    for name, seed in (("greedy", 0), ("vote", 0), ("waiting", 1)):
+        stages[name] = {"folder": name, "command": "evaluate", "arm": "sft", "seed": seed}
+    metrics = {"k": 1, "accuracy": METRIC, "maj@k": METRIC, "pass@k": METRIC, "no_answer": 0.25}
+    write_json(tmp_path / "greedy/metrics.json", metrics)
+    metrics = {"k": 8, "mean@1": METRIC, "maj@k": METRIC, "pass@k": METRIC, "no_answer": 0.5}
+    write_json(tmp_path / "vote/metrics.json", metrics)
+    write_json(tmp_path / "run.json", {"stages": stages})
+    (row,) = read_run(str(tmp_path)).rows
+    assert row == {
+        "model": "sft",
+        "seed": 0,
+        "accuracy": METRIC,
+        "no_answer": 0.25,
+        "maj@k": METRIC,
+        "pass@k": METRIC,
+        "k": 8,
+    }
+    write_json(tmp_path / "results.json", {"rows": [{"model": "rft"}]})
+    assert read_run(str(tmp_path)).rows == ({"model": "rft"},)
 
 
 def test_what_cannot_be_reported_is_refused_by_name(tmp_path: Path) -> None:

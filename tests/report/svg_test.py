@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import math
 import re
 from xml.etree import ElementTree
 
 import pytest
 
-from rft_jax.report import axes, svg
+from rft_jax.report import axes, bars, svg
 
 HOSTILE = "<script>\"&'"
 
@@ -31,6 +32,31 @@ def test_a_logarithmic_axis_spaces_doublings_evenly() -> None:
     assert xs[1] - xs[0] == pytest.approx(xs[3] - xs[2], abs=0.2)
 
 
+def test_an_axis_with_many_values_stays_logarithmic_and_its_fit_a_line_through_the_marks() -> None:
+    ks = range(1, 31)
+    marks = svg.Series("a", [svg.Point(k, 1 + math.log2(k)) for k in ks], 0)
+    ends = [svg.Point(k, 1 + math.log2(k)) for k in (1, 30)]
+    fit = svg.Series("", ends, 0, dashed=True, marks=False)
+    chart = svg.line_chart([marks, fit], "k", "n", log_x=True)
+    (x0, y0), *_, (x1, y1) = found = _marks(chart)
+    assert len(found) == 30
+    for x, y in found:
+        assert y == pytest.approx(y0 + (y1 - y0) * (x - x0) / (x1 - x0), abs=0.2)
+    (dashed,) = re.findall(r'points="([^"]*)" stroke-dasharray', chart)
+    assert dashed == f"{x0:.1f},{y0:.1f} {x1:.1f},{y1:.1f}"
+
+
+def test_named_ticks_have_their_lines_below_each_other_and_marks_say_them() -> None:
+    points = [svg.Point(0, 0.2), svg.Point(1, 0.4)]
+    names = {0: "2\nn 40", 1: "3–6\nn 31"}
+    chart = svg.line_chart([svg.Series("a", points, 0)], "steps", "y", axes.percent, x_names=names)
+    root = ElementTree.fromstring(f"<div>{chart}</div>")
+    at = {e.text: (float(e.get("x", "nan")), float(e.get("y", "nan"))) for e in root.iter("text")}
+    assert at["n 31"][0] == at["3–6"][0] and at["n 31"][1] > at["3–6"][1]
+    assert at["n 31"][1] < at["steps"][1] - 10
+    assert "<title>a, 3–6, n 31: 40 %</title>" in chart
+
+
 def test_an_interval_is_drawn_around_its_dot_and_said_on_hovering() -> None:
     chart = svg.interval_chart([("RFT", [svg.Point(0.5, 0, 0.4, 0.6)], 3)], "right")
     root = ElementTree.fromstring(chart)
@@ -41,22 +67,6 @@ def test_an_interval_is_drawn_around_its_dot_and_said_on_hovering() -> None:
     assert "RFT: 50 %, 95 % interval 40 % to 60 %" in chart
 
 
-def test_bars_are_as_high_as_their_counts() -> None:
-    chart = svg.histogram([("a", {0: 10, 2: 5}, 0)], "paths", "problems")
-    heights = [float(r.get("height", "nan")) for r in ElementTree.fromstring(chart).iter("rect")]
-    assert heights[0] == pytest.approx(2 * heights[1], abs=0.2)
-    assert re.findall(r">(\d)</text>", chart)[-3:] == ["2", "1", "0"]
-
-
-def test_stacked_bars_fill_their_width_by_share() -> None:
-    rows = {"sft": {"correct": 30, "wrong": 10}, "none": {}}
-    chart = svg.stacked_bars(rows, {"correct": "c2", "wrong": "c1"})
-    widths = [float(r.get("width", "nan")) for r in ElementTree.fromstring(chart).iter("rect")]
-    assert widths[0] == pytest.approx(3 * widths[1])
-    assert sum(widths[:2]) == pytest.approx(axes.WIDTH - 4)
-    assert widths[2:] == [0.0, 0.0]
-
-
 @pytest.mark.parametrize("x", [3.0, 0.0, -1.0])
 def test_one_point_and_equal_points_can_be_drawn(x: float) -> None:
     assert len(_marks(svg.line_chart([svg.Series("a", [svg.Point(x, x)], 0)], "x", "y"))) == 1
@@ -64,8 +74,8 @@ def test_one_point_and_equal_points_can_be_drawn(x: float) -> None:
 
 
 def test_nothing_to_draw_gives_nothing() -> None:
-    assert svg.histogram([], "x", "y") == ""
-    assert svg.histogram([("a", {}, 0)], "x", "y") == ""
+    assert bars.histogram([], "x", "y") == ""
+    assert bars.histogram([("a", {}, 0)], "x", "y") == ""
     assert svg.interval_chart([], "x") == ""
     assert svg.line_chart([], "x", "y") == svg.line_chart([svg.Series("a", [], 0)], "x", "y") == ""
     assert svg.legend({}) == ""
@@ -76,8 +86,8 @@ def test_labels_are_text_whatever_they_hold() -> None:
     charts = [
         svg.line_chart([svg.Series(HOSTILE, [point], 0)], HOSTILE, HOSTILE),
         svg.interval_chart([(HOSTILE, [point], 0)], HOSTILE),
-        svg.histogram([(HOSTILE, {1: 2}, 0), ("b", {1: 1}, 1)], HOSTILE, HOSTILE),
-        svg.stacked_bars({HOSTILE: {"correct": 1}}, {"correct": "c0"}),
+        bars.histogram([(HOSTILE, {1: 2}, 0), ("b", {1: 1}, 1)], HOSTILE, HOSTILE),
+        bars.stacked_bars({HOSTILE: {"correct": 1}}, {"correct": "c0"}),
         svg.legend({HOSTILE: 0}),
     ]
     for chart in charts:
@@ -99,5 +109,5 @@ def test_a_long_name_is_cut_and_whole_in_its_title() -> None:
     name = "m" * 300
     chart = svg.interval_chart([(name, [svg.Point(0.5, 0)], 0)], "accuracy")
     assert f">{'m' * 47}…<title>{name}</title></text>" in chart
-    bars = svg.stacked_bars({name: {"correct": 1}}, {"correct": "c2"})
-    assert f">{'m' * 47}…<title>" in bars
+    divided = bars.stacked_bars({name: {"correct": 1}}, {"correct": "c2"})
+    assert f">{'m' * 42}…<title>{name}</title></text>" in divided

@@ -90,4 +90,4 @@ def test_shares_of_unread_and_truncated_responses_are_shown_where_asked_for() ->
     assert results_table([_run([row])]).header == ["Model", "Accuracy"]
     table = results_table([_run([row])], reading=True)
     assert table.header == ["Model", "Accuracy", "No answer", "Truncated"]
-    assert [cell.text for cell in table.rows[0][2:]] == ["12.5%", "0.0%"]
+    assert [cell.text for cell in table.rows[0][2:]] == ["12.5 %", "0.0 %"]
