@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from rft_jax.files.jsonl import read_rows
-from rft_jax.pipeline.stages import Argument, Stage
+from rft_jax.files.jsonl import read_json, read_rows
+from rft_jax.pipeline.stages import Argument, Stage, training_steps
+
+
+@runtime_checkable
+class FromOutput(Protocol):
+    """A column of a row that is read from the output of finished stages."""
+
+    def read(self, root: Path) -> Any:
+        """The value, from a run's folder."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,26 @@ class LossAt:
         window = max(1, len(rows) // 10)
         losses = [row["loss"] for row in rows if self.step - window < row["step"] <= self.step]
         return sum(losses) / len(losses)
+
+
+@dataclass(frozen=True)
+class ExamplesAt:
+    """How many examples a training of one epoch has read at a step; rounded.
+
+    Attributes:
+      step: an optimizer step; None for the last one.
+    """
+
+    stage: Stage
+    step: int | None = None
+
+    def read(self, root: Path) -> int:
+        """The number of examples, from the training's output in a run's folder."""
+        folder = root / self.stage.folder
+        examples = read_json(folder / "data.json")["examples"]
+        if self.step is None:
+            return examples
+        return round(examples * self.step / training_steps(folder))
 
 
 @dataclass(frozen=True)

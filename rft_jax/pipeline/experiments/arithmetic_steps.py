@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rft_jax.arithmetic.files import generate_problems
 from rft_jax.arithmetic.settings import ArithmeticSettings
@@ -12,18 +13,24 @@ from rft_jax.checkpoints.names import DIGIT_TOKENIZER
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
 from rft_jax.pipeline.experiments.small_models import embedded_shape
-from rft_jax.pipeline.measures import Plot
+from rft_jax.pipeline.measures import ExamplesAt, Plot
 from rft_jax.pipeline.plan import Plan
-from rft_jax.pipeline.stages import ExamplesOf, Given, Stage
+from rft_jax.pipeline.stages import ExamplesOf, Given, OutputOf, Stage
+from rft_jax.training.settings import TrainSettings
 
 MODEL = "init:wordproblems"
+CURVES = ("steps", "reversed", "direct")
+"""Conditions whose intermediate checkpoints are measured."""
+POINTS = 4
+"""Points of such a curve, the last of them the end of training."""
 
 
 @dataclass(frozen=True)
 class ArithmeticSteps:
     """Accuracy by the number of operations, one of them and one digit more than in training.
 
-    All values of the lines are whole numbers. The lines of all forms are the same.
+    Also accuracy on lines as in training, against the number of examples that were read. All values
+    of the lines are whole numbers. The lines of all forms are the same.
 
     Attributes:
       tokens: tokens of each training, but for the answers at equal examples.
@@ -34,7 +41,7 @@ class ArithmeticSteps:
       lines: test lines for each number of operations, and of more digits.
     """
 
-    tokens: int = 5_000_000
+    tokens: int = 9_500_000
     width: int = 128
     small_width: int = 64
     operations: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
@@ -56,11 +63,14 @@ class ArithmeticSteps:
     def add_to(self, plan: Plan) -> None:
         """Every model is measured on lines of each number of operations, and of more digits."""
         sets = dict(self._sets(plan))
+        mixed, every = self._problems(plan, "test", self.mix), self._checkpoints(plan)
         labels: dict[str, None] = {}
         measured: set[str] = set()
         for seed in plan.seeds:
-            for arm, label, model in self._models(plan, seed):
+            for arm, label, model in self._models(plan, seed, every):
                 labels[label] = None
+                if arm in CURVES:
+                    _measure_curve(plan, arm, seed, model, label, mixed, every)
                 for name, (problems, operations) in sets.items():
                     row = plan.measure(
                         *(_arm(arm, name), seed, model, f"{label}: {name}"),
@@ -74,7 +84,7 @@ class ArithmeticSteps:
                 a, b = (_arm(one, name) for one in pair)
                 if {a, b} <= measured:
                     plan.compare(a, b)
-        plan.plots.append(
+        plan.plots += [
             Plot(
                 name="operations",
                 title="Accuracy by the number of operations",
@@ -82,8 +92,21 @@ class ArithmeticSteps:
                 y="accuracy",
                 series=tuple(labels),
                 x_label="operations; the last are more than in training",
-            )
-        )
+            ),
+            Plot(
+                name="examples",
+                title="Accuracy against training examples",
+                x="examples",
+                y="accuracy",
+                series=tuple(labels)[: len(CURVES)],
+                x_label="examples read; lines as in training",
+            ),
+        ]
+
+    def _checkpoints(self, plan: Plan) -> int:
+        """Steps between two checkpoints that are measured; 0 where trainings are too short."""
+        settings = plan.config.get(TrainSettings)
+        return self.tokens // (settings.batch_size * settings.max_length * POINTS)
 
     def _sets(self, plan: Plan) -> Iterator[tuple[str, tuple[Given, int]]]:
         """Name, problems and number of operations (0 for mixed ones) of each set of test lines."""
@@ -99,8 +122,15 @@ class ArithmeticSteps:
         problems = list(generate_problems(split, self.lines, 0, mix))
         return plan.file(f"arithmetic-{split}-{len(mix.operations)}", problems)
 
-    def _models(self, plan: Plan, seed: int) -> Iterator[tuple[str, str, Stage]]:
-        """Condition, label and training of each model."""
+    def _models(self, plan: Plan, seed: int, every: int) -> Iterator[tuple[str, str, Stage]]:
+        """Condition, label and training of each model; those of CURVES come first.
+
+        Args:
+          every: steps between two checkpoints.
+        """
+        kept: dict[str, Any] = (
+            {"save_every_steps": every, "keep_checkpoints": POINTS + 2} if every else {}
+        )
         shapes: Mapping[str, LlamaConfig] = {
             arm: replace(embedded_shape(width), vocab_size=len(vocabulary()))
             for arm, width in (("", self.width), ("small_", self.small_width))
@@ -116,6 +146,7 @@ class ArithmeticSteps:
                 tokenizer=DIGIT_TOKENIZER,
                 template="none",
                 num_epochs=1,
+                **kept,
             )
 
         steps = train("steps", "steps")
@@ -127,6 +158,26 @@ class ArithmeticSteps:
         if self.small_width:
             small = train("small_steps", "steps", size="small_")
             yield "small_steps", "steps, smaller model", small
+
+
+def _measure_curve(
+    plan: Plan, arm: str, seed: int, model: Stage, label: str, problems: Given, every: int
+) -> None:
+    """A row for each intermediate checkpoint, and one for the end of training."""
+    for point in range(1, POINTS if every else 1):
+        step = point * every
+        plan.measure(
+            *(f"{arm}_at_{point}_{POINTS}", seed, OutputOf(model, f"checkpoints/{step}")),
+            f"{label}: lines as in training, after {point}/{POINTS} of them",
+            label,
+            problems=problems,
+            facts={"examples": ExamplesAt(model, step)},
+        )
+    plan.measure(
+        *(f"{arm}_at_the_end", seed, model, f"{label}: lines as in training", label),
+        problems=problems,
+        facts={"examples": ExamplesAt(model)},
+    )
 
 
 def _arm(condition: str, name: str) -> str:

@@ -11,11 +11,9 @@ from rft_jax.derive.write import PATHS_FILE
 from rft_jax.evaluation.against import read_scores
 from rft_jax.evaluation.compare import Scores, compare, with_holm
 from rft_jax.files.jsonl import read_json, read_rows
-from rft_jax.pipeline.measures import LossAt, Measured
+from rft_jax.pipeline.measures import FromOutput, Measured
 from rft_jax.pipeline.outcome.conditions import condition_rows
-from rft_jax.pipeline.outcome.errors import ErrorShare
 from rft_jax.pipeline.outcome.points import plot_data
-from rft_jax.pipeline.outcome.verdicts import VerdictShare
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Argument, OutputOf
 from rft_jax.records import read_paths
@@ -81,7 +79,7 @@ def _row(root: Path, one: Measured) -> dict[str, Any]:
 
 
 def _fact(root: Path, fact: Any) -> Any:
-    return fact.read(root) if isinstance(fact, LossAt | ErrorShare | VerdictShare) else fact
+    return fact.read(root) if isinstance(fact, FromOutput) else fact
 
 
 def _training_data(root: Path, model: Argument) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import pytest
 
 from rft_jax.arithmetic.reading import profile, read_tokens
 from rft_jax.errors import UserError
-from rft_jax.pipeline.stages import ExamplesOf
+from rft_jax.files.jsonl import write_rows
+from rft_jax.pipeline.stages import ExamplesOf, OutputOf
 from tests.pipeline.plans import commands, training_of
 
+POINTS = ("1_4", "2_4", "3_4", "the_end")
 FLAGS = ("run.seeds=(0,)", "arithmetic_steps.lines=5", "arithmetic_steps.tokens=2000")
 
 
@@ -20,13 +22,36 @@ def steps_plan(plan_of):
 def test_every_model_is_measured_on_every_set_of_lines(steps_plan):
     conditions = ["steps", "reversed", "direct", "direct_examples", "small_steps"]
     sets = [*(f"{n}_operations" for n in range(1, 6)), "more_digits"]
-    assert [row.arm for row in steps_plan.measured] == [
+    assert [row.arm for row in steps_plan.measured if "_at_" not in row.arm] == [
         f"{condition}_{name}" for condition in conditions for name in sets
     ]
-    assert commands(steps_plan) == {"derive": 3, "train": 5, "evaluate": 30}
+    assert commands(steps_plan) == {"derive": 3, "train": 5, "evaluate": 30 + 3}
     assert len(steps_plan.comparisons) == 4 * 6
-    (plot,) = steps_plan.plots
-    assert len(plot.series) == 5
+    operations, _ = steps_plan.plots
+    assert len(operations.series) == 5
+
+
+def test_intermediate_checkpoints_are_points_of_accuracy_against_examples(plan_of, tmp_path):
+    plan = plan_of("arithmetic_steps", *FLAGS[:2], "arithmetic_steps.tokens=50_000")
+    every = 50_000 // (16 * 192 * 4)
+    rows = {row.arm: row for row in plan.measured if "_at_" in row.arm}
+    assert [*rows] == [
+        f"{arm}_at_{point}" for arm in ("steps", "reversed", "direct") for point in POINTS
+    ]
+    stage = training_of(plan, "steps_at_2_4")
+    assert rows["steps_at_2_4"].greedy.arguments["--model"] == OutputOf(
+        stage, f"checkpoints/{2 * every}"
+    )
+    assert stage.settings["train"].save_every_steps == every
+    assert stage.settings["train"].keep_checkpoints > 4
+    folder = tmp_path / stage.folder
+    folder.mkdir(parents=True)
+    (folder / "data.json").write_text('{"examples": 1700}')
+    write_rows(folder / "metrics.jsonl", [{"step": step} for step in range(1, 18)])
+    read = [rows[f"steps_at_{point}"].facts["examples"].read(tmp_path) for point in POINTS]
+    assert read == [100 * every, 200 * every, 300 * every, 1700]
+    assert len({row.greedy.arguments["--problems"] for row in rows.values()}) == 1
+    assert plan.plots[1].series == ("steps", "steps, digits reversed", "answers, equal tokens")
 
 
 def test_the_forms_have_equal_tokens_or_equal_examples(steps_plan):
