@@ -16,7 +16,7 @@ from typing import Any
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json
-from rft_jax.models.config import LlamaConfig, RopeScaling
+from rft_jax.models.config import STORED_DTYPES, LlamaConfig, RopeScaling
 from rft_jax.models.families import FAMILIES, Family, Features, family_of
 
 CONFIG_JSON = "config.json"
@@ -71,6 +71,13 @@ def read_config(folder: str | Path, **overrides: Any) -> LlamaConfig:
     if not isinstance(content, dict):
         raise UserError(f"{path}: a JSON object is needed, found {type(content).__name__}")
     return config_from_json(content, str(path), **overrides)
+
+
+def stored_dtype(folder: str | Path) -> str:
+    """The dtype of a folder's weights by its `config.json`; 'float32' where it names none."""
+    content = read_json(Path(folder) / CONFIG_JSON)
+    named = content.get("dtype") or content.get("torch_dtype")
+    return named if named in STORED_DTYPES else "float32"
 
 
 def config_from_json(content: Mapping[str, Any], where: str, **overrides: Any) -> LlamaConfig:

@@ -18,7 +18,7 @@ from rft_jax.checkpoints.huggingface import (
     import_params,
     write_description,
 )
-from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, read_config
+from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, read_config, stored_dtype
 from rft_jax.checkpoints.peft import read_adapters
 from rft_jax.checkpoints.train_state import restore_params
 from rft_jax.errors import UserError
@@ -132,17 +132,21 @@ def _instead_of(folder: Path) -> str:
 
 
 def describe_checkpoints(
-    folder: str | Path, config: LlamaConfig, tokenizer: Tokenizer, template: Template
+    folder: str | Path, config: LlamaConfig, tokenizer: Tokenizer, template: Template, dtype: str
 ) -> None:
-    """Writes config, tokenizer and template beside the steps, so that each step is a model."""
+    """Writes config, tokenizer and template beside the steps, so that each step is a model.
+
+    Args:
+      dtype: that a copy of a step gets.
+    """
     if jax.process_index() == 0:
-        write_description(Path(folder) / DESCRIPTION, config, tokenizer, template, "float32")
+        write_description(Path(folder) / DESCRIPTION, config, tokenizer, template, dtype)
 
 
 def copy_model(
     source: str | Path,
     target: str | Path,
-    dtype: str = "float32",
+    dtype: str | None = None,
     template: str | None = None,
     system_prompt: str = "",
     adapter: str = "",
@@ -152,7 +156,7 @@ def copy_model(
     Args:
       source: what `load_model` reads.
       target: folder to write, new or empty.
-      dtype: of the written parameters: 'float32', 'bfloat16' or 'float16'.
+      dtype: of the written parameters: 'float32', 'bfloat16' or 'float16'; None for the source's.
       template: name of the template that the copy carries; None for the source's own.
       system_prompt: system message that the source's chat template puts before the question; for
         the template 'chat' only.
@@ -176,6 +180,7 @@ def copy_model(
     if adapter:
         config, adapters = read_adapters(adapter, config)
         params = with_adapters(params, adapters)
+    dtype = dtype or stored_dtype(_find_description(Path(source))[0])
     try:
         export_model(target, config, params, model.tokenizer, chosen, dtype)
     except BaseException:

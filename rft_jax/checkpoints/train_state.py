@@ -23,6 +23,7 @@ from rft_jax.errors import UserError
 from rft_jax.files.mirror import ORBAX_STORES, original
 
 State = TypeVar("State")
+_PARAMS, _REST = "params", "rest"
 logger = logging.getLogger(__name__)
 
 
@@ -56,9 +57,9 @@ class TrainStateCheckpoints:
           state: a dataclass of arrays.
         """
         fields = _fields(state)
-        params = ocp.args.StandardSave(fields.pop("params"))
-        rest = ocp.args.StandardSave(fields)
-        self._manager.save(step, args=ocp.args.Composite(params=params, rest=rest))
+        items = {_PARAMS: fields.pop(_PARAMS), _REST: fields}
+        saved = {name: ocp.args.StandardSave(tree) for name, tree in items.items()}
+        self._manager.save(step, args=ocp.args.Composite(**saved))
 
     def restore_latest(self, target: State) -> State | None:
         """The newest undamaged state, or None if there is none.
@@ -128,6 +129,18 @@ def restore_params(folder: str | Path, target: Any, step: int | None = None) -> 
     )
 
 
+def remove_optimizer_states(folder: str | Path) -> None:
+    """Leaves the parameters alone of every step; for a training that is never resumed.
+
+    Args:
+      folder: where a TrainStateCheckpoints saved.
+    """
+    path = _epath(folder)
+    for step in path.iterdir() if path.is_dir() else ():
+        if step.name.isdigit() and (step / _REST).exists():
+            (step / _REST).rmtree()
+
+
 def _epath(folder: str | Path) -> epath.Path:
     """The path of the steps: the folder; if it is the local copy of one at `gs://`, that URL.
 
@@ -147,7 +160,7 @@ def _epath(folder: str | Path) -> epath.Path:
 
 def _open(folder: epath.Path, keep: int | None) -> ocp.CheckpointManager:
     """A manager that keeps `keep` steps; one that only reads for None."""
-    handlers = {name: ocp.StandardCheckpointHandler() for name in ("params", "rest")}
+    handlers = {name: ocp.StandardCheckpointHandler() for name in (_PARAMS, _REST)}
     with _quiet():
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
@@ -182,8 +195,8 @@ def _restore(
     manager: ocp.CheckpointManager, folder: epath.Path, step: int, wanted: dict[str, Any]
 ) -> dict[str, Any] | None:
     """The wanted fields of a step; None, with a warning, if it is damaged."""
-    rest = {name: value for name, value in wanted.items() if name != "params"}
-    items = {"params": wanted["params"]} | ({"rest": rest} if rest else {})
+    rest = {name: value for name, value in wanted.items() if name != _PARAMS}
+    items = {_PARAMS: wanted[_PARAMS]} | ({_REST: rest} if rest else {})
     arguments = {name: ocp.args.StandardRestore(tree) for name, tree in items.items()}
     try:
         with _quiet():
@@ -195,7 +208,7 @@ def _restore(
         reason = (str(error) or repr(error)).splitlines()[0][:200]
         logger.warning("%s: damaged checkpoint ignored (%s)", folder / str(step), reason)
         return None
-    return {"params": restored["params"], **(restored["rest"] if rest else {})}
+    return {_PARAMS: restored[_PARAMS], **(restored[_REST] if rest else {})}
 
 
 def _check_shapes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rft_jax.arithmetic.splits import PROBLEM_SPLITS as ARITHMETIC_SPLITS
@@ -21,6 +22,7 @@ from rft_jax.gin_settings import Config
 from rft_jax.wordproblems.splits import PROBLEM_SPLITS
 
 if TYPE_CHECKING:
+    from rft_jax.evaluation.held_out import HeldOutAccuracy
     from rft_jax.sampling.budget import MakeBudget
     from rft_jax.sampling.settings import SampleSettings
 
@@ -69,7 +71,26 @@ def _train(flags: argparse.Namespace, config: Config) -> None:
         config["train"],
         config["mesh"],
         config.text(),
+        _accuracy(config),
     )
+
+
+def _accuracy(config: Config) -> HeldOutAccuracy | None:
+    """How accuracy is measured during training, if it is.
+
+    Raises:
+      UserError: it isn't, and settings of it are set.
+    """
+    from rft_jax.evaluation.held_out import HeldOutAccuracy
+    from rft_jax.evaluation.settings import EvaluateSettings
+
+    settings, plain = config["evaluate"], EvaluateSettings()
+    if config["train"].eval_problems:
+        return HeldOutAccuracy(settings)
+    for name, value in asdict(settings).items():
+        if value != getattr(plain, name):
+            raise UserError(f"evaluate.{name} has no effect without train.eval_problems; set both")
+    return None
 
 
 def _train_unused(flags: argparse.Namespace) -> dict[str, str]:
@@ -101,10 +122,11 @@ TRAIN = Command(
     run=_train,
     settings={
         "train": "rft_jax.training.settings:TrainSettings",
+        "evaluate": "rft_jax.evaluation.settings:EvaluateSettings",
         "llama": "rft_jax.models.config:LlamaConfig",
         **_MESH,
     },
-    rare=("llama",),
+    rare=("llama", "evaluate"),
     unused=_train_unused,
     gin_files=_train_gin_files,
     next=(

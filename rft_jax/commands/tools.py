@@ -21,8 +21,8 @@ def _copy_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype",
         choices=("float32", "bfloat16", "float16"),
-        default="float32",
-        help="data type of the written weights",
+        help="data type of the written weights (default: that of the source, of a training the one "
+        "it was trained in)",
     )
     parser.add_argument(
         "--template", metavar="T", help="name of the prompt template to store in the folder"

@@ -93,6 +93,16 @@ class EvaluateSettings(DecodingSettings):
         sampling: dict[str, Any] = {field.name: field.default for field in fields(DecodingSettings)}
         return replace(self, **(sampling | {"limit": self.limit}))
 
+    def greedy(self) -> EvaluateSettings:
+        """The same for one greedy response to each problem, as during a training.
+
+        Raises:
+          UserError: programs fall back on texts, which are sampled after them.
+        """
+        if self.is_hybrid:
+            self._refuse("answers", "not during training; 'program' or 'first' is needed")
+        return replace(self, num_samples=1, temperature=0.0, k=0, curve=(), limit=0)
+
     @property
     def is_hybrid(self) -> bool:
         """Whether texts are sampled where programs give no answer."""

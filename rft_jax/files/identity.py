@@ -11,7 +11,7 @@ from typing import Any
 from rft_jax.files.digests import SHORT, SMALL_BYTES, WHOLE, content_digest, lines_digest
 from rft_jax.files.mirror import left_at_store
 
-_ADDED = "added"
+_ADDED, _SAME_AS = "added", "same_as"
 _TIMED = ("timing.json",)
 # In a training's checkpoints: the model's description, beside the numbered steps.
 _MODEL, _CONFIG, _PARAMS = "model", "config.json", "params"
@@ -22,13 +22,23 @@ def added_setting(default: Any) -> Any:
     return field(default=default, metadata={_ADDED: True})
 
 
+def setting_like(other: str) -> Any:
+    """A text field of settings whose default, '', means the value of the field `other`."""
+    return field(default="", metadata={_SAME_AS: other})
+
+
 def settings_identity(settings: Any) -> dict[str, Any]:
     """The values of a settings dataclass, added ones only where they are not the default.
 
-    So what earlier versions made is still known as made with the same settings.
+    So what earlier versions made is still known as made with the same settings. A setting that
+    means the value of another one has that value.
     """
     added = {f.name: f.default for f in fields(settings) if f.metadata.get(_ADDED)}
-    return {n: v for n, v in asdict(settings).items() if not (n in added and v == added[n])}
+    values = asdict(settings)
+    for one in fields(settings):
+        if other := one.metadata.get(_SAME_AS):
+            values[one.name] = values[one.name] or values[other]
+    return {n: v for n, v in values.items() if not (n in added and v == added[n])}
 
 
 def input_identity(spec: str | Path) -> str:

@@ -97,13 +97,15 @@ class StageBuilder:
         arguments: dict[str, Argument] = {"--model": model or self.model, "--data": data}
         if num_steps is not None:
             arguments["--gin.train.num_steps"] = num_steps
-        if others := settings.eval_data:
-            arguments["--gin.train.eval_data"] = _problems_input(others)
+        if held_out := settings.eval_data:
+            arguments["--gin.train.eval_data"] = _problems_input(held_out)
             settings = replace(settings, eval_data="")
         if limit is not None:
             arguments["--gin.train.limit"] = limit
-        shapes = {} if shape is None else {"llama": shape}
-        return self._add("train", arm, seed, arguments, {"train": settings, **shapes})
+        others: dict[str, Any] = {} if shape is None else {"llama": shape}
+        if settings.eval_problems:
+            others["evaluate"] = self.config.get(EvaluateSettings, arm).greedy()
+        return self._add("train", arm, seed, arguments, {"train": settings, **others})
 
     def policy(
         self,

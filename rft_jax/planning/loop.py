@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rft_jax.devices.chips import Chip, size_text
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.shapes import num_params
+from rft_jax.models.shapes import adapter_shapes, num_params
 from rft_jax.planning.closed_form import state_bytes
 from rft_jax.planning.decoding import DecodePlan
 from rft_jax.planning.hours import SECONDS, StageCost
@@ -25,6 +26,7 @@ _TRAINED_BY = {
     "rft_oracle": ("rft",),
     "rft_no_dedup": ("rft_no_dedup",),
 }
+_ONE_DEVICE = {"data": 1, "fsdp": 1, "tensor": 1}
 # Of a samples file, per token: its text, and its id in the list of tokens.
 _SAMPLE_BYTES = 4 + 7
 
@@ -93,13 +95,22 @@ def loop_lines(
 
 def _disk_line(loop: Loop, config: LlamaConfig, train: TrainSettings, data: PlanSettings) -> str:
     trainings = sum(number for name, number in loop.stages.items() if name != "sample")
-    model = num_params(config) * ITEM_BYTES[train.export_dtype]
-    state = state_bytes(config, train, {"data": 1, "fsdp": 1, "tensor": 1})
+    model = num_params(config) * ITEM_BYTES[train.stored_dtype]
+    state = state_bytes(config, train, _ONE_DEVICE)
+    kept = train.keep_checkpoints * (state if train.keep_optimizer_state else 4 * _trained(config))
+    running = (train.keep_checkpoints + 1) * state  # the next one is written before one is removed
     votes = data.num_test_problems * loop.votes * len(loop.voting) * loop.seeds
     samples = data.num_problems * loop.samples * loop.stages["sample"] + votes
     text = samples * data.response_tokens * _SAMPLE_BYTES
     return (
-        f"  disk: {trainings} models of {size_text(model)}, each with a train state of "
-        f"{size_text(state)}, and samples of {size_text(text)}: "
-        f"{size_text(trainings * (model + state) + text)}"
+        f"  disk: {trainings} models of {size_text(model)}, each with checkpoints of "
+        f"{size_text(kept)}; {size_text(running)} more while one is trained; samples of "
+        f"{size_text(text)}: {size_text(trainings * (model + kept) + running + text)}"
     )
+
+
+def _trained(config: LlamaConfig) -> int:
+    """Parameters that are trained: all of them, or the adapters."""
+    if config.lora is None:
+        return num_params(config)
+    return sum(map(math.prod, adapter_shapes(config).values()))

@@ -119,37 +119,30 @@ class Rollouts:
             for place, key in zip(places, keys, strict=True)
         ]
         found: dict[int, list[Rollout]] = {}
-        self.sampler.load(params)
-        try:
-            for finished in self.sampler.run(requests, self._geometry, settings):
-                for request, sampled in finished:
-                    problem = self._problems[request.index]
-                    samples = self.sampler.to_samples(sampled, problem.id, name, first, settings)
-                    pairs = zip(samples, sampled, strict=True)
-                    found[request.index] = [
-                        Rollout(
-                            request.index,
-                            request.prompt,
-                            replace(sample, form=problem.form),
-                            one.logprobs,
-                        )
-                        for sample, one in pairs
-                    ]
-        finally:
-            self.sampler.unload()
+        for finished in self.sampler.run_with(params, requests, self._geometry, settings):
+            for request, sampled in finished:
+                problem = self._problems[request.index]
+                samples = self.sampler.to_samples(sampled, problem.id, name, first, settings)
+                pairs = zip(samples, sampled, strict=True)
+                found[request.index] = [
+                    Rollout(
+                        request.index,
+                        request.prompt,
+                        replace(sample, form=problem.form),
+                        one.logprobs,
+                    )
+                    for sample, one in pairs
+                ]
         return [rollout for place in places for rollout in found[place]]
 
     def greedy(self, params: Params, places: Sequence[int]) -> Iterator[tuple[int, Sample]]:
         """The greedy response to some problems, with their indices."""
         requests = [Request(place, self._prompt(place), problem_key(0, ""), 1) for place in places]
-        self.sampler.load(params)
-        try:
-            for finished in self.sampler.run(requests, self._greedy_geometry, self._greedy):
-                for request, sampled in finished:
-                    identity = self._problems[request.index].id
-                    yield request.index, self.sampler.to_samples(sampled, identity)[0]
-        finally:
-            self.sampler.unload()
+        settings = self._greedy
+        for finished in self.sampler.run_with(params, requests, self._greedy_geometry, settings):
+            for request, sampled in finished:
+                identity = self._problems[request.index].id
+                yield request.index, self.sampler.to_samples(sampled, identity)[0]
 
     def _prompt(self, place: int) -> list[int]:
         prompt = self._prompts[place]

@@ -30,7 +30,7 @@ from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSetti
 from rft_jax.policy.steps import PolicySteps
 from rft_jax.prompts import shown
 from rft_jax.training.loop import run_steps
-from rft_jax.training.trainer import starting_model
+from rft_jax.training.trainer import starting_model, tidy_checkpoints
 from rft_jax.verify.programs.reading import check_programs
 
 
@@ -73,6 +73,7 @@ def train_policy(
         if folder.is_complete:
             if distributed.is_main():
                 files.remove_segments()  # left if the process was killed just after the end
+                tidy_checkpoints(folder, update)
                 print(f"policy: {output} is finished already")
             return
         device_mesh = partitioning.make_mesh(mesh or MeshSettings())
@@ -165,13 +166,14 @@ def _run(
     config, settings = steps.learner.config, steps.settings
     if config.lora is None:
         checkpoints = folder.path / "checkpoints"
-        describe_checkpoints(checkpoints, config, start.tokenizer, start.template)
+        described = config, start.tokenizer, start.template, settings.stored_dtype
+        describe_checkpoints(checkpoints, *described)
     if distributed.is_main():
         print(_summary(steps), flush=True)
         prompt = start.template.render(steps.problems[0].question)
         print(f"policy: the first prompt, by template {start.template.name!r}:\n{shown(prompt)}")
     trained = with_adapters(steps.frozen, run_steps(steps, params, stopped).params)
-    dtype = settings.export_dtype
+    dtype = settings.stored_dtype
     export_model(folder.path, config, trained, start.tokenizer, start.template, dtype)
     if config.lora:
         export_adapters(folder.path / ADAPTER, config, trained, start.source)
@@ -179,6 +181,7 @@ def _run(
         steps.files.merge()
         folder.commit()
         steps.files.remove_segments()
+        tidy_checkpoints(folder, settings)
 
 
 def _summary(steps: PolicySteps) -> str:

@@ -228,6 +228,7 @@ class UpdateSettings(TrainSettings):
         "question_weights": "policy.aggregation",
         "over_long": "sample.over_long",
         "eval_data": "policy.held_out",
+        "eval_problems": "policy.held_out",
         "eval_every_steps": "policy.measure_every_steps",
         "export_checkpoint": "train.keep_checkpoints",
     }

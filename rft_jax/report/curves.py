@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rft_jax.files.jsonl import read_json, read_rows
@@ -15,6 +15,27 @@ from rft_jax.report.tables import measure
 
 # The most points of a curve; each is the mean over a stretch of steps.
 _CURVE_POINTS = 80
+# Metric of a training -> title, caption, and how its axis is labelled.
+_OF_TRAINING: dict[str, tuple[str, str, str, axes.Format]] = {
+    "loss": (
+        "Training loss",
+        "Mean loss over response tokens, averaged over neighbouring steps.",
+        "nats per token",
+        axes.plain,
+    ),
+    "eval_loss": (
+        "Held-out loss",
+        "Of train.eval_data, which is not trained on.",
+        "nats per token",
+        axes.plain,
+    ),
+    "eval_accuracy": (
+        "Held-out accuracy during training",
+        "Greedy, on problems of train.eval_data.",
+        "accuracy",
+        axes.percent,
+    ),
+}
 
 
 def thin(rows: Sequence[Mapping[str, Any]], name: str) -> list[svg.Point]:
@@ -38,7 +59,7 @@ def models_section(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> Sec
     cards = [card(accuracy_chart(runs, palette), "Accuracy", caption)]
     # More lines than colours cannot be told apart.
     if len({row["model"] for run in runs for row in run.rows}) <= svg.COLOURS:
-        cards += [*difficulty_cards(runs, palette), _loss_card(runs, palette)]
+        cards += [*difficulty_cards(runs, palette), *_training_cards(runs, palette)]
         cards += [_votes_card(runs, palette)]
     return Section("models", "The models", charts(cards))
 
@@ -62,17 +83,22 @@ def accuracy_chart(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str
     return svg.interval_chart(rows, "accuracy, with 95 % intervals over questions")
 
 
-def _loss_card(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
-    """A line per training run, an arm's seeds in one colour."""
-    lines = []
-    for run in runs:
-        for stage in run.of("train"):
-            rows = [row for _, row in read_rows(stage.folder / "metrics.jsonl")]
-            line = svg.Series(run.arm_name(stage.arm), thin(rows, "loss"), palette[stage.arm])
-            lines.append(line)
-    chart = svg.line_chart(lines, "step", "nats per token", marks=False)
-    caption = "Mean loss over response tokens, averaged over neighbouring steps."
-    return card(chart, "Training loss", caption)
+def _training_cards(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> Iterator[str]:
+    """For each metric a line per training run, an arm's seeds in one colour."""
+    trainings = [
+        (run, stage, [row for _, row in read_rows(stage.folder / "metrics.jsonl")])
+        for run in runs
+        for stage in run.of("train")
+    ]
+    for name, (title, caption, y_label, labels) in _OF_TRAINING.items():
+        lines = [
+            svg.Series(run.arm_name(stage.arm), points, palette[stage.arm])
+            for run, stage, rows in trainings
+            if (points := thin(rows, name))
+        ]
+        if lines or name == "loss":
+            chart = svg.line_chart(lines, "step", y_label, labels, marks=False)
+            yield card(chart, title, caption)
 
 
 def _votes_card(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:

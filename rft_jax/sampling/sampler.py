@@ -163,6 +163,20 @@ class Sampler:
             requests, further
         )
 
+    def run_with(
+        self,
+        params: Params,
+        requests: Iterable[Request],
+        geometry: Geometry,
+        settings: SampleSettings | None = None,
+    ) -> Iterator[list[Finished]]:
+        """`run` from these parameters, whose copy for decoding is freed at its end."""
+        self.load(params)
+        try:
+            yield from self.run(requests, geometry, settings)
+        finally:
+            self.unload()
+
     def _stops(self, settings: SampleSettings) -> StopStrings:
         return StopStrings(self.tokenizer.decode, settings.stop)
 

@@ -1,11 +1,11 @@
-"""The loss on held-out data during training, and the checkpoint in which it is lowest."""
+"""Loss and accuracy on held-out data during training, and the checkpoint in which one is best."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 import flax.struct
 import jax
@@ -13,20 +13,37 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
+from rft_jax.checkpoints.load import LoadedModel
 from rft_jax.checkpoints.train_state import TrainStateCheckpoints, restore_params
 from rft_jax.devices import partitioning
 from rft_jax.files.jsonl import read_rows
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
+from rft_jax.models.lora import merge_adapters, with_adapters
 from rft_jax.training.batches import Batches
 from rft_jax.training.losses import summed_loss
 from rft_jax.training.metrics import FILE_NAME
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import forward
 
-METRIC = "eval_loss"
+LOSS, ACCURACY = "eval_loss", "eval_accuracy"
 BEST = "checkpoints/best"
-"""The folder, in a training's output, of the parameters with the lowest held-out loss."""
+"""The folder, in a training's output, of the parameters of the best step."""
+
+
+class Accuracy(Protocol):
+    """Measures accuracy; of a package above this one (`rft_jax.evaluation.held_out`)."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the accuracies, but for model and problems."""
+        ...
+
+    def prepare(
+        self, model: LoadedModel, problems: str, count: int, mesh: Mesh, folder: Path
+    ) -> Callable[[Params], float]:
+        """A function from all parameters to their accuracy on `count` of the problems."""
+        ...
 
 
 @flax.struct.dataclass
@@ -38,7 +55,7 @@ class Best:
 
 
 class HeldOut:
-    """Measures the loss of response tokens on data that is not trained on; changes no state.
+    """Measures loss, and accuracy, on data that is not trained on; changes no state.
 
     Args:
       batches: of the data, each example once per epoch.
@@ -48,6 +65,7 @@ class HeldOut:
       folder: of the training.
       num_steps: optimizer steps in all.
       frozen: parameters that are not trained, if adapters are; else empty.
+      accuracy: of all parameters, frozen ones and merged adapters among them; None: not measured.
 
     Attributes:
       keeps_best: whether the parameters of the best step are kept.
@@ -62,35 +80,45 @@ class HeldOut:
         folder: Path,
         num_steps: int,
         frozen: Params,
+        accuracy: Callable[[Params], float] | None = None,
     ) -> None:
         self._batches, self._config, self._settings = batches, config, settings
         self._mesh, self._folder, self._num_steps = mesh, folder, num_steps
-        self._frozen = frozen
-        self._losses: dict[int, float] = {}
-        self.keeps_best = settings.export_checkpoint == "best"
+        self._frozen, self._accuracy = frozen, accuracy
+        self._ranks: dict[int, tuple[float, ...]] = {}
+        self.keeps_best = settings.export_checkpoint != "last"
         self._best = TrainStateCheckpoints(folder / BEST) if self.keeps_best else None
 
     def measure(self, params: Params, step: int) -> dict[str, float]:
-        """The held-out loss after optimizer step `step`, where it is to be measured.
+        """The held-out metrics after optimizer step `step`, where they are to be measured.
 
         Args:
           params: those that are trained.
         """
         if step % self._settings.eval_every_steps and step != self._num_steps:
             return {}
-        self._losses = self._losses or dict(self._earlier(step))
-        lowest = min(self._losses.values(), default=math.inf)
-        self._losses[step] = loss = self._loss(params)
-        if loss < lowest:  # of equal ones the first
+        self._ranks = self._ranks or dict(self._earlier(step))
+        best = max(self._ranks.values(), default=())  # less than any other
+        metrics = {LOSS: self._loss(params)}
+        if self._accuracy is not None:
+            whole = merge_adapters(self._config, with_adapters(self._frozen, params))
+            metrics[ACCURACY] = self._accuracy(whole)
+        self._ranks[step] = rank = self._rank(metrics)
+        if rank > best:  # of equal ones the first
             self._keep(params, step)
-        return {METRIC: loss}
+        return metrics
 
-    def _earlier(self, step: int) -> Iterator[tuple[int, float]]:
-        """Losses of the starts before this one."""
+    def _rank(self, metrics: Mapping[str, float]) -> tuple[float, ...]:
+        """By which the best step is the highest."""
+        accuracy = (metrics[ACCURACY],) if self._settings.keeps_most_accurate else ()
+        return (*accuracy, -metrics[LOSS])
+
+    def _earlier(self, step: int) -> Iterator[tuple[int, tuple[float, ...]]]:
+        """Ranks of the steps of the starts before this one."""
         path = self._folder / FILE_NAME
         for _, row in read_rows(path) if path.exists() else ():
-            if METRIC in row and row["step"] < step:
-                yield row["step"], row[METRIC]
+            if LOSS in row and row["step"] < step:
+                yield row["step"], self._rank(row)
 
     def _loss(self, params: Params) -> float:
         total, weight = 0.0, 0.0

@@ -26,7 +26,7 @@ from rft_jax.models.llama import Params
 from rft_jax.models.shapes import train_flops_per_token
 from rft_jax.progress import Progress
 from rft_jax.training.batches import Batches
-from rft_jax.training.held_out import METRIC, HeldOut
+from rft_jax.training.held_out import ACCURACY, LOSS, HeldOut
 from rft_jax.training.metrics import MetricsLog
 from rft_jax.training.optimizers import learning_rate
 from rft_jax.training.profiling import StepTrace, memory_summary
@@ -86,11 +86,11 @@ class Run(Steps):
     Attributes:
       config: the model's shape, adapters included.
       batches: the batch of every step.
-      held_out: measures the loss on other data; None without such data.
+      held_out: measures loss and accuracy on other data; None without such data.
     """
 
     label = "train"
-    shown = ("loss", METRIC)
+    shown = ("loss", LOSS, ACCURACY)
 
     config: LlamaConfig
     batches: Batches
@@ -112,7 +112,7 @@ class Run(Steps):
         )
 
     def measure(self, state: TrainState, step: int) -> dict[str, float]:
-        """The held-out loss, every `train.eval_every_steps`."""
+        """The held-out metrics, every `train.eval_every_steps`."""
         return self.held_out.measure(state.params, step) if self.held_out else {}
 
     def speed(self, steps: int, seconds: float) -> dict[str, float]:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
-from rft_jax.files.identity import added_setting
+from rft_jax.files.identity import added_setting, setting_like
 from rft_jax.models.config import DTYPES, STORED_DTYPES, Lora
 from rft_jax.models.families import KERNELS
 
+BEST_LOSS, BEST_ACCURACY = "best", "best_accuracy"
+"""The values of `export_checkpoint` that keep the best step."""
 COMPUTED = ("dtype", "attention", "remat", "scan_unroll")
 """Settings of how the model is computed, which `LlamaConfig` has too."""
 
@@ -61,7 +63,8 @@ class TrainSettings(CheckedSettings):
       lora_rank: rank of low-rank adapters, which are then trained alone; 0: train all parameters.
       lora_alpha: scale of the adapters: their product is multiplied by lora_alpha / lora_rank.
       lora_targets: kernels with an adapter, of q, k, v, o, gate, up, down.
-      export_dtype: dtype of the finished model's files: 'float32', 'bfloat16' or 'float16'.
+      export_dtype: dtype of the finished model's files: 'float32', 'bfloat16' or 'float16'; '' for
+        that of dtype.
       attention: attention kernel: 'cudnn' (NVIDIA), 'splash' (TPU), 'einsum', or 'auto' for the
         device's.
       remat: what the backward pass computes again: 'none', 'full' (everything but each block's
@@ -71,6 +74,8 @@ class TrainSettings(CheckedSettings):
       loss_chunk: positions whose logits exist at the same time; 0: all of a row.
       save_every_steps: optimizer steps between two checkpoints.
       keep_checkpoints: number of newest checkpoints to keep.
+      keep_optimizer_state: whether the checkpoints of a finished training keep AdamW's moments; if
+        not, they keep the parameters alone.
       profile_steps: number of steps, from the third after a start on, that are traced for
         TensorBoard's profiler; 0: none.
       wandb: project on Weights & Biases that gets the metrics too (needs wandb); '' for none.
@@ -78,10 +83,13 @@ class TrainSettings(CheckedSettings):
       wandb_group: group of runs on Weights & Biases that it belongs to; '' for none.
       eval_data: problems or paths (as --data) whose loss is measured during training and which
         are not trained on; '' for none.
+      eval_problems: problems of eval_data that are also answered greedily, for the accuracy by the
+        settings evaluate.*; 0: none.
       eval_every_steps: optimizer steps between two measurements on eval_data; the last step is
         measured too.
-      export_checkpoint: weights of the finished model: 'last', or 'best', those with the lowest
-        loss on eval_data.
+      export_checkpoint: weights of the finished model: 'last', 'best', those with the lowest loss
+        on eval_data, or 'best_accuracy', those with the highest accuracy on it (of equal ones the
+        lowest loss).
     """
 
     gin_name: ClassVar[str] = "train"
@@ -100,6 +108,7 @@ class TrainSettings(CheckedSettings):
         "limit",
         "save_every_steps",
         "eval_data",
+        "eval_problems",
         "eval_every_steps",
         "export_checkpoint",
         "wandb",
@@ -132,7 +141,7 @@ class TrainSettings(CheckedSettings):
     lora_rank: int = 0
     lora_alpha: float = 32.0
     lora_targets: tuple[str, ...] = KERNELS
-    export_dtype: str = "float32"
+    export_dtype: str = setting_like("dtype")
     attention: str = "auto"
     remat: str = "none"
     scan_unroll: int = 1
@@ -147,6 +156,18 @@ class TrainSettings(CheckedSettings):
     eval_data: str = added_setting("")
     eval_every_steps: int = added_setting(50)
     export_checkpoint: str = added_setting("last")
+    keep_optimizer_state: bool = added_setting(False)
+    eval_problems: int = added_setting(0)
+
+    @property
+    def keeps_most_accurate(self) -> bool:
+        """Whether the best step is the one with the highest accuracy."""
+        return self.export_checkpoint == BEST_ACCURACY
+
+    @property
+    def stored_dtype(self) -> str:
+        """The dtype of the finished model's files."""
+        return self.export_dtype or self.dtype
 
     @property
     def lora(self) -> Lora | None:
@@ -161,14 +182,16 @@ class TrainSettings(CheckedSettings):
         self._check_choice("over_long", ("drop", "cut"))
         self._check_choice("question_weights", ("none", "equal"))
         self._check_choice("moment_dtype", DTYPES)
-        self._check_choice("export_dtype", STORED_DTYPES)
+        if self.export_dtype:
+            self._check_choice("export_dtype", STORED_DTYPES)
         self._check_at_least(0, "num_steps", "warmup_steps", "limit", "loss_chunk", "profile_steps")
         self._check_at_least(0, "seed", "learning_rate", "final_learning_rate_ratio")
         self._check_at_least(0, "weight_decay", "max_grad_norm", "batch_size")
         self._check_at_least(1, "gradient_accumulation", "scan_unroll")
         self._check_at_least(1, "save_every_steps", "keep_checkpoints")
         self._check_at_least(1, "eval_every_steps")
-        self._check_choice("export_checkpoint", ("last", "best"))
+        self._check_at_least(0, "eval_problems")
+        self._check_choice("export_checkpoint", ("last", BEST_LOSS, BEST_ACCURACY))
         self._check_at_least(2, "max_length")
         # Without an epsilon, a gradient of 0 makes a weight NaN.
         self._check_above(0, "epsilon", "lora_alpha")
@@ -181,6 +204,18 @@ class TrainSettings(CheckedSettings):
         self._check_multiple("batch_size", "gradient_accumulation")
         if self.loss_chunk:
             self._check_multiple("max_length", "loss_chunk")
+
+    def check_held_out(self) -> None:
+        """Refuses measurements without the data that they need.
+
+        Raises:
+          UserError: names the setting, and the one that is missing.
+        """
+        if self.eval_problems and not self.eval_data:
+            self._refuse("eval_problems", "train.eval_data is needed, whose problems they are")
+        needed = "eval_problems" if self.keeps_most_accurate else "eval_data"
+        if self.export_checkpoint != "last" and not getattr(self, needed):
+            self._refuse("export_checkpoint", f"train.{needed} is needed to choose by")
 
     def _check_curriculum(self) -> None:
         """Refuses stages without steps or rows, and settings that stages leave no meaning."""

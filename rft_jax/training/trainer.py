@@ -21,6 +21,7 @@ from rft_jax.checkpoints.load import (
 from rft_jax.checkpoints.names import tokenizer_folder
 from rft_jax.checkpoints.peft import FOLDER as ADAPTER
 from rft_jax.checkpoints.peft import export_adapters
+from rft_jax.checkpoints.train_state import remove_optimizer_states
 from rft_jax.data.sources import problems_identity
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
@@ -28,6 +29,7 @@ from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import write_json
 from rft_jax.files.outputs import OutputFolder
+from rft_jax.files.remote import send_output
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.families import Features
 from rft_jax.models.llama import Params, init_adapters, init_params
@@ -38,7 +40,7 @@ from rft_jax.training import recipe
 from rft_jax.training.batches import Batches, without_empty_rows
 from rft_jax.training.curriculum import staged
 from rft_jax.training.data import load_training_data
-from rft_jax.training.held_out import BEST, HeldOut
+from rft_jax.training.held_out import BEST, Accuracy, HeldOut
 from rft_jax.training.loop import Run, run_steps
 from rft_jax.training.outlook import outlook
 from rft_jax.training.settings import COMPUTED, TrainSettings
@@ -54,7 +56,7 @@ from rft_jax.training.token_arrays import (
 _NEUTRAL = {"question_weights": "none", "warmup_steps": 0}
 _NEUTRAL_SHAPE = asdict(Features())
 del _NEUTRAL_SHAPE["sliding_window"]  # as old as the fingerprint
-WITHOUT_EFFECT = ("wandb", "wandb_name", "wandb_group", "profile_steps")
+WITHOUT_EFFECT = ("wandb", "wandb_name", "wandb_group", "profile_steps", "keep_optimizer_state")
 
 
 def train(
@@ -64,6 +66,7 @@ def train(
     settings: TrainSettings,
     mesh: MeshSettings | None = None,
     config_text: str = "",
+    accuracy: Accuracy | None = None,
 ) -> None:
     """Trains a model; the output folder is a model folder once it is finished.
 
@@ -75,31 +78,37 @@ def train(
       settings: the recipe.
       mesh: sizes of the device mesh; None for fsdp over all devices.
       config_text: the resolved settings as a gin file, written into the output.
+      accuracy: how accuracy is measured during training; needed with `train.eval_problems`, whose
+        command takes `rft_jax.evaluation.held_out.HeldOutAccuracy`.
 
     Raises:
       UserError: the data, the model or the folder don't fit the settings.
       Preempted: SIGTERM came; the state is saved.
     """
-    if settings.export_checkpoint == "best" and not settings.eval_data:
-        raise UserError("train.export_checkpoint = 'best' needs train.eval_data to choose by")
+    settings.check_held_out()
+    if settings.eval_problems == 0:
+        accuracy = None
+    elif accuracy is None:
+        raise UserError("train.eval_problems: train(accuracy=…) says how accuracy is measured")
     distributed.initialize()
-    made_with = partial(_made_with, model, data, settings)
+    made_with = partial(_made_with, model, data, settings, accuracy)
     with (
         distributed.open_shared_output(output, made_with, config_text) as folder,
         distributed.stop_flag() as stopped,
     ):
         if folder.is_complete:
             if distributed.is_main():
+                tidy_checkpoints(folder, settings)  # if the process was killed just after the end
                 print(f"train: {output} is finished already")
             return
         device_mesh = partitioning.make_mesh(mesh or MeshSettings())
         partitioning.check_rows(settings.batch_size, device_mesh)
         with jax.set_mesh(device_mesh):
-            _train(model, data, folder, settings, device_mesh, stopped)
+            _train(model, data, folder, settings, device_mesh, stopped, accuracy)
 
 
 def _made_with(
-    model: str | LlamaConfig, data: list[str], settings: TrainSettings
+    model: str | LlamaConfig, data: list[str], settings: TrainSettings, accuracy: Accuracy | None
 ) -> dict[str, Any]:
     """Everything that decides the result: the content of the inputs, and settings."""
     start: Any = (
@@ -110,6 +119,8 @@ def _made_with(
     values = settings_identity(settings) | {"tokenizer": tokenizer}
     if settings.eval_data:
         values["eval_data"] = problems_identity(settings.eval_data)
+    if accuracy is not None:
+        values["evaluate"] = accuracy.identity
     values = {name: value for name, value in values.items() if name not in WITHOUT_EFFECT}
     return inputs | _without(_NEUTRAL, values)
 
@@ -125,6 +136,7 @@ def _train(
     settings: TrainSettings,
     mesh: Mesh,
     stopped: Callable[[int], bool],
+    accuracy: Accuracy | None,
 ) -> None:
     start = starting_model(model, settings, mesh)
     config, params = start.config, start.params
@@ -143,23 +155,37 @@ def _train(
         config = replace(config, lora=settings.lora)
         frozen, params = params, init_adapters(config, jax.random.key(settings.seed))
     else:
-        describe_checkpoints(folder.path / "checkpoints", config, tokenizer, template)
+        described = config, tokenizer, template, settings.stored_dtype
+        describe_checkpoints(folder.path / "checkpoints", *described)
     held_out = None
     if settings.eval_data:
         others = _held_out_batches(settings, tokenizer, template, unit)
-        held_out = HeldOut(others, config, settings, mesh, folder.path, num_steps, frozen)
+        measure = None
+        if accuracy is not None:
+            asked = settings.eval_data, settings.eval_problems
+            measure = accuracy.prepare(start, *asked, mesh, folder.path)
+        held_out = HeldOut(others, config, settings, mesh, folder.path, num_steps, frozen, measure)
         if held_out.keeps_best and settings.lora is None:
-            describe_checkpoints(folder.path / BEST, config, tokenizer, template)
+            describe_checkpoints(folder.path / BEST, *described)
     run = Run(settings, mesh, num_steps, folder.path, frozen, config, batches, held_out)
     if distributed.is_main():
         print("\n".join(outlook(run)), flush=True)
     last = run_steps(run, params, stopped).params
     chosen = held_out.best_params(last) if held_out and held_out.keeps_best else last
     trained = with_adapters(frozen, chosen)
-    export_model(folder.path, config, trained, tokenizer, template, settings.export_dtype)
+    export_model(folder.path, config, trained, tokenizer, template, settings.stored_dtype)
     if config.lora:
         export_adapters(folder.path / ADAPTER, config, trained, start.source)
     folder.commit()
+    if distributed.is_main():
+        tidy_checkpoints(folder, settings)
+
+
+def tidy_checkpoints(folder: OutputFolder, settings: TrainSettings) -> None:
+    """Removes what only resuming needs from the checkpoints of a finished training."""
+    if not settings.keep_optimizer_state:
+        send_output(folder.path)  # that it is finished, before it can't be resumed
+        remove_optimizer_states(folder.path / "checkpoints")
 
 
 def _batches(arrays: TokenArrays, settings: TrainSettings, pad_id: int, unit: int) -> Batches:

@@ -40,7 +40,7 @@ def training(model: LoadedModel, tmp_path: Path) -> Path:
     folder = tmp_path / "run" / "checkpoints"
     checkpoints = TrainStateCheckpoints(folder, keep=2)
     template = Template("mine", "Q: {question}\nA:")
-    describe_checkpoints(folder, model.config, model.tokenizer, template)
+    describe_checkpoints(folder, model.config, model.tokenizer, template, "bfloat16")
     for step in (10, 20):
         params = jax.tree.map(lambda x, n=step: jnp.full_like(x, n), model.params)
         checkpoints.save(step, State(jnp.int32(step), params))
@@ -128,6 +128,10 @@ def test_a_copy_carries_the_template_and_dtype_asked_for(
     assert load_model(tmp_path / "copy").template == TEMPLATES["chatml"]
     tensors = load_file(tmp_path / "copy" / "model.safetensors")
     assert {tensor.dtype for tensor in tensors.values()} == {np.dtype(np.float16)}
+    copy_model(tmp_path / "copy", tmp_path / "again")
+    again = load_file(tmp_path / "again" / "model.safetensors")
+    assert all((again[name] == tensors[name]).all() for name in tensors)
+    assert {tensor.dtype for tensor in again.values()} == {np.dtype(np.float16)}
     with pytest.raises(UserError, match="not empty; name a new folder"):
         copy_model(model_folder, tmp_path / "copy")
 

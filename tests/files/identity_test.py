@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from rft_jax.files import digests, identity, mirror
-from rft_jax.files.identity import added_setting, input_identity, settings_identity
+from rft_jax.files.identity import (
+    added_setting,
+    input_identity,
+    setting_like,
+    settings_identity,
+)
 
 
 def _write(path: Path, content: str) -> None:
@@ -139,3 +144,15 @@ class _Settings:
 def test_an_added_setting_counts_only_where_it_is_not_the_default() -> None:
     assert settings_identity(_Settings()) == {"old": 1}
     assert settings_identity(_Settings(2, "last")) == {"old": 2, "new": "last"}
+
+
+@dataclass(frozen=True)
+class _Like:
+    dtype: str = "float32"
+    stored: str = setting_like("dtype")
+
+
+def test_a_setting_that_means_another_ones_value_has_it() -> None:
+    assert settings_identity(_Like()) == {"dtype": "float32", "stored": "float32"}
+    assert settings_identity(_Like("bfloat16")) == {"dtype": "bfloat16", "stored": "bfloat16"}
+    assert settings_identity(_Like("bfloat16", "float32"))["stored"] == "float32"

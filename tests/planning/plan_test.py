@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -124,4 +125,7 @@ def test_a_folder_with_a_config_alone_is_planned_with_its_whole_run(
     ]
     assert hours[-1] == pytest.approx(sum(hours[:-1]), abs=0.05)
     assert lines[1].startswith("run: ")
-    assert "disk: 6 models of" in run
+    disk = r"disk: 6 models of (\S+) (\S+), each with checkpoints of (\S+) (\S+); "
+    found = re.search(disk, run)
+    assert found
+    assert float(found[3]) == pytest.approx(2 * float(found[1]), rel=0.05)  # float32 of bfloat16

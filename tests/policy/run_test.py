@@ -37,6 +37,13 @@ def test_the_output_is_a_model_folder_that_has_been_trained(files: Path, finishe
     assert max(float(np.abs(before[name] - after[name]).max()) for name in before) > 1e-3
 
 
+def test_checkpoints_of_a_finished_run_are_models_without_optimizer_state(finished: Path) -> None:
+    steps = [path for path in (finished / "checkpoints").iterdir() if path.name.isdigit()]
+    assert steps and all({p.name for p in step.iterdir()} >= {"params"} for step in steps)
+    assert not list((finished / "checkpoints").glob("*/rest"))
+    assert load_model(steps[-1]).config.num_layers == load_model(finished).config.num_layers
+
+
 def test_every_sample_has_a_ledger_row_with_verdict_reward_and_seed(finished: Path) -> None:
     samples = [s for file in sample_files(finished / "samples") for _, s in read_samples(file)]
     ledger = rows(finished / "ledger.jsonl")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.report import svg
 from rft_jax.report.curves import accuracy_chart, models_section, thin
 from rft_jax.report.overview import colours
@@ -53,3 +54,14 @@ def test_more_arms_than_colours_have_the_accuracy_chart_alone(make_run: Callable
     many = [_run("many", [_row(f"arm{i}", 0.5) for i in range(svg.COLOURS + 1)]), run]
     body = models_section(many, colours(many)).body
     assert "Accuracy" in body and "Training loss" not in body
+
+
+def test_held_out_metrics_have_curves_where_a_training_measured_them(make_run: Callable[..., Path]):
+    run = read_run(str(make_run()))
+    titles = ("Held-out loss", "Held-out accuracy during training")
+    assert not any(title in models_section([run], colours([run])).body for title in titles)
+    path = next(iter(run.of("train"))).folder / "metrics.jsonl"
+    rows = [row for _, row in read_rows(path)]
+    write_rows(path, [row | {"eval_loss": 1.0, "eval_accuracy": 0.25} for row in rows])
+    body = models_section([run], colours([run])).body
+    assert all(title in body for title in titles)

@@ -18,6 +18,12 @@ def test_a_rank_makes_adapters_and_no_rank_none() -> None:
     assert settings.lora is not None and settings.lora.scale == 2.0
 
 
+def test_a_model_is_stored_in_the_dtype_of_its_training_unless_another_one_is_asked_for() -> None:
+    assert TrainSettings().stored_dtype == "float32"
+    assert TrainSettings(dtype="bfloat16").stored_dtype == "bfloat16"
+    assert TrainSettings(dtype="bfloat16", export_dtype="float32").stored_dtype == "float32"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

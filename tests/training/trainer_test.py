@@ -12,11 +12,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rft_jax.checkpoints.load import load_model
+from rft_jax.checkpoints.load import copy_model, load_model
 from rft_jax.errors import Preempted, UserError
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.training import loop, trainer
@@ -47,6 +48,36 @@ def test_a_finished_folder_is_not_touched(
     train(CONFIG, [data], str(finished), SETTINGS)
     assert "finished already" in capsys.readouterr().out
     assert (finished / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_checkpoints_of_a_finished_training_are_models_without_optimizer_state(
+    finished: Path, data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = finished / "checkpoints" / "20"
+    assert (step / "params").is_dir() and not (step / "rest").exists()
+    stored, exported = (load_model(f).params for f in (step, finished))
+    assert all(map(np.array_equal, *map(jax.tree.leaves, (stored, exported))))
+    (step / "rest").mkdir()  # as if the process had been killed just after the end
+    train(CONFIG, [data], str(finished), replace(SETTINGS, keep_optimizer_state=True))
+    assert (step / "rest").exists()
+    train(CONFIG, [data], str(finished), SETTINGS)
+    assert not (step / "rest").exists()
+    assert capsys.readouterr().out.count("finished already") == 2
+
+
+def test_in_bfloat16_the_model_and_copies_of_its_checkpoints_are_bfloat16(
+    data: str, tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, dtype="bfloat16", num_steps=2, keep_optimizer_state=True)
+    train(CONFIG, [data], str(tmp_path / "model"), settings)
+    copy_model(tmp_path / "model" / "checkpoints" / "2", tmp_path / "copy")
+    copy_model(tmp_path / "model", tmp_path / "again")
+    for name in ("model", "copy", "again"):
+        tensors = load_file(tmp_path / name / "model.safetensors")
+        assert {str(tensor.dtype) for tensor in tensors.values()} == {"bfloat16"}
+    exported = (tmp_path / "model" / "model.safetensors").read_bytes()
+    assert (tmp_path / "copy" / "model.safetensors").read_bytes() == exported
+    assert any((tmp_path / "model" / "checkpoints" / "2" / "rest").iterdir())
 
 
 def test_another_setting_or_changed_data_is_refused_with_both_values(
