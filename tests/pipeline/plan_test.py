@@ -69,7 +69,7 @@ def test_a_policy_starts_from_a_model_with_the_settings_that_mean_the_same_to_it
         "grpo/policy.held_out=0",
     )
     sft, _ = plan.sft(3)
-    stage = plan.policy("grpo", 3, OutputOf(sft), preset="dapo", num_steps=7)
+    stage = plan.policy("grpo", 3, OutputOf(sft), (7,), preset="dapo")
     assert stage.arguments == {"--model": OutputOf(sft), "--problems": plan.train_problems}
     policy, train, sample = (stage.settings[name] for name in ("policy", "train", "sample"))
     assert (policy.learning_rate, policy.seed, policy.num_steps) == (0.25, 3, 7)

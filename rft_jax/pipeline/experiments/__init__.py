@@ -36,6 +36,7 @@ EXPERIMENTS = {
     "distillation": f"{_HERE}.distillation:Distillation",
     "pretraining_loss": f"{_HERE}.pretraining_loss:PretrainingLoss",
     "programs": f"{_HERE}.programs:Programs",
+    "calculator": f"{_HERE}.calculator:Calculator",
     "arithmetic_steps": f"{_HERE}.arithmetic_steps:ArithmeticSteps",
     "arithmetic_words": f"{_HERE}.arithmetic_words:ArithmeticWords",
 }

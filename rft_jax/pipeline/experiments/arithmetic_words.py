@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 from rft_jax.checkpoints.names import TOKENIZER
 from rft_jax.data.sources import load_problems
 from rft_jax.derive.write import STEPS, WORDS, WORDS_AND_ARITHMETIC
 from rft_jax.errors import UserError
-from rft_jax.pipeline.measures import Plot
-from rft_jax.pipeline.outcome.errors import KINDS, ErrorShare
-from rft_jax.pipeline.outcome.verdicts import VerdictShare
+from rft_jax.pipeline.experiments.error_rows import (
+    arm_on,
+    errors_plot,
+    measure_errors,
+    wrong_equations_plot,
+)
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Argument, Given, OutputOf, Stage
 
 MODEL = "init:wordproblems"
 TEXTS = {"with": WORDS_AND_ARITHMETIC, "without": WORDS}
 """Whether the pretraining text has arithmetic -> its kind."""
-FORMS = {"direct": "direct", STEPS: "steps"}
-"""How calculations are written -> the name for readers."""
+FORMS = ("direct", STEPS)
+"""How calculations are written."""
 STAGES = {"base": "pretrained", "sft": "SFT", "rft": "RFT"}
 
 
@@ -58,26 +60,14 @@ class ArithmeticWords:
             for text, form in product(TEXTS, FORMS):
                 models = self._models(plan, seed, text, form, data[form])
                 for (stage, model), (name, problems) in product(models.items(), sets.items()):
-                    arm = _arm(stage, text, form, name)
-                    label = f"{STAGES[stage]} {text} arithmetic, {FORMS[form]}: {name}"
-                    _measure(plan, arm, seed, model, label, problems)
-        for name, stage in product(sets, ("rft", "sft")):
-            for form in FORMS:
-                plan.compare(*(_arm(stage, text, form, name) for text in TEXTS))
-            for text in TEXTS:
-                plan.compare(*(_arm(stage, text, form, name) for form in reversed(FORMS)))
-        plan.plots += [
-            _shares(
-                "errors",
-                "Errors of the plan, of arithmetic, and no answer",
-                ("accuracy", *(f"{kind}_errors" for kind in KINDS)),
-            ),
-            _shares(
-                "wrong_equation",
-                "Correct answers behind an incorrect calculation",
-                ("wrong_equation",),
-            ),
-        ]
+                    condition = (_condition(stage, text, form), name)
+                    label = f"{STAGES[stage]} {text} arithmetic, {form}"
+                    measure_errors(
+                        *(plan, condition, seed, model, label, problems), has_equations=True
+                    )
+        for name, stage, (one, other) in product(sets, ("rft", "sft"), _COMPARED):
+            plan.compare(*(arm_on(_condition(stage, *of), name) for of in (one, other)))
+        plan.plots += [errors_plot(), wrong_equations_plot()]
 
     def _models(
         self, plan: Plan, seed: int, text: str, form: str, data: Argument
@@ -102,21 +92,11 @@ class ArithmeticWords:
         return {"base": base, "sft": sft, "rft": rft}
 
 
-def _arm(stage: str, text: str, form: str, name: str) -> str:
-    return f"{stage}_{text}_{form}" + ("_large" if name == "large numbers" else "")
+def _condition(stage: str, text: str, form: str) -> str:
+    return f"{stage}_{text}_{form}"
 
 
-def _measure(
-    plan: Plan, arm: str, seed: int, model: Stage, label: str, problems: Argument | None
-) -> None:
-    """A row with the shares of errors, and of correct answers behind incorrect calculations."""
-    greedy = plan.evaluate(arm, seed, OutputOf(model), problems)
-    facts: dict[str, Any] = {f"{kind}_errors": ErrorShare(greedy, kind) for kind in KINDS}
-    facts["wrong_equation"] = VerdictShare(greedy, "wrong_equation")
-    series = ("large numbers" if problems else "ordinary numbers", label)
-    plan.measure(arm, seed, model, label, series, problems=problems, facts=facts)
-
-
-def _shares(name: str, title: str, columns: tuple[str, ...]) -> Plot:
-    label = "condition"
-    return Plot(name, title, label, "share", columns, kind="shares", x_label=label)
+_COMPARED = (
+    *((("with", form), ("without", form)) for form in FORMS),
+    *(((text, STEPS), (text, "direct")) for text in TEXTS),
+)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rft_jax.data.sources import load_problems
 from rft_jax.derive.stories import stories_of
 from rft_jax.derive.write import PATHS_FILE
+from rft_jax.pipeline.experiments.error_rows import ENDINGS, arm_on, errors_plot, measure_errors
 from rft_jax.pipeline.measures import Measured, Plot
-from rft_jax.pipeline.outcome.errors import KINDS, ErrorShare
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Argument, Many, OutputOf, Stage
 from rft_jax.prompts import PROGRAM_SUFFIX
@@ -40,17 +40,19 @@ class Programs:
 
     def add_to(self, plan: Plan) -> None:
         """The problems' programs are the generator's, so they are embedded problems."""
-        texts = [*plan.train_list, *_load(plan, self.train_names)]
-        programs = [story.problem(PROGRAM) for _, story in stories_of(texts)]
-        data = {"text": plan.file("train-text", texts), "programs": plan.file("train-p", programs)}
+        data = training_data(plan, self.train_names)
         sets: dict[str, Argument | None] = {
             "ordinary numbers": None,
-            "large numbers": plan.file("test-large", _load(plan, self.test_large)),
-            "names": plan.file("test-names", _load(plan, self.test_names)),
+            "large numbers": plan.file("test-large", load(plan, self.test_large)),
+            "names": plan.file("test-names", load(plan, self.test_names)),
         }
         for seed in plan.seeds:
             rows = {
-                (arm, name): _measure(plan, (arm, name), seed, model, label, problems, forced)
+                (arm, name): measure_errors(
+                    *(plan, (arm, name), seed, model, label, problems),
+                    votes=arm in _VOTING,
+                    forced=forced,
+                )
                 for arm, model, label, forced in self._conditions(plan, seed, data)
                 for name, problems in sets.items()
             }
@@ -58,26 +60,15 @@ class Programs:
                 _measure_together(plan, name, seed, [rows[arm, name] for arm in _TOGETHER])
         for name in sets:
             for a, b in _COMPARED:
-                plan.compare(_arm(a, name), _arm(b, name))
-        plan.plots.append(_errors_plot())
+                plan.compare(arm_on(a, name), arm_on(b, name))
+        plan.plots.append(errors_plot())
         plan.plots += [_votes_plot(plan, name) for name in sets]
 
     def _conditions(
         self, plan: Plan, seed: int, data: dict[str, Any]
     ) -> Sequence[tuple[str, Stage, str, dict[str, Any]]]:
         """Each condition's name, model, label and settings of its evaluations."""
-        sft, kept = {}, {}
-        for form, settings in (("text", TEXT), ("programs", PROGRAMS)):
-            arm = f"sft_{form}"
-            sft[form] = plan.train(arm, seed, data[form])
-            template = settings.get("template", "")
-            samples = plan.sample(
-                arm, seed, OutputOf(sft[form]), data[form], num_samples=self.k, template=template
-            )
-            read = {"answers": PROGRAM, "dedup": "program"} if settings else {}
-            collected = plan.collect(f"rft_{form}", seed, [samples], data[form], **read)
-            kept[form] = OutputOf(collected, PATHS_FILE)
-        rft = {form: plan.train(f"rft_{form}", seed, paths) for form, paths in kept.items()}
+        sft, rft, kept = models_of_forms(plan, seed, data, self.k)
         both = plan.train("rft_both", seed, Many(tuple(kept.values())))
         return (
             ("sft_text", sft["text"], "SFT on texts", TEXT),
@@ -101,46 +92,58 @@ _COMPARED = (
 _VOTING = ("rft_text", "rft_programs", "both_text", "hybrid")
 # Of one model, these two's votes are counted together: hybrid decoding's are its programs.
 _TOGETHER, _BOTH = ("both_text", "hybrid"), "votes_both"
-_ENDINGS = {"ordinary numbers": "", "large numbers": "_large", "names": "_names"}
 
 
-def _arm(condition: str, name: str) -> str:
-    return condition + _ENDINGS[name]
-
-
-def _load(plan: Plan, spec: str) -> list[Problem]:
+def load(plan: Plan, spec: str) -> list[Problem]:
+    """Problems beside the run's own, as many as its limit allows."""
     return load_problems(spec)[: plan.settings.limit or None]
 
 
-def _measure(
-    plan: Plan,
-    condition: tuple[str, str],
-    seed: int,
-    model: Stage,
-    label: str,
-    problems: Argument | None,
-    forced: dict[str, Any],
-) -> Measured:
-    """A row for a model on one set of problems, with the shares of its errors."""
-    arm, name = _arm(*condition), condition[1]
-    greedy = plan.evaluate(arm, seed, OutputOf(model), problems, **forced)
-    facts = {f"{kind}_errors": ErrorShare(greedy, kind) for kind in KINDS}
-    votes = condition[0] in _VOTING
-    title = f"{label}: {name}"
-    series = (name, title)
-    return plan.measure(arm, seed, model, title, series, votes, False, problems, facts, **forced)
+def training_data(plan: Plan, train_names: str) -> dict[str, Argument]:
+    """The training problems and those whose answers are names, as texts and as programs.
+
+    Raises:
+      UserError: they are not embedded problems, which the generator has programs for.
+    """
+    texts = [*plan.train_list, *load(plan, train_names)]
+    programs = [story.problem(PROGRAM) for _, story in stories_of(texts)]
+    return {"text": plan.file("train-text", texts), "programs": plan.file("train-p", programs)}
+
+
+def models_of_forms(
+    plan: Plan, seed: int, data: Mapping[str, Argument], k: int
+) -> tuple[dict[str, Stage], dict[str, Stage], dict[str, OutputOf]]:
+    """SFT, RFT and RFT's paths, by form.
+
+    Args:
+      data: the training problems, by form.
+      k: samples per problem.
+    """
+    sft, kept = {}, {}
+    for form, settings in (("text", TEXT), ("programs", PROGRAMS)):
+        arm = f"sft_{form}"
+        sft[form] = plan.train(arm, seed, data[form])
+        template = settings.get("template", "")
+        samples = plan.sample(
+            arm, seed, OutputOf(sft[form]), data[form], num_samples=k, template=template
+        )
+        read = {"answers": PROGRAM, "dedup": "program"} if settings else {}
+        collected = plan.collect(f"rft_{form}", seed, [samples], data[form], **read)
+        kept[form] = OutputOf(collected, PATHS_FILE)
+    rft = {form: plan.train(f"rft_{form}", seed, paths) for form, paths in kept.items()}
+    return sft, rft, kept
 
 
 def _measure_together(plan: Plan, name: str, seed: int, rows: Sequence[Measured]) -> None:
     """A row for votes over texts and programs of the same model and problems, by value."""
     title = f"RFT on both, texts and programs vote: {name}"
-    plan.measure_together(_arm(_BOTH, name), seed, rows, title, title)
+    plan.measure_together(arm_on(_BOTH, name), seed, rows, title, title)
 
 
 def _votes_plot(plan: Plan, name: str) -> Plot:
-    arms = {_arm(one, name) for one in (*_VOTING, _BOTH)}
+    arms = {arm_on(one, name) for one in (*_VOTING, _BOTH)}
     return Plot(
-        name=f"votes{_ENDINGS[name]}",
+        name=f"votes{ENDINGS[name]}",
         title=f"Majority votes: {name}",
         x="votes",
         y="maj@k",
@@ -148,17 +151,4 @@ def _votes_plot(plan: Plan, name: str) -> Plot:
         series=tuple(dict.fromkeys(one.label for one in plan.measured if one.arm in arms)),
         x_label="votes (k)",
         log_x=True,
-    )
-
-
-def _errors_plot() -> Plot:
-    columns = tuple(f"{kind}_errors" for kind in KINDS)
-    return Plot(
-        name="errors",
-        title="Errors of the plan, of arithmetic, and no answer",
-        x="condition",
-        y="share",
-        kind="shares",
-        series=("accuracy", *columns),
-        x_label="condition",
     )
