@@ -43,7 +43,7 @@ from rft_jax.commands.tools import (
     GENERATE_WORDPROBLEMS,
     IMPORT_HF,
 )
-from rft_jax.errors import Preempted, StageFailed, UserError
+from rft_jax.errors import Preempted, StageFailed, UserError, names_as_given
 from rft_jax.files.remote import fetched, mirrored
 from rft_jax.gin_settings import load_config
 from rft_jax.pipeline.supervise.environment import end_with_parent
@@ -204,20 +204,15 @@ def _local_copies(flags: argparse.Namespace) -> Iterator[None]:
         renaming = None
         if columns:
             renaming = Renaming(columns, Path(stack.enter_context(TemporaryDirectory())))
-        try:
-            for name, value in vars(flags).items():
-                setattr(flags, name, _fetched(value, copies, renaming))
-            if renaming:
-                renaming.check()
-            for name, value in vars(flags).items():
-                if isinstance(value, OutputPath):
-                    setattr(flags, name, stack.enter_context(mirrored(str(value))))
-            yield
-        except UserError as error:
-            message = str(error)
-            for copy, given in copies.items():
-                message = message.replace(copy, given)
-            raise type(error)(message) from error
+        stack.enter_context(names_as_given(copies))
+        for name, value in vars(flags).items():
+            setattr(flags, name, _fetched(value, copies, renaming))
+        if renaming:
+            renaming.check()
+        for name, value in vars(flags).items():
+            if isinstance(value, OutputPath):
+                setattr(flags, name, stack.enter_context(mirrored(str(value))))
+        yield
 
 
 def _fetched(value: Any, copies: dict[str, str], renaming: Renaming | None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 
@@ -63,6 +63,22 @@ class MistakeList:
             more = self.total - len(self._messages)
             rest = [f"… and {more:,} more"] if more else []
             raise Mistakes("\n  ".join([head, *self._messages, *rest]))
+
+
+@contextmanager
+def names_as_given(copies: Mapping[str, str]) -> Iterator[None]:
+    """Within the block, errors name files as the user did.
+
+    Args:
+      copies: path of a copy -> the file's name; may change in the block.
+    """
+    try:
+        yield
+    except UserError as error:
+        message = str(error)
+        for copy, given in copies.items():
+            message = message.replace(copy, given)
+        raise type(error)(message) from error
 
 
 class Preempted(Exception):

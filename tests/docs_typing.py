@@ -50,6 +50,7 @@ MODELS = ("mine", "7b", "13b", "llama", "Llama-3.2-1B", "smollm2-135m", "SmolLM2
 RUNS = ("quickstart", "experiments/supervised_scaling", "experiments/rft_k")
 SHARED = ("data", "benchmarks", "launch", "tools", "mine.jsonl", "math.jsonl", MATH_INSTRUCT)
 SHARED += ("mine.parquet", "vllm-output.jsonl", "results")
+CHAT_TEMPLATE = "{% for message in messages %}{{ message['content'] + '\\n' }}{% endfor %}"
 MY_TASKS = """from rft_jax.data.tasks import register_paths
 register_paths("runs/collected/paths.jsonl", "models/llama", name="from_my_module")
 """
@@ -59,6 +60,7 @@ def make_stock() -> None:
     """Models and data, and in `runs/` the outputs that pages use from each other."""
     for name in MODELS:
         write_tiny_model(Path("models", name))
+    Path("models", MODELS[-1], "chat_template.jinja").write_text(CHAT_TEMPLATE)
     for name in ("data/train", "data/test", "mine", "math"):
         write_split("dev", f"{name}.jsonl", 20)
     pairs = {"CoT": "It is 5. The answer is 5.", "PoT": "print(2 + 3)"}
@@ -74,7 +76,8 @@ def make_stock() -> None:
     _rft("train", "--model", "models/mine", "--data", "gsm8k:train", "--output", "runs/sft")
     for name in ("samples", "s7b", "s13b", "my-samples", "texts", "programs"):
         output = ("--output", f"runs/{name}", "--name", name)
-        _rft("sample", "--model", "runs/sft", *problems, *output)
+        votes = ("--gin.sample.num_samples=8",) if name in ("texts", "programs") else ()
+        _rft("sample", "--model", "runs/sft", *problems, *output, *votes)
     _correct_first(Path("runs/samples"))
     _rft("collect", *problems, "--samples", "runs/samples", "--output", "runs/collected")
     _rft("run", "--output", "runs/quickstart")

@@ -46,13 +46,13 @@ def rows_flag(
     flags.add_argument(name, type=RowsPath, metavar=metavar, help=text, **options)
 
 
-def columns_flag(parser: argparse.ArgumentParser) -> None:
-    """Adds `--columns`, which is about every flag of `rows_flag`."""
+def columns_flag(parser: argparse.ArgumentParser, **options: Any) -> None:
+    """Adds `--columns`, which is about every flag of `rows_flag`; `options` are argparse's."""
     text = (
         "where columns have names of their own: ours=theirs, with commas between; for example "
         "question=prompt,answer=target"
     )
-    parser.add_argument("--columns", metavar="C", default="", help=text)
+    parser.add_argument("--columns", metavar="C", default="", help=text, **options)
 
 
 def samples_format_flag(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from rft_jax.commands.base import Command, output_flag
+from rft_jax.commands.base import Command, columns_flag, output_flag
 from rft_jax.commands.policy import POLICY
 from rft_jax.commands.stages import COLLECT, EVALUATE, SAMPLE, TRAIN
 from rft_jax.gin_settings import Config, flag_value
@@ -23,6 +23,7 @@ def _flags(parser: argparse.ArgumentParser) -> None:
         metavar="M",
         help="the pretrained model's folder (or URL), the same as --gin.run.model=M",
     )
+    columns_flag(parser, dest="run_columns")  # binds run.columns
     text = "folder (or URL) of the run; run the same command again to resume"
     output_flag(parser, "--output", "DIR", text, required=True)
 
@@ -35,6 +36,11 @@ def _gin_files(flags: argparse.Namespace) -> list[str]:
         inputs += [value.strip("'\"")] if name.strip() in _INPUTS else []
     is_own = any(value and not value.startswith(_EMBEDDED) for value in inputs)
     return flags.gin_file or [OWN_GIN_FILE if is_own else DEFAULT_GIN_FILE]
+
+
+def _bindings(flags: argparse.Namespace) -> list[str]:
+    given = {"run.model": flags.model, "run.columns": flags.run_columns}
+    return [f"{name}={flag_value(value)}" for name, value in given.items() if value]
 
 
 def _run(flags: argparse.Namespace, config: Config) -> None:
@@ -69,7 +75,7 @@ RUN = Command(
     examples=(
         "rft run --output runs/quickstart",
         "rft run --output runs/mine --model models/mine --gin.run.train_problems=train.jsonl "
-        "--gin.run.test_problems=test.jsonl",
+        "--gin.run.test_problems=test.jsonl --columns question=prompt,answer=target",
         "rft run --output runs/seeds --gin_file experiments/quickstart_seeds.gin",
         "rft run --output runs/gsm8k --gin_file experiments/gsm8k_smollm2_135m.gin "
         "--model models/smollm2-135m",
@@ -88,7 +94,7 @@ RUN = Command(
     },
     rare=EXPERIMENTS,
     gin_files=_gin_files,
-    bindings=lambda flags: [f"run.model={flag_value(flags.model)}"] if flags.model else [],
+    bindings=_bindings,
     scoped=True,
     dry_run=_dry_run,
 )

@@ -1,4 +1,4 @@
-"""Reading samples for evaluation: every problem's responses, in sample order, of one model."""
+"""Reading samples for evaluation: every problem's responses, in sample order."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Responses:
     """Responses to score.
 
     Attributes:
-      model: the name the samples carry.
+      model: the name the samples carry; of several folders, all names.
       by_problem: problem id -> responses in order of their sample index.
       is_greedy: whether they are one greedy response a problem.
     """
@@ -69,22 +69,21 @@ def read_responses(
       samples_format: a key of `records.sample_formats.SAMPLE_FORMATS`; '' for found by looking.
 
     Raises:
-      UserError: unfinished folder, samples of two models, a sample twice, or none for a problem.
+      UserError: unfinished folder, samples of two models in it, a sample twice, or none for a
+        problem.
     """
-    parts: list[Responses] = []
-    for path in paths:
-        parts.append(_read_one(path, problems, parts[0].model if parts else None, samples_format))
+    parts = [_read_one(path, problems, samples_format) for path in paths]
     by_problem = {
         problem.id: [one for part in parts for one in part.by_problem[problem.id]]
         for problem in problems
     }
-    return Responses(parts[0].model, by_problem, len(parts) == 1 and parts[0].is_greedy)
+    model = " + ".join(dict.fromkeys(part.model for part in parts))
+    return Responses(model, by_problem, len(parts) == 1 and parts[0].is_greedy)
 
 
-def _read_one(
-    path: str, problems: Sequence[Problem], model: str | None, samples_format: str
-) -> Responses:
-    """The samples of one folder or file, which are `model`'s if that is known."""
+def _read_one(path: str, problems: Sequence[Problem], samples_format: str) -> Responses:
+    """The samples of one folder or file, which are of one model."""
+    model: str | None = None
     by_problem: dict[str, dict[int, Response]] = {problem.id: {} for problem in problems}
     for where, sample in read_any_samples(problems, path, samples_format, skips_others=True):
         if sample.id not in by_problem:

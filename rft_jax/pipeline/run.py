@@ -7,9 +7,11 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import rft_jax
@@ -17,10 +19,11 @@ from rft_jax.checkpoints.names import EMBEDDED, model_folder
 from rft_jax.data.sources import load_problems
 from rft_jax.derive.write import PROBLEMS as DERIVED_PROBLEMS
 from rft_jax.devices.cluster import VARIABLES, ClusterProcess, is_started_together, named_process
-from rft_jax.errors import UserError
+from rft_jax.errors import UserError, names_as_given
 from rft_jax.files.jsonl import atomic_write, write_json, write_rows
 from rft_jax.files.mirror import original
 from rft_jax.files.outputs import CONFIG, open_output
+from rft_jax.files.remote import fetched
 from rft_jax.gin_settings import Config
 from rft_jax.installation import versions
 from rft_jax.pipeline.builder import POLICY, VOTE
@@ -40,7 +43,8 @@ from rft_jax.pipeline.supervise.environment import child_environment
 from rft_jax.pipeline.supervise.execute import Executor, stage_seconds
 from rft_jax.pipeline.supervise.hosts import Hosts, several_hosts
 from rft_jax.pipeline.supervise.process import run_report
-from rft_jax.records import to_row
+from rft_jax.records import Problem, to_row
+from rft_jax.records.renamed import Renaming, parse_columns
 from rft_jax.report.runs import read_run
 from rft_jax.verify.programs.reading import EVALUATOR, check_programs
 from rft_jax.workers.pool import cpu_cores
@@ -143,10 +147,7 @@ def make_plan(config: Config, root: Path) -> Plan:
         if where := config.location_of(name):
             raise UserError(f"{where}: rft run sets {name} from {instead}; bind that")
     experiment = _experiment(config, settings.experiment)
-    train, test = (
-        load_problems(spec)[: settings.limit or None]
-        for spec in (settings.train_problems, settings.test_problems)
-    )
+    train, test = _load_problems(settings)
     model = model_input(Path(model_folder(settings.model or EMBEDDED)).absolute())
     plan = Plan(settings, config, model, train, test, StageGraph(known_folders(root)))
     experiment.add_to(plan)
@@ -154,6 +155,20 @@ def make_plan(config: Config, root: Path) -> Plan:
     _check_oracle(plan)
     _check_scopes(config, plan)
     return plan
+
+
+def _load_problems(settings: RunSettings) -> list[list[Problem]]:
+    """Training and test problems."""
+    specs = [settings.train_problems, settings.test_problems]
+    with ExitStack() as stack:
+        if settings.columns:
+            folder = stack.enter_context(TemporaryDirectory())
+            renaming = Renaming(parse_columns(settings.columns), Path(folder))
+            copies = [str(renaming.copy(Path(fetched(spec)))) for spec in specs]
+            renaming.check()
+            stack.enter_context(names_as_given(dict(zip(copies, specs, strict=True))))
+            specs = copies
+        return [load_problems(spec)[: settings.limit or None] for spec in specs]
 
 
 def _experiment(config: Config, name: str) -> Experiment:

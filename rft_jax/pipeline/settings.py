@@ -20,6 +20,7 @@ class RunSettings(CheckedSettings):
       model: folder of the pretrained model; '' for the embedded one.
       train_problems: training problems: a JSONL file or a name such as gsm8k:train.
       test_problems: test problems: a JSONL file or a name such as gsm8k:test.
+      columns: names of columns in both files, as `--columns` takes them.
       arms: the conditions to measure, with the stages that they need; () for all. The quickstart's
         are rho (the pretrained model), sft, sft_steps (SFT step-matched to RFT), rft, rft_no_dedup
         (every correct sample), rft_oracle (as many extra paths from the generator as RFT kept;
@@ -40,6 +41,7 @@ class RunSettings(CheckedSettings):
     model: str = ""
     train_problems: str = "wordproblems:train"
     test_problems: str = "wordproblems:test"
+    columns: str = ""
     arms: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
     vote_arms: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from rft_jax.errors import UserError
+from rft_jax.errors import names_as_given
 from rft_jax.files.parquet import SUFFIX
 from rft_jax.files.remote import fetched
 from rft_jax.records import Problem, finished_sample_files, sample_files
@@ -65,19 +65,9 @@ def find_shards(
         copies += [Shard(str(file), index) for file in sample_files(copy)]
     if renaming:
         renaming.check()
-    try:
+    with names_as_given(given):
         copies = in_our_format(copies, folders, problems, scratch, named)
-    except UserError as error:
-        raise UserError(_as_given(str(error), given)) from error
-    uploaded = [_upload(copy, f"{target}/{n:05d}") for n, copy in enumerate(copies)]
-    return shards + [replace(one, origin=_as_given(one.origin, given)) for one in uploaded]
-
-
-def _as_given(text: str, given: Mapping[str, str]) -> str:
-    """A text with the names of files as the user knows them."""
-    for copy, name in given.items():
-        text = text.replace(copy, name)
-    return text
+    return shards + [_upload(copy, f"{target}/{n:05d}") for n, copy in enumerate(copies)]
 
 
 def _upload(shard: Shard, target: str) -> Shard:

@@ -170,6 +170,27 @@ def test_a_changed_setting_runs_again_what_depends_on_it_alone(tmp_path, config)
     assert before <= set((tmp_path / "run" / "stages").iterdir())
 
 
+def test_mapped_columns_are_those_of_both_files_and_change_no_stage(tmp_path, config):
+    rows = [{"id": f"p{i}", "question": f"{i}?", "answer": f"It is.\n#### {i}"} for i in (1, 2)]
+    theirs = [{"id": r["id"], "text": r["question"], "gold": {"is": r["answer"]}} for r in rows]
+    stages = []
+    for folder, written, columns in (
+        ("ours", rows, ""),
+        ("theirs", theirs, "question=text,answer=gold.is"),
+    ):
+        file = tmp_path / folder / "mine.jsonl"
+        file.parent.mkdir()
+        write_rows(file, written)
+        names = [f"run.{split}_problems={file}" for split in ("train", "test")]
+        plan = pipeline.make_plan(
+            config(*names, f"run.columns={columns}", "run.arms=['sft', 'rft']"), tmp_path / "run"
+        )
+        stages.append([stage.digest for stage in plan.stages])
+    assert stages[0] == stages[1] != []
+    with pytest.raises(UserError, match=r"no row has a column 'gold\.was'"):
+        pipeline.make_plan(config(*names, "run.columns=id=gold.was"), tmp_path / "run")
+
+
 def test_a_scope_changes_its_arm_alone(tmp_path, config):
     plain, scoped = config(), config("rft_no_dedup/train.num_epochs=9")
     run = tmp_path / "run"
