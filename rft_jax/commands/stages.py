@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rft_jax.arithmetic.splits import PROBLEM_SPLITS as ARITHMETIC_SPLITS
@@ -37,6 +38,7 @@ PROBLEMS_HELP = (
 )
 OUTPUT_HELP = "folder (or URL) to write; run the same command again to resume"
 INIT = "init:"
+REPORT_PORT = 8000
 SHAPED = "with a model that has its shape in config.json"
 """Why `llama` settings have no effect."""
 _MESH = {"mesh": "rft_jax.devices.mesh_settings:MeshSettings"}
@@ -348,19 +350,37 @@ EVALUATE = Command(
 def _report_flags(parser: argparse.ArgumentParser) -> None:
     input_flag(parser, "inputs", "DIR", "outputs of rft run or of single stages", nargs="+")
     output_flag(parser, "--output", "DIR", "folder to write", required=True)
+    text = "serve the page on localhost and keep it up to date, until Ctrl-C"
+    parser.add_argument("--serve", action="store_true", help=text)
+    text = f"port of --serve (default: {REPORT_PORT}; 0: any that is free)"
+    parser.add_argument("--port", type=int, metavar="N", help=text)
 
 
 def _report(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.report.report import report
+    from rft_jax.report.serve import serve
 
-    report(flags.inputs, flags.output, config["report"], config.text())
+    if flags.port is not None and not flags.serve:
+        raise UserError("--port is for --serve; add --serve or leave it out")
+    make = partial(report, flags.inputs, flags.output, config["report"], config.text())
+    if flags.serve:
+        serve(flags.inputs, make, REPORT_PORT if flags.port is None else flags.port)
+    else:
+        make()
 
 
 REPORT = Command(
     name="report",
     summary="tables, plots and one HTML page from the folders of runs",
-    description="Writes a self-contained index.html, its tables and a plot, from files alone.",
-    examples=("rft report runs/quickstart --output runs/quickstart-report",),
+    description=(
+        "Writes a self-contained index.html, its tables and a plot, from files alone. With --serve "
+        "the page follows runs that are not finished: it is written again when a stage finishes, "
+        "and reloads itself in the browser."
+    ),
+    examples=(
+        "rft report runs/quickstart --output runs/quickstart-report",
+        "rft report runs/quickstart --output runs/live --serve",
+    ),
     add_flags=_report_flags,
     run=_report,
     settings={"report": "rft_jax.report.report:ReportSettings"},

@@ -79,3 +79,17 @@ def page(title: str, lead: str, sections: Sequence[Section], footer: str) -> str
         f"<body><header><h1>{escape(title)}</h1>{lead}<nav>{links}</nav></header>"
         f"<main>{body}</main><footer>{paragraph(footer, 'soft')}</footer></body></html>\n"
     )
+
+
+def live(text: str, version: str) -> str:
+    """The page as a server sends it: it asks the server for its version and reloads itself.
+
+    Args:
+      text: the page.
+      version: what the server answers at `/version` as long as this page is the newest.
+    """
+    head, end, tail = text.replace(_POLICY, f"{_POLICY}; connect-src 'self'", 1).rpartition(
+        "</body>"
+    )
+    script = f'<script data-version="{escape(version)}">{asset("live.js")}</script>'
+    return f"{head}{script}{end}{tail}"

@@ -53,7 +53,7 @@ class ReportSettings(CheckedSettings):
         self._check_at_least(0, "samples_per_verdict")
 
 
-def report(inputs: list[str], output: str, settings: ReportSettings, config_text: str = "") -> None:
+def report(inputs: list[str], output: str, settings: ReportSettings, config_text: str = "") -> Path:
     """Writes `index.html`, `table.md` and, if there are results, `accuracy.svg`.
 
     A report is written again each time, since its runs may have progressed.
@@ -63,6 +63,9 @@ def report(inputs: list[str], output: str, settings: ReportSettings, config_text
       output: folder of the report.
       settings: of the page.
       config_text: the resolved settings as a gin file, written into the output.
+
+    Returns:
+      The page's file.
 
     Raises:
       UserError: a folder holds nothing that can be reported, or the output folder was made from
@@ -77,7 +80,9 @@ def report(inputs: list[str], output: str, settings: ReportSettings, config_text
         if chart := accuracy_chart(runs, colours(runs)):
             _write(folder.path / "accuracy.svg", standalone(chart))
         folder.commit()
-        print(f"report: {folder.path / 'index.html'}", flush=True)
+    page = Path(output) / "index.html"
+    print(f"report: {page}", flush=True)
+    return page
 
 
 def read_runs(inputs: Sequence[str]) -> list[RunRecord]:

@@ -6,13 +6,16 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from html import unescape
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from rft_jax.report.report import ReportSettings, report
+from rft_jax.report.report import ReportSettings, read_runs, render, report
+from rft_jax.report.serve import Handler, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH")
@@ -59,7 +62,44 @@ frame.addEventListener("load", () => {
 </script>"""
 
 
-def _browse(page: Path, profile: Path) -> tuple[str, str]:
+# Uses the served page in a frame, says that a newer one may come, and looks at the reloaded page.
+LIVE = """<!doctype html><meta charset="utf-8"><body style="margin:0">
+<iframe id="page" src="/" style="width:800px;height:600px;border:0"></iframe>
+<script>
+const frame = document.getElementById("page");
+let loads = 0;
+const look = () => {
+  const page = frame.contentDocument;
+  const field = page.getElementById("samples-model");
+  return {
+    top: Math.round(page.getElementById("sampling").getBoundingClientRect().top),
+    open: page.querySelectorAll("details[open]").length,
+    model: field.value,
+    samples: page.querySelectorAll("#samples-list .sample").length,
+    title: page.title,
+  };
+};
+frame.addEventListener("load", () => {
+  loads += 1;
+  const page = frame.contentDocument;
+  if (loads > 1) {
+    document.title = JSON.stringify([window.before, look()]);
+    return;
+  }
+  page.querySelector("details").open = true;
+  const field = page.getElementById("samples-model");
+  field.value = "sft-1";
+  field.dispatchEvent(new Event("input"));
+  page.getElementById("samples-more").click();
+  const section = page.getElementById("sampling");
+  frame.contentWindow.scrollBy(0, section.getBoundingClientRect().top + 40);
+  window.before = look();
+  fetch("/newer");
+});
+</script>"""
+
+
+def _browse(page: Path | str, profile: Path, *flags: str) -> tuple[str, str]:
     """The page's elements after its scripts ran, and what the browser logged."""
     ended = subprocess.run(
         [
@@ -68,7 +108,8 @@ def _browse(page: Path, profile: Path) -> tuple[str, str]:
             *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
             *("--allow-file-access-from-files", "--enable-logging=stderr", "--dump-dom"),
             f"--user-data-dir={profile}",
-            page.as_uri(),
+            *flags,
+            page if isinstance(page, str) else page.as_uri(),
         ],
         capture_output=True,
         text=True,
@@ -116,6 +157,39 @@ def test_long_answers_ids_and_model_names_do_not_widen_the_page(
     assert sevens in (tmp_path / "out/index.html").read_text()
     shown = re.search(r"<title>(\d+)</title>", elements)
     assert shown and width - 20 <= int(shown[1]) <= width  # less a scroll bar
+
+
+def test_a_served_page_reloads_itself_and_keeps_its_place(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = str(make_run(seeds=(0, 1)))
+    file = report([run], str(tmp_path / "out"), ReportSettings())
+    page = Page()
+    page.replace(file.read_text())
+
+    class WithHarness(Handler):
+        def do_GET(self) -> None:
+            if self.path == "/newer":
+                settings = ReportSettings(title="A longer title " * 40)
+                page.replace(render(read_runs([run]), settings))
+            if self.path in ("/newer", "/harness"):
+                self.send(LIVE.encode(), "text/html")
+            else:
+                super().do_GET()
+
+    handler = type("Handler", (WithHarness,), {"page": page})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}/harness"
+        elements, log = _browse(address, tmp_path / "profile", "--virtual-time-budget=20000")
+        server.shutdown()
+    assert [line for line in log.splitlines() if "CONSOLE" in line] == []
+    title = re.search(r"<title>(.*?)</title>", elements)
+    assert title
+    before, after = json.loads(unescape(title[1]))
+    assert before.pop("title") != after.pop("title")
+    assert before == {"top": -40, "open": 1, "model": "sft-1", "samples": 40}
+    assert after == before
 
 
 def test_a_console_error_would_be_seen(tmp_path: Path) -> None:
