@@ -127,7 +127,7 @@ class StageBuilder:
           forced: further settings of policy training, a preset among them.
         """
         bound = self.config.bound
-        policy = bound(PolicySettings, POLICY, arm) | {"seed": seed, "num_steps": steps[-1]}
+        policy = self._policy_values(arm) | {"seed": seed, "num_steps": steps[-1]}
         shared = {
             "train": (UpdateSettings, bound(TrainSettings, POLICY, arm)),
             "sample": (RolloutSettings, bound(SampleSettings, POLICY, arm)),
@@ -141,6 +141,13 @@ class StageBuilder:
         if teacher is not None:
             arguments["--teacher"] = teacher
         return self._add("policy", arm, seed, arguments, settings)
+
+    def samples_per_step(self, arm: str = "") -> int:
+        """Samples of a step of a condition's policy training, without those that replace others."""
+        return PolicySettings(**self._policy_values(arm)).samples_per_step
+
+    def _policy_values(self, arm: str) -> dict[str, Any]:
+        return dict(self.config.bound(PolicySettings, POLICY, arm))
 
     def sample(
         self,

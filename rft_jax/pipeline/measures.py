@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,6 +56,26 @@ class ExamplesAt:
         if self.step is None:
             return examples
         return round(examples * self.step / training_steps(folder))
+
+
+@dataclass(frozen=True)
+class SamplesAt:
+    """How many samples a policy training has drawn at a step, replaced ones among them.
+
+    Attributes:
+      step: None for the last one.
+      before: samples that its start has cost.
+    """
+
+    stage: Stage
+    step: int | None = None
+    before: int = 0
+
+    def read(self, root: Path) -> int:
+        """The number of samples, from the training's output in a run's folder."""
+        last = math.inf if self.step is None else self.step
+        rows = (row for _, row in read_rows(root / self.stage.folder / "metrics.jsonl"))
+        return self.before + round(sum(row["samples"] for row in rows if row["step"] <= last))
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,8 @@ class Learner:
             objective has a divergence.
         """
         step = np.int32(int(state.step) + 1)
+        if not scored:  # all groups had equal rewards and were dropped
+            return without_update(state, step, self.mesh), _summary([], self.teacher is not None)
         advantage = self.advantages(scored, reference)
         values: dict[str, PerResponse] = {
             "advantages": [np.full(s.length, a) for s, a in zip(scored, advantage, strict=True)],

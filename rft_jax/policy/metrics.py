@@ -28,7 +28,7 @@ def sample_metrics(samples: StepSamples) -> dict[str, float]:
         "zero_variance": _mean(problems.values()),
         "entropy": _entropy(every),
     }
-    counts = {"samples": len(every), "replaced": len({o.rollout.place for o in samples.dropped})}
+    counts = {"samples": len(every), "dropped": len({o.rollout.place for o in samples.dropped})}
     return {name: value for name, value in means.items() if value is not None} | counts
 
 
@@ -41,7 +41,7 @@ def divergence(scored: list[Scored], reference: PerResponse) -> float:
 
 
 def _entropy(every: list[Scored]) -> float | None:
-    """-log π of sampled tokens: an unbiased estimate of the distributions' mean entropy."""
+    """-log π of sampled tokens: an estimate of the distributions' mean entropy."""
     return _mean(-float(logprob) for one in every for logprob in one.rollout.logprobs)
 
 

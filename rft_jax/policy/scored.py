@@ -52,7 +52,7 @@ class StepSamples:
 
     Attributes:
       kept: those whose problems are trained on.
-      dropped: those of problems that were replaced.
+      dropped: those of problems with equal rewards, which others replaced as far as there were any.
     """
 
     kept: list[Scored]
@@ -86,12 +86,11 @@ def problems_of_step(
 
 
 def has_equal_rewards(scored: Sequence[Scored]) -> Bool[np.ndarray, " M"]:
-    """Whether the decided samples of a sample's problem have equal rewards."""
-    rewards = rewards_of(scored)
+    """Whether the decided samples of a sample's problem have equal rewards, or there are none."""
+    rewards, places = rewards_of(scored), places_of(scored)
     decided = np.isfinite(rewards)
-    result = np.ones(len(scored), bool)
-    result[decided] = zero_variance(rewards[decided], places_of(scored)[decided])
-    return result
+    differ = ~zero_variance(rewards[decided], places[decided])
+    return ~np.isin(places, places[decided][differ])
 
 
 def sample_step(

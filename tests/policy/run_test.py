@@ -168,7 +168,7 @@ def test_every_variant_trains(files: Path, tmp_path: Path) -> None:
     assert changed and all("proj" in name for name in changed)
     dapo = replace(two, preset="dapo", resample_rounds=2, updates_per_step=2, epsilon_high=0.28)
     metrics = rows(run(files, tmp_path / "dapo", dapo) / "metrics.jsonl")
-    assert all(row["replaced"] <= 2 * 4 for row in metrics)
+    assert all(row["dropped"] <= 2 * 4 for row in metrics)
     far = replace(two, kl="loss", kl_coefficient=0.1)
     reference = str(tmp_path / "lora")
     metrics = rows(run(files, tmp_path / "kl", far, reference_model=reference) / "metrics.jsonl")

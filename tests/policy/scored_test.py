@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rft_jax.errors import UserError
+from rft_jax.policy.metrics import sample_metrics
 from rft_jax.policy.scored import (
     Scored,
     has_equal_rewards,
@@ -83,6 +84,18 @@ def test_without_rounds_zero_variance_groups_stay() -> None:
 def test_undecided_samples_count_neither_way() -> None:
     of = [scored(0, 1.0), scored(0, None, number=1), scored(1, 1.0), scored(1, 0.0, number=1)]
     assert has_equal_rewards(of).tolist() == [True, True, False, False]
+    assert has_equal_rewards([*of, scored(1, None, number=2)]).tolist() == [True] * 2 + [False] * 3
+    assert has_equal_rewards([scored(0, None)]).tolist() == [True]
+
+
+def test_an_undecided_sample_stays_with_its_group() -> None:
+    def sample(places: Sequence[int]) -> list[Scored]:
+        return [scored(p, r, number=n) for p in places for n, r in enumerate((1.0, 0.0, None))]
+
+    found = sample_step([0], [1], 1, sample)
+    assert (len(found.kept), found.dropped) == (3, [])
+    assert sample_metrics(found)["zero_variance"] == 0.0
+    assert sample_metrics(found)["dropped"] == 0
 
 
 def test_held_out_problems_are_never_trained_on_and_too_few_are_refused() -> None:

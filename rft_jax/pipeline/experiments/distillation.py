@@ -10,7 +10,7 @@ from rft_jax.pipeline.measured_steps import check_rising, models_after
 from rft_jax.pipeline.measures import accuracy_against_samples
 from rft_jax.pipeline.plan import Plan, model_input
 from rft_jax.pipeline.stages import OutputOf, Stage
-from rft_jax.policy.settings import DISTILLATION, PolicySettings
+from rft_jax.policy.settings import DISTILLATION
 
 _LINES = {"distilled": "distillation", "rft_teacher": "RFT, teacher's samples", "rft": "RFT"}
 
@@ -59,7 +59,7 @@ class Distillation:
 
     def _drawn(self, plan: Plan, steps: int) -> int:
         """Samples of so many steps of distillation."""
-        return steps * plan.config.get(PolicySettings).samples_per_step
+        return steps * plan.samples_per_step("distilled")
 
     def _per_problem(self, plan: Plan, steps: int) -> int:
         """The same as samples per problem, rounded."""

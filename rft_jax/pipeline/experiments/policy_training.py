@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rft_jax.pipeline.measured_steps import check_rising, models_after
-from rft_jax.pipeline.measures import accuracy_against_samples
+from rft_jax.pipeline.measures import SamplesAt, accuracy_against_samples
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import OutputOf, Stage
-from rft_jax.policy.settings import PolicySettings
 
 _RFT, _ROUNDS = "RFT", "RFT in rounds"
 
@@ -46,7 +45,7 @@ class PolicyTraining:
                     plan, arm, f"{self.presets[0]}, groups replaced", seed, sft, **forced
                 )
             arm, label = f"rft_{self.presets[0]}", f"{self.presets[0]} from RFT"
-            before = self._samples(plan, self.steps[0])
+            before = self._per_problem(plan, self.steps[0]) * len(plan.train_list)
             self._add_policy(plan, arm, label, seed, first, before, preset=self.presets[0])
         last = self.steps[-1]
         for preset in self.presets:
@@ -59,9 +58,10 @@ class PolicyTraining:
     def _replaced(self) -> tuple[str, ...]:
         return (f"{self.presets[0]}_replaced",) if self.rounds else ()
 
-    def _samples(self, plan: Plan, steps: int) -> int:
-        """Samples of so many steps."""
-        return steps * plan.config.get(PolicySettings).samples_per_step
+    def _per_problem(self, plan: Plan, steps: int) -> int:
+        """Samples per problem of so many steps of the first preset, rounded."""
+        drawn = steps * plan.samples_per_step(self.presets[0])
+        return max(1, round(drawn / len(plan.train_list)))
 
     def _add_rft(self, plan: Plan, seed: int, samples: Stage) -> Stage:
         """RFT with as many samples per problem as policies take, at once and in rounds.
@@ -72,7 +72,7 @@ class PolicyTraining:
         first: Stage | None = None
         of_rounds, before = [samples], 0
         for steps in self.steps:
-            k = max(1, round(self._samples(plan, steps) / len(plan.train_list)))
+            k = self._per_problem(plan, steps)
             facts = {"samples": k * len(plan.train_list)}
             model = plan.rft(f"rft_{steps}", seed, samples, k)
             plan.measure(f"rft_{steps}", seed, model, f"RFT, k = {k}", _RFT, facts=facts)
@@ -108,6 +108,6 @@ class PolicyTraining:
         trained = plan.policy(arm, seed, OutputOf(start), self.steps, **forced)
         for steps, model in models_after(trained, self.steps):
             is_last = steps == self.steps[-1]
-            facts = {"samples": before + self._samples(plan, steps)}
+            facts = {"samples": SamplesAt(trained, steps, before)}
             name = f"{label}, {steps} steps"
             plan.measure(f"{arm}_{steps}", seed, model, name, arm, votes=is_last, facts=facts)

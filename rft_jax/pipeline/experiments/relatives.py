@@ -92,7 +92,7 @@ class Relatives:
 
     def _add_policy(self, plan: Plan, preset: str, seed: int, sft: Stage) -> None:
         settings = plan.config.get(PolicySettings)
-        drawn = settings.num_steps * settings.samples_per_step
+        drawn = settings.num_steps * plan.samples_per_step(preset)
         model = plan.policy(preset, seed, OutputOf(sft), (settings.num_steps,), preset=preset)
         facts = _samples(drawn / len(plan.train_list))
         plan.measure(preset, seed, model, f"{preset}, {settings.num_steps} steps", facts=facts)

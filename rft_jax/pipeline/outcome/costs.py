@@ -110,7 +110,8 @@ def _model_folder(root: Path, given: Argument) -> Path:
 def _policy(root: Path, stage: Stage) -> StageUsage:
     """Sampling, and one training step on every sample with its prompt, padding left out.
 
-    A teacher's forward pass is a third of a training step of its own.
+    A forward pass is a third of a training step: a teacher's, the reference model's where its
+    divergence is measured or has a part in the objective, the policy's own before several updates.
     """
     folder = root / stage.folder
     sampled = _sampling(root, stage, folder / "samples")
@@ -120,7 +121,9 @@ def _policy(root: Path, stage: Stage) -> StageUsage:
     samples = sum(row["samples"] for _, row in read_rows(folder / "metrics.jsonl"))
     problems = root / str(stage.arguments["--problems"].resolve(root))
     tokens = sampled.tokens + samples * _prompt_tokens(folder, problems)
-    passes = [(1.0, config)]
+    has_reference = settings["policy.measure_kl"] or settings["policy.kl"] != "none"
+    forward = has_reference + (settings["policy.updates_per_step"] > 1)
+    passes = [(1 + forward / 3, config)]
     if teacher := stage.arguments.get("--teacher"):
         passes.append((1 / 3, _config(_model_folder(root, teacher))))
     length = settings["train.max_length"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 from rft_jax.derive.write import PATHS_FILE
 from rft_jax.evaluation.against import read_scores
 from rft_jax.evaluation.compare import Scores, compare, with_holm
-from rft_jax.files.jsonl import read_json, read_rows
-from rft_jax.pipeline.measures import FromOutput, Measured
+from rft_jax.files.jsonl import read_json
+from rft_jax.pipeline.measures import FromOutput, Measured, SamplesAt
 from rft_jax.pipeline.outcome.conditions import condition_rows
 from rft_jax.pipeline.outcome.points import plot_data
 from rft_jax.pipeline.plan import Plan
@@ -92,7 +91,8 @@ def _training_data(root: Path, model: Argument) -> dict[str, Any]:
     for equations where there are none.
     """
     if isinstance(model, OutputOf) and model.stage.command == "policy":
-        rows = _policy_samples(root / model.stage.folder, model.file)
+        step = int(model.file.rpartition("/")[2]) if model.file else None
+        rows = SamplesAt(model.stage, step).read(root)
         return {"train_rows": rows, "distinct_paths_per_problem": None}
     if not isinstance(model, OutputOf) or model.file:  # a pretraining's checkpoint
         return {"train_rows": 0, "distinct_paths_per_problem": None}
@@ -114,13 +114,6 @@ def _training_data(root: Path, model: Argument) -> dict[str, Any]:
         "distinct_paths_per_problem": len(sampled) / problems,
         "paths_per_problem": len(sampled | reference) / problems,
     }
-
-
-def _policy_samples(folder: Path, checkpoint: str) -> int:
-    """The samples of a policy training, up to a checkpoint of it (`checkpoints/20`; '': of all)."""
-    rows = (row for _, row in read_rows(folder / "metrics.jsonl"))
-    last = int(checkpoint.rpartition("/")[2]) if checkpoint else math.inf
-    return round(sum(row["samples"] for row in rows if row["step"] <= last))
 
 
 def _comparisons(

@@ -5,21 +5,26 @@ from __future__ import annotations
 import pytest
 
 from rft_jax.errors import UserError
+from rft_jax.pipeline.measures import SamplesAt
 from tests.pipeline.plans import SMALL_STEPS
 
 
 def test_policies_are_measured_beside_rft_with_as_many_samples(plan_of):
     plan = plan_of("policy_training", *SMALL_STEPS, "run.seeds=(0,)")
     samples: dict[int, set[str]] = {}
+    drawn = {}
     for one in plan.measured:
-        samples.setdefault(one.facts["samples"], set()).add(one.arm)
+        if isinstance(one.facts["samples"], SamplesAt):  # counted when they are drawn
+            drawn[one.arm] = one.facts["samples"]
+        else:
+            samples.setdefault(one.facts["samples"], set()).add(one.arm)
     starts = ("grpo", "dr_grpo", "raft", "grpo_replaced")
-    assert samples == {
-        0: {"sft"},
-        8: {"rft_1", "rounds_1", *(f"{arm}_1" for arm in starts)},
-        16: {"rft_2", "rounds_2", *(f"{arm}_2" for arm in starts), "rft_grpo_1"},
-        24: {"rft_grpo_2"},
-    }
+    assert samples == {0: {"sft"}, 8: {"rft_1", "rounds_1"}, 16: {"rft_2", "rounds_2"}}
+    of_policies = [f"{arm}_{step}" for arm in (*starts, "rft_grpo") for step in (1, 2)]
+    assert list(drawn) == of_policies
+    assert all(f"{one.stage.arm}_{one.step}" == arm for arm, one in drawn.items())
+    assert {one.before for arm, one in drawn.items() if "rft_grpo" not in arm} == {0}
+    assert drawn["rft_grpo_2"].before == 8
     policies = {stage.arm: stage for stage in plan.stages if stage.command == "policy"}
     assert policies.keys() == {*starts, "rft_grpo"}
     assert policies["grpo_replaced"].settings["policy"].resample_rounds == 3

@@ -63,7 +63,8 @@ def test_a_policy_costs_its_samples_and_a_training_step_on_each(tmp_path, config
     stage = Stage("policy", "grpo", 0, arguments)
     folder = tmp_path / stage.folder
     shutil.copytree(package, folder)
-    write_json(folder / "settings.json", {"train.max_length": 192})
+    settings = {"policy.measure_kl": False, "policy.kl": "none", "policy.updates_per_step": 1}
+    write_json(folder / "settings.json", settings | {"train.max_length": 192})
     write_rows(folder / "metrics.jsonl", [{"step": 1, "samples": 4.0}])
     rows = [{"id": "a", "sample": i, "response": "x", "tokens": [5] * 10} for i in range(4)]
     write_rows(folder / "samples" / "samples-00000-of-00001.jsonl", rows)
@@ -76,6 +77,10 @@ def test_a_policy_costs_its_samples_and_a_training_step_on_each(tmp_path, config
     assert usage.paper_flops - sampled.paper_flops == pytest.approx(
         6 * paper.kaplan_params(config) * trained
     )
+    write_json(folder / "settings.json", settings | {"train.max_length": 192, "policy.kl": "loss"})
+    more = stage_usage(tmp_path, stage).flops - usage.flops
+    assert more == pytest.approx((usage.flops - sampled.flops) / 3)  # the reference's forward pass
+    write_json(folder / "settings.json", settings | {"train.max_length": 192})
     teacher = arguments | {"--teacher": Given(str(package))}
     distilled = Stage("policy", "grpo", 0, teacher)
     folder.rename(tmp_path / distilled.folder)
