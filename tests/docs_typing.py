@@ -20,7 +20,9 @@ from rft_jax import cli
 from rft_jax.data.sources import load_problems
 from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.files.parquet import write_parquet
+from rft_jax.records import to_row
 from rft_jax.wordproblems.files import write_split
+from rft_jax.wordproblems.generator import generate_problems
 from tests.docs_pages import HOURS, LINES, PAGES, ROOT, Line, blocks
 from tests.tiny_model import write_tiny_model
 
@@ -31,6 +33,8 @@ NOT_RUN = {
     "python3": "makes an environment",
     "make": "installs, then does what other tests do",
     "tools/try_install": "installs",
+    "~/lm-eval/bin/pip": "installs",
+    "~/lm-eval/bin/lm_eval": "has an environment of its own",
     "launch/smollm2_from_gguf.py": "fetches a package of 93 MB",
     "tensorboard": "serves until it is stopped; tests of training read what it reads",
 }
@@ -97,6 +101,9 @@ def _write_foreign() -> None:
     Path("results/my__model").mkdir(parents=True)
     logged = [{"doc": row, "resps": [[row["answer"]]]} for _, row in read_rows("data/test.jsonl")]
     write_rows("results/my__model/samples_gsm8k_2026-01-01.jsonl", logged)
+    logged = [{"doc": to_row(p), "resps": [[p.answer]]} for p in generate_problems("test", 100)]
+    Path("results/exported__small").mkdir()
+    write_rows("results/exported__small/samples_rft_problems_DATE.jsonl", logged)
 
 
 def _correct_first(samples: Path) -> None:
@@ -157,7 +164,9 @@ def _rft(command: str, *words: str) -> None:
     """Runs an rft command at a tiny size."""
     works = not {"--help", "--help-all", "--dry_run"} & {*words}
     draws = (command, "--samples" in words) != ("evaluate", True)
-    small = [f"--gin.{one}" for one in SMALL.get(command, ()) if works and draws]
+    answers = any("train.eval_problems" in word for word in words)
+    names = [*SMALL.get(command, ()), *(SMALL["evaluate"] if answers else ())]
+    small = [f"--gin.{one}" for one in names if works and draws]
     try:
         code: object = cli.main([command, *small, *words])
     except SystemExit as end:  # --help

@@ -122,3 +122,14 @@ def test_doctor_says_what_each_declared_extra_is_for(monkeypatch: pytest.MonkeyP
     text = (ROOT / "rft_jax" / "commands" / "doctor.py").read_text("utf-8")
     described = re.findall(r'^    "(\w+)": "', text, re.MULTILINE)
     assert set(described) == _declared(monkeypatch)["extras_require"].keys()
+
+
+def test_no_hint_installs_the_package_from_an_index_that_does_not_have_it() -> None:
+    hint = re.compile(r"pip install\s+(-\S+\s+)*['\"]?rft[-_]jax\b")
+    assert hint.search("pip install 'rft-jax[gcs]'") and hint.search("pip install -q rft-jax")
+    root = Path(__file__).parents[1]
+    folders = ("rft_jax", "docs", "launch", "notebooks")
+    files = [path for folder in folders for path in (root / folder).rglob("*") if path.is_file()]
+    shown = [p for p in files if p.suffix in (".py", ".md", ".sh", ".ipynb", ".gin")]
+    texts = [*shown, root / "README.md", root / "Makefile", root / "launch" / "Dockerfile"]
+    assert [path for path in texts if hint.search(path.read_text("utf-8"))] == []
