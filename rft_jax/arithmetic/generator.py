@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate, count
 from random import Random
@@ -13,13 +13,13 @@ from random import Random
 from rft_jax.arithmetic.reading import read_tokens
 from rft_jax.arithmetic.settings import ArithmeticSettings
 from rft_jax.arithmetic.splits import SPLITS, bucket_of
-from rft_jax.arithmetic.steps import Choose, Step, Token, spelled, steps_of
-from rft_jax.arithmetic.values import Value, simplified, spell
+from rft_jax.arithmetic.steps import Choose, Step, steps_of
 from rft_jax.arithmetic.whole import WholeNumbers
 
-_SIGNS = tuple(map(Token, "+-*/"))
-_ROUND, _SQUARE = (Token("("), Token(")")), (Token("["), Token("]"))
+_SIGNS = "+-*/"
+_ROUND, _SQUARE = ("(", ")"), ("[", "]")
 _SECOND_PAIR = 0.3  # chance of a second pair of brackets, where operations are left for it
+_WHOLE_NUMBER = re.compile("[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,10 @@ def line(settings: ArithmeticSettings, split: str, seed: int, i: int) -> Line:
     while True:
         is_whole = rng.random() < settings.whole and beyond != "brackets"
         draw = _whole_expression if is_whole else _expression
-        tokens = draw(settings, beyond, rng)
-        expression = spelled(tokens)
+        expression = draw(settings, beyond, rng)
         if bucket_of(expression) != bucket:
             continue
+        tokens = read_tokens(expression)
         choose: Choose | None = rng.choice if rng.random() < settings.shuffled else None
         try:
             steps = tuple(steps_of(tokens, choose))
@@ -67,7 +67,7 @@ def _operations(settings: ArithmeticSettings, beyond: str, rng: Random) -> int:
     return 1 + _pick(rng, settings.operations)
 
 
-def _expression(settings: ArithmeticSettings, beyond: str, rng: Random) -> list[Token]:
+def _expression(settings: ArithmeticSettings, beyond: str, rng: Random) -> str:
     operations = _operations(settings, beyond, rng)
     depth = 0
     if beyond == "brackets":
@@ -76,29 +76,28 @@ def _expression(settings: ArithmeticSettings, beyond: str, rng: Random) -> list[
     elif operations > 1 and rng.random() < settings.brackets:
         depth = min(1 + _pick(rng, settings.depths), operations - 1)
     is_mixed = rng.random() < settings.mixed
+    drawn = _Expression(settings, rng, is_mixed, beyond == "digits")
     while True:
-        drawn = _Expression(settings, rng, is_mixed, beyond == "digits")
-        tokens = drawn.level(operations, depth)
+        text = drawn.level(operations, depth)
         if drawn.has_special or not is_mixed:
-            return tokens
+            return text
 
 
-def _whole_expression(settings: ArithmeticSettings, beyond: str, rng: Random) -> list[Token]:
+def _whole_expression(settings: ArithmeticSettings, beyond: str, rng: Random) -> str:
     operations = _operations(settings, beyond, rng)
     largest = settings.largest * (10**settings.beyond if beyond == "digits" else 1)
-    sign = lambda: _SIGNS[_pick(rng, settings.signs)].text  # noqa: E731
+    sign = lambda: _SIGNS[_pick(rng, settings.signs)]  # noqa: E731
     while True:
-        tokens = read_tokens(WholeNumbers(rng, sign, 2, largest).draw(lambda: operations).text)
-        values = [token.value for token in tokens if token.value is not None]
-        if beyond != "digits" or max(values) > settings.largest:
-            return tokens
+        text = WholeNumbers(rng, sign, 2, largest).draw(lambda: operations).text
+        if beyond != "digits" or max(map(int, _WHOLE_NUMBER.findall(text))) > settings.largest:
+            return text
 
 
 class _Expression:
-    """Draws the tokens of one expression.
+    """Draws expressions as texts; nine of ten may be of another split, so they have no values.
 
     Attributes:
-      has_special: whether some operand is a decimal, a percentage or negative.
+      has_special: whether some operand so far is a decimal, a percentage or negative.
     """
 
     def __init__(
@@ -106,82 +105,84 @@ class _Expression:
     ) -> None:
         self._settings, self._rng, self._is_mixed = settings, rng, is_mixed
         self._more_digits = has_more_digits
+        self._random = rng.random
+        self._operand = self._mixed_number if is_mixed else self._whole_number
+        self._signs, self._digits = _cumulative(settings.signs), _cumulative(settings.digits)
         self.has_special = False
 
-    def level(self, operations: int, depth: int) -> list[Token]:
+    def level(self, operations: int, depth: int) -> str:
         """Operands and signs without brackets around them, with brackets `depth` deep in them."""
+        if not depth:
+            return self._flat(operations)
         groups = self._groups(operations, depth)
-        operands = operations - sum(size for size, _ in groups) + 1
-        places = self._rng.sample(range(operands), len(groups))
-        by_place = dict(zip(places, groups, strict=True))
-        tokens: list[Token] = []
+        operands = operations - sum([size for size, _ in groups]) + 1
+        by_place = dict(zip(self._places(operands, len(groups)), groups, strict=True))
+        texts: list[str] = []
         for place in range(operands):
             if place:
-                tokens.append(self._sign())
+                texts.append(self._sign())
             group = by_place.get(place)
-            if group is None:
-                tokens.append(self._operand())
-            else:
-                tokens += self._group(*group)
-        return tokens
+            texts.append(self._operand() if group is None else self._group(*group))
+        return "".join(texts)
+
+    def _flat(self, operations: int) -> str:
+        draw, sign = self._operand, self._sign
+        texts = [draw()]
+        for _ in range(operations):
+            texts += (sign(), draw())
+        return "".join(texts)
+
+    def _sign(self) -> str:
+        return _SIGNS[bisect(self._signs, self._random())]
+
+    def _places(self, operands: int, groups: int) -> Sequence[int]:
+        """Where among the operands the groups are; `sample` of one is `randrange`, and slower."""
+        if groups == 1:
+            return [self._rng.randrange(operands)]
+        return self._rng.sample(range(operands), groups)
 
     def _groups(self, operations: int, depth: int) -> list[tuple[int, int]]:
         """Operations and depth of the pairs of brackets of a level."""
-        if depth == 0:
-            return []
         size = self._rng.randint(depth, operations - 1)
         groups = [(size, depth - 1)]
-        if operations - size >= 2 and self._rng.random() < _SECOND_PAIR:
+        if operations - size >= 2 and self._random() < _SECOND_PAIR:
             groups.append((self._rng.randint(1, operations - size - 1), 0))
         return groups
 
-    def _group(self, operations: int, depth: int) -> list[Token]:
-        rng, settings = self._rng, self._settings
-        opening, closing = _SQUARE if rng.random() < settings.square else _ROUND
-        if self._is_mixed and operations == 1 and rng.random() < settings.fractions:
-            inner = [self._integer(), _SIGNS[3], self._integer()]
+    def _group(self, operations: int, depth: int) -> str:
+        settings = self._settings
+        opening, closing = _SQUARE if self._random() < settings.square else _ROUND
+        if self._is_mixed and operations == 1 and self._random() < settings.fractions:
+            inner = f"{self._whole_number()}/{self._whole_number()}"
         else:
             inner = self.level(operations, depth)
-        return [opening, *inner, closing]
+        return f"{opening}{inner}{closing}"
 
-    def _sign(self) -> Token:
-        return _SIGNS[_pick(self._rng, self._settings.signs)]
-
-    def _integer(self) -> Token:
-        value = self._whole_number()
-        return Token(str(value), value)
-
-    def _whole_number(self) -> int:
-        settings = self._settings
+    def _whole_number(self) -> str:
         if self._more_digits:
-            digits = len(settings.digits) + settings.beyond
+            digits = len(self._settings.digits) + self._settings.beyond - 1
         else:
-            digits = 1 + _pick(self._rng, settings.digits)
-        low = 10 ** (digits - 1)
-        return low + int(self._rng.random() * 9 * low)
+            digits = bisect(self._digits, self._random())
+        low = 10**digits
+        return str(low + int(self._random() * 9 * low))
 
-    def _operand(self) -> Token:
-        if not self._is_mixed:
-            return self._integer()
-        settings, rng = self._settings, self._rng
-        kind = rng.random()
-        suffix, value = "", self._whole_number()
-        number: Value = value
+    def _mixed_number(self) -> str:
+        settings, random = self._settings, self._random
+        kind = random()
+        text = self._whole_number()
         if kind < settings.decimals:
-            places = 1 + _pick(rng, settings.places)
-            digits = 1 + int(rng.random() * (10**places - 1))
-            number = value + Fraction(digits, 10**places)
+            places = 1 + _pick(self._rng, settings.places)
+            digits = 1 + int(random() * (10**places - 1))
+            text = f"{text}.{digits:0{places}}".rstrip("0")
         elif kind < settings.decimals + settings.percents:
-            number, suffix = rng.randint(1, 100), "%"
-        is_negative = rng.random() < settings.negatives
-        number = -number if is_negative else number
+            text = f"{self._rng.randint(1, 100)}%"
+        is_negative = random() < settings.negatives
         self.has_special |= is_negative or kind < settings.decimals + settings.percents
-        exact = simplified(Fraction(number) / 100) if suffix else number
-        return Token(spell(number) + suffix, exact)
+        return f"-{text}" if is_negative else text
 
 
-def _pick(rng: Random, weights: Sequence[float]) -> int:
-    return bisect(_cumulative(tuple(weights)), rng.random())
+def _pick(rng: Random, weights: tuple[float, ...]) -> int:
+    return bisect(_cumulative(weights), rng.random())
 
 
 @lru_cache(maxsize=64)
