@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,13 @@ import pytest
 from rft_jax.commands.loop import RUN
 from rft_jax.commands.policy import POLICY
 from rft_jax.errors import UserError
+from rft_jax.files.jsonl import write_rows
 from rft_jax.gin_settings import load_config
 from rft_jax.pipeline.graph import StageGraph
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Given, OutputOf, Stage
-from rft_jax.records import Problem
+from rft_jax.records import Problem, to_row
 
 TRAIN = [Problem(f"t{i}", f"{i}?", f"#### {i}") for i in range(8)]
 TEST = [Problem("e", "1?", "#### 1")]
@@ -46,6 +48,21 @@ def test_sft_trains_on_the_problems_and_samples_its_model(make_plan) -> None:
     assert (sft.settings["train"].seed, samples.settings["sample"].seed) == (3, 3)
     assert samples.settings["sample"].num_samples == 12
     assert plan.sft(3) == (sft, samples)
+
+
+def test_a_training_measures_accuracy_by_the_settings_of_its_evaluation(
+    make_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    others = tmp_path / "others.jsonl"
+    write_rows(others, map(to_row, TRAIN))
+    held_out = (f"train.eval_data='{others}'", "evaluate.max_new_tokens=99", "evaluate.curve=(1,)")
+    plain, _ = make_plan(*held_out).sft(3)
+    measured, _ = make_plan(*held_out, "train.eval_problems=4", "evaluate.num_samples=8").sft(3)
+    assert "evaluate" not in plain.settings
+    words = measured.words(Path())
+    assert [word for word in words if "evaluate" in word] == ["--gin.evaluate.max_new_tokens=99"]
+    assert "--gin.train.eval_problems=4" in words and f"--gin.train.eval_data={others}" in words
+    assert plain.digest != measured.digest
 
 
 def test_sft_of_another_model_has_its_own_samples_and_settings(make_plan) -> None:
