@@ -101,7 +101,10 @@ def _write_foreign() -> None:
     Path("results/my__model").mkdir(parents=True)
     logged = [{"doc": row, "resps": [[row["answer"]]]} for _, row in read_rows("data/test.jsonl")]
     write_rows("results/my__model/samples_gsm8k_2026-01-01.jsonl", logged)
-    logged = [{"doc": to_row(p), "resps": [[p.answer]]} for p in generate_problems("test", 100)]
+    logged = [
+        {"doc_id": index, "doc": to_row(problem), "resps": [[problem.answer]]}
+        for index, problem in enumerate(generate_problems("test", 100))
+    ]
     Path("results/exported__small").mkdir()
     write_rows("results/exported__small/samples_rft_problems_DATE.jsonl", logged)
 
