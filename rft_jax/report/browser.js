@@ -26,12 +26,23 @@
       select.append(option);
     }
   };
+  const address = (name) => {
+    try {
+      return encodeURIComponent(name);
+    } catch {
+      return ""; // a lone surrogate
+    }
+  };
   const draw = (row) => {
     const [question, reference] = data.problems[row.problem];
     const card = element("div", "sample");
     const head = element("div", "head");
     head.append(element("span", "badge " + row.state, row.verdict.replaceAll("_", " ")));
-    head.append(element("span", "soft", `${row.run} · ${row.model} · ${row.problem} · sample ${row.sample}`));
+    const name = element("span", "soft", `${row.run} · ${row.model} · `);
+    const link = element("a", "", row.problem);
+    link.href = "#samples=" + address(row.problem);
+    name.append(link, ` · sample ${row.sample}`);
+    head.append(name);
     const body = element("p", "text");
     for (const [text, kind] of row.pieces) body.append(kind ? element("mark", kind, text) : text);
     const why = element("p", "why", row.reason);
@@ -48,18 +59,30 @@
   };
   const apply = () => {
     const text = filters.problem.value.trim().toLowerCase();
+    const isId = data.rows.some((row) => row.problem.toLowerCase() === text);
     matching = data.rows.filter((row) =>
       (!filters.verdict.value || row.verdict === filters.verdict.value || row.state === filters.verdict.value) &&
       (!filters.model.value || row.model === filters.model.value) &&
-      (!text || row.problem.toLowerCase().includes(text) ||
-        data.problems[row.problem][0].toLowerCase().includes(text)));
+      (!text || row.problem.toLowerCase() === text || (!isId &&
+        (row.problem.toLowerCase().includes(text) || data.problems[row.problem][0].toLowerCase().includes(text)))));
     list.replaceChildren();
     shown = 0;
     extend();
+  };
+  // An id that is a link leads to all samples of its problem.
+  const follow = () => {
+    const [, name] = location.hash.match(/^#samples=(.*)$/) || [];
+    if (!name) return;
+    filters.verdict.value = filters.model.value = "";
+    filters.problem.value = decodeURIComponent(name);
+    apply();
+    document.getElementById("samples").scrollIntoView();
   };
   fill(filters.verdict, data.verdicts);
   fill(filters.model, data.models);
   for (const filter of Object.values(filters)) filter.addEventListener("input", apply);
   more.addEventListener("click", extend);
+  window.addEventListener("hashchange", follow);
   apply();
+  follow();
 })();

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from typing import Any
 
 from rft_jax.records import VERDICTS, LedgerRow
-from rft_jax.report.examples import Example, choose_rows, random_order, stage_examples
-from rft_jax.report.html import Section, asset, paragraph
+from rft_jax.report.examples import (
+    PER_PROBLEM,
+    Example,
+    choose_rows,
+    random_order,
+    stage_examples,
+)
+from rft_jax.report.html import Section, asset, paragraph, sample_link
 from rft_jax.report.paths import Collected
+from rft_jax.report.runs import RunRecord
 
 _KEPT_SHOWN = 2
-_LONGEST_QUESTION = 1500
+LONGEST_QUESTION = 1500
 
 
 def choose_examples(
-    collected: Sequence[Collected], per_verdict: int, seed: int
-) -> list[tuple[Collected, Example]]:
+    collected: Sequence[Collected], per_verdict: int, seed: int, problems: Collection[str] = ()
+) -> list[tuple[RunRecord, Example]]:
     """Up to `per_verdict` random samples of each verdict over all collect stages.
 
     A sample that several stages of a run graded is shown for the first of them.
@@ -28,27 +35,31 @@ def choose_examples(
       collected: the collect stages.
       per_verdict: most samples of each verdict.
       seed: seed of the choice.
+      problems: ids of problems of which up to `PER_PROBLEM` samples are added in any case.
     """
     candidates: dict[tuple[str, str, str, int], tuple[int, int, LedgerRow]] = {}
     for index, one in enumerate(collected):
-        for rows in choose_rows(one.stage.folder, per_verdict, seed).values():
+        for rows in choose_rows(one.stage.folder, per_verdict, seed, problems).values():
             for row in rows:
                 key = (one.run.name, row.model, row.id, row.sample)
                 candidates.setdefault(key, (random_order(row, seed), index, row))
     chosen: list[dict[str, list[LedgerRow]]] = [defaultdict(list) for _ in collected]
     counts: Counter[str] = Counter()
+    of_problem: Counter[str] = Counter()
     for _, index, row in sorted(candidates.values(), key=lambda item: -item[0]):
-        if counts[row.verdict] < per_verdict:
+        is_linked = row.id in problems and of_problem[row.id] < PER_PROBLEM
+        if counts[row.verdict] < per_verdict or is_linked:
             counts[row.verdict] += 1
+            of_problem[row.id] += 1
             chosen[index][row.verdict].append(row)
     return [
-        (one, example)
+        (one.run, example)
         for one, rows_by_verdict in zip(collected, chosen, strict=True)
         for example in stage_examples(one.run, one.stage, rows_by_verdict)
     ]
 
 
-def examples_section(examples: Sequence[tuple[Collected, Example]]) -> Section:
+def examples_section(examples: Sequence[tuple[RunRecord, Example]]) -> Section:
     """Two kept samples, a correct one that was not kept, and one of every other verdict."""
     shown: list[Example] = []
     for state, limit in (("kept", _KEPT_SHOWN), ("spare", 1)):
@@ -56,26 +67,39 @@ def examples_section(examples: Sequence[tuple[Collected, Example]]) -> Section:
     for verdict in reversed(VERDICTS):
         if verdict != "correct":
             shown += [e for _, e in examples if e.row.verdict == verdict][:1]
-    body = "".join(map(example_html, shown))
+    body = "".join(example_html(one, is_linked=True) for one in shown)
     return Section("examples", "Kept and rejected", f'<div class="card">{body}</div>' * bool(shown))
 
 
-def example_html(example: Example) -> str:
-    """A sample with its question, reason and marked equations."""
+def example_html(example: Example, is_linked: bool = False) -> str:
+    """A sample with its question, reason and marked equations.
+
+    Args:
+      example: the sample.
+      is_linked: whether its problem's id leads to the browser, which notebooks do not have.
+    """
     row = example.row
-    response = "".join(
+    name = sample_link(row.id) if is_linked else escape(row.id)
+    return (
+        f'<div class="sample"><div class="head">{badge(example)}'
+        f'<span class="soft">{escape(row.model)} · {name} · sample {row.sample}</span>'
+        f"</div>{paragraph(example.reason, 'why')}"
+        f"{paragraph(example.question[:LONGEST_QUESTION], 'text question')}"
+        f'<p class="text">{marked(example)}</p>{_output(example)}</div>'
+    )
+
+
+def badge(example: Example) -> str:
+    """What became of a sample, in one or two words."""
+    shown = {"kept": "kept", "spare": "not needed"}.get(example.state, example.row.verdict)
+    return f'<span class="badge {example.state}">{escape(shown.replace("_", " "))}</span>'
+
+
+def marked(example: Example) -> str:
+    """A response as HTML."""
+    return "".join(
         f'<mark class="{kind}">{escape(text)}</mark>' if kind else escape(text)
         for text, kind in example.pieces
-    )
-    label = "not needed" if example.state == "spare" else row.verdict.replace("_", " ")
-    badge = "kept" if example.state == "kept" else label
-    return (
-        f'<div class="sample"><div class="head"><span class="badge {example.state}">'
-        f"{escape(badge)}</span>"
-        f'<span class="soft">{escape(row.model)} · {escape(row.id)} · sample {row.sample}</span>'
-        f"</div>{paragraph(example.reason, 'why')}"
-        f"{paragraph(example.question[:_LONGEST_QUESTION], 'text question')}"
-        f'<p class="text">{response}</p>{_output(example)}</div>'
     )
 
 
@@ -84,13 +108,14 @@ def _output(example: Example) -> str:
 
 
 def browser_section(
-    examples: Sequence[tuple[Collected, Example]], per_verdict: int, seed: int
+    examples: Sequence[tuple[RunRecord, Example]], per_verdict: int, seed: int
 ) -> Section:
     """A browser of samples with filters by verdict, model and problem."""
     if not examples:
         return Section("samples", "Samples", "")
     caption = (
-        f"Up to {per_verdict:,} random samples of each verdict, chosen with seed {seed}. "
+        f"Up to {per_verdict:,} random samples of each verdict, chosen with seed {seed}, and those "
+        "of the problems whose ids are links. "
         "Correct equations are marked, and the line of an incorrect one or of a program's error."
     )
     filters = (
@@ -110,22 +135,22 @@ def browser_section(
     return Section("samples", "Samples", body)
 
 
-def _data(examples: Sequence[tuple[Collected, Example]]) -> str:
+def _data(examples: Sequence[tuple[RunRecord, Example]]) -> str:
     """The samples as JSON without any `<`, so that it cannot end its script element."""
     verdicts = {e.row.verdict for _, e in examples}
     states = [state for state in ("kept", "spare") if any(e.state == state for _, e in examples)]
     content = {
         "verdicts": states + [verdict for verdict in VERDICTS if verdict in verdicts],
         "models": sorted({e.row.model for _, e in examples}),
-        "problems": {e.row.id: [e.question[:_LONGEST_QUESTION], e.reference] for _, e in examples},
-        "rows": [_data_row(one, e) for one, e in examples],
+        "problems": {e.row.id: [e.question[:LONGEST_QUESTION], e.reference] for _, e in examples},
+        "rows": [_data_row(run, e) for run, e in examples],
     }
     return json.dumps(content).replace("<", "\\u003c")
 
 
-def _data_row(one: Collected, example: Example) -> dict[str, Any]:
+def _data_row(run: RunRecord, example: Example) -> dict[str, Any]:
     return {
-        "run": one.run.name,
+        "run": run.name,
         "verdict": example.row.verdict,
         "model": example.row.model,
         "problem": example.row.id,

@@ -9,7 +9,7 @@ import hashlib
 import heapq
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import StringIO
@@ -29,7 +29,10 @@ from rft_jax.records.foreign import read_any_samples
 from rft_jax.report.highlight import Piece, cut, program_pieces
 from rft_jax.report.runs import RunRecord, StageRecord, read_settings
 
-_LONGEST_SHOWN = 4000
+LONGEST_SHOWN = 4000
+"""Characters of a response."""
+PER_PROBLEM = 8
+"""Samples of a problem whose id is a link."""
 _PRINTS_IT = "its program prints the reference's answer"
 _ANNOTATION = re.compile(r"(<<[^>]*>>)")
 
@@ -45,7 +48,8 @@ class Example:
       row: of the ledger.
       question: of the problem.
       reference: the last line of the reference solution.
-      state: `kept`, `spare` (correct, and not kept) or `rejected`.
+      state: `kept`, `spare` (correct, and not kept) or `rejected`; of an answer to a test problem
+        `solved` or `rejected`.
       reason: why, in words.
       pieces: the response, cut where its marking changes.
       output: the last line that its program prints; '' for a text, and for no output.
@@ -60,11 +64,17 @@ class Example:
     output: str = ""
 
 
-def choose_rows(folder: Path, per_verdict: int, seed: int) -> dict[str, list[LedgerRow]]:
+def choose_rows(
+    folder: Path, per_verdict: int, seed: int, problems: Collection[str] = ()
+) -> dict[str, list[LedgerRow]]:
     """Up to `per_verdict` random ledger rows of each verdict, in random order, in one pass.
 
     Which ones depends on the seed and the rows alone, not on their order in the file.
+
+    Args:
+      problems: ids of problems of which `PER_PROBLEM` further rows come after the others.
     """
+    further: dict[str, list[LedgerRow]] = defaultdict(list)
     heaps: dict[str, list[tuple[int, int, LedgerRow]]] = defaultdict(list)
     for number, row in enumerate(read_ledger(folder) if per_verdict else ()):
         heap, item = heaps[row.verdict], (random_order(row, seed), -number, row)
@@ -72,9 +82,15 @@ def choose_rows(folder: Path, per_verdict: int, seed: int) -> dict[str, list[Led
             heapq.heappush(heap, item)
         elif item > heap[0]:
             heapq.heapreplace(heap, item)
-    return {
+        if row.id in problems and len(further[row.id]) < PER_PROBLEM:
+            further[row.id].append(row)
+    chosen = {
         verdict: [row for *_, row in sorted(heap, reverse=True)] for verdict, heap in heaps.items()
     }
+    for row in (row for rows in further.values() for row in rows):
+        if row not in chosen[row.verdict]:
+            chosen[row.verdict].append(row)
+    return chosen
 
 
 def random_order(row: LedgerRow, seed: int) -> int:
@@ -97,7 +113,7 @@ def stage_examples(
     responses = {
         key: [(sample.response, "program" if is_program else sample.form)]
         for key, sample in _samples(
-            _sample_folders(run, stage, settings),
+            sample_folders(run, stage, settings),
             rows,
             [Problem(name, question, "") for name, (question, _) in problems.items()],
             settings.get("samples_format", ""),
@@ -109,7 +125,7 @@ def stage_examples(
             *problems.get(row.id, ("", "")),
             _state(row),
             explain_sample(row, settings, form),
-            mark(response[:_LONGEST_SHOWN], row, settings, form),
+            mark(response[:LONGEST_SHOWN], row, settings, form),
             (row.answer or "") if form == "program" else "",
         )
         for row in rows
@@ -131,7 +147,7 @@ def _read_problems(folder: Path, ids: set[str]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _sample_folders(
+def sample_folders(
     run: RunRecord, stage: StageRecord, settings: Mapping[str, Any]
 ) -> Iterator[Path]:
     """Sample folders of a collect stage: beside it, below the working folder, or in the run.

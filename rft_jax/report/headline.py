@@ -17,7 +17,7 @@ def headline(run: RunRecord) -> str:
     """The main result of a run, what it is measured on and about; empty without results."""
     if not run.rows:
         return ""
-    compared = _main_comparison(run)
+    compared = main_comparison(run)
     said = _best(run) if compared is None else _comparison(run, compared)
     return " ".join(filter(None, [said, _split_use(run)]))
 
@@ -98,7 +98,7 @@ def _verdict(compared: Compared) -> str:
     return f"{said} It is one training of each, which says nothing about other trainings."
 
 
-def _main_comparison(run: RunRecord) -> Compared | None:
+def main_comparison(run: RunRecord) -> Compared | None:
     """RFT against SFT where that was compared; else the first comparison."""
     ranked = sorted(run.comparisons, key=lambda row: (row["a"], row["b"]) != ("rft", "sft"))
     return ranked[0] if ranked else None

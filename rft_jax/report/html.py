@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from urllib.parse import quote
 
 # Nothing is fetched, whatever a response contains: no scripts, no images, no connections.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
@@ -56,6 +57,12 @@ def definitions(values: Mapping[str, object]) -> str:
 def folded(summary: str, content: str) -> str:
     """Content that unfolds on a click."""
     return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+
+
+def sample_link(problem: str) -> str:
+    """A problem's id that leads to its samples in the browser of samples."""
+    address = quote(problem.encode("utf-8", "replace"))
+    return f'<a href="#samples={address}">{escape(problem)}</a>'
 
 
 def asset(name: str) -> str:

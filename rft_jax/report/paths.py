@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,15 +53,24 @@ def read_collected(runs: Sequence[RunRecord]) -> list[Collected]:
     ]
 
 
-def sampling_section(collected: Sequence[Collected], palette: Mapping[str, int]) -> Section:
-    """Verdicts of the samples, kept paths, and distinct paths and solved problems against k."""
+def sampling_section(
+    collected: Sequence[Collected], palette: Mapping[str, int], linked: Collection[str] = ()
+) -> Section:
+    """Verdicts of the samples, kept paths, and distinct paths and solved problems against k.
+
+    Args:
+      collected: the collect stages.
+      palette: arm -> number of its colour.
+      linked: ids of the problems that the browser of samples has, which lead there.
+    """
     cards = [
         _verdict_card(collected),
         _kept_card(collected, palette),
         _distinct_card(collected),
         _solved_card(collected, palette),
     ]
-    tables = _finders_card(collected) + _programs_card(collected) + _suspicious_card(collected)
+    tables = _finders_card(collected) + _programs_card(collected)
+    tables += _suspicious_card(collected, linked)
     return Section("sampling", "Sampling", charts(cards) + tables)
 
 
@@ -201,20 +210,33 @@ def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{what} {number:,}" for what, number in most) or "none"
 
 
-def _suspicious_card(collected: Sequence[Collected]) -> str:
+def suspicious_references(collected: Sequence[Collected]) -> list[Mapping[str, Any]]:
     """References that no sample agrees with while at least half agree on another answer."""
     by_problem: dict[str, Mapping[str, Any]] = {}
     for one in collected:
         for row in one.stats.get("suspicious_references", ()):
             by_problem.setdefault(row["id"], row)
-    worst = sorted(by_problem.values(), key=lambda row: -row["votes"] / row["samples"])
+    return sorted(by_problem.values(), key=lambda row: -row["votes"] / row["samples"])
+
+
+def suspicious_problems(collected: Sequence[Collected]) -> set[str]:
+    """The ids of the problems in the table of suspicious references."""
+    return {row["id"] for row in suspicious_references(collected)[:_SUSPICIOUS_SHOWN]}
+
+
+def _suspicious_card(collected: Sequence[Collected], linked: Collection[str]) -> str:
+    worst = suspicious_references(collected)
     cells = [
-        [Cell(row["id"]), Cell(row["reference"]), Cell(row["answer"], _votes(row))]
+        [
+            Cell(row["id"], is_problem=row["id"] in linked),
+            Cell(row["reference"]),
+            Cell(row["answer"], _votes(row)),
+        ]
         for row in worst[:_SUSPICIOUS_SHOWN]
     ]
     table = Table(["Problem", "Reference", "Samples agree on"], cells).html()
     caption = (
-        f"{len(by_problem):,} problems, most agreement first. No sample agrees with the "
+        f"{len(worst):,} problems, most agreement first. No sample agrees with the "
         "reference, and at least half of them agree with each other: the reference may be "
         "incorrect, or the models share a mistake."
     )

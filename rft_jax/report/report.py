@@ -25,9 +25,10 @@ from rft_jax.report.experiments import plots_markdown, plots_section
 from rft_jax.report.headline import headline
 from rft_jax.report.html import page
 from rft_jax.report.overview import colours, is_repeated, lead, results_section
-from rft_jax.report.paths import read_collected, sampling_section
+from rft_jax.report.paths import read_collected, sampling_section, suspicious_problems
 from rft_jax.report.policy import policy_section
 from rft_jax.report.runs import RunRecord, read_run
+from rft_jax.report.side_by_side import read_side_by_side
 from rft_jax.report.svg import standalone
 from rft_jax.report.tables import results_table
 from rft_jax.report.unfinished import progress_of_all
@@ -118,15 +119,20 @@ def render(runs: Sequence[RunRecord], settings: ReportSettings) -> str:
     """The page as HTML."""
     palette = colours(runs)
     collected = read_collected(runs)
-    examples = choose_examples(collected, settings.samples_per_verdict, settings.seed)
+    choice = settings.samples_per_verdict, settings.seed
+    examples = choose_examples(collected, *choice, suspicious_problems(collected))
+    shown = runs if settings.samples_per_verdict else ()
+    pairs, answers = read_side_by_side(shown, settings.seed)
+    looked_through = [*examples, *answers]
     sections = [
         plots_section(runs),
         results_section(runs),
         models_section(runs, palette),
+        pairs,
         policy_section(runs),
-        sampling_section(collected, palette),
+        sampling_section(collected, palette, {example.row.id for _, example in looked_through}),
         examples_section(examples),
-        browser_section(examples, settings.samples_per_verdict, settings.seed),
+        browser_section(looked_through, *choice),
         costs_section(runs),
         about_section(runs),
     ]

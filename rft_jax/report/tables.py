@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from rft_jax.report.html import sample_link
 from rft_jax.report.runs import RunRecord
 
 METRICS = {"accuracy": "Accuracy", "mean@1": "mean@1", "maj@k": "maj@{k}", "pass@k": "pass@{k}"}
@@ -15,15 +16,23 @@ POINTS = "Difference, percentage points"
 
 @dataclass(frozen=True)
 class Cell:
-    """A value and the small text beside it, usually its interval."""
+    """A value and the small text beside it, usually its interval.
+
+    Attributes:
+      text: the value.
+      small: the small text; '' for none.
+      is_problem: whether the value is the id of a problem, which leads to its samples.
+    """
 
     text: str
     small: str = ""
+    is_problem: bool = False
 
     def html(self) -> str:
         """As a table cell."""
         small = f" <small>{escape(self.small)}</small>" if self.small else ""
-        return f"<td>{escape(self.text)}{small}</td>"
+        text = sample_link(self.text) if self.is_problem else escape(self.text)
+        return f"<td>{text}{small}</td>"
 
 
 @dataclass(frozen=True)

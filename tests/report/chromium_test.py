@@ -47,6 +47,12 @@ frame.addEventListener("load", () => {
   const heads = samples().map((s) => s.querySelector(".soft").textContent.split(" · "));
   seen.models = [...new Set(heads.map((parts) => parts[1]))];
   seen.problems = [...new Set(heads.map((parts) => parts[2]))];
+  set("verdict", "correct");
+  page.querySelector("#side-by-side a").click();
+  frame.contentWindow.dispatchEvent(new HashChangeEvent("hashchange"));
+  seen.linked = [...new Set(samples().map((s) => s.querySelector("a").textContent))];
+  seen.link = page.querySelector("#side-by-side a").textContent;
+  seen.answers = samples().length;
   seen.charts = [...page.querySelectorAll("svg")].map((s) => s.getBoundingClientRect().height);
   document.title = JSON.stringify(seen);
 });
@@ -137,6 +143,8 @@ def test_the_page_works_in_a_browser_as_narrow_as_a_phone(
     assert seen["images"] == 0
     assert seen["models"] == ["sft-1"]
     assert seen["problems"] == ["train/7"]
+    # Of all models, whatever was picked before: five of two seeds each.
+    assert seen["linked"] == [seen["link"]] and seen["answers"] == 10
     assert len(seen["charts"]) == 11 and min(seen["charts"]) > 40
 
 

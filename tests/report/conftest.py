@@ -132,10 +132,12 @@ def _write_training(folder: Path, seed: int, floor: float) -> None:
 
 def _write_evaluation(folder: Path, problems: list[Any], share: float, seed: int) -> Any:
     rng = np.random.default_rng(seed)
-    rows = []
+    rows, samples = [], []
     for problem in problems:
         right = bool(rng.random() < share)
         answer = problem["answer"].rsplit(" ", 1)[1]
+        response = problem["answer"] if right else f"Seven. {HOSTILE}\n#### 7"
+        samples.append({"id": problem["id"], "sample": 0, "model": "m", "response": response})
         rows.append(
             {
                 "id": problem["id"],
@@ -151,6 +153,8 @@ def _write_evaluation(folder: Path, problems: list[Any], share: float, seed: int
         )
     accuracy = mean_with_ci([row["correct"][0] for row in rows])
     write_rows(folder / "predictions.jsonl", rows)
+    write_rows(folder / "samples" / "samples-00000-of-00001.jsonl", samples)
+    write_json(folder / "settings.json", {"problems": "tests.jsonl 0123456789abcdef"})
     write_json(
         folder / "metrics.json", {"model": "m", "n": len(rows), "k": 1, "accuracy": accuracy}
     )
@@ -181,6 +185,7 @@ class FakeRun:
         self.rows: list[dict[str, Any]] = []
         self.evaluations: dict[str, list[Path]] = {}
         wrong = {**self.train[3], "answer": "<<1+1=2>>2\n#### 4321"}
+        write_rows(folder / "problems" / "tests.jsonl", self.test)
         write_rows(folder / "problems.jsonl", [*self.train[:3], wrong, *self.train[4:]])
 
     def stage(self, arm: str, seed: int, command: str, label: str = "") -> Path:

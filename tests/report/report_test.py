@@ -12,7 +12,9 @@ import pytest
 
 from rft_jax.errors import UserError
 from rft_jax.report.conditions import BOTH, NOTES, QUESTIONS, TRAININGS
+from rft_jax.report.paths import read_collected, suspicious_problems
 from rft_jax.report.report import ReportSettings, markdown, read_runs, report
+from rft_jax.report.runs import read_run
 
 MakeRun = Callable[..., Path]
 VOID = {"meta", "link", "input", "br", "img"}
@@ -57,7 +59,7 @@ def test_the_page_holds_every_section_of_a_run(make_run: MakeRun, tmp_path: Path
     page = _report([make_run()], tmp_path / "out")
     ids = {attrs.get("id") for tag, attrs in _Page(page).elements if tag == "section"}
     expected = {"experiment", "results", "models", "sampling", "examples", "samples", "costs"}
-    assert ids == {*expected, "settings"}
+    assert ids == {*expected, "side-by-side", "settings"}
     titles = ("Accuracy by number of steps", "Training loss", "Verdicts", "Kept paths per problem")
     for title in (*titles, "Majority votes against k", "Suspicious references"):
         assert title in page
@@ -77,7 +79,8 @@ def test_the_title_names_the_run_the_day_and_how_far_it_is(
 
 def test_a_reference_that_samples_agree_against_is_shown(make_run: MakeRun, tmp_path: Path) -> None:
     page = _report([make_run()], tmp_path / "out")
-    row = re.search(r"<tr><td>train/3</td><td>4321</td><td>(\d+) <small>(\d) of 8</small>", page)
+    link = '<a href="#samples=train/3">train/3</a>'
+    row = re.search(rf"<td>{link}</td><td>4321</td><td>(\d+) <small>(\d) of 8</small>", page)
     assert row and row[1] != "4321" and int(row[2]) >= 4
 
 
@@ -122,12 +125,19 @@ def test_the_browser_has_at_most_so_many_samples_of_a_verdict(
 ) -> None:
     run = make_run(seeds=(0, 1), k=16)
     data = _data(_report([run], tmp_path / "out", samples_per_verdict=7))
+    suspicious = suspicious_problems(read_collected([read_run(str(run))]))
     counts: dict[str, int] = {}
+    of_problem: dict[str, int] = {}
     for row in data["rows"]:
-        counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
-    assert set(counts.values()) == {7}
+        if row["model"] not in ("sft-0", "sft-1"):
+            assert row["problem"].startswith("test/")
+        elif row["problem"] in suspicious:  # linked, so that they come in addition
+            of_problem[row["problem"]] = of_problem.get(row["problem"], 0) + 1
+        else:
+            counts[row["verdict"]] = counts.get(row["verdict"], 0) + 1
+    assert max(counts.values()) <= 7
+    assert set(of_problem) == suspicious and min(of_problem.values()) >= 8
     assert set(counts) | {"kept", "spare"} == set(data["verdicts"])
-    assert set(data["models"]) == {"sft-0", "sft-1"}
     for row in data["rows"]:
         question, reference = data["problems"][row["problem"]]
         assert question.endswith("How many are left?") and reference.isdigit()
@@ -144,7 +154,8 @@ def test_a_run_without_its_samples_is_reported_all_the_same(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
     run = make_run()
-    (run / "stages/sft-0-sample/samples-00000-of-00001.jsonl").unlink()
+    for path in run.glob("stages/**/samples-00000-of-00001.jsonl"):
+        path.unlink()
     page = _report([run], tmp_path / "out")
     assert "Verdicts" in page
     assert 'id="samples-data"' not in page
@@ -152,7 +163,7 @@ def test_a_run_without_its_samples_is_reported_all_the_same(
 
 def test_a_run_that_has_just_started_is_reported_too(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
-    for path in run.glob("stages/*/*"):
+    for path in filter(Path.is_file, run.glob("stages/*/**/*")):
         path.unlink()
     (run / "results.json").unlink()
     (run / "costs.json").unlink()
