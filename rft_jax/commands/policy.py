@@ -51,7 +51,8 @@ POLICY = Command(
     description=(
         "Every step samples several responses to some problems from the current weights, rewards "
         "them by the grader's verdict (or by a function of yours), and updates the weights by "
-        "their advantages. policy.preset names the objective: grpo, dr_grpo, dapo, rloo or raft; "
+        "their advantages. policy.preset names the objective: grpo, dr_grpo, dapo, rloo, raft or "
+        "reinforce_rej; "
         "each of its switches is a setting of its own. With --teacher and policy.preset = "
         "'distillation' the policy learns from another model in the place of rewards."
         "\n\n"

@@ -18,7 +18,7 @@ from rft_jax.models.llama import Params
 from rft_jax.policy.objective import advantages, response_weights
 from rft_jax.policy.responses import PerResponse, join_responses, split_responses, token_arrays
 from rft_jax.policy.scored import Scored, has_equal_rewards, places_of, rewards_of
-from rft_jax.policy.switches import Objective
+from rft_jax.policy.switches import SIGNED, Objective
 from rft_jax.policy.update import (
     Rows,
     Sums,
@@ -166,7 +166,7 @@ class Learner:
         moves = np.ones(len(scored), bool)
         if self.objective.baseline != "none":
             moves = ~has_equal_rewards(scored)
-        if self.drops:
+        if self.drops or self.objective.baseline == SIGNED:
             counted &= moves
         lengths = np.array([one.length for one in scored])
         weights = response_weights(lengths, counted, self.objective, self.longest)

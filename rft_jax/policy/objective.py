@@ -1,8 +1,9 @@
 """What a step of policy training maximises: advantages of samples, weights of their tokens.
 
-One objective with named switches; GRPO, Dr. GRPO, DAPO, RLOO and RAFT are settings of it. A group
-is the samples of one problem. With a baseline, a group of equal rewards (a zero-variance group)
-has advantages and weights of exactly 0, so that no term of the loss moves the policy by it.
+One objective with named switches; GRPO, Dr. GRPO, DAPO, RLOO, RAFT and Reinforce-Rej are settings
+of it. A group is the samples of one problem. With a baseline, a group of equal rewards (a
+zero-variance group) has advantages and weights of exactly 0, so that no term of the loss moves the
+policy by it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from rft_jax.policy.switches import Objective
+from rft_jax.policy.switches import SIGNED, Objective
 
 # Rewards this close, relative to the largest or in all, are equal: divided by their standard
 # deviation, rounding errors would be advantages of 1.
@@ -41,7 +42,8 @@ def advantages(
     """The advantage of every sample, in float64.
 
     GRPO (arXiv 2402.03300, § 4.1) is baseline `mean` with scale `group`; Dr. GRPO (2503.20783)
-    leaves the scale out; RLOO (2402.14740) is baseline `leave_one_out`.
+    leaves the scale out; RLOO (2402.14740) is baseline `leave_one_out`; Reinforce-Rej (2504.11343)
+    is baseline `signed`: 2 r - 1.
 
     Args:
       rewards: of all samples.
@@ -56,6 +58,8 @@ def advantages(
         result -= (sums / counts)[number]
     elif objective.baseline == "leave_one_out":
         result -= (sums[number] - rewards) / np.maximum(count - 1, 1)
+    elif objective.baseline == SIGNED:
+        result = 2 * result - 1
     if objective.scale == "batch" and len(rewards) > 1:
         result /= np.std(rewards, ddof=1) or 1.0
     elif objective.scale == "group":

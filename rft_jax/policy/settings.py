@@ -33,8 +33,8 @@ class PolicySettings(CheckedSettings):
     """How a policy is trained on its own samples. None: as the preset has it.
 
     Attributes:
-      preset: named switches: 'grpo', 'dr_grpo', 'dapo', 'rloo', 'raft', 'distillation' (with
-        --teacher), or a gin file of yours that binds some of policy.baseline …
+      preset: named switches: 'grpo', 'dr_grpo', 'dapo', 'rloo', 'raft', 'reinforce_rej',
+        'distillation' (with --teacher), or a gin file of yours that binds some of policy.baseline …
         policy.resample_rounds.
       num_steps: steps of sampling, grading and updating.
       problems_per_step: problems sampled in a step.
@@ -50,7 +50,8 @@ class PolicySettings(CheckedSettings):
       timeout: seconds that one symbolic comparison of answers may take; a sample that takes longer
         is undecided, and left out.
       baseline: what is subtracted from a reward: 'mean' of its group, 'leave_one_out' (mean of the
-        group's other samples) or 'none'.
+        group's other samples) or 'none'; 'signed' makes a reward from 0 to 1 one from -1 to 1, and
+        leaves out problems whose samples all have the same.
       scale: what an advantage is divided by: 'none', or the standard deviation of the rewards of
         its 'group' or of the 'batch'.
       aggregation: weights of tokens in the loss: the same for every response ('sequence'), for

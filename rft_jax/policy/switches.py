@@ -7,7 +7,9 @@ from typing import ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
 
-BASELINES = ("mean", "leave_one_out", "none")
+SIGNED = "signed"
+"""The baseline that makes rewards of 1 and 0 rewards of 1 and -1."""
+BASELINES = ("mean", "leave_one_out", SIGNED, "none")
 SCALES = ("none", "group", "batch")
 AGGREGATIONS = ("sequence", "token", "constant")
 KL_TERMS = ("none", "reward", "loss")
@@ -20,7 +22,8 @@ class Objective(CheckedSettings):
 
     Attributes:
       baseline: what is subtracted from a reward: the group's mean, the mean of the group's other
-        samples, or nothing.
+        samples, or nothing; 'signed': nothing, of a reward from -1 to 1 in the place of 0 to 1, and
+        groups of equal rewards are left out of the loss.
       scale: what an advantage is divided by: nothing, or the sample standard deviation of the
         rewards of its group or of the whole batch.
       aggregation: how tokens add up: every response has the same weight, every token has, or

@@ -102,7 +102,7 @@ AT_SCALE = {
 }
 
 
-EMBEDDED_ONLY = ("quickstart", "programs")
+EMBEDDED_ONLY = ("quickstart", "programs", "calculator", "arithmetic_words")
 
 
 @pytest.mark.parametrize("name", [n for n in pipeline.EXPERIMENTS if n not in EMBEDDED_ONLY])
@@ -256,6 +256,10 @@ def test_relatives_differ_by_what_they_sample_and_keep(plan_of):
     per_problem = {one.arm: one.facts["samples_per_problem"] for one in plan.measured}
     assert per_problem["rft"] == per_problem["rounds"] == per_problem["rest_em"] == 6
     assert per_problem["star"] == 3
+    presets = ["raft", "reinforce_rej", "grpo"]
+    assert [row.arm for row in plan.measured][-3:] == presets
+    policies = [training_of(plan, preset).settings["policy"] for preset in presets]
+    assert [one.baseline for one in policies] == ["none", "signed", "mean"]
 
 
 def test_query_augmentation_asks_for_samples_and_trains_with_and_without_the_problems(plan_of):

@@ -267,6 +267,22 @@ def test_raft_trains_on_groups_that_are_correct_throughout() -> None:
         assert (weights > 0).all() == is_used
 
 
+def test_reinforce_rej_takes_what_is_neither_all_correct_nor_all_incorrect() -> None:
+    one = learner(Objective(baseline="signed", aggregation="sequence"))
+    rewards = [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
+    of = [
+        scored(place, reward, 4 + number, number)
+        for place, group in enumerate(rewards)
+        for number, reward in enumerate(group)
+    ]
+    advantage = one.advantages(of, None)
+    assert advantage.tolist() == [1.0, -1.0, -1.0, *[0.0] * 6]
+    weights = one.weights(of, advantage, np.ones(9, bool))
+    # A mean over the three samples that are left, and over the tokens of each.
+    np.testing.assert_allclose(weights, [1 / 12, 1 / 15, 1 / 18, *[0.0] * 6], rtol=1e-12)
+    assert moved(of[3:], one.objective) == 0.0
+
+
 def test_the_divergence_in_the_reward_is_summed_over_the_response() -> None:
     of = samples()[:3]
     far = [np.full(one.length, -3.0, np.float32) for one in of]  # sampled at -2 everywhere

@@ -28,6 +28,7 @@ def of(baseline: str, scale: str = "none") -> Objective:
         (of("none"), REWARDS),
         (of("mean"), [0.5, -0.5, -0.5, 0.5, 0.3, -0.1, -0.1, -0.1]),
         (of("leave_one_out"), [2 / 3, -2 / 3, -2 / 3, 2 / 3, 0.4, *[0.3 - 1.3 / 3] * 3]),
+        (of("signed"), [1.0, -1.0, -1.0, 1.0, 0.4, -0.4, -0.4, -0.4]),
         # Sample standard deviations of the groups: sqrt(1/3) and 0.2.
         (of("mean", "group"), [*np.array([0.5, -0.5, -0.5, 0.5]) * 3**0.5, 1.5, -0.5, -0.5, -0.5]),
     ],
@@ -51,7 +52,7 @@ def test_fractions_of_a_reward_survive() -> None:
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("baseline", ["mean", "leave_one_out"])
+@pytest.mark.parametrize("baseline", ["mean", "leave_one_out", "signed"])
 def test_a_zero_variance_group_has_advantages_of_exactly_zero(baseline: str, scale: str) -> None:
     rewards = np.array([0.1 + 0.2, 0.3, 0.3, 1.0, 0.0])  # the first three differ by rounding alone
     groups = np.array([5, 5, 5, 2, 2])

@@ -23,6 +23,7 @@ from rft_jax.policy.switches import Objective
             0,
         ),
         ("raft", Objective(positive_only=True), 0),
+        ("reinforce_rej", Objective("signed", "none", "sequence"), 0),
         ("distillation", Objective(), 0),
     ],
 )
@@ -54,7 +55,7 @@ def test_a_gin_file_of_the_users_is_a_preset(tmp_path: Path) -> None:
     [
         (
             {"preset": "gpo"},
-            "policy.preset 'gpo': one of dapo, distillation, dr_grpo, grpo, raft, rloo",
+            "policy.preset 'gpo': one of dapo, distillation, dr_grpo, grpo, raft, reinforce_rej",
         ),
         ({"samples_per_problem": 1}, "samples_per_problem = 1: .* policy.baseline = 'mean'"),
         ({"updates_per_step": 33}, "updates_per_step = 33: at most problems_per_step = 32"),

@@ -12,6 +12,7 @@ from rft_jax.derive.write import STEPS, WORDS, WORDS_AND_ARITHMETIC
 from rft_jax.errors import UserError
 from rft_jax.pipeline.experiments.error_rows import (
     arm_on,
+    check_embedded,
     errors_plot,
     measure_errors,
     wrong_equations_plot,
@@ -51,6 +52,7 @@ class ArithmeticWords:
 
     def add_to(self, plan: Plan) -> None:
         """Training problems have ordinary numbers; both kinds of numbers are in the text."""
+        check_embedded(plan)
         large = load_problems(self.test_large)[: plan.settings.limit or None]
         sets = {"ordinary numbers": None, "large numbers": plan.file("test-large", large)}
         inputs = {"problems": plan.train_problems}

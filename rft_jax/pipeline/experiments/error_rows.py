@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rft_jax.derive.stories import stories_of
 from rft_jax.pipeline.measures import Measured, Plot
 from rft_jax.pipeline.outcome.errors import KINDS, ErrorShare
 from rft_jax.pipeline.outcome.verdicts import VerdictShare
@@ -14,6 +15,16 @@ from rft_jax.pipeline.stages import Argument, OutputOf, Stage
 ENDINGS = {"ordinary numbers": "", "large numbers": "_large", "names": "_names"}
 """Sets of test problems -> the end of a condition's name on them."""
 WRONG_EQUATION = "wrong_equation"
+
+
+def check_embedded(plan: Plan) -> None:
+    """Refuses test problems that no story of the generator is behind, before any work.
+
+    Raises:
+      UserError: names the first one.
+    """
+    for _ in stories_of(plan.test_list[:1]):
+        return
 
 
 def arm_on(condition: str, name: str) -> str:

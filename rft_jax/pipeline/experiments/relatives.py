@@ -1,4 +1,7 @@
-"""RFT and its relatives (STaR, ReST-EM, RAFT, GRPO) with as many samples, but for STaR."""
+"""RFT and its relatives with as many samples, but for STaR.
+
+STaR, ReST-EM, RAFT, Reinforce-Rej and GRPO.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class Relatives:
     rounds: int = 3
     k: int = 5
     rest_em_paths: int = 10
-    presets: tuple[str, ...] = ("raft", "grpo")
+    presets: tuple[str, ...] = ("raft", "reinforce_rej", "grpo")
 
     def __post_init__(self) -> None:
         if self.rounds < 1:

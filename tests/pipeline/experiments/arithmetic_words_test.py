@@ -80,8 +80,14 @@ def test_the_comparisons_change_one_thing(words_plan):
 def test_the_bases_alone_can_be_selected(plan_of):
     flags = ["run.limit=4", "run.seeds=(0,)", "run.train_problems='wordproblems:train'"]
     bases = [arm for arm in ARMS if arm.startswith("base") and not arm.endswith("_large")]
-    plan = plan_of("arithmetic_words", *flags, f"run.arms={tuple(bases)}")
+    flags += ["run.test_problems='wordproblems:dev'", f"run.arms={tuple(bases)}"]
+    plan = plan_of("arithmetic_words", *flags)
     assert commands(plan) == {"derive": 4, "train": 4, "evaluate": 4}
+
+
+def test_other_problems_are_refused_before_any_work(plan_of):
+    with pytest.raises(UserError, match="is not in wordproblems:"):
+        plan_of("arithmetic_words")
 
 
 @pytest.mark.parametrize("name", ["tokens", "k"])
