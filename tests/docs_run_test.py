@@ -1,4 +1,4 @@
-"""The commands of README.md and docs/ run in the order of the page, at a tiny size.
+"""Commands and Python of README.md, docs/ and `--help` run in their order, at a tiny size.
 
 Commands that need a cloud, several hosts, a GPU or hours are marked in the page; of those that take
 hours, `--dry_run` is run.
@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs_pages import LINES, ROOT
+from rft_jax import cli
+from rft_jax.sampling import sampler
+from tests.docs_pages import LINES, ROOT, blocks
 
 pytestmark = pytest.mark.slow
 
@@ -45,3 +47,17 @@ def test_the_commands_of_a_page_work_as_printed(page: Path, stock: Path, tmp_pat
         last = tmp_path / "runs" / "rft-eval"
         assert json.loads((last / "metrics.json").read_text())["n"] == 20
         assert (last / "comparison.json").exists() == (page.name == "own-data.md")
+
+
+@pytest.mark.parametrize("command", [one.name for one in cli.COMMANDS.values() if one.examples])
+def test_the_examples_of_a_commands_help_work_as_printed(
+    command: str, stock: Path, tmp_path: Path
+) -> None:
+    _typed(tmp_path, command, str(stock))
+
+
+def test_the_example_of_the_sampler_is_the_pages_which_runs() -> None:
+    (block,) = [b for b in blocks(ROOT / "docs" / "sampling.md") if b.language == "python"]
+    on_page = [row.partition("  #")[0] for row in block.rows]
+    in_docstring = (sampler.__doc__ or "").strip().splitlines()[2:]
+    assert in_docstring == on_page

@@ -1,5 +1,8 @@
 """Runs the commands of a page: `python -m tests.docs_typing PAGE STOCK`, in an empty folder.
 
+A page's Python is run too, where it stands between the commands. With a command's name in the place
+of PAGE, the examples of its `--help` are run.
+
 The folder gets models and data under the names that the pages use, and outputs of other pages (such
 as `runs/sft`), from STOCK, which `python -m tests.docs_typing STOCK` makes. All `rft` commands but
 `rft run` run in this process, which saves most of their time.
@@ -10,6 +13,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
+import shlex
 import shutil
 import subprocess
 import sys
@@ -23,7 +28,7 @@ from rft_jax.files.parquet import write_parquet
 from rft_jax.records import to_row
 from rft_jax.wordproblems.files import write_split
 from rft_jax.wordproblems.generator import generate_problems
-from tests.docs_pages import HOURS, LINES, PAGES, ROOT, Line, blocks
+from tests.docs_pages import HOURS, LINES, PAGES, ROOT, Block, Line, blocks
 from tests.tiny_model import write_tiny_model
 
 # Programs that are not run, and why.
@@ -50,10 +55,19 @@ SMALL = {
 SMALL["policy"] += ["policy.held_out=4", "train.batch_size=2", *SMALL["sample"][1:]]
 SMALL["run"] += ["sample.max_new_tokens=8", "evaluate.max_new_tokens=8", "run.arms=['sft', 'rft']"]
 MATH_INSTRUCT = "MathInstruct.json"
-MODELS = ("mine", "7b", "13b", "llama", "Llama-3.2-1B", "smollm2-135m", "SmolLM2-135M-Instruct")
+MODELS = (
+    "mine",
+    "7b",
+    "13b",
+    "llama",
+    "Llama-3.2-1B",
+    "smollm2-135m",
+    "SmolLM2-135M",
+    "SmolLM2-135M-Instruct",
+)
 RUNS = ("quickstart", "experiments/supervised_scaling", "experiments/rft_k")
 SHARED = ("data", "benchmarks", "launch", "tools", "mine.jsonl", "math.jsonl", MATH_INSTRUCT)
-SHARED += ("mine.parquet", "vllm-output.jsonl", "results")
+SHARED += ("mine.parquet", "vllm-output.jsonl", "results", "pretrain.jsonl.gz")
 CHAT_TEMPLATE = "{% for message in messages %}{{ message['content'] + '\\n' }}{% endfor %}"
 MY_TASKS = """from rft_jax.data.tasks import register_paths
 register_paths("runs/collected/paths.jsonl", "models/llama", name="from_my_module")
@@ -89,6 +103,12 @@ def make_stock() -> None:
         shutil.copytree(Path("runs", RUNS[0]), Path("runs", name))
     for name in ("rft", "hybrid"):
         shutil.copytree("runs/sft", f"runs/{name}")
+    evaluated = ("--model", "runs/sft", "--problems", "gsm8k:test", "--output")
+    for name in ("sft-eval", "rft-eval"):
+        _rft("evaluate", *evaluated, f"runs/{name}")
+    lora = ("--gin.train.lora_rank=2", "--output", "runs/lora")
+    _rft("train", "--model", "models/7b", "--data", "gsm8k:train", *lora)
+    write_split("pretrain", "pretrain.jsonl.gz", tokens=20_000)
 
 
 def _write_foreign() -> None:
@@ -119,20 +139,57 @@ def _correct_first(samples: Path) -> None:
 
 
 def type_page(page: Path, stock: Path) -> None:
-    """Runs the page's commands in order."""
+    """Runs the page's commands and Python in order."""
+    _link(stock)
+    _write_modules(page)
+    steps: list[tuple[int, Line | Block]] = [
+        (line.number, line) for line in LINES if line.block.page == page
+    ]
+    steps += [(b.number, b) for b in blocks(page) if b.language == "python" and not _is_module(b)]
+    for _, step in sorted(steps, key=lambda pair: pair[0]):
+        if isinstance(step, Block):
+            print(f"{page.name}:{step.number}: Python", flush=True)
+            code = "\n".join(step.rows)
+            _bring(re.findall('"(.+?)"', code), stock)
+            Path("block.py").write_text(code)
+            runpy.run_path("block.py")
+            continue
+        is_whole = "…" not in step.words and not NOT_RUN.keys() & {*step.words}
+        if step.block.mark in ("", HOURS) and is_whole:
+            print(f"{step}: {' '.join(step.words)}", flush=True)
+            _type(step, stock)
+
+
+def type_examples(command: str, stock: Path) -> None:
+    """Runs the examples of a command's help."""
+    _link(stock)
+    _write_modules(ROOT / "docs" / "policy.md")
+    examples = cli.COMMANDS[command].examples
+    for example in examples:
+        _, *words = shlex.split(example)
+        if "--server" in words:  # tests/sampling/served_test.py has one
+            continue
+        print(example, flush=True)
+        _bring(words, stock)
+        _rft(*words, *(["--dry_run"] if command == "run" and "--dry_run" not in words else []))
+
+
+def _link(stock: Path) -> None:
     Path("models").mkdir()
     for name in (*SHARED, *(f"models/{model}" for model in MODELS)):
         Path(name).symlink_to(stock / name)
     Path("my_tasks.py").write_text(MY_TASKS)
+
+
+def _is_module(block: Block) -> bool:
+    return bool(re.fullmatch(r"# \w+\.py", block.rows[0]))
+
+
+def _write_modules(page: Path) -> None:
+    """Writes the gin files and modules of a page, whose first line is their name."""
     for block in blocks(page):
-        is_module = block.language == "python" and re.fullmatch(r"# \w+\.py", block.rows[0])
-        if block.language == "gin" or is_module:  # its first line is its name
+        if block.language == "gin" or (block.language == "python" and _is_module(block)):
             Path(block.rows[0].removeprefix("# ")).write_text("\n".join(block.rows))
-    for line in LINES:
-        is_whole = "…" not in line.words and not NOT_RUN.keys() & {*line.words}
-        if line.block.page == page and line.block.mark in ("", HOURS) and is_whole:
-            print(f"{line}: {' '.join(line.words)}", flush=True)
-            _type(line, stock)
 
 
 def _type(line: Line, stock: Path) -> None:
@@ -184,7 +241,9 @@ if __name__ == "__main__":
     os.environ["GSM8K_DIR"] = str(Path(folder, "data"))
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.getcwd()])
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    if pages:
+    if pages and pages[0] in cli.COMMANDS:
+        type_examples(pages[0], Path(folder))
+    elif pages:
         type_page(next(page for page in PAGES if page.name == pages[0]), Path(folder))
     else:
         make_stock()

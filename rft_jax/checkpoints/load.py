@@ -19,6 +19,7 @@ from rft_jax.checkpoints.huggingface import (
     write_description,
 )
 from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, read_config, stored_dtype
+from rft_jax.checkpoints.names import model_folder
 from rft_jax.checkpoints.peft import read_adapters
 from rft_jax.checkpoints.train_state import restore_params
 from rft_jax.errors import UserError
@@ -83,7 +84,8 @@ def load_model(
 
     Args:
       folder: a Hugging Face folder, the output of a finished training (which is one), the
-        `checkpoints` of a training (for its newest undamaged step), or one of the steps in there.
+        `checkpoints` of a training (for its newest undamaged step), or one of the steps in there;
+        or any other name that `--model` takes.
       mesh: devices of the parameters; None for the first device.
       dtype: of the computation: 'float32' or 'bfloat16'.
       param_dtype: of the parameters: 'float32' or 'bfloat16'.
@@ -91,7 +93,7 @@ def load_model(
     Raises:
       UserError: something is missing, or config, weights and tokenizer don't belong together.
     """
-    folder = Path(folder)
+    folder = Path(model_folder(str(folder)))
     description, step = _find_description(folder)
     config = read_config(description, dtype=dtype, param_dtype=param_dtype)
     tokenizer = load_tokenizer(description, config.vocab_size)

@@ -74,8 +74,10 @@ RUN = Command(
     ),
     examples=(
         "rft run --output runs/quickstart",
-        "rft run --output runs/mine --model models/mine --gin.run.train_problems=train.jsonl "
-        "--gin.run.test_problems=test.jsonl --columns question=prompt,answer=target",
+        "rft run --output runs/mine --model models/mine --gin.run.train_problems=data/train.jsonl "
+        "--gin.run.test_problems=data/test.jsonl",
+        "rft run --output runs/mapped --model models/mine --gin.run.train_problems=mine.parquet "
+        "--gin.run.test_problems=mine.parquet --columns question=text,answer=meta.target",
         "rft run --output runs/seeds --gin_file experiments/quickstart_seeds.gin",
         "rft run --output runs/gsm8k --gin_file experiments/gsm8k_smollm2_135m.gin "
         "--model models/smollm2-135m",

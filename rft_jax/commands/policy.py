@@ -64,10 +64,10 @@ POLICY = Command(
         "rft policy --model runs/rft --problems gsm8k:train --output runs/grpo "
         "--gin.policy.learning_rate=1e-6",
         "rft policy --model runs/sft --problems mine.jsonl --output runs/dapo "
-        "--gin.policy.preset=dapo --gin.policy.held_out=64",
+        "--gin.policy.preset=dapo --gin.policy.held_out=16",
         "rft policy --model runs/sft --problems mine.jsonl --output runs/brief "
-        "--gin.policy.reward=my_rewards:brevity",
-        "rft policy --model runs/small --teacher runs/large --problems gsm8k:train "
+        "--gin.policy.reward=brevity:reward",
+        "rft policy --model runs/sft --teacher runs/rft --problems gsm8k:train "
         "--output runs/distilled --gin.policy.preset=distillation",
     ),
     add_flags=_policy_flags,

@@ -117,7 +117,7 @@ TRAIN = Command(
         "rft train --model models/7b --data gsm8k:train --output runs/sft --gin_file runs/sft.gin",
         "rft train --model wordproblems:model --data runs/collected/paths.jsonl --output runs/rft "
         "--gin.train.max_length=256",
-        "rft train --model init:wordproblems --data pretrain.jsonl --output runs/pretrained "
+        "rft train --model init:wordproblems --data pretrain.jsonl.gz --output runs/pretrained "
         "--gin_file runs/pretrain_wordproblems.gin",
     ),
     add_flags=_train_flags,
@@ -273,9 +273,10 @@ COLLECT = Command(
     ),
     examples=(
         "rft collect --problems gsm8k:train --samples runs/samples --output runs/collected",
-        "rft collect --problems p.jsonl --samples runs/s7b --samples runs/s13b --output runs/union",
-        "rft collect --problems p.parquet --samples vllm.jsonl --output runs/c "
-        "--columns question=prompt,answer=target",
+        "rft collect --problems gsm8k:train --samples runs/s7b --samples runs/s13b "
+        "--output runs/union",
+        "rft collect --problems mine.parquet --samples vllm-output.jsonl --output runs/of-parquet "
+        "--columns question=text,answer=meta.target",
     ),
     add_flags=_collect_flags,
     run=_collect,
@@ -331,9 +332,11 @@ EVALUATE = Command(
         "Writes metrics.json (with 95 % intervals) and predictions.jsonl (a row per problem)."
     ),
     examples=(
-        "rft evaluate --model runs/rft --problems gsm8k:test --output runs/e2 --against runs/e1",
-        "rft evaluate --samples runs/samples --problems gsm8k:test --output runs/e3",
-        "rft evaluate --samples runs/texts --samples runs/programs --problems p.jsonl --output e4",
+        "rft evaluate --model runs/rft --problems gsm8k:test --output runs/rft-eval "
+        "--against runs/sft-eval",
+        "rft evaluate --samples runs/samples --problems gsm8k:train --output runs/scored",
+        "rft evaluate --samples runs/texts --samples runs/programs --problems gsm8k:train "
+        "--output runs/votes",
     ),
     add_flags=_evaluate_flags,
     run=_evaluate,

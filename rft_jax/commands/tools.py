@@ -74,7 +74,7 @@ IMPORT_HF = Command(
         "Face folders directly."
     ),
     examples=(
-        "rft import-hf models/Qwen2.5-Math-1.5B-Instruct models/qwen --template chat "
+        "rft import-hf models/SmolLM2-135M-Instruct models/smollm2 --template chat "
         "--system_prompt 'Reason step by step.'",
         "rft import-hf models/7b models/7b-math --adapter runs/lora/adapter",
     ),
@@ -241,7 +241,8 @@ DERIVE = Command(
         "words_and_arithmetic: the same with equations in the place of half of the worked problems."
     ),
     examples=(
-        "rft derive --kind oracle --problems wordproblems:train --collected runs/c --output runs/o",
+        "rft derive --kind oracle --problems wordproblems:dev --collected runs/collected "
+        "--output runs/o",
         "rft derive --kind few_shot --problems gsm8k:test --examples gsm8k:train --count 8 "
         "--output runs/8-shot",
     ),

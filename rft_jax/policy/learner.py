@@ -160,7 +160,7 @@ class Learner:
         counted = mine & np.isfinite(rewards_of(scored))
         if self.objective.mask_truncated:
             ends = [one.rollout.sample.finish_reason for one in scored]
-            counted &= np.array([end != "length" for end in ends])
+            counted &= np.array([end != "length" for end in ends], bool)
         if self.objective.positive_only:
             counted &= advantage > 0
         moves = np.ones(len(scored), bool)

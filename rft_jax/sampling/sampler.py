@@ -1,8 +1,12 @@
 """Sampling for prompts at hand.
 
-model = load_model("runs/quickstart/sft")
+from rft_jax.checkpoints.load import load_model
+from rft_jax.sampling import Sampler
+
+model = load_model("wordproblems:model")
 sampler = Sampler(model, model.tokenizer)
-samples = sampler.sample(["How many …?"], k=4, temperature=0.7)
+prompt = model.template.render("Amy has 3 apples and buys 2 more. How many apples has she?")
+(samples,) = sampler.sample([prompt], k=4, max_new_tokens=128)
 """
 
 from __future__ import annotations

@@ -171,6 +171,11 @@ def test_a_step_whose_groups_were_all_dropped_counts_and_moves_nothing(term: str
         assert after_update(one, [], reference=[])[1]["tokens"] == 0
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_step_whose_groups_are_all_replaced_moves_nothing(masked: bool) -> None:
+    assert moved([], replace(OBJECTIVE, mask_truncated=masked)) == 0.0
+
+
 def test_the_divergence_does_not_move_a_zero_variance_group_either() -> None:
     of = samples()
     far = [np.full(one.length, -9.0, np.float32) for one in of]
