@@ -55,6 +55,15 @@ class Template:
         if QUESTION not in self.prompt:
             raise UserError(f"template {self.name!r}: the prompt has no {{question}} in it")
 
+    @property
+    def form(self) -> str:
+        """The form of the responses that prompts ask for, `text` or `program`."""
+        return "program" if self.asks_for_program else "text"
+
+    def asking_for(self, form: str) -> Template:
+        """The template for a row of that form: with the cue for a program, else as it is."""
+        return replace(self, asks_for_program=True) if form == "program" else self
+
     def render(self, question: str) -> str:
         """The prompt for a question."""
         asked = question.strip() if self.strips_question else question
@@ -119,7 +128,7 @@ def get_template(
         )
     if plain == name:
         return template
-    return replace(template, name=template.name + PROGRAM_SUFFIX, asks_for_program=True)
+    return replace(template.asking_for("program"), name=template.name + PROGRAM_SUFFIX)
 
 
 def save_template(template: Template, folder: str | Path) -> None:

@@ -172,7 +172,9 @@ def test_a_reward_sees_problem_response_and_grade(
     importlib.import_module("partial_credit")
     judge, problem = rewards.Judge(["partial_credit"]), Problem(**PROBLEM)
     responses = ["<<2+3=5>>\n#### 5", "#### 6", "six"]
-    assert [judge.judge(problem, text, "stop").reward for text in responses] == [1.0, 0.1, 0.0]
+    graded = [judge.grade(problem, text, "stop") for text in responses]
+    pairs = zip(responses, graded, strict=True)
+    assert [judge.reward(problem, text, one) for text, one in pairs] == [1.0, 0.1, 0.0]
 
 
 def test_a_model_family_is_imported_and_written_again(run: Run, tmp_path: Path) -> None:

@@ -115,9 +115,19 @@ def on_main(work: Callable[[], None], what: str, folder: Path) -> None:
 
 def _of_main(flag: bool) -> bool:
     """Process 0's flag, in every process."""
+    return bool(of_main(np.array(flag)))
+
+
+def of_main(values: np.ndarray) -> np.ndarray:
+    """Process 0's values in every process, bit by bit; all give an array of that shape and type.
+
+    As bytes: JAX would round float64 to float32 on the way.
+    """
     if jax.process_count() == 1:
-        return flag
-    return bool(multihost_utils.broadcast_one_to_all(np.bool_(flag)))
+        return values
+    sent = np.frombuffer(values.tobytes(), np.uint8)
+    received = np.asarray(multihost_utils.broadcast_one_to_all(sent))
+    return np.frombuffer(received.tobytes(), values.dtype).reshape(values.shape)
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from rft_jax.arithmetic.reading import (
     Profile,
-    asks_for_value,
     plain_steps,
     profile,
     read_tokens,
@@ -23,7 +21,6 @@ from rft_jax.arithmetic.steps import evaluate
 from rft_jax.arithmetic.values import rounded
 from rft_jax.evaluation.inputs import Response
 from rft_jax.evaluation.intervals import mean_with_ci
-from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.evaluation.step_faults import Fault, first_fault
 from rft_jax.records import Problem
 from rft_jax.verify.answers import ARITHMETIC, answer_reader
@@ -32,18 +29,6 @@ from rft_jax.verify.numbers import parse_number
 TOLERANCE = Fraction(1, 100)
 """Relative error of `within_1_percent`."""
 MEASURES = ("exact", "rounded", "within_1_percent")
-
-
-def with_reader(problems: Sequence[Problem], settings: EvaluateSettings) -> EvaluateSettings:
-    """The settings for these problems: where all ask for a value, 'first' is after the last `=`."""
-    if are_expressions(problems) and settings.answers == EvaluateSettings.answers:
-        return replace(settings, answers=ARITHMETIC)
-    return settings
-
-
-def are_expressions(problems: Sequence[Problem]) -> bool:
-    """Whether all of the problems ask for the value of an expression."""
-    return all(asks_for_value(problem.question) for problem in problems)
 
 
 class ScoredLine(NamedTuple):

@@ -12,11 +12,9 @@ from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.errors import UserError
 from rft_jax.evaluation.against import check_comparable, write_comparison
 from rft_jax.evaluation.arithmetic import (
-    are_expressions,
     arithmetic_lines,
     arithmetic_metrics,
     score_line,
-    with_reader,
 )
 from rft_jax.evaluation.graded import grade_all, make_grader
 from rft_jax.evaluation.hybrid import hybrid_lines, hybrid_metrics, read_texts, sample_texts
@@ -31,6 +29,7 @@ from rft_jax.files.jsonl import read_json, write_json, write_rows
 from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.records import Problem
 from rft_jax.records.foreign import check_format
+from rft_jax.verify.answers import are_expressions
 from rft_jax.verify.programs.reading import check_programs
 
 LENGTH_BINS = 4
@@ -168,7 +167,7 @@ def _score_into(
     fallback: str | None,
     settings: EvaluateSettings,
 ) -> None:
-    settings = with_reader(problems, settings)
+    settings = settings.reading(problems)
     graded = grade_all(problems, responses, settings)
     texts = read_texts(fallback, output, graded) if settings.is_hybrid else NO_RESPONSES
     with closing(make_grader(settings)) as grader:
@@ -182,7 +181,7 @@ def _score_into(
     majorities = _majorities(scored, k, settings)
     rows = [to_row(one, k, share) for one, share in zip(scored, majorities, strict=True)]
     metrics = summarise(rows, scored, k, responses, settings)
-    if are_expressions(problems):
+    if are_expressions([problem.question for problem in problems]):
         found = [score_line(one, responses.by_problem[one.id]) for one in problems]
         metrics["arithmetic"] = arithmetic_metrics(found)
         rows = [row | one.row for row, one in zip(rows, found, strict=True)]

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
-from jax.experimental import multihost_utils
 
 from rft_jax.data.sources import load_problems
-from rft_jax.evaluation.arithmetic import with_reader
+from rft_jax.devices.distributed import of_main
 from rft_jax.evaluation.calculator import calculator_of
 from rft_jax.evaluation.graded import make_grader
 from rft_jax.evaluation.inputs import Response
@@ -87,13 +85,13 @@ class _Measurement:
         mesh: Mesh,
         folder: Path,
     ) -> None:
-        self._problems, self._settings = problems, with_reader(problems, settings)
+        self._problems, self._settings = problems, settings.reading(problems)
         with closing(make_grader(self._settings)) as grader:
             for problem in problems:
                 grader.reference(problem)  # raises now, not after the first steps
         sampling = settings.sampling()
         template = model.template_named(settings.template)
-        self._form = "program" if template.asks_for_program else "text"
+        self._form = template.form
         forcing = calculator_of(settings)
         self._sampler = Sampler(model, model.tokenizer, sampling, mesh, forcing)
         self._sampler.unload()
@@ -117,9 +115,7 @@ class _Measurement:
                 for problem, response in self._responses(params)
             ]
         counts = np.array([found.count(True), len(found) - found.count(None)])
-        if jax.process_count() > 1:  # a comparison may time out in one process alone
-            counts = np.asarray(multihost_utils.broadcast_one_to_all(counts))
-        correct, decided = counts.tolist()
+        correct, decided = of_main(counts).tolist()  # a comparison may time out in one alone
         return correct / decided if decided else 0.0
 
     def _responses(self, params: Any) -> list[tuple[Problem, Response]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from rft_jax.files.identity import added_setting
 from rft_jax.prompts import PROGRAM_SUFFIX
+from rft_jax.records import Problem
 from rft_jax.sampling.settings import DecodingSettings, SampleSettings
-from rft_jax.verify.answers import answer_formats
+from rft_jax.verify.answers import answer_formats, answers_for
 from rft_jax.verify.programs.reading import EVALUATOR, RUNNERS
 
 VOTE_KINDS = ("value", "paper")
@@ -87,6 +89,11 @@ class EvaluateSettings(DecodingSettings):
             if getattr(self, field.name) != field.default and field.name != "limit":
                 why = "it is about sampling, and --samples are given"
                 self._refuse(field.name, f"{why}; leave it out (evaluate.k says how many vote)")
+
+    def reading(self, problems: Sequence[Problem]) -> EvaluateSettings:
+        """The same with the answer format of these problems."""
+        questions = [problem.question for problem in problems]
+        return replace(self, answers=answers_for(questions, self.answers))
 
     def without_sampling(self) -> EvaluateSettings:
         """The same for samples that exist."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from rft_jax.policy.settings import (
 from rft_jax.records import Problem
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.trainer import WITHOUT_EFFECT, starting_model
+from rft_jax.verify.answers import answers_for
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,22 @@ class Inputs:
         teacher = _with_same_tokens("--teacher", self.teacher, start, train, mesh)
         teacher.config.check_length(train.max_length)
         return teacher
+
+
+def answers_for_both(problems: Sequence[Problem], held_out: Sequence[Problem], answers: str) -> str:
+    """The answer format of problems and of those that are held out, where there are any.
+
+    Raises:
+      UserError: they have two.
+    """
+    parts = [problems, held_out] if held_out else [problems]
+    formats = [answers_for([one.question for one in part], answers) for part in parts]
+    if len(set(formats)) > 1:
+        raise UserError(
+            f"--held_out: answers to its problems are read by {formats[1]!r}, those to the others "
+            f"by {formats[0]!r}; expressions and problems in words do not go together"
+        )
+    return formats[0]
 
 
 def _with_same_tokens(

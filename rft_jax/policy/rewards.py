@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
 from rft_jax.records import VERDICTS, Problem
+from rft_jax.verify.answers import ARITHMETIC
 from rft_jax.verify.grading import Grade, Grader
 from rft_jax.verify.programs.reading import EVALUATOR
 
@@ -30,7 +31,7 @@ class Judged(NamedTuple):
     """What was decided about a response.
 
     Attributes:
-      reward: None where it is undecided whether the answer is correct.
+      reward: None where it is undecided, or not asked for.
       grade: the grader's, of the response up to the end of its answer.
       end: number of characters up to there.
     """
@@ -50,9 +51,25 @@ def _verdict_and_steps(_problem: Problem, _response: str, grade: Grade) -> float
     return None if undecided else float(grade.verdict == "correct")
 
 
-REWARDS: dict[str, Reward] = {"verdict": _verdict, "verdict_and_steps": _verdict_and_steps}
-"""Name -> the function of problem, response and grade; None: undecided."""
-_CHECK_STEPS = ("verdict_and_steps",)
+class Rule(NamedTuple):
+    """A registered reward.
+
+    Attributes:
+      reward: a function of problem, response and grade; None: undecided.
+      checks_steps: whether it needs the steps of responses checked.
+    """
+
+    reward: Reward
+    checks_steps: bool = False
+
+
+REWARDS: dict[str, Rule] = {
+    "verdict": Rule(_verdict),
+    "verdict_and_steps": Rule(_verdict_and_steps, checks_steps=True),
+}
+"""Name -> reward."""
+_STEPS = {ARITHMETIC: ("rounded", "steps")}
+"""Answer format -> how equations are checked, and what is one; others as the paper does."""
 
 
 class Judge:
@@ -75,54 +92,87 @@ class Judge:
         timeout: float = 5.0,
         programs: str = EVALUATOR,
     ) -> None:
-        self._rewards = {name: REWARDS.get(name) or _of_the_user(name) for name in names}
-        check = "paper" if any(name in _CHECK_STEPS for name in names) else None
-        self._grader = Grader(answers, check, timeout=timeout, programs=programs)
-        self.close = self._grader.close
+        self._rules = [(name, REWARDS.get(name) or Rule(_of_the_user(name))) for name in names]
+        check, source = _STEPS.get(answers, ("paper", "annotations"))
+        checked = check if any(rule.checks_steps for _, rule in self._rules) else None
+        self._grader = Grader(answers, checked, source, timeout, programs=programs)
+        self.close, self.form = self._grader.close, self._grader.form
 
-    def judge(self, problem: Problem, response: str, finish_reason: str) -> Judged:
-        """The reward of one response, and why.
+    def grade(
+        self, problem: Problem, response: str, finish_reason: str, form: str = "text"
+    ) -> Judged:
+        """The grade of one response, which has no reward yet.
 
         Args:
           problem: with its reference solution.
           response: the text.
           finish_reason: `stop`, or `length` where the text was cut off.
+          form: `text` or `program`, as its prompt asks.
 
         Raises:
-          UserError: the problem has no answer, or a reward is not a finite number.
+          UserError: the problem has no answer.
         """
+        form = self.form(form)
         reference = self._grader.reference(problem)
-        form = self._grader.form(problem.form)
         end = self._grader.answer_end(response, reference, form)
-        response = response[:end]
-        grade = self._grader.grade(response, finish_reason, reference, form)
+        grade = self._grader.grade(response[:end], finish_reason, reference, form)
+        return Judged(None, grade, end)
+
+    def reward(self, problem: Problem, response: str, judged: Judged) -> float | None:
+        """The reward of a response that is graded; None where it is undecided.
+
+        Raises:
+          UserError: a reward, or their product, is not a finite number.
+        """
+        response = response[: judged.end]
         product = 1.0
-        for reward in self._rewards.values():
-            value = reward(problem, response, grade)
+        for name, rule in self._rules:
+            value = rule.reward(problem, response, judged.grade)
             if value is None:
-                return Judged(None, grade, end)
-            product *= value
-        return Judged(product, grade, end)
+                return None
+            product *= _finite(value, f"reward {name!r}", problem, response)
+        names = " × ".join(name for name, _ in self._rules)
+        return _finite(product, f"the product {names}", problem, response)
+
+
+def _finite(value: Any, what: str, problem: Problem, response: str) -> float:
+    """A reward as a number.
+
+    Raises:
+      UserError: it is not a finite one; names problem and response.
+    """
+    try:
+        number = math.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        of = _of(what, problem)
+        raise UserError(
+            f"{of} is {value!r:.100}; a finite number is needed; {_beginning(response)}"
+        )
+    return number
+
+
+def _of(what: str, problem: Problem) -> str:
+    return f"{what} of problem {problem.id!r:.200}"
+
+
+def _beginning(response: str) -> str:
+    return f"the response begins {response[:_SHOWN]!r}"
 
 
 def _of_the_user(name: str) -> Reward:
-    """A user's function, whose values are checked."""
+    """A user's function, which decides about every response."""
     function = _imported(name)
 
     def reward(problem: Problem, response: str, _grade: Grade) -> float:
-        where = f"reward {name!r} of problem {problem.id!r:.200}"
-        shown = f"the response begins {response[:_SHOWN]!r}"
+        what = f"reward {name!r}"
         try:
-            value: Any = function(problem, response)
+            value = function(problem, response)
         except Exception as error:
-            raise UserError(f"{where}: {type(error).__name__}: {error}; {shown}") from error
-        try:
-            number = math.nan if isinstance(value, str) else float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not math.isfinite(number):
-            raise UserError(f"{where} is {value!r:.100}; a finite number is needed; {shown}")
-        return number
+            why = f"{type(error).__name__}: {error}"
+            raise UserError(f"{_of(what, problem)}: {why}; {_beginning(response)}") from error
+        return _finite(value, what, problem, response)  # None decides nothing
 
     return reward
 
@@ -148,5 +198,14 @@ def reward_identity(name: str) -> str:
     """What decides a reward: its name and, of a user's function, its file's content."""
     if name in REWARDS:
         return name
-    file = inspect.getsourcefile(_imported(name))
+    file = _source_file(name)
     return f"{name} {input_identity(file)}" if file else name
+
+
+def _source_file(name: str) -> str | None:
+    """Where a user's function is defined; of a callable object, the file of the named module."""
+    function = _imported(name)
+    try:
+        return inspect.getsourcefile(function)
+    except TypeError:
+        return getattr(sys.modules[name.partition(":")[0]], "__file__", None)

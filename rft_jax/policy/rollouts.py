@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from rft_jax.errors import UserError
 from rft_jax.models.llama import Params
 from rft_jax.records import Problem, Sample
 from rft_jax.sampling.methods import problem_key
-from rft_jax.sampling.requests import Request
+from rft_jax.sampling.requests import Request, SampledTokens
 from rft_jax.sampling.run_record import report_over_long, settle_geometry
 from rft_jax.sampling.sampler import Sampler
 from rft_jax.sampling.settings import SampleSettings
@@ -49,7 +49,8 @@ def step_seed(seed: int, step: int) -> int:
 class Rollouts:
     """Samples problems by their index, from whatever weights it is given.
 
-    All processes sample the same requests together, on the mesh that trains.
+    All processes sample the same requests together, on the mesh that trains. Prompts of problems
+    whose solutions are programs ask for one, as those of training do.
 
     Args:
       model: configuration, initial parameters, tokenizer and template.
@@ -57,6 +58,7 @@ class Rollouts:
       settings: of the samples, their number per problem included.
       mesh: the devices.
       folder: the run's, where the geometry is recorded.
+      graded_as: the form by which a sample is graded, of the one that its prompt asks for.
     """
 
     def __init__(
@@ -66,18 +68,22 @@ class Rollouts:
         settings: SampleSettings,
         mesh: Mesh,
         folder: Path,
+        graded_as: Callable[[str], str],
     ) -> None:
         self._problems, self._settings = problems, settings
         self.sampler = Sampler(model, model.tokenizer, settings, mesh)
         self.sampler.unload()
         share = Share.of_this_process(span_hosts=True)
-        encoded = self.sampler.encode([model.template.render(p.question) for p in problems])
+        asked = [model.template.asking_for(problem.form) for problem in problems]
+        self._forms = [graded_as(template.form) for template in asked]
+        texts = [t.render(one.question) for t, one in zip(asked, problems, strict=True)]
+        encoded = self.sampler.encode(texts)
         preferred = self.sampler.geometry(encoded=encoded)
         self._geometry = settle_geometry(folder, preferred, share)
         if share.leads:
             print(f"policy: {self.sampler.describe_memory(self._geometry)}", flush=True)
             report_over_long(folder, problems, encoded, self._geometry, settings)
-        self._prompts = encoded.ids
+        self._prompts, self.first_prompt = encoded.ids, texts[0]
         self._greedy = replace(settings, num_samples=1, temperature=0.0)
         self._greedy_geometry = self.sampler.geometry(self._greedy, encoded)
 
@@ -121,17 +127,10 @@ class Rollouts:
         found: dict[int, list[Rollout]] = {}
         for finished in self.sampler.run_with(params, requests, self._geometry, settings):
             for request, sampled in finished:
-                problem = self._problems[request.index]
-                samples = self.sampler.to_samples(sampled, problem.id, name, first, settings)
-                pairs = zip(samples, sampled, strict=True)
+                samples = self._samples(request, sampled, settings, name)
                 found[request.index] = [
-                    Rollout(
-                        request.index,
-                        request.prompt,
-                        replace(sample, form=problem.form),
-                        one.logprobs,
-                    )
-                    for sample, one in pairs
+                    Rollout(request.index, request.prompt, sample, one.logprobs)
+                    for sample, one in zip(samples, sampled, strict=True)
                 ]
         return [rollout for place in places for rollout in found[place]]
 
@@ -141,8 +140,19 @@ class Rollouts:
         settings = self._greedy
         for finished in self.sampler.run_with(params, requests, self._greedy_geometry, settings):
             for request, sampled in finished:
-                identity = self._problems[request.index].id
-                yield request.index, self.sampler.to_samples(sampled, identity)[0]
+                yield request.index, self._samples(request, sampled, settings)[0]
+
+    def _samples(
+        self,
+        request: Request,
+        sampled: Sequence[SampledTokens],
+        settings: SampleSettings,
+        name: str = "",
+    ) -> list[Sample]:
+        """The records of a request's samples, by the form that they are graded by."""
+        identity, form = self._problems[request.index].id, self._forms[request.index]
+        samples = self.sampler.to_samples(sampled, identity, name, request.first, settings)
+        return [replace(sample, form=form) for sample in samples]
 
     def _prompt(self, place: int) -> list[int]:
         prompt = self._prompts[place]

@@ -20,7 +20,7 @@ from rft_jax.files.outputs import OutputFolder
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params, init_adapters
 from rft_jax.models.lora import merge_adapters, with_adapters
-from rft_jax.policy.inputs import Inputs
+from rft_jax.policy.inputs import Inputs, answers_for_both
 from rft_jax.policy.learner import Learner
 from rft_jax.policy.records import StepFiles
 from rft_jax.policy.rewards import Judge
@@ -29,6 +29,7 @@ from rft_jax.policy.scored import split_held_out
 from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
 from rft_jax.policy.steps import PolicySteps
 from rft_jax.prompts import shown
+from rft_jax.records import Problem
 from rft_jax.training.loop import run_steps
 from rft_jax.training.trainer import starting_model, tidy_checkpoints
 from rft_jax.verify.programs.reading import check_programs
@@ -78,21 +79,22 @@ def train_policy(
             return
         device_mesh = partitioning.make_mesh(mesh or MeshSettings())
         partitioning.check_rows(update.batch_size, device_mesh)
-        with (
-            jax.set_mesh(device_mesh),
-            closing(
-                Judge(settings.rewards, settings.answers, settings.timeout, settings.programs)
-            ) as judge,
-        ):
+        problems, held_out = inputs.load_problems(settings.limit)
+        answers = answers_for_both(problems, held_out, settings.answers)
+        judge = Judge(settings.rewards, answers, settings.timeout, settings.programs)
+        with jax.set_mesh(device_mesh), closing(judge):
             start = starting_model(inputs.model, update.complete(settings), device_mesh)
             steps, params = _prepare(
-                inputs, folder, files, start, judge, settings, update, rollout, device_mesh
+                *(inputs, problems, held_out, folder, files, start, judge),
+                *(settings, update, rollout, device_mesh),
             )
             _run(steps, params, start, stopped, folder)
 
 
 def _prepare(
     inputs: Inputs,
+    problems: list[Problem],
+    held_out: list[Problem],
     folder: OutputFolder,
     files: StepFiles,
     start: LoadedModel,
@@ -107,8 +109,8 @@ def _prepare(
     start.config.check_length(train.max_length)
     reference = inputs.load_reference(start, settings, train, mesh)
     teacher = inputs.load_teacher(start, train, mesh)
-    problems, held_out = inputs.load_problems(settings.limit)
-    rollouts = Rollouts(start, problems + held_out, rollout.complete(settings), mesh, folder.path)
+    every, sampling = problems + held_out, rollout.complete(settings)
+    rollouts = Rollouts(start, every, sampling, mesh, folder.path, judge.form)
     rollouts.check_length(train.max_length)
     apart = len(problems) if held_out else None
     trained, measured = split_held_out(rollouts.places, settings, apart)
@@ -136,7 +138,7 @@ def _prepare(
         frozen=frozen,
         policy=settings,
         files=files,
-        problems=problems + held_out,
+        problems=every,
         trained=trained,
         held_out=measured,
         rollouts=rollouts,
@@ -170,8 +172,8 @@ def _run(
         describe_checkpoints(checkpoints, *described)
     if distributed.is_main():
         print(_summary(steps), flush=True)
-        prompt = start.template.render(steps.problems[0].question)
-        print(f"policy: the first prompt, by template {start.template.name!r}:\n{shown(prompt)}")
+        prompt = shown(steps.rollouts.first_prompt)
+        print(f"policy: the first prompt, by template {start.template.name!r}:\n{prompt}")
     trained = with_adapters(steps.frozen, run_steps(steps, params, stopped).params)
     dtype = settings.stored_dtype
     export_model(folder.path, config, trained, start.tokenizer, start.template, dtype)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
-from jax.experimental import multihost_utils
 
-from rft_jax.devices.distributed import is_main
+from rft_jax.devices.distributed import is_main, of_main, on_main
 from rft_jax.models.llama import Params
 from rft_jax.policy.learner import Learner, Weights
 from rft_jax.policy.metrics import divergence, held_out_accuracy, sample_metrics
 from rft_jax.policy.records import StepFiles
 from rft_jax.policy.responses import PerResponse
-from rft_jax.policy.rewards import Judge
+from rft_jax.policy.rewards import Judge, Judged
 from rft_jax.policy.rollouts import Rollout, Rollouts, step_seed
 from rft_jax.policy.scored import Scored, StepSamples, problems_of_step, sample_step
 from rft_jax.policy.settings import PolicySettings
-from rft_jax.records import Problem
+from rft_jax.records import Problem, Sample
 from rft_jax.training.loop import Steps
 from rft_jax.training.train_step import TrainState
 
@@ -90,22 +89,32 @@ class PolicySteps(Steps):
         return sample_step(chosen, others, policy.resample_rounds or 0, sample)
 
     def _judged(self, rollouts: Sequence[Rollout]) -> list[Scored]:
-        found = []
-        for one in rollouts:
-            sample = one.sample
-            judged = self.judge.judge(
-                self.problems[one.place], sample.response, sample.finish_reason
+        graded = [self._graded(one.place, one.sample) for one in rollouts]
+        rewards = self._rewards(rollouts, graded)
+        return [
+            Scored(
+                one, judged._replace(reward=reward), self.rollouts.trained_tokens(one, judged.end)
             )
-            found.append((one, judged, self.rollouts.trained_tokens(one, judged.end)))
-        if jax.process_count() > 1:  # a comparison may time out in one process alone
-            rewards = np.array([np.nan if j.reward is None else j.reward for _, j, _ in found])
-            same = multihost_utils.broadcast_one_to_all(rewards)
-            decided = [None if np.isnan(reward) else float(reward) for reward in same]
-            found = [
-                (one, judged._replace(reward=reward), length)
-                for (one, judged, length), reward in zip(found, decided, strict=True)
-            ]
-        return [Scored(*one) for one in found]
+            for one, judged, reward in zip(rollouts, graded, rewards, strict=True)
+        ]
+
+    def _graded(self, place: int, sample: Sample) -> Judged:
+        problem = self.problems[place]
+        return self.judge.grade(problem, sample.response, sample.finish_reason, sample.form)
+
+    def _rewards(self, rollouts: Sequence[Rollout], graded: Sequence[Judged]) -> list[float | None]:
+        """By process 0 alone: all would call the users' functions, and decide apart on timeouts."""
+        rewards = np.full(len(graded), np.nan)
+
+        def reward_all() -> None:
+            for index, (one, judged) in enumerate(zip(rollouts, graded, strict=True)):
+                problem, response = self.problems[one.place], one.sample.response
+                value = self.judge.reward(problem, response, judged)
+                rewards[index] = np.nan if value is None else value
+
+        on_main(reward_all, "rewards", self.folder)
+        same = of_main(rewards).tolist()
+        return [None if math.isnan(reward) else reward for reward in same]
 
     def _reference_logprobs(self, scored: Sequence[Scored], step: int) -> PerResponse | None:
         """Those of a step's samples, where the objective has or the metrics need them."""
@@ -122,8 +131,4 @@ class PolicySteps(Steps):
     def _accuracy(self, state: TrainState) -> float:
         """Greedy accuracy on the problems that are held out."""
         responses = self.rollouts.greedy(self.whole(state.params), self.held_out)
-        judged = [
-            self.judge.judge(self.problems[place], sample.response, sample.finish_reason)
-            for place, sample in responses
-        ]
-        return held_out_accuracy(judged)
+        return held_out_accuracy([self._graded(place, sample) for place, sample in responses])

@@ -127,11 +127,10 @@ def _prepare(
     pairs = zip(problems, encoded.ids, strict=True)
     prompts = [(problem, ids) for problem, ids in pairs if ids is not None]
     label = share.label + shard.suffix
-    form = "program" if template.asks_for_program else "text"
     agreed = share.agreed(stopped)
     wait = partial(wait_for_all, folder=folder)
     return SamplingRun(
-        *(folder, name, form, sampler, _generator(sampler, geometry), share),
+        *(folder, name, template.form, sampler, _generator(sampler, geometry), share),
         *(prompts, label, agreed, wait),
     )
 

@@ -92,7 +92,7 @@ def sample_from_server(
             run = SamplingRun(
                 folder.path,
                 name,
-                "program" if template.asks_for_program else "text",
+                template.form,
                 server,
                 server.run,
                 Share(),

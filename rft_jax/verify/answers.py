@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from rft_jax.arithmetic.reading import plain_steps
+from rft_jax.arithmetic.reading import asks_for_value, plain_steps
 from rft_jax.errors import UserError
 
 _NUMBER_MARK = re.compile(r"#### (-?[0-9.,]+)")
@@ -70,6 +70,20 @@ def answer_reader(mode: str, reference: str = "0") -> Reader:
 def answer_formats() -> tuple[str, ...]:
     """Values of the setting `answers`: a reader's name, or PROGRAM for what a program prints."""
     return (*READERS, PROGRAM)
+
+
+def answers_for(questions: Sequence[str], answers: str) -> str:
+    """Where responses to these questions say their answers.
+
+    `answers`, but after the last `=` where that is `first` and all ask for an expression's value.
+    """
+    are_values = answers == "first" and are_expressions(questions)
+    return ARITHMETIC if are_values else answers
+
+
+def are_expressions(questions: Sequence[str]) -> bool:
+    """Whether all of the questions ask for the value of an expression; False if there is none."""
+    return bool(questions) and all(map(asks_for_value, questions))
 
 
 def _read_first_number(text: str) -> str | None:

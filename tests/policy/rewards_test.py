@@ -8,12 +8,31 @@ from pathlib import Path
 import pytest
 
 from rft_jax.errors import UserError
-from rft_jax.policy.rewards import Judge, reward_identity
+from rft_jax.policy.rewards import REWARDS, Judge, Judged, Rule, reward_identity
 from rft_jax.records import Problem
 
 PROBLEM = Problem("p", "What is 1 + 2?", "<<1+2=3>>\n#### 3")
 
 MODULE = """
+import functools
+
+class Half:
+    def __call__(self, problem, response):
+        return 0.5
+
+def some(factor, problem, response):
+    return factor
+
+instance = Half()
+part = functools.partial(some, 0.5)
+cached = functools.lru_cache(instance)
+
+def huge(problem, response):
+    return 1e200
+
+def beyond(problem, response):
+    return 10**400
+
 def fraction(problem, response):
     return 0.7 if response.endswith("3") else 0.3
 
@@ -42,8 +61,15 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def judge(
+    one: Judge, problem: Problem, response: str, finish: str = "stop", form: str = "text"
+) -> Judged:
+    graded = one.grade(problem, response, finish, form)
+    return graded._replace(reward=one.reward(problem, response, graded))
+
+
 def reward(response: str, *names: str) -> float | None:
-    return Judge(names or ("verdict",)).judge(PROBLEM, response, "stop").reward
+    return judge(Judge(names or ("verdict",)), PROBLEM, response).reward
 
 
 @pytest.mark.parametrize(
@@ -70,7 +96,7 @@ def test_fractions_survive_and_several_rewards_are_multiplied() -> None:
 @pytest.mark.parametrize("name", ["verdict", "verdict_and_steps", "their_rewards:length"])
 def test_what_is_written_after_the_answer_earns_and_loses_nothing(rest: str, name: str) -> None:
     answered = "<<1+2=3>>\n#### 3"
-    judged = Judge([name]).judge(PROBLEM, answered + rest, "length")
+    judged = judge(Judge([name]), PROBLEM, answered + rest, "length")
     assert judged.reward == reward(answered, name)
     assert judged.end == len(answered)
     assert judged.grade.verdict == "correct"
@@ -103,7 +129,7 @@ def test_an_undecided_sample_has_no_reward(monkeypatch: pytest.MonkeyPatch) -> N
         raise TimeoutError
 
     monkeypatch.setattr("rft_jax.verify.comparison.AnswerComparer.equal", never)
-    judged = Judge(["verdict"]).judge(PROBLEM, "#### 4", "stop")
+    judged = judge(Judge(["verdict"]), PROBLEM, "#### 4")
     assert (judged.reward, judged.grade.verdict) == (None, "timeout")
 
 
@@ -119,8 +145,54 @@ def test_the_identity_of_a_users_reward_is_its_files_content(module: Path) -> No
 def test_a_program_is_rewarded_for_what_it_prints_and_prose_after_it_earns_nothing() -> None:
     problem = Problem("p", "What is 1 + 2?", "print(1 + 2)", form="program")
     program = "```python\nprint(2 + 1)\n```"
-    judge = Judge(["verdict"])
-    assert judge.judge(problem, "print(4 - 1)", "stop").reward == 1.0
-    assert judge.judge(problem, "print(4)", "stop").reward == 0.0
-    judged = judge.judge(problem, program + "\nthanks\nthanks", "stop")
+    one = Judge(["verdict"])
+    assert judge(one, problem, "print(4 - 1)", form="program").reward == 1.0
+    assert judge(one, problem, "print(4)", form="program").reward == 0.0
+    judged = judge(one, problem, program + "\nthanks\nthanks", form="program")
     assert (judged.reward, judged.end) == (1.0, len(program))
+
+
+def test_a_program_for_a_problem_in_words_is_graded_as_its_prompt_asks() -> None:
+    asked = judge(Judge(["verdict"]), PROBLEM, "print(1 + 2)", form="program")
+    assert (asked.reward, asked.grade.verdict) == (1.0, "correct")
+    assert judge(Judge(["verdict"], "program"), PROBLEM, "print(1 + 2)").reward == 1.0
+    assert judge(Judge(["verdict"]), PROBLEM, "print(1 + 2)").grade.verdict == "no_answer"
+
+
+def test_steps_of_an_expression_are_checked_as_those_of_arithmetic() -> None:
+    problem = Problem("p", "(1+2)*3=", "3*3=9")
+    one = Judge(["verdict_and_steps"], "arithmetic")
+    assert judge(one, problem, "3*3=9").reward == 1.0
+    assert judge(one, problem, "4*3=9").reward == 0.0
+    assert judge(Judge(["verdict"], "arithmetic"), problem, "4*3=9").reward == 1.0
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["their_rewards:huge"] * 2, r"product their_rewards:huge × their_rewards:huge .*is inf"),
+        (["not_finite"], "reward 'not_finite' of problem 'p' is nan; a finite number is needed"),
+        (["their_rewards:beyond"], "their_rewards:beyond' of problem 'p' is 1000000"),
+    ],
+)
+def test_every_reward_and_their_product_are_finite(
+    monkeypatch: pytest.MonkeyPatch, names: list[str], message: str
+) -> None:
+    monkeypatch.setitem(REWARDS, "not_finite", Rule(lambda *_: float("nan")))
+    with pytest.raises(UserError, match=message):
+        judge(Judge(names), PROBLEM, "#### 3")
+
+
+def test_a_reward_that_is_listed_twice_counts_twice() -> None:
+    assert reward("#### 4", "their_rewards:fraction", "their_rewards:fraction") == 0.3 * 0.3
+
+
+@pytest.mark.parametrize("name", ["instance", "part", "cached"])
+def test_a_callable_object_is_a_reward_and_its_identity_is_the_modules_content(name: str) -> None:
+    assert reward("#### 3", f"their_rewards:{name}") == 0.5
+    identity = reward_identity(f"their_rewards:{name}")
+    assert identity.startswith(f"their_rewards:{name} their_rewards.py ")
+
+
+def test_a_reward_without_a_source_file_has_its_name_as_identity() -> None:
+    assert reward_identity("builtins:divmod") == "builtins:divmod"

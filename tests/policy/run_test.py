@@ -22,8 +22,8 @@ from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.policy.rollouts import step_seed
 from rft_jax.policy.steps import PolicySteps
-from rft_jax.records import read_ledger, read_samples, sample_files
-from tests.policy.conftest import DISTILLED, ROLLOUT, SETTINGS, UPDATE, content, run
+from rft_jax.records import Problem, read_ledger, read_samples, sample_files
+from tests.policy.conftest import DISTILLED, ROLLOUT, SETTINGS, UPDATE, content, reward, run
 from tests.tiny_model import write_tiny_model
 
 
@@ -155,6 +155,41 @@ def test_rows_too_short_for_prompt_and_response_are_refused_with_both_numbers(
 ) -> None:
     with pytest.raises(UserError, match=r"train.max_length is 8; the longest prompt has \d+ tok"):
         run(files, tmp_path / "policy", update=replace(UPDATE, max_length=8))
+
+
+@pytest.fixture(scope="module")
+def rewarded() -> list[str]:
+    """The problems of all responses that a user's reward has seen."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def of_expressions(files: Path, tmp_path_factory: pytest.TempPathFactory, rewarded: list) -> Path:
+    """A step on expressions, some of which are held out."""
+    folder = tmp_path_factory.mktemp("expressions")
+    (folder / "model").symlink_to(files / "model")
+    expressions = [{"id": f"p{i}", "question": f"{i}+1=", "answer": f"{i + 1}"} for i in range(9)]
+    write_rows(folder / "problems.jsonl", expressions)
+
+    def counted(problem: Problem, response: str) -> float:
+        rewarded.append(problem.id)
+        return reward(problem, response)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("tests.policy.conftest.reward", counted)
+        return run(folder, folder / "policy", replace(SETTINGS, num_steps=1))
+
+
+def test_expressions_are_graded_by_their_last_form(of_expressions: Path) -> None:
+    verdicts = {row["verdict"] for row in rows(of_expressions / "ledger.jsonl")}
+    assert verdicts & {"wrong_answer", "correct"}
+
+
+def test_a_users_reward_sees_the_samples_and_no_response_that_is_only_measured(
+    of_expressions: Path, rewarded: list[str]
+) -> None:
+    assert "held_out_accuracy" in rows(of_expressions / "metrics.jsonl")[0]
+    assert sorted(rewarded) == sorted(row["id"] for row in rows(of_expressions / "ledger.jsonl"))
 
 
 @pytest.mark.slow

@@ -1,0 +1,29 @@
+"""Problems decide where responses say their answers, as they do for an evaluation."""
+
+from __future__ import annotations
+
+import pytest
+
+from rft_jax.data.sources import load_problems
+from rft_jax.errors import UserError
+from rft_jax.policy.inputs import answers_for_both
+from rft_jax.policy.rewards import Judge
+from rft_jax.records import Problem
+
+WORDS = [Problem("p", "What is 1 + 2?", "#### 3")]
+
+
+def test_the_reference_solution_of_an_expression_is_rewarded() -> None:
+    problems = load_problems("arithmetic:train")[:20]
+    judge = Judge(["verdict"], answers_for_both(problems, problems, "first"))
+    for problem in problems:
+        judged = judge.grade(problem, problem.answer, "stop")
+        assert judge.reward(problem, problem.answer, judged) == 1.0
+
+
+def test_words_and_expressions_are_not_read_alike_and_refused_together() -> None:
+    expressions = [Problem("p", "1+2=", "3")]
+    assert answers_for_both(WORDS, [], "first") == "first"
+    assert answers_for_both(expressions, [], "last") == "last"
+    with pytest.raises(UserError, match=r"--held_out: .* read by 'arithmetic', .* by 'first'"):
+        answers_for_both(WORDS, expressions, "first")
