@@ -40,7 +40,9 @@ def results_section(runs: Sequence[RunRecord]) -> Section:
     """The tables: metrics with their intervals, and paired comparisons."""
     if not any(run.rows for run in runs):
         return Section("results", "Results", "")
-    table = "".join(_conditions_card(run) for run in runs if is_repeated(run)) + _all_rows(runs)
+    names = [run.name if len(runs) > 1 else "" for run in runs]
+    repeated = [(run, name) for run, name in zip(runs, names, strict=True) if is_repeated(run)]
+    table = "".join(_conditions_card(run, name) for run, name in repeated) + _all_rows(runs)
     return Section("results", "Results", table + _pairs(runs))
 
 
@@ -50,8 +52,8 @@ def is_repeated(run: RunRecord) -> bool:
     return bool(run.conditions) and len(set(models)) < len(models)
 
 
-def _conditions_card(run: RunRecord) -> str:
-    return card(conditions_table(run, reading=True).html(), caption=NOTES["conditions"])
+def _conditions_card(run: RunRecord, title: str) -> str:
+    return card(conditions_table(run, reading=True).html(), title, caption=NOTES["conditions"])
 
 
 def _all_rows(runs: Sequence[RunRecord]) -> str:

@@ -11,6 +11,7 @@ from rft_jax.report.html import sample_link
 from rft_jax.report.runs import RunRecord
 
 METRICS = {"accuracy": "Accuracy", "mean@1": "mean@1", "maj@k": "maj@{k}", "pass@k": "pass@{k}"}
+_NARROW = 2  # columns that fit on a phone
 POINTS = "Difference, percentage points"
 
 
@@ -28,11 +29,17 @@ class Cell:
     small: str = ""
     is_problem: bool = False
 
-    def html(self) -> str:
-        """As a table cell."""
+    def html(self, title: str = "") -> str:
+        """As a table cell.
+
+        Args:
+          title: of its column, which stands beside it on a narrow screen; '' for none.
+        """
         small = f" <small>{escape(self.small)}</small>" if self.small else ""
         text = sample_link(self.text) if self.is_problem else escape(self.text)
-        return f"<td>{text}{small}</td>"
+        css = ' class="none"' if title and self.text == "–" else ""
+        beside = f' data-title="{escape(title)}"' if title else ""
+        return f"<td{css}{beside}>{text}{small}</td>"
 
 
 @dataclass(frozen=True)
@@ -54,16 +61,23 @@ class Table:
         return Table([self.header[i] for i in kept], rows, self.groups)
 
     def html(self) -> str:
-        """For the page; wide ones scroll sideways inside their box. Nothing without rows."""
+        """For the page; nothing without rows.
+
+        Wide ones scroll sideways inside their box; on a narrow screen each of their rows is a block
+        of lines, so that no column is hidden.
+        """
         if not self.rows:
             return ""
         head = "".join(f"<th>{escape(name)}</th>" for name in self.header)
+        is_wide = len(self.header) > _NARROW
+        titles = ["", *self.header[1:]] if is_wide else [""] * len(self.header)
         body = ""
         for i, row in enumerate(self.rows):
             css = ' class="group"' if i in self.groups and i > 0 else ""
-            body += f"<tr{css}>{''.join(cell.html() for cell in row)}</tr>"
+            body += f"<tr{css}>{''.join(map(Cell.html, row, titles))}</tr>"
+        kind = ' class="wide"' if is_wide else ""
         return (
-            f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+            f'<div class="scroll"><table{kind}><thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table></div>"
         )
 

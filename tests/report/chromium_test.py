@@ -34,6 +34,9 @@ frame.addEventListener("load", () => {
     field.dispatchEvent(new Event("input"));
   };
   const seen = { width: page.documentElement.scrollWidth, first: samples().length };
+  for (const one of page.querySelectorAll("details")) one.open = true;
+  const hides = (box) => box.scrollWidth > box.clientWidth + 1;
+  seen.hidden = [...page.querySelectorAll(".scroll")].filter(hides).map((box) => box.innerText);
   page.getElementById("samples-more").click();
   seen.more = samples().length;
   set("verdict", "wrong_answer");
@@ -137,6 +140,7 @@ def test_the_page_works_in_a_browser_as_narrow_as_a_phone(
     assert title
     seen = json.loads(unescape(title[1]))
     assert seen["width"] <= 360
+    assert seen["hidden"] == []  # no table has columns outside of its box
     assert (seen["first"], seen["more"]) == (20, 40)
     assert seen["badges"] == ["wrong answer"]
     assert '<script>alert("x")</script>' in seen["hostile"]

@@ -96,7 +96,7 @@ def test_curves_are_means_over_the_stages_that_removed_duplicates() -> None:
 def test_models_of_a_union_have_their_distinct_paths() -> None:
     assert "What each model contributes" not in _section(_collected({"a": _model()}))
     body = _section(_collected({"a": _model(1234), "b": _model(7)}))
-    assert "<td>1,234</td>" in body and "<td>7</td>" in body
+    assert ">1,234</td>" in body and ">7</td>" in body
 
 
 def test_suspicious_references_are_listed_once_with_most_agreement_first() -> None:
@@ -107,7 +107,7 @@ def test_suspicious_references_are_listed_once_with_most_agreement_first() -> No
     one = _collected({"a": _model()}, suspicious_references=rows)
     body = _section(one, one)
     assert body.index("<td>p2</td>") < body.index("<td>p1</td>")
-    assert "2 problems" in body and "<td>6 <small>7 of 8</small></td>" in body
+    assert "2 problems" in body and ">6 <small>7 of 8</small></td>" in body
 
 
 def test_stages_without_statistics_or_of_test_paths_are_not_read(tmp_path: Path) -> None:

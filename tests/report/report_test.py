@@ -80,7 +80,8 @@ def test_the_title_names_the_run_the_day_and_how_far_it_is(
 def test_a_reference_that_samples_agree_against_is_shown(make_run: MakeRun, tmp_path: Path) -> None:
     page = _report([make_run()], tmp_path / "out")
     link = '<a href="#samples=train/3">train/3</a>'
-    row = re.search(rf"<td>{link}</td><td>4321</td><td>(\d+) <small>(\d) of 8</small>", page)
+    reference = '<td data-title="Reference">4321</td>'
+    row = re.search(rf"<td>{link}</td>{reference}<td[^>]*>(\d+) <small>(\d) of 8</small>", page)
     assert row and row[1] != "4321" and int(row[2]) >= 4
 
 
@@ -184,7 +185,7 @@ def test_single_stages_can_be_reported(make_run: MakeRun, tmp_path: Path) -> Non
 
 def test_several_runs_stand_on_one_page(make_run: MakeRun, tmp_path: Path) -> None:
     page = _report([make_run("one"), make_run("two")], tmp_path / "out")
-    assert "<td>one</td>" in page and "<td>two</td>" in page
+    assert '<td data-title="Run">one</td>' in page and '<td data-title="Run">two</td>' in page
     assert page.count('<p class="lead">') == 2
 
 

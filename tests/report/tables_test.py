@@ -91,3 +91,15 @@ def test_shares_of_unread_and_truncated_responses_are_shown_where_asked_for() ->
     table = results_table([_run([row])], reading=True)
     assert table.header == ["Model", "Accuracy", "No answer", "Truncated"]
     assert [cell.text for cell in table.rows[0][2:]] == ["12.5 %", "0.0 %"]
+
+
+def test_cells_of_a_wide_table_name_their_column_and_those_without_a_value_are_marked() -> None:
+    cells = [Cell("SFT"), Cell("1"), Cell("–"), Cell("3", "[2, 4]")]
+    html = Table(["Model", "Seed", "maj@k", "<b>"], [cells]).html()
+    assert '<table class="wide">' in html
+    assert (
+        '<tr><td>SFT</td><td data-title="Seed">1</td><td class="none" data-title="maj@k">–</td>'
+        '<td data-title="&lt;b&gt;">3 <small>[2, 4]</small></td></tr>'
+    ) in html
+    narrow = Table(["Model", "Seed"], [cells[:2]]).html()
+    assert "<tr><td>SFT</td><td>1</td></tr>" in narrow and "wide" not in narrow
