@@ -51,6 +51,13 @@ def after_evaluate(flags: argparse.Namespace, output: Path) -> list[str]:
     ]
 
 
+def after_generating(flags: argparse.Namespace, _output: Path) -> list[str]:
+    """For text to pretrain on, which has no problems to sample: training from random weights."""
+    if not flags.split.startswith("pretrain"):
+        return []
+    return ["rft train --model init:CONFIG --data {output} --output PRETRAINED"]
+
+
 def _readers(found: Mapping[str, Any]) -> list[str]:
     """The reader that reads the most, where most responses give no answer and are texts."""
     return [] if "programs" in found else list(found.get("readable", ()))[:1]

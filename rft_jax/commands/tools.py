@@ -6,6 +6,7 @@ import argparse
 
 from rft_jax.arithmetic import splits as arithmetic
 from rft_jax.checkpoints.names import model_folder
+from rft_jax.commands.advice import after_generating
 from rft_jax.commands.base import Command, input_flag, output_flag
 from rft_jax.commands.stages import MODEL_HELP, PROBLEMS_HELP
 from rft_jax.gin_settings import Config
@@ -137,6 +138,7 @@ GENERATE_WORDPROBLEMS = Command(
     add_flags=_generate_flags,
     run=_generate,
     next=("rft sample --model M --problems {output} --output SAMPLES",),
+    instead=after_generating,
 )
 
 
@@ -185,6 +187,7 @@ GENERATE_ARITHMETIC = Command(
     run=_generate_arithmetic,
     settings={"arithmetic": "rft_jax.arithmetic.settings:ArithmeticSettings"},
     next=("rft sample --model M --problems {output} --output SAMPLES",),
+    instead=after_generating,
 )
 
 

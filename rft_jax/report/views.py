@@ -8,9 +8,10 @@ views.samples(run, verdict="wrong_equation", count=3)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import islice
+from itertools import islice, zip_longest
 
 from rft_jax.errors import UserError
 from rft_jax.records import VERDICTS, read_paths
@@ -105,7 +106,7 @@ def samples(
     count: int = 5,
     seed: int = 0,
 ) -> View:
-    """Matching samples with their reasons, chosen by seed.
+    """Matching samples with their reasons, chosen by seed: of every verdict in turn.
 
     Args:
       run: a run.
@@ -121,9 +122,19 @@ def samples(
     if verdict not in ("", "kept", *VERDICTS):
         raise UserError(f"verdict {verdict!r}; there are kept, {', '.join(VERDICTS)}")
     chosen = choose_examples(read_collected([run]), _SAMPLES_PER_VERDICT, seed)
-    matching = [e for _, e in chosen if _matches(e, verdict, model, problem)][:count]
+    matching = [e for _, e in chosen if _matches(e, verdict, model, problem)]
+    matching = sorted(_in_turn(matching)[:count], key=matching.index)
     body = "".join(map(example_html, matching)) or "<p>No such sample.</p>"
     return View(f'<div class="card">{body}</div>')
+
+
+def _in_turn(examples: Sequence[Example]) -> list[Example]:
+    """The first of every verdict and state, then the second of each, and so on."""
+    by_kind: dict[tuple[str, str], list[Example]] = {}
+    for one in examples:
+        by_kind.setdefault((one.row.verdict, one.state), []).append(one)
+    rounds = zip_longest(*by_kind.values())
+    return [one for round_ in rounds for one in round_ if one is not None]
 
 
 def _matches(example: Example, verdict: str, model: str, problem: str) -> bool:

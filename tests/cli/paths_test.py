@@ -144,6 +144,16 @@ def test_the_next_command_has_the_columns_of_the_problems(tmp_path, capsys):
     assert f"--problems {problems} --columns question=text,answer=target --output" in after
 
 
+@pytest.mark.parametrize(("split", "command"), [("pretrain", "train"), ("dev", "sample")])
+def test_generated_text_is_trained_on_and_generated_problems_are_sampled(
+    split, command, tmp_path, capsys
+):
+    words = ["--split", split, "--output", str(tmp_path / "p.jsonl")]
+    size = ["--tokens", "500"] if split == "pretrain" else ["--size", "2"]
+    assert cli.main(["generate-wordproblems", *words, *size]) == 0
+    assert f"next:\n  rft {command} " in capsys.readouterr().out
+
+
 def test_every_command_that_writes_says_what_to_use_next():
     silent = {name for name, command in cli.COMMANDS.items() if not command.next}
     assert silent == {"run", "plan", "export-data", "derive", "doctor"}

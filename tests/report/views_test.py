@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def test_samples_match_verdict_model_and_problem(make_run: Callable[..., Path]) 
     one = views.samples(run, problem="train/11", count=50).html
     assert one.count('<div class="sample">') == one.count("train/11 ·") > 1
     assert "No such sample" in views.samples(run, problem="nowhere").html
+
+
+def test_samples_of_any_verdict_are_of_every_verdict_in_turn(make_run: Callable[..., Path]) -> None:
+    run = read_run(str(make_run()))
+    states = set(re.findall(r'class="badge (\w+">[^<]+)', views.samples(run, count=10**6).html))
+    assert len(states) > 2
+    shown = re.findall(r'class="badge (\w+">[^<]+)', views.samples(run, count=len(states)).html)
+    assert sorted(shown) == sorted(states)
 
 
 def test_the_same_seed_shows_the_same_samples(make_run: Callable[..., Path]) -> None:
