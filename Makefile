@@ -1,7 +1,7 @@
 # make install     .venv with this package and the tools of development
 # make quickstart  the whole loop on the embedded data, about ten minutes on two CPU cores
 # make experiments  the paper's tables and figures on the embedded data, hours on two CPU cores; resumable
-# make large       pretrains wordproblems:large, the teacher of experiments/distillation.gin; hours, resumable
+# make large       pretrains wordproblems:large again, the teacher of experiments/distillation.gin; over an hour, resumable
 # make arithmetic-bases  pretrains the bases of experiments/arithmetic_words.gin; hours, resumable
 # make test        the fast tests; test-all: the slow ones too, with what they need; lint: ruff and mypy
 # make docs       the pages of docs/ as a site, in site/
@@ -11,7 +11,6 @@ PYTEST := .venv/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reor
 EXPERIMENTS := supervised_scaling rft_k what_carries_the_gain pretraining_loss rft_union self_consistency \
   path_diversity temperature iterate query_augmentation self_revising programs
 
-LARGE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rft_jax/wordproblems_large
 
 .PHONY: install quickstart experiments large arithmetic-bases test test-all lint docs
 install: $(STAMP)
@@ -36,7 +35,7 @@ runs/pretrain.jsonl: | $(STAMP)
 large: $(STAMP) runs/pretrain.jsonl
 	.venv/bin/rft train --model init:wordproblems_large --data runs/pretrain.jsonl --gin_file runs/pretrain_large.gin \
 	  --output runs/pretrained_large
-	[ -f "$(LARGE)/config.json" ] || .venv/bin/rft export-hf runs/pretrained_large "$(LARGE)" --template plain
+	.venv/bin/rft export-hf runs/pretrained_large runs/large --template plain
 
 arithmetic-bases: $(STAMP)
 	.venv/bin/rft run --output runs/experiments --gin_file experiments/arithmetic_words.gin \

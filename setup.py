@@ -67,6 +67,7 @@ setup(
             "report/*.json",
             "arithmetic/tokenizer/*",
             "wordproblems/model/*",
+            "wordproblems/large/*",
             "wordproblems/tokenizer/*",
             "wordproblems/mixed/*",
             "wordproblems/mixed_tokenizer/*",

@@ -5,18 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from rft_jax.checkpoints import hub
-from rft_jax.errors import UserError
-from rft_jax.files.digests import cache_folder
 from rft_jax.files.links import followed, table_of
 from rft_jax.files.remote import fetched
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _FOLDER = _PACKAGE / "wordproblems"
-EMBEDDED, MIXED = "wordproblems:model", "wordproblems:mixed"
-MODELS = {EMBEDDED: _FOLDER / "model", MIXED: _FOLDER / "mixed"}
-"""The small pretrained models: of texts, and of texts and programs."""
-LARGE = "wordproblems:large"
-"""The larger model of texts, which is too big for the package and made once on a machine."""
+EMBEDDED, MIXED, LARGE = "wordproblems:model", "wordproblems:mixed", "wordproblems:large"
+MODELS = {EMBEDDED: _FOLDER / "model", MIXED: _FOLDER / "mixed", LARGE: _FOLDER / "large"}
+"""The small pretrained models: of texts, of texts and programs, and a wider one of texts."""
 TOKENIZER, MIXED_TOKENIZER = "wordproblems:tokenizer", "wordproblems:mixed-tokenizer"
 DIGIT_TOKENIZER = "arithmetic:tokenizer"
 TOKENIZERS = {
@@ -30,27 +26,14 @@ def model_folder(name: str) -> str:
     """The folder that `--model` names: a path, a URL, a Hub name, or one of the package.
 
     Raises:
-      UserError: the Hub has no such model, or the larger one of the package has not been made.
+      UserError: the Hub has no such model.
     """
     if name in MODELS:
         return str(MODELS[name])
-    if name == LARGE:
-        return _made()
     if hub.is_hub_name(name):
         return hub.download(name)
     folder = fetched(name)
     return folder if Path(folder).exists() else followed(folder, table_of(folder)) or folder
-
-
-def _made() -> str:
-    """The larger model's folder."""
-    folder = cache_folder() / "wordproblems_large"
-    if not (folder / "config.json").is_file():
-        raise UserError(
-            f"{LARGE}: not made on this machine yet; in the repository, `make large` pretrains it "
-            f"(hours on two CPU cores, resumable) and writes {folder}"
-        )
-    return str(folder)
 
 
 def tokenizer_folder(name: str) -> str:

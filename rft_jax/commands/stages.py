@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 MODEL_HELP = (
     "a Hugging Face LLaMA folder, a folder that rft train wrote, a URL of either, or "
-    "wordproblems:model, wordproblems:mixed (the small pretrained models of this package) or "
-    "wordproblems:large (once `make large` has made it)"
+    "wordproblems:model, wordproblems:mixed or wordproblems:large (the small pretrained models of "
+    "this package)"
 )
 PROBLEMS_HELP = (
     "a JSONL or Parquet file (or its URL), or gsm8k:train|test, "

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from rft_jax.checkpoints.huggingface_config import read_config
+from rft_jax.checkpoints.names import EMBEDDED, LARGE, MODELS
 from rft_jax.errors import UserError
+from rft_jax.models.shapes import num_params
 from tests.pipeline.plans import SMALL_STEPS
 
 FLAGS = ("distillation.steps=(1, 2)", *SMALL_STEPS[1:], "run.seeds=(0,)")
@@ -35,18 +40,14 @@ def test_the_student_is_measured_beside_rft_with_as_many_samples(plan_of):
     assert [stage.arm for stage in collected.waits_for] == ["teacher"]
 
 
-def test_a_teacher_that_has_not_been_made_is_named_with_the_target_that_makes_it(
-    plan_of, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(UserError, match=r"wordproblems:large: not made .* `make large` pretrains"):
-        plan_of("distillation", *FLAGS)
-    folder = tmp_path / "rft_jax" / "wordproblems_large"
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
+def test_the_teacher_is_the_wider_model_of_the_package(plan_of):
     stages = plan_of("distillation", *FLAGS).stages
     teacher = next(stage for stage in stages if stage.arm == "teacher_sft")
-    assert teacher.arguments["--model"].value == str(folder)
+    folder = Path(teacher.arguments["--model"].value)
+    assert folder == MODELS[LARGE].absolute()
+    shape, ours = read_config(folder), read_config(MODELS[EMBEDDED])
+    assert shape.hidden_size > ours.hidden_size
+    assert num_params(shape) == 1_713_216
 
 
 def test_steps_of_distillation_must_rise(plan_of):
