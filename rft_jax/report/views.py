@@ -129,11 +129,12 @@ def samples(
 
 
 def _in_turn(examples: Sequence[Example]) -> list[Example]:
-    """The first of every verdict and state, then the second of each, and so on."""
+    """The first of every verdict and state, kept ones before others, then the second of each."""
     by_kind: dict[tuple[str, str], list[Example]] = {}
     for one in examples:
         by_kind.setdefault((one.row.verdict, one.state), []).append(one)
-    rounds = zip_longest(*by_kind.values())
+    kinds = sorted(by_kind, key=lambda kind: kind[1] != "kept")
+    rounds = zip_longest(*map(by_kind.__getitem__, kinds))
     return [one for round_ in rounds for one in round_ if one is not None]
 
 
