@@ -170,7 +170,11 @@ def _begin(run: Steps, params: Params, checkpoints: TrainStateCheckpoints) -> Tr
     shapes = jax.eval_shape(init, params)
     shardings = state_shardings(shapes, run.mesh)
     restored = checkpoints.restore_latest(partitioning.with_shardings(shapes, shardings))
-    return restored or jax.jit(init, out_shardings=shardings, donate_argnums=0)(params)
+    if restored is None:
+        return jax.jit(init, out_shardings=shardings, donate_argnums=0)(params)
+    for leaf in jax.tree.leaves(params):  # as a first start does, which donates them
+        leaf.delete()
+    return restored
 
 
 class _Steps:
