@@ -27,6 +27,7 @@ from rft_jax.prompts import get_template
 from rft_jax.records import (
     VERDICTS,
     Problem,
+    Sample,
     read_ledger,
     read_paths,
     to_row,
@@ -55,9 +56,9 @@ class Source:
     problems: str = ""
     template: str = "plain"
 
-    def prompt(self, question: str) -> str:
-        """The prompt for a question."""
-        return get_template(self.template).render(question)
+    def prompt(self, question: str, form: str = "text") -> str:
+        """The prompt for a question that asks for a response of that form."""
+        return get_template(self.template).asking_for(form).render(question)
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """(question, response) of all examples; of a folder, those of its paths."""
@@ -67,6 +68,7 @@ class Source:
     def judged(self) -> Iterator[tuple[str, list[str], list[str]]]:
         """A problem's prompt and its distinct correct and incorrect responses.
 
+        Responses are as they were graded: without what rft policy left out behind the answer.
         Undecided responses, and those with incorrect steps to a correct answer, are neither.
 
         Raises:
@@ -78,23 +80,24 @@ class Source:
                 f"{self.name}: no {LEDGER_FILE} in it; this format needs correct and incorrect "
                 "responses: name a folder that rft collect or rft policy wrote"
             )
-        wanted = {(r.model, r.id, r.sample): r.verdict for r in read_ledger(folder)}
-        responses: dict[str, tuple[list[str], list[str]]] = {}
+        wanted = {(r.model, r.id, r.sample): (r.verdict, r.end) for r in read_ledger(folder)}
+        responses: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
         questions = self._questions(folder)
-        for key, response in self._responses(folder, questions):
-            verdict = wanted.get(key)
+        for key, sample in self._samples(folder, questions):
+            verdict, end = wanted.get(key, ("", None))
             if verdict == "correct" or (verdict and VERDICTS[verdict].answer_correct is False):
-                texts = responses.setdefault(key[1], ([], []))[verdict != "correct"]
+                of_problem = responses.setdefault((sample.id, sample.form), ([], []))
+                texts, response = of_problem[verdict != "correct"], sample.response[:end]
                 if response not in texts:
                     texts.append(response)
-        for name, (correct, incorrect) in responses.items():
+        for (name, form), (correct, incorrect) in responses.items():
             if name not in questions:
                 raise UserError(f"problem {name!r} of the ledger is not in {self.problems}")
-            yield self.prompt(questions[name]), correct, incorrect
+            yield self.prompt(questions[name], form), correct, incorrect
 
-    def _responses(
+    def _samples(
         self, folder: Path, questions: Mapping[str, str]
-    ) -> Iterator[tuple[tuple[str, str, int], str]]:
+    ) -> Iterator[tuple[tuple[str, str, int], Sample]]:
         problems = [Problem(name, question, "") for name, question in questions.items()]
         own = [str(folder / "samples")] if (folder / "samples").is_dir() else []
         folders = self.samples or own
@@ -102,7 +105,7 @@ class Source:
             raise UserError(f"{self.name}: its samples are elsewhere; name them with --samples")
         for name in folders:
             for _, one in read_any_samples(problems, name):
-                yield (one.model or Path(name).name, one.id, one.sample), one.response
+                yield (one.model or Path(name).name, one.id, one.sample), one
 
     def _questions(self, folder: Path) -> dict[str, str]:
         if self.problems:

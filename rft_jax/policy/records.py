@@ -77,4 +77,5 @@ def _ledger_row(one: Scored, step: int, kept: bool) -> dict[str, Any]:
         "step": step + 1,
         "seed": sample.seed,
         "reward": one.judged.reward,
+        "end": one.judged.end,
     }

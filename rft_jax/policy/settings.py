@@ -19,7 +19,8 @@ DISTILLATION = "distillation"
 """The preset where a teacher is learnt from in the place of rewards."""
 _PRESETS = "policy/"
 # What such training leaves without effect, with the values that say so.
-_OF_REWARDS = {
+_OF_REWARDS: dict[str, Any] = {
+    "reward": "verdict",
     "baseline": "none",
     "scale": "none",
     "kl": "none",
@@ -45,8 +46,9 @@ class PolicySettings(CheckedSettings):
       reward: 'verdict' (1 for a correct answer, else 0), 'verdict_and_steps' (1 if the equations
         are correct too), `module:function` of yours, or a list whose product is the reward.
       answers: where a response says its answer: 'first' or 'last' (`#### n`), 'boxed',
-        'the_answer_is', 'strict', 'flexible', or 'program' (what it prints); what is written after
-        it has no effect.
+        'the_answer_is', 'strict', 'flexible', 'arithmetic' (after the last `=`, which 'first' means
+        too where all questions are expressions), or 'program' (what it prints); what is written
+        after it has no effect, unless the format takes the last answer of a response.
       timeout: seconds that one symbolic comparison of answers may take; a sample that takes longer
         is undecided, and left out.
       baseline: what is subtracted from a reward: 'mean' of its group, 'leave_one_out' (mean of the
@@ -121,8 +123,8 @@ class PolicySettings(CheckedSettings):
         self._take_preset()
         self._check_at_least(1, "num_steps", "problems_per_step", "samples_per_problem")
         self._check_at_least(1, "updates_per_step", "measure_every_steps")
-        self._check_at_least(0, "held_out", "limit", "seed", "resample_rounds", "learning_rate")
-        self._check_above(0, "timeout")
+        self._check_at_least(0, "held_out", "limit", "seed", "resample_rounds")
+        self._check_above(0, "timeout", "learning_rate")
         self._check_choice("answers", answer_formats())
         self._check_choice("programs", RUNNERS)
         if not self.rewards:
@@ -225,6 +227,7 @@ class UpdateSettings(TrainSettings):
         "curriculum": "policy.num_steps",
         "seed": "policy.seed",
         "limit": "policy.limit",
+        "tokenizer": "--model, which has one",
         "gradient_accumulation": "train.batch_size",
         "question_weights": "policy.aggregation",
         "over_long": "sample.over_long",
@@ -265,7 +268,9 @@ class RolloutSettings(SampleSettings):
         "seed": "policy.seed",
         "limit": "policy.limit",
         "template": "train.template",
-        "budget": "policy.resample_rounds",
+        "answers": "policy.answers",
+        "span_hosts": "mesh.*, whose devices sample and train",
+        **dict.fromkeys(("budget", "enough", "round_size", "average"), "policy.resample_rounds"),
     }
     NEEDED: ClassVar[dict[str, float]] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
 

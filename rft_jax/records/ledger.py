@@ -75,6 +75,8 @@ class LedgerRow(NamedTuple):
         of earlier versions.
       key: equal for samples of a problem that count as the same path.
       kept: whether the sample became a training path.
+      end: how many characters of the response were graded, up to the end of its answer; None for
+        all, as rft collect does.
     """
 
     id: str
@@ -85,6 +87,7 @@ class LedgerRow(NamedTuple):
     answer: str | None
     key: str | None
     kept: bool
+    end: int | None = None
 
 
 def ledger_line(
@@ -97,7 +100,7 @@ def ledger_line(
     key: str | None,
     kept: bool,
 ) -> str:
-    """A line of `ledger.jsonl`, by the fields of LedgerRow; by hand, as every sample has one."""
+    """A line of `ledger.jsonl`: LedgerRow without `end`; by hand, as every sample has one."""
     return (
         f'{{"id": {quoted(id)}, "sample": {sample}, "model": {quoted(model)}, '
         f'"verdict": "{verdict}", "reason": {"null" if reason is None else _reason_json(reason)}, '
@@ -134,4 +137,5 @@ def read_ledger(folder: str | Path) -> Iterator[LedgerRow]:
             answer=row.get("answer"),
             key=row.get("key"),
             kept=bool(row.get("kept")),
+            end=None if row.get("end") is None else integer_field(row, "end", where),
         )

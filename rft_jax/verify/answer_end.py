@@ -8,10 +8,12 @@ from rft_jax.verify.answers import Reader
 
 _LINE_END = re.compile(r"\n")
 _WORD_END = re.compile(r"(?<=\S)(?=\s|$)")
+# What closes a formula, an emphasis or a sentence around an answer, and blanks.
+_CLOSING = re.compile(r"(?:[\s$*_.,;!?)\]}\"'”’`]|\\[\])]|\\end\s?\{\w+\*?\}|</\w+>)*+")
 _MOST_READS = 1_000  # of one response: lines and words that are left out one by one
 
 
-def end_of_answer(text: str, read: Reader) -> int:
+def end_of_answer(text: str, read: Reader, is_closed: bool = False) -> int:
     """Number of leading characters without which the text's answer would be another one.
 
     Lines, then words of the last line, are left out from the end as long as the answer stays. The
@@ -19,6 +21,8 @@ def end_of_answer(text: str, read: Reader) -> int:
 
     Args:
       read: reads the answer.
+      is_closed: whether an answer stands in running text, so that the whole text counts too where
+        only markup and punctuation are left out, which close what stands around the answer.
     """
     answer = read(text)
     if answer is None:
@@ -30,4 +34,6 @@ def end_of_answer(text: str, read: Reader) -> int:
             if reads > _MOST_READS or read(text[: match.start()]) != answer:
                 break
             end = match.start()
-    return end if text[end:].strip() else len(text)
+    rest = text[end:]
+    is_end = _CLOSING.fullmatch(rest) if is_closed else not rest.strip()
+    return len(text) if is_end else end

@@ -198,6 +198,8 @@ def readers_of(text: str) -> list[str]:
 
 
 PROGRAM = "program"
+IN_RUNNING_TEXT = ("boxed", "the_answer_is")
+"""Answer formats in whose answers' sentence or formula more may follow, which closes it."""
 _READ_NUMBERS = ("first", "strict")
 _READ_MARKS = ("first", "last", "strict", "flexible")
 

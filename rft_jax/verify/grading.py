@@ -15,6 +15,7 @@ from rft_jax.records import VERDICTS, Problem, Reason
 from rft_jax.verify.answer_end import end_of_answer
 from rft_jax.verify.answers import (
     ARITHMETIC,
+    IN_RUNNING_TEXT,
     PROGRAM,
     Reader,
     answer_reader,
@@ -187,7 +188,8 @@ class Grader:
         """Number of characters of a response up to the end of its answer, or of its program."""
         if form == PROGRAM:
             return end_of_answer(response, lambda text: read_program(text) or None)
-        return end_of_answer(response, self._reader(reference))
+        is_closed = self._answers in IN_RUNNING_TEXT
+        return end_of_answer(response, self._reader(reference), is_closed)
 
     def grade(self, response: str, finish_reason: str, reference: str, form: str = "text") -> Grade:
         """Grades one response.

@@ -125,6 +125,32 @@ def test_a_policys_folder_has_its_samples_and_needs_the_problems(
     assert export_data(source, "kto", str(tmp_path / "kto.jsonl")) == 4
 
 
+def test_a_policys_responses_are_exported_as_they_were_graded(tmp_path: Path) -> None:
+    """Without what they ramble on behind the answer; a program's prompt asks for one."""
+    responses = ["#### 3\n#### 7", "#### 3", "#### 4 thanks", "print(3)"]
+    ends, forms = [6, 6, 6, 8], ["text", "text", "text", "program"]
+    common = [{"id": "a", "sample": i, "model": "m"} for i in range(4)]
+    samples = [
+        row | {"response": text, "form": form}
+        for row, text, form in zip(common, responses, forms, strict=True)
+    ]
+    verdicts = ["correct", "correct", "wrong_answer", "correct"]
+    ledger = [
+        row | {"verdict": verdict, "end": end}
+        for row, verdict, end in zip(common, verdicts, ends, strict=True)
+    ]
+    write_rows(tmp_path / "problems.jsonl", [{"id": "a", "question": "1 + 2?", "answer": "#### 3"}])
+    write_rows(tmp_path / "policy" / "samples" / "samples.jsonl", samples)
+    write_rows(tmp_path / "policy" / "ledger.jsonl", ledger)
+    source = Source(str(tmp_path / "policy"), problems=str(tmp_path / "problems.jsonl"))
+    assert export_data(source, "kto", str(tmp_path / "kto.jsonl")) == 3
+    assert read(tmp_path / "kto.jsonl") == [
+        {"prompt": PROMPT, "completion": "#### 3", "label": True},
+        {"prompt": PROMPT, "completion": "#### 4", "label": False},
+        {"prompt": "1 + 2? Let's write a program.\n", "completion": "print(3)", "label": True},
+    ]
+
+
 @pytest.mark.usefixtures("collected")
 @pytest.mark.parametrize(
     ("source", "form", "output", "message"),

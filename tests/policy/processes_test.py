@@ -35,6 +35,16 @@ REWARDED = {
     "policy.kl_coefficient": 0.1,
 }
 
+FAILING = """
+import jax
+
+def reward(problem, response):
+    with open({calls!r}, "a") as file:
+        file.write(str(jax.process_index()))
+    with open({calls!r}) as file:
+        return 1 / (5 - len(file.read()))
+"""
+
 
 def metrics(folder: Path) -> list[dict[str, Any]]:
     return [row for _, row in read_rows(folder / "metrics.jsonl")]
@@ -63,3 +73,19 @@ def test_two_processes_end_with_the_samples_and_metrics_of_one(
         assert ours.keys() == theirs.keys()
         for name in ("loss", "reward", "grad_norm", "entropy", "tokens"):
             np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_mistake_in_a_reward_ends_all_processes_and_process_0_alone_called_it(
+    files: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "failing.py").write_text(FAILING.format(calls=str(tmp_path / "calls")))
+    settings = FLAGS | {"policy.reward": "failing:reward"}
+    words = ["policy", "--model", str(files / "model"), "--problems", str(files / "problems.jsonl")]
+    words += [f"--gin.{name}={value}" for name, value in settings.items()]
+    more = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    first, second = finish(start([*words, "--output", str(tmp_path / "out")], 2, 1, more))
+    assert (first[0], second[0]) == (2, 2), (first, second)
+    assert "ZeroDivisionError" in first[1]
+    assert "rewards: failed in process 0" in second[1]
+    assert (tmp_path / "calls").read_text() == "0" * 5

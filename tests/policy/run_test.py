@@ -53,6 +53,8 @@ def test_every_sample_has_a_ledger_row_with_verdict_reward_and_seed(finished: Pa
     assert len({(s.id, s.sample) for s in samples}) == len(samples) == 4 * 4 * 4
     assert {row["seed"] for row in ledger} == {step_seed(0, step) for step in range(4)}
     assert [row["step"] for row in ledger] == [1] * 16 + [2] * 16 + [3] * 16 + [4] * 16
+    lengths = [len(one.response) for one in samples]
+    assert all(0 <= row["end"] <= n for row, n in zip(ledger, lengths, strict=True))
     by_reward = {row["reward"] for row in ledger}
     assert {0.25, 0.75} & by_reward  # fractions survive
     assert len(list(read_ledger(finished))) == len(ledger)

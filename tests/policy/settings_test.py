@@ -64,6 +64,7 @@ def test_a_gin_file_of_the_users_is_a_preset(tmp_path: Path) -> None:
             "resample_rounds = 1: set policy.baseline",
         ),
         ({"learning_rate": float("nan")}, "policy.learning_rate = nan"),
+        ({"learning_rate": 0.0}, "policy.learning_rate = 0.0: above 0 is needed"),
         ({"num_steps": 0}, "policy.num_steps = 0: at least 1"),
         ({"answers": "none"}, "policy.answers = 'none': one of 'first'"),
         ({"reward": ()}, r"policy.reward = \(\): a reward is needed"),
@@ -101,6 +102,25 @@ def test_a_setting_that_another_one_decides_is_refused_with_its_name() -> None:
         UpdateSettings(learning_rate=0.1)
     with pytest.raises(UserError, match=r"sample.num_samples = 4: .*policy.samples_per_problem"):
         RolloutSettings(num_samples=4)
+    with pytest.raises(UserError, match=r"train.tokenizer = 'other': .*no effect .*set --model"):
+        UpdateSettings(tokenizer="other")
+
+
+@pytest.mark.parametrize(
+    ("changes", "instead"),
+    [
+        ({"answers": "boxed"}, "policy.answers"),
+        ({"enough": 2}, "policy.resample_rounds"),
+        ({"round_size": 2}, "policy.resample_rounds"),
+        ({"average": 8.0}, "policy.resample_rounds"),
+        ({"span_hosts": True}, "mesh"),
+    ],
+)
+def test_settings_of_sampling_that_a_policy_does_without_are_refused(
+    changes: dict, instead: str
+) -> None:
+    with pytest.raises(UserError, match=rf"sample.{next(iter(changes))} = .*; set {instead}"):
+        RolloutSettings(**changes)
 
 
 def test_settings_are_completed_by_those_of_the_policy() -> None:
@@ -117,6 +137,10 @@ def test_settings_are_completed_by_those_of_the_policy() -> None:
     [
         (PolicySettings(), "policy.baseline = 'mean': has no effect with a teacher; policy.preset"),
         (PolicySettings(preset="raft"), "policy.positive_only = True: has no effect"),
+        (
+            PolicySettings(preset="distillation", reward="my:reward"),
+            "policy.reward = 'my:reward': has no effect with a teacher; .* leaves it at 'verdict'",
+        ),
         (
             PolicySettings(preset="distillation", kl="loss", kl_coefficient=1.0),
             "policy.kl = 'loss'",

@@ -36,8 +36,9 @@ _ledger_rows = st.builds(
 @given(_ledger_rows)
 def test_a_line_of_the_ledger_is_its_row_in_json(row: LedgerRow) -> None:
     reason = None if row.reason is None else row.reason._asdict()
-    line = json.dumps({**row._asdict(), "reason": reason}, ensure_ascii=False)
-    assert ledger_line(*row) == line + "\n"
+    fields = {name: value for name, value in row._asdict().items() if name != "end"}
+    line = json.dumps({**fields, "reason": reason}, ensure_ascii=False)
+    assert ledger_line(*row[:-1]) == line + "\n"
 
 
 def test_a_ledger_comes_back_as_it_was_and_so_does_one_of_an_earlier_version(
@@ -50,7 +51,7 @@ def test_a_ledger_comes_back_as_it_was_and_so_does_one_of_an_earlier_version(
         LedgerRow("p", 1, "m", "correct", None, "2", None, True),
     ]
     old = {"id": "p", "sample": 2, "model": "m", "verdict": "correct", "key": "k", "kept": True}
-    text = "".join(ledger_line(*row) for row in rows) + json.dumps(old)
+    text = "".join(ledger_line(*row[:-1]) for row in rows) + json.dumps(old)
     (tmp_path / "ledger.jsonl").write_text(text)
     assert list(read_ledger(tmp_path)) == [
         *rows,
@@ -58,9 +59,15 @@ def test_a_ledger_comes_back_as_it_was_and_so_does_one_of_an_earlier_version(
     ]
 
 
+def test_a_policys_ledger_says_how_much_of_a_response_was_graded(tmp_path: Path) -> None:
+    row = {"id": "p", "sample": 0, "model": "m", "verdict": "correct", "kept": True}
+    write_rows(tmp_path / "ledger.jsonl", [row | {"end": 0}, row | {"end": 7}, row])
+    assert [one.end for one in read_ledger(tmp_path)] == [0, 7, None]
+
+
 def test_a_long_answer_is_cut_in_the_ledger() -> None:
     row = LedgerRow("p", 0, "m", "wrong_answer", None, "9" * 5000, "", False)
-    assert len(json.loads(ledger_line(*row))["answer"]) == MAX_ANSWER_CHARS
+    assert len(json.loads(ledger_line(*row[:-1]))["answer"]) == MAX_ANSWER_CHARS
 
 
 def test_an_unknown_verdict_is_named_by_file_and_line(tmp_path: Path) -> None:
