@@ -2,10 +2,11 @@
 # Runs rft on a Cloud TPU slice: requests it, sets it up, runs, resumes after a preemption, deletes it.
 #
 #   launch/tpu_slice.sh ACTION --name NAME --zone ZONE [FLAGS] [-- COMMAND [FLAGS OF rft COMMAND]]
-#   launch/tpu_slice.sh create --name rft --zone us-west4-a --type v5litepod-8 --spot
-#   launch/tpu_slice.sh setup  --name rft --zone us-west4-a --nfs 10.0.0.2:/share
-#   launch/tpu_slice.sh run    --name rft --zone us-west4-a -- train --model models/7b --data data/train.jsonl --output runs/sft
-#   launch/tpu_slice.sh logs   --name rft --zone us-west4-a
+#   launch/tpu_slice.sh create --name rft --zone us-east5-b --type v6e-8 --spot
+#   launch/tpu_slice.sh setup  --name rft --zone us-east5-b --nfs 10.0.0.2:/share
+#   launch/tpu_slice.sh run    --name rft --zone us-east5-b -- train --model models/7b --data data/train.jsonl \
+#       --output runs/sft --gin_file runs/sft.gin --gin.train.remat=save_attention
+#   launch/tpu_slice.sh logs   --name rft --zone us-east5-b
 #
 #   create   requests the slice (a queued resource)
 #   wait     waits until the slice is active

@@ -292,7 +292,8 @@ def _add_command(commands: argparse._SubParsersAction[_CommandParser], command: 
             metavar="F",
             help="a gin file: a path, or an installed file's name; repeatable, later bindings win",
         )
-        text = "print the settings that are not the defaults, and stop"
+        settings = "the settings that are not the defaults"
+        text = f"print {settings}{', and the commands,' if command.dry_run else ','} and stop"
         parser.add_argument("--dry_run", action="store_true", help=text)
         text = "show this help message with every setting, and exit"
         parser.add_argument(HELP_ALL, action=ShowAll, nargs=0, help=text)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from rft_jax.sampling.settings import SampleSettings
 
 MODEL_HELP = (
-    "a Hugging Face LLaMA folder, a folder that rft train wrote, a URL of either, or "
-    "wordproblems:model, wordproblems:mixed or wordproblems:large (the small pretrained models of "
-    "this package)"
+    "a Hugging Face folder (LLaMA, Mistral, Qwen2/2.5/3, OLMo 2, Granite 3) or a name on the Hub, "
+    "a folder that rft train wrote, a URL of a folder, or wordproblems:model, wordproblems:mixed "
+    "or wordproblems:large (the small pretrained models of this package)"
 )
 PROBLEMS_HELP = (
     "a JSONL or Parquet file (or its URL), or gsm8k:train|test, "

@@ -68,9 +68,9 @@ def _export_model(flags: argparse.Namespace, config: Config) -> None:
 
 IMPORT_HF = Command(
     name="import-hf",
-    summary="import a Hugging Face LLaMA folder",
+    summary="write a copy of a Hugging Face model, with a prompt template or a merged adapter",
     description=(
-        "Checks that this package computes the folder's LLaMA exactly, and writes the model with "
+        "Checks that this package computes the folder's model exactly, and writes the model with "
         "a prompt template, so that no later command has to name one. --model also takes Hugging "
         "Face folders directly."
     ),

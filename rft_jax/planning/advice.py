@@ -71,7 +71,7 @@ def _changes(
     if settings.dtype == "float32":
         yield "train.dtype", "bfloat16", "activations of half the size"
     if settings.remat == "none":
-        yield "train.remat", "save_attention", "activations recomputed, a third more FLOPs"
+        yield "train.remat", "save_attention", "activations recomputed, about a quarter more FLOPs"
     steps = 2 * settings.gradient_accumulation
     shards = topology.num_chips // max(mesh.tensor, 1)
     while settings.batch_size % (steps * shards) == 0:  # every shard has rows in each microbatch
