@@ -81,7 +81,7 @@ class PolicyTraining:
             arm = f"rounds_{steps}"
             model = plan.rft(arm, seed, of_rounds, new)
             is_last = steps == self.steps[-1]
-            label = f"RFT, {len(of_rounds)} rounds"
+            label = f"RFT, {len(of_rounds)} round{'s' if len(of_rounds) > 1 else ''}"
             plan.measure(arm, seed, model, label, _ROUNDS, votes=is_last, facts=facts)
             of_rounds.append(plan.sample(arm, seed, OutputOf(model), num_samples=new))
             before = k
