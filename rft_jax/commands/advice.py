@@ -14,11 +14,18 @@ from rft_jax.files.jsonl import read_json
 def after_collect(flags: argparse.Namespace, output: Path) -> list[str]:
     """Where no sampled path is new: collecting again by another reader or key, or looking.
 
+    Where there is no path at all for want of samples: sampling.
+
     Args:
       flags: as they were typed.
       output: the folder that was written.
     """
     stats = read_json(output / "stats.json")
+    if not stats["samples"] and not (stats["paths"]["human"] or stats["paths"]["new"]):
+        return [
+            "rft sample --model INSTRUCT --problems {problems} --output SAMPLES",
+            "rft collect --problems {problems} --samples SAMPLES --output ANOTHER",
+        ]
     if not stats["samples"] or stats["paths"]["new"]:
         return []
     again = f"rft collect --problems {{problems}}{_repeated('--samples', flags.samples)}"

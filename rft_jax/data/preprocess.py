@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rft_jax.arithmetic.reading import asks_for_value
@@ -36,22 +36,44 @@ def training_examples(spec: str, form: str | None = None) -> Iterator[tuple[str,
     total = unsolved = 0
     for one in _references(spec):
         total += 1
-        if not one.is_solution and not asks_for_value(one.question):
+        if not _is_learnt_from(one):
             unsolved += 1
         elif form in (None, one.form):
             yield _example(one.question, one.answer, one.form)
     if not total:
         raise UserError(f"{spec}: holds no example")
     if unsolved == total:
-        raise UserError(
-            f"{spec}: all {total:,} problems have only an answer, no solution, so there is "
-            "nothing to train on; train on paths that rft collect kept, or add solutions"
-        )
+        raise _nothing_to_train_on(spec, total)
     if unsolved:
         logger.warning(
             "%s: %s of %s problems have only an answer, no solution, and are left out",
             *(spec, f"{unsolved:,}", f"{total:,}"),
         )
+
+
+def check_solutions(problems: Sequence[Problem], spec: str) -> None:
+    """Refuses problems of which none has a solution to train on, as `training_examples` would.
+
+    Args:
+      spec: names them.
+
+    Raises:
+      UserError: all have only an answer; says what to do instead.
+    """
+    if not any(_is_learnt_from(_reference(problem)) for problem in problems):
+        raise _nothing_to_train_on(spec, len(problems))
+
+
+def _is_learnt_from(one: Reference) -> bool:
+    return one.is_solution or asks_for_value(one.question)
+
+
+def _nothing_to_train_on(spec: str, total: int) -> UserError:
+    return UserError(
+        f"{spec}: all {total:,} problems have only an answer, no solution, so there is nothing to "
+        "train on; sample an instruction-tuned model for them (rft sample), keep its correct paths "
+        "(rft collect) and train on those (rft train --data …/paths.jsonl), or add solutions"
+    )
 
 
 def _references(spec: str) -> Iterator[Reference]:

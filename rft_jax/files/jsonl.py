@@ -9,6 +9,7 @@ import codecs
 import gzip
 import hashlib
 import json
+import shlex
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -22,6 +23,8 @@ from rft_jax.files.parquet import SUFFIX, parquet_rows
 
 # Raised while reading a file that is truncated or is not a gzip file.
 _GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+# Suffixes of tables, and what tells Python's reader how their cells are divided.
+_DELIMITERS = {".csv": "", ".tsv": r",delimiter='\t'"}
 LONGEST_LINE = 64 << 20
 """Bytes; parsed JSON takes several times as many."""
 
@@ -82,8 +85,31 @@ def _array_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, row
 
 
+def refuse_tables(path: str | Path) -> None:
+    """Refuses CSV and TSV, by suffix, with the command that converts them.
+
+    Raises:
+      UserError: the file is one of the two.
+    """
+    name = Path(path)
+    suffix = name.suffix.lower()
+    if suffix in _DELIMITERS:
+        reader = f"csv.DictReader(open(0,encoding='utf-8-sig',newline=''){_DELIMITERS[suffix]})"
+        code = f"import csv,json;[print(json.dumps(row)) for row in {reader}]"
+        new = shlex.quote(str(name.with_suffix(".jsonl")))
+        raise UserError(
+            f"{path}: {suffix[1:].upper()} is not read; convert it: "
+            f'python -c "{code}" < {shlex.quote(str(path))} > {new}'
+        )
+
+
 def open_lines(path: str | Path) -> IO[bytes]:
-    """Opens a file for reading, decompressed if its name ends in `.gz`."""
+    """Opens a file for reading, decompressed if its name ends in `.gz`.
+
+    Raises:
+      UserError: it is CSV or TSV.
+    """
+    refuse_tables(path)
     if str(path).endswith(".gz"):
         return gzip.open(path, "rb")  # type: ignore[return-value]
     return open(path, "rb", buffering=1 << 20)

@@ -16,6 +16,7 @@ from typing import Any
 
 import rft_jax
 from rft_jax.checkpoints.names import EMBEDDED, model_folder
+from rft_jax.data.preprocess import check_solutions
 from rft_jax.data.sources import load_problems
 from rft_jax.derive.write import PROBLEMS as DERIVED_PROBLEMS
 from rft_jax.devices.cluster import VARIABLES, ClusterProcess, is_started_together, named_process
@@ -153,6 +154,7 @@ def make_plan(config: Config, root: Path) -> Plan:
     experiment.add_to(plan)
     plan.select_arms()
     _check_oracle(plan)
+    _check_training(plan)
     _check_scopes(config, plan)
     return plan
 
@@ -193,6 +195,13 @@ def _check_oracle(plan: Plan) -> None:
             f"{plan.settings.train_problems}: only wordproblems:… have one; leave that condition "
             "out (run.arms)"
         )
+
+
+def _check_training(plan: Plan) -> None:
+    """Refuses problems without solutions that a stage would train on."""
+    trained = [stage.arguments["--data"] for stage in plan.stages if stage.command == "train"]
+    if plan.train_problems in trained:
+        check_solutions(plan.train_list, plan.settings.train_problems)
 
 
 def _check_scopes(config: Config, plan: Plan) -> None:

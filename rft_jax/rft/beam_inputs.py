@@ -18,6 +18,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from rft_jax.errors import names_as_given
+from rft_jax.files.jsonl import refuse_tables
 from rft_jax.files.parquet import SUFFIX
 from rft_jax.files.remote import fetched
 from rft_jax.records import Problem, finished_sample_files, sample_files
@@ -79,6 +80,7 @@ def _upload(shard: Shard, target: str) -> Shard:
 
 
 def _list(folder: str) -> list[str]:
+    refuse_tables(folder)
     if folder.endswith(_FILE):
         return [folder]
     (listing,) = FileSystems.match([FileSystems.join(folder, "*")])

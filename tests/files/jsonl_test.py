@@ -3,6 +3,9 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
+import shlex
+import subprocess
+import sys
 import tracemalloc
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rft_jax.errors import UserError
+from rft_jax.errors import MistakeList, UserError
 from rft_jax.files import jsonl
 from rft_jax.files.jsonl import (
     atomic_write,
@@ -177,3 +180,21 @@ def test_one_json_value_comes_back(tmp_path: Path) -> None:
         read_json(tmp_path / "value.json")
     with pytest.raises(UserError, match="no such file"):
         read_json(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(("suffix", "divider"), [("csv", ","), ("TSV", "\t")])
+def test_tables_are_refused_with_a_command_that_converts_them(
+    tmp_path: Path, suffix: str, divider: str
+) -> None:
+    path = tmp_path / f"my file.{suffix}"
+    rows = [["question", "answer"], ['"a, or\nb?"', "62"]]
+    path.write_text("\ufeff" + "".join(divider.join(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(
+        UserError, match=f"{suffix.upper()} is not read; convert it: python"
+    ) as error:
+        list(read_rows(path, MistakeList()))
+    (line,) = error.value.lines()
+    command = line.partition("convert it: ")[2].replace("python", shlex.quote(sys.executable), 1)
+    subprocess.run(command, shell=True, check=True)
+    expected = [(1, {"question": "a, or\nb?", "answer": "62"})]
+    assert list(read_rows(path.with_suffix(".jsonl"))) == expected

@@ -45,7 +45,7 @@ def model(tmp_path) -> Path:
 @pytest.fixture
 def config(model, tmp_path):
     problems = tmp_path / "problems.jsonl"
-    rows = [{"id": name, "question": f"{name}?", "answer": "#### 2"} for name in "abcd"]
+    rows = [{"id": name, "question": f"{name}?", "answer": "1+1=2\n#### 2"} for name in "abcd"]
     problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
     classes = RUN.settings_classes()
     common = [f"run.model={model}", "run.limit=3", "run.parallel=2", f"run.arms={FIVE_ARMS}"]
@@ -359,3 +359,22 @@ def test_without_a_sandbox_an_experiment_that_asks_for_one_starts_no_stage(
     with pytest.raises(UserError, match="bwrap"):
         pipeline.run(str(tmp_path / "run"), config("evaluate.programs='sandbox'"))
     assert _started(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("arms", "is_refused"), [(["sft"], True), (["rft"], True), (["rho"], False)]
+)
+def test_problems_with_only_answers_are_refused_before_the_first_stage_if_a_stage_trains_on_them(
+    tmp_path, config, arms, is_refused
+):
+    problems = tmp_path / "answers.jsonl"
+    write_rows(problems, [{"question": f"{name}?", "answer": "2"} for name in "abc"])
+    settings = config(f"run.train_problems={problems}", f"run.arms={arms}")
+    if not is_refused:
+        assert pipeline.commands(str(tmp_path / "run"), settings)
+        return
+    for start in (pipeline.commands, pipeline.run):
+        with pytest.raises(UserError, match=r"answers\.jsonl: all 3 problems have only an answer"):
+            start(str(tmp_path / "run"), settings)
+    assert not _started(tmp_path)
+    assert not (tmp_path / "run").exists()

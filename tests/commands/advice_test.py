@@ -1,0 +1,25 @@
+"""What the commands say to do next where the usual next command would not help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rft_jax.cli import main
+from rft_jax.files.jsonl import write_rows
+
+
+def test_without_samples_and_solutions_collect_says_to_sample(tmp_path: Path, capsys) -> None:
+    problems, output = tmp_path / "p.jsonl", tmp_path / "out"
+    write_rows(problems, [{"question": "a?", "answer": "62"}])
+    assert main(["collect", "--problems", str(problems), "--output", str(output)]) == 0
+    said = capsys.readouterr().out
+    assert f"rft sample --model INSTRUCT --problems {problems} --output SAMPLES" in said
+    assert f"rft collect --problems {problems} --samples SAMPLES --output ANOTHER" in said
+    assert "rft train" not in said
+
+
+def test_without_samples_and_with_solutions_collect_says_to_train(tmp_path: Path, capsys) -> None:
+    problems, output = tmp_path / "p.jsonl", tmp_path / "out"
+    write_rows(problems, [{"question": "a?", "answer": "60+2=62\n#### 62"}])
+    assert main(["collect", "--problems", str(problems), "--output", str(output)]) == 0
+    assert f"rft train --model PRETRAINED --data {output}/paths.jsonl" in capsys.readouterr().out
