@@ -68,6 +68,9 @@ class ForeignSamples:
       named: their format; '' for found by looking.
       mistakes: notes rows that are not samples.
       skips_others: whether samples of other problems are left out; else they are mistakes.
+
+    Attributes:
+      skipped: number of samples that were left out so.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class ForeignSamples:
         self._matcher = Matcher(problems)
         self._path, self._named = Path(path), named
         self._mistakes, self._skips_others = mistakes, skips_others
+        self.skipped = 0
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def read(self, file: str | Path) -> Iterator[tuple[int, Sample]]:
@@ -106,6 +110,7 @@ class ForeignSamples:
             return []
         name = self._matcher.find(found.identity, found.prompt)
         if name is None and self._skips_others:
+            self.skipped += len(found.texts)
             return []
         if name is None:
             raise UserError(explain_unmatched(found.identity, found.prompt, where))

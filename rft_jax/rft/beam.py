@@ -164,7 +164,8 @@ def collect_with_beam(
         renaming = Renaming(parse_columns(columns), scratch) if columns else None
         problems = fetched(problems)
         loaded = load_problems(str(renaming.copy(Path(problems))) if renaming else problems)
-        shards = find_shards(samples, loaded, chunks, scratch, samples_format, renaming)
+        skips = settings.skips_others
+        shards = find_shards(samples, loaded, chunks, scratch, samples_format, renaming, skips)
     with beam.Pipeline(options=options) as pipeline:
         _build(pipeline, loaded, shards, list(samples), output, settings)
     _join_chunks(output, -(-len(loaded) // PROBLEMS_PER_CHUNK))

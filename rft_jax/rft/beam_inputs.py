@@ -38,6 +38,7 @@ def find_shards(
     scratch: Path,
     named: str = "",
     renaming: Renaming | None = None,
+    skips_others: bool = False,
 ) -> list[Shard]:
     """The samples files of each folder (or the file itself), wherever Beam can read.
 
@@ -46,6 +47,7 @@ def find_shards(
       scratch: an empty local folder.
       named: format of all samples; '' for found by looking at the first row of a folder.
       renaming: of the columns, as `--columns` says; such files are copied too.
+      skips_others: whether samples of other problems are left out; all files are copied then.
 
     Raises:
       UserError: a folder has no samples or is not finished, or rows of another program are not
@@ -57,7 +59,7 @@ def find_shards(
     given: dict[str, str] = {}  # local copy -> as it was named
     for index, folder in enumerate(folders):
         paths = _list(folder)
-        if renaming is None and _format(paths[0], named) == OURS:
+        if renaming is None and not skips_others and _format(paths[0], named) == OURS:
             shards += [Shard(path, index) for path in paths]
             continue
         copy = Path(fetched(folder))
@@ -67,7 +69,7 @@ def find_shards(
     if renaming:
         renaming.check()
     with names_as_given(given):
-        copies = in_our_format(copies, folders, problems, scratch, named)
+        copies = in_our_format(copies, folders, problems, scratch, named, skips_others)
     return shards + [_upload(copy, f"{target}/{n:05d}") for n, copy in enumerate(copies)]
 
 

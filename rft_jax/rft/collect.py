@@ -107,7 +107,9 @@ def _collect(
     shutil.rmtree(runs, ignore_errors=True)
     try:
         runs.mkdir()
-        shards = in_our_format(shards, folders, problems, runs, samples_format)
+        shards = in_our_format(
+            shards, folders, problems, runs, samples_format, settings.skips_others
+        )
         try:
             tally = _write_sorted(problems, shards, folders, output.path, settings)
         except UserError:

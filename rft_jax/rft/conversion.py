@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from typing import IO
 
 import orjson
 
@@ -13,7 +15,9 @@ from rft_jax.files.jsonl import numbered_lines, open_lines, parse_row
 from rft_jax.records import Problem, parse_sample, to_row
 from rft_jax.records.foreign import ForeignSamples, file_format
 from rft_jax.records.sample_formats import OURS
-from rft_jax.rft.samples import Shard, problem_index
+from rft_jax.rft.samples import Shard, problem_id, problem_index
+
+logger = logging.getLogger(__name__)
 
 
 def in_our_format(
@@ -22,36 +26,69 @@ def in_our_format(
     problems: Sequence[Problem],
     output: Path,
     named: str = "",
+    skips_others: bool = False,
 ) -> list[Shard]:
     """The shards, each one of another program replaced by a copy in our format.
+
+    With `skips_others` those in our format are copied too, without the samples of other problems.
 
     Args:
       folders: what the user named, by the shards' `folder`.
       output: an empty folder for the copies. Each line begins with the number of the line that it
         comes from, as in a sorted run.
       named: the format of all shards; '' for found by looking.
+      skips_others: whether samples of other problems are left out, and counted in a warning; else
+        they are mistakes.
 
     Raises:
       UserError: rows are not samples of the problems; all such rows are named.
     """
     mistakes = MistakeList()
     readers = {
-        index: ForeignSamples(problems, folder, named, mistakes)
+        index: ForeignSamples(problems, folder, named, mistakes, skips_others)
         for index, folder in enumerate(folders)
     }
     names = count()
     result: list[Shard] = []
+    ids = {problem.id for problem in problems}
+    skipped = 0
     for shard in shards:
-        if file_format(shard.path, named) == OURS:
+        is_ours = file_format(shard.path, named) == OURS
+        if is_ours and not skips_others:
             result.append(shard)
             continue
         copy = output / f"converted-{next(names):05d}"
         with open(copy, "wb") as file:
-            for number, sample in readers[shard.folder].read(shard.path):
-                file.write(b"%d\t%s\n" % (number, _line(to_row(sample))))
+            if is_ours:
+                skipped += _copy_matched(shard, ids, file, mistakes)
+            else:
+                for number, sample in readers[shard.folder].read(shard.path):
+                    file.write(b"%d\t%s\n" % (number, _line(to_row(sample))))
         result.append(Shard(str(copy), shard.folder, shard.path))
     mistakes.raise_any(", ".join(folders))
+    skipped += sum(reader.skipped for reader in readers.values())
+    if skipped:
+        logger.warning("%s samples of other problems than these are left out", f"{skipped:,}")
     return result
+
+
+def _copy_matched(
+    shard: Shard, ids: Collection[str], file: IO[bytes], mistakes: MistakeList
+) -> int:
+    """Writes the lines of samples of the problems, numbered, and returns how many others are."""
+    skipped = 0
+    with open_lines(shard.path) as source:
+        for number, line in numbered_lines(source, shard.path):
+            if not line.strip():
+                continue
+            where = f"{shard.path}:{number}"
+            with mistakes.caught():
+                if problem_id(line, where) not in ids:
+                    skipped += 1
+                    continue
+                parse_sample({**parse_row(line, where), "tokens": None}, where)
+                file.write(b"%d\t%s\n" % (number, line.rstrip(b"\r\n")))
+    return skipped
 
 
 def _line(row: Mapping[str, object]) -> bytes:

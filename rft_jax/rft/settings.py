@@ -14,6 +14,7 @@ from rft_jax.verify.equations import CHECKS
 from rft_jax.verify.programs.reading import EVALUATOR, RUNNERS, SANDBOX
 from rft_jax.verify.running_text import EQUATION_SOURCES
 
+REFUSE, SKIP = "refuse", "skip"
 # Levels that need no operations, which the sandbox does not record.
 _OF_SOURCE = ("none", "exact_text", PROGRAM)
 
@@ -57,6 +58,8 @@ class CollectSettings(CheckedSettings):
         executes nothing; `sandbox` executes them by Python with numpy and sympy under bubblewrap
         (`bwrap`), without network and files, within limits of time and memory; then `dedup` is
         `program`, `exact_text` or `none`.
+      unmatched: what becomes of samples that are of none of the problems: `refuse` ends the command
+        before any work, `skip` leaves them out and counts them in a warning.
       max_paths: sampled paths that are kept of a problem, at most: the first ones; 0 for all.
     """
 
@@ -88,12 +91,19 @@ class CollectSettings(CheckedSettings):
     remove_ngram: int = 0
     programs: str = added_setting(EVALUATOR)
     max_paths: int = added_setting(0)
+    unmatched: str = added_setting(REFUSE)
+
+    @property
+    def skips_others(self) -> bool:
+        """Whether samples of other problems are left out."""
+        return self.unmatched == SKIP
 
     def __post_init__(self) -> None:
         self._check_choice("answers", answer_formats())
         self._check_choice("equations", CHECKS)
         self._check_choice("equation_source", EQUATION_SOURCES)
         self._check_choice("dedup", KEYS)
+        self._check_choice("unmatched", (REFUSE, SKIP))
         self._check_choice("select", SELECTORS)
         self._check_above(0, "timeout")
         self._check_at_least(0, "first_samples", "workers", "remove_ngram", "max_paths")

@@ -164,3 +164,17 @@ def test_it_runs_as_a_program_with_gin_settings(tmp_path: Path, options: list[st
     subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
     for name in FILES:
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["ours", "columns"])
+def test_samples_of_no_problem_are_left_out_as_collect_does(tmp_path: Path, kind: str) -> None:
+    problems = write_problems(tmp_path / "problems.jsonl", {"p": "#### 18"})
+    rows = [sample_row(name, 0, "#### 18") for name in ("p", "other")]
+    if kind == "columns":
+        rows = [{"question": f"What is {name}?", "response": "#### 18"} for name in ("p", "other")]
+    samples = write_lines(tmp_path / "s.jsonl", rows)
+    settings = CollectSettings(unmatched="skip")
+    collect(problems, [samples], str(tmp_path / "here"), settings)
+    beam.collect_with_beam(problems, [samples], str(tmp_path / "there"), settings, DIRECT)
+    for name in FILES:
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()

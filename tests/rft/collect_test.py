@@ -309,3 +309,35 @@ def test_gsm8ks_own_solutions_are_all_correct(tmp_path: Path) -> None:
         verdicts = [row["verdict"] for row in read_lines(out / "ledger.jsonl")]
         assert len(verdicts) == 1319
         assert verdicts.count("correct") == 1319 - wrong  # `3/4=3/4` is not a float to the paper
+
+
+@pytest.mark.parametrize("kind", ["ours", "columns"])
+def test_samples_of_no_problem_are_left_out_and_counted_if_the_settings_say_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    problems = write_problems(tmp_path / "problems.jsonl", {"p": "#### 18", "q": "#### 18"})
+    names = ("q", "other", "p", "other")
+    rows = [sample_row(name, 0, "6*3=18\n#### 18") for name in names]
+    if kind == "columns":
+        rows = [{"question": f"What  is\n{name}?", "response": "#### 18"} for name in names]
+    samples = write_lines(tmp_path / "s.jsonl", rows)
+    out = str(tmp_path / "out")
+    with pytest.raises(UserError, match=r"(?s)2 mistakes.*s\.jsonl:2: no problem.*s\.jsonl:4"):
+        collect(problems, [samples], out, CollectSettings())
+    collect(problems, [samples], out, CollectSettings(unmatched="skip"))
+    assert "2 samples of other problems than these are left out" in caplog.text
+    ledger = [row["id"] for row in read_lines(tmp_path / "out" / "ledger.jsonl")]
+    assert ledger == ["p", "q"]
+    rows = [row for row in rows if "other" not in str(row)]
+    samples = write_lines(tmp_path / "s.jsonl", rows)
+    collect(problems, [samples], str(tmp_path / "without"), CollectSettings())
+    assert _contents(tmp_path / "out") == _contents(tmp_path / "without")
+
+
+def test_where_others_are_left_out_all_lines_that_are_not_samples_are_named(tmp_path: Path) -> None:
+    problems = write_problems(tmp_path / "problems.jsonl", {"p": "#### 18"})
+    rows = [sample_row("p", 0, "#### 18"), {"id": "other"}, {"id": "p"}, {"sample": 1}]
+    samples = write_lines(tmp_path / "s.jsonl", rows)
+    settings = CollectSettings(unmatched="skip")
+    with pytest.raises(UserError, match=r"(?s)2 mistakes.*s\.jsonl:3: .*s\.jsonl:4: no 'id'"):
+        collect(problems, [samples], str(tmp_path / "out"), settings)
