@@ -32,7 +32,7 @@ def experiment(tmp_path) -> Callable[..., Config]:
     model = tmp_path / "model"
     model.mkdir()
     (model / "config.json").write_text("{}")
-    rows = [{"id": name, "question": f"{name}?", "answer": "#### 2"} for name in "abcd"]
+    rows = [{"id": name, "question": f"{name}?", "answer": "1+1=2\n#### 2"} for name in "abcd"]
     problems = tmp_path / "problems.jsonl"
     problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
 

@@ -27,7 +27,7 @@ def test_supervised_scaling_has_epoch_matched_and_step_matched_trainings_per_par
 
 
 def test_parts_of_the_problems_are_nested_and_drawn_by_seed(plan_of, tmp_path):
-    rows = [{"id": str(i), "question": f"{i}?", "answer": "#### 2"} for i in range(64)]
+    rows = [{"id": str(i), "question": f"{i}?", "answer": "1+1=2\n#### 2"} for i in range(64)]
     (tmp_path / "many.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     plan = plan_of("supervised_scaling", f"run.train_problems={tmp_path / 'many.jsonl'}")
     drawn = {count: {p.id for p in plan.files[plan.part(count, 0).value]} for count in (4, 16, 64)}

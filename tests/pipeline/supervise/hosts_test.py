@@ -199,7 +199,7 @@ class Started:
         self.processes: list[subprocess.Popen[str]] = []
         (folder / "model").mkdir()
         (folder / "model" / "config.json").write_text("{}")
-        rows = [{"id": q, "question": f"{q}?", "answer": "#### 1"} for q in "abcd"]
+        rows = [{"id": q, "question": f"{q}?", "answer": "2-1=1\n#### 1"} for q in "abcd"]
         write_rows(folder / "problems.jsonl", rows)
 
     def start(self, index: int, *more: str, **variables: str) -> None:
