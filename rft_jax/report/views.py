@@ -8,6 +8,7 @@ views.samples(run, verdict="wrong_equation", count=3)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -26,6 +27,9 @@ from rft_jax.report.paths import read_collected, sampling_section
 from rft_jax.report.runs import RunRecord
 
 _SAMPLES_PER_VERDICT = 500
+# What tells the theme of JupyterLab, Colab and VS Code, which may differ from the system's.
+_LIGHT = '[data-jp-theme-light="true"], [theme="light"], .vscode-light'
+_DARK = '[data-jp-theme-light="false"], [theme="dark"], .vscode-dark'
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,27 @@ class View:
 
     def _repr_html_(self) -> str:
         style = asset("chart.css") + asset("page.css")
+        themes = _themes(style)
         style = style.replace(":root", ":scope").replace("\nbody {", "\n:scope {")
+        # The notebook's messages are UTF-8; a response may have characters that are not.
+        body = self.html.encode("utf-8", "replace").decode("utf-8")
         return (
-            f"<div class='rft-view'><style>@scope (.rft-view) {{ {style} }}</style>"
-            f"{self.html}</div>"
+            f"<div class='rft-view'><style>@scope (.rft-view) {{ {style} }} {themes}</style>"
+            f"{body}</div>"
         )
+
+
+def _themes(style: str) -> str:
+    """Rules that give a view the colours of the notebook's theme, where that is known.
+
+    Args:
+      style: has the light colours in its first `:root`, the dark ones in its second.
+    """
+    light, dark = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    return (
+        f":is({_LIGHT}) .rft-view {{ {light} color-scheme: light; }} "
+        f":is({_DARK}) .rft-view {{ {dark} color-scheme: dark; }}"
+    )
 
 
 def results(run: RunRecord) -> View:

@@ -19,6 +19,32 @@ def test_a_view_has_its_style_in_a_scope() -> None:
     assert html.endswith("<p>x</p></div>")
 
 
+def test_characters_that_are_not_unicode_do_not_stop_a_notebook() -> None:
+    html = views.View("<p>5 \ud800 6</p>")._repr_html_()
+    assert html.encode("utf-8").endswith(b"<p>5 ? 6</p></div>")
+
+
+def test_the_theme_of_the_notebook_decides_over_the_systems() -> None:
+    html = views.View("")._repr_html_()
+    rules = re.findall(r":is\(([^)]+)\) \.rft-view \{([^}]*)\}", html)
+    assert [("true" in where, "dark" in where) for where, _ in rules] == [
+        (True, False),
+        (False, True),
+    ]
+    (_, light), (_, dark) = ((where, dict(_variables(rule))) for where, rule in rules)
+    assert '[data-jp-theme-light="true"]' in rules[0][0]
+    assert '[data-jp-theme-light="false"]' in rules[1][0]
+    assert light["--card"] == "#ffffff" and dark["--card"] == "#1d2125"
+    assert light["color-scheme"] == "light" and dark["color-scheme"] == "dark"
+    used = set(re.findall(r"var\((--[a-z0-9-]+)\)", html)) - {"--c"}
+    assert used <= set(light) and used <= set(dark)
+    assert html.index(":is(") > html.index("prefers-color-scheme")
+
+
+def _variables(rule: str) -> list[tuple[str, str]]:
+    return re.findall(r"([a-z0-9-]+):\s*([^;]+);", rule)
+
+
 def test_sections_of_the_report_are_views(make_run: Callable[..., Path]) -> None:
     run = read_run(str(make_run()))
     assert "Paired comparisons" in views.results(run).html
