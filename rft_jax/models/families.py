@@ -29,7 +29,7 @@ _MULTIPLIERS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Features:
     """What model families compute differently; the defaults are LLaMA's.
 

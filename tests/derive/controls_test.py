@@ -47,7 +47,7 @@ def inputs(tmp_path: FilePath) -> Inputs:
     write_rows(tmp_path / "problems.jsonl", map(to_row, PROBLEMS))
     write_rows(tmp_path / "s" / "samples-00000-of-00001.jsonl", map(to_row, samples))
     write_rows(tmp_path / "c" / "paths.jsonl", map(to_row, kept))
-    (tmp_path / "c" / "ledger.jsonl").write_text("".join(ledger_line(*row) for row in ledger))
+    (tmp_path / "c" / "ledger.jsonl").write_text("".join(ledger_line(*row[:-1]) for row in ledger))
     where = {name: str(tmp_path / at) for name, at in (("p", "problems.jsonl"), ("c", "c"))}
     return Inputs(where["p"], where["c"], (str(tmp_path / "s"),), seed=1)
 

@@ -69,7 +69,8 @@ def evaluate(folder: Path, _flags: dict[str, str]) -> None:
         metrics["curve"] = [{"k": k, "maj@k": metric, "pass@k": metric} for k in (1, 8)]
     (folder / "metrics.json").write_text(json.dumps(metrics))
     rows = [
-        {"id": q, "correct": [i < right], "steps": 1, "words": i} for i, q in enumerate(QUESTIONS)
+        {"id": q, "correct": [i < right], "steps": 1, "words": i, "reference": "1"}
+        for i, q in enumerate(QUESTIONS)
     ]
     write(folder, "predictions.jsonl", rows)
 

@@ -239,7 +239,7 @@ def test_a_policy_learns_from_a_teacher_and_resumes_to_the_same_bits(
 def test_a_teacher_and_the_preset_for_it_need_each_other(
     files: Path, teacher: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match=r"policy.baseline = 'mean': has no effect with a teacher"):
+    with pytest.raises(UserError, match=r"policy\.\w+ = .*: has no effect with a teacher"):
         run(files, tmp_path / "policy", teacher=teacher)
     with pytest.raises(UserError, match=r"policy.preset = 'distillation': --teacher is needed"):
         run(files, tmp_path / "policy", DISTILLED)

@@ -46,4 +46,4 @@ def test_the_page_has_its_sections_in_order_without_empty_ones():
 def test_long_words_wrap_and_tables_scroll_instead():
     text = page("t", "", [], "")
     assert "overflow-wrap: anywhere" in text
-    assert "table { overflow-wrap: normal" in text and ".scroll { overflow-x: auto; }" in text
+    assert "table { overflow-wrap: normal" in text and ".scroll { overflow-x: auto;" in text
