@@ -139,6 +139,7 @@ class Scripted:
         return lambda _params: next(self._accuracies)
 
 
+@pytest.mark.slow
 def test_of_equally_accurate_steps_the_one_of_the_lowest_loss_is_exported(
     data: str, others: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
