@@ -44,7 +44,7 @@ def main() -> None:
         help=f"packages of that machine, or a file of its pip freeze ({THERE})",
     )
     parser.add_argument("--python", default="3.12", help="Python version of that machine (3.12)")
-    parser.add_argument("--part_mb", type=int, default=56, help="most MB (2^20 bytes) of a part")
+    parser.add_argument("--part_mb", type=int, default=40, help="most MB (2^20 bytes) of a part")
     parser.add_argument("--gguf", type=Path, help="the GGUF file, if already downloaded")
     parser.add_argument("--dry_run", action="store_true", help="print the wheels and stop")
     flags = parser.parse_args()
