@@ -146,12 +146,15 @@ class _SharedFolder(OutputFolder):
 
 @contextmanager
 def open_shared_output(
-    path: str | Path, settings: Callable[[], Mapping[str, Any]], config_text: str = ""
+    path: str | Path,
+    settings: Callable[[], Mapping[str, Any]],
+    config_text: str = "",
+    **others: Any,
 ) -> Iterator[OutputFolder]:
     """`open_output` by process 0 for all processes.
 
     Args:
-      path, config_text: as `open_output` takes them.
+      path, config_text, others: as `open_output` takes them.
       settings: the same; called by process 0 alone, as it may read gigabytes of inputs.
 
     Raises:
@@ -162,7 +165,7 @@ def open_shared_output(
 
         def open_it() -> None:
             nonlocal folder
-            folder = held.enter_context(open_output(path, settings(), config_text))
+            folder = held.enter_context(open_output(path, settings(), config_text, **others))
 
         on_main(open_it, "opening the output", Path(path))
         is_complete = _of_main(folder.is_complete)

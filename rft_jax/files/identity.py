@@ -17,9 +17,13 @@ _TIMED = ("timing.json",)
 _MODEL, _CONFIG, _PARAMS = "model", "config.json", "params"
 
 
-def added_setting(default: Any) -> Any:
-    """A field of settings that earlier versions did not have, which did as with its default."""
-    return field(default=default, metadata={_ADDED: True})
+def added_setting(default: Any, becomes: Any = None) -> Any:
+    """A field of settings that earlier versions did not have, which did as with its default.
+
+    Args:
+      becomes: the value that a default of None has in settings that are made.
+    """
+    return field(default=default, metadata={_ADDED: default if default is not None else becomes})
 
 
 def setting_like(other: str) -> Any:
@@ -33,7 +37,7 @@ def settings_identity(settings: Any) -> dict[str, Any]:
     So what earlier versions made is still known as made with the same settings. A setting that
     means the value of another one has that value.
     """
-    added = {f.name: f.default for f in fields(settings) if f.metadata.get(_ADDED)}
+    added = {f.name: f.metadata[_ADDED] for f in fields(settings) if _ADDED in f.metadata}
     values = asdict(settings)
     for one in fields(settings):
         if other := one.metadata.get(_SAME_AS):

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 from rft_jax.errors import UserError
@@ -24,6 +25,7 @@ SETTINGS = "settings.json"
 COMPLETE = "COMPLETE"
 LOCK = ".lock"
 CONFIG = "config.gin"
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 # A process that was just killed may have left children that hold its lock for a moment.
 _LOCK_SECONDS = 1.0
 
@@ -47,7 +49,10 @@ class OutputFolder:
 
 @contextmanager
 def open_output(
-    path: str | Path, settings: Mapping[str, Any], config_text: str = ""
+    path: str | Path,
+    settings: Mapping[str, Any],
+    config_text: str = "",
+    instead: Mapping[str, str] = _NOTHING,
 ) -> Iterator[OutputFolder]:
     """Creates an output folder if necessary and locks it within the block.
 
@@ -57,6 +62,7 @@ def open_output(
     Args:
       settings: everything that decides the content of the folder, as JSON values.
       config_text: the resolved settings as a gin file, for `config.gin`; '' writes none.
+      instead: as `check_settings` takes it.
 
     Raises:
       UserError: the folder is in use, was made with other settings, or contains files of something
@@ -67,7 +73,7 @@ def open_output(
     path.mkdir(parents=True, exist_ok=True)
     with open(path / LOCK, "a+") as lock:
         _lock(lock, path)
-        check_settings(path, settings)
+        check_settings(path, settings, instead)
         if not (path / SETTINGS).exists():
             write_json(path / SETTINGS, settings)
         if config_text and not (path / CONFIG).exists():
@@ -118,8 +124,13 @@ def check_content(path: Path, *others: str) -> None:
             )
 
 
-def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
+def check_settings(
+    path: Path, settings: Mapping[str, Any], instead: Mapping[str, str] = _NOTHING
+) -> None:
     """Refuses a folder that was made with other settings.
+
+    Args:
+      instead: for some settings, what to do where another value is meant.
 
     Raises:
       UserError: names the setting and both values.
@@ -130,10 +141,8 @@ def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
     for name in [*settings, *found]:
         before, now = found.get(name), settings.get(name)
         if before != now:
-            raise UserError(
-                f"{path}: was made with {name} = {before!r}, now it is {now!r}; name another "
-                "--output, or go back to that setting"
-            )
+            fix = instead.get(name, "name another --output, or go back to that setting")
+            raise UserError(f"{path}: was made with {name} = {before!r}, now it is {now!r}; {fix}")
 
 
 def _remove_unused_settings(path: Path) -> None:

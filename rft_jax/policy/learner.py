@@ -17,7 +17,13 @@ from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
 from rft_jax.policy.objective import advantages, response_weights
 from rft_jax.policy.responses import PerResponse, join_responses, split_responses, token_arrays
-from rft_jax.policy.scored import Scored, has_equal_rewards, places_of, rewards_of
+from rft_jax.policy.scored import (
+    Scored,
+    has_equal_rewards,
+    places_of,
+    rewards_of,
+    split_updates,
+)
 from rft_jax.policy.switches import SIGNED, Objective
 from rft_jax.policy.update import (
     Rows,
@@ -104,9 +110,10 @@ class Learner:
           reference: log-probabilities of the samples under the reference model, where the
             objective has a divergence.
         """
-        step = np.int32(int(state.step) + 1)
+        number = int(state.step)
+        step = np.int32(number + 1)
         if not scored:  # all groups had equal rewards and were dropped
-            return without_update(state, step, self.mesh), _summary([], self.teacher is not None)
+            return without_update(state, step, self.mesh), self._summary([])
         advantage = self.advantages(scored, reference)
         values: dict[str, PerResponse] = {
             "advantages": [np.full(s.length, a) for s, a in zip(scored, advantage, strict=True)],
@@ -119,8 +126,7 @@ class Learner:
             now = Weights(state.params, self.config, self.frozen)
             values["old_logprobs"] = self.logprobs(now, scored)
         reports = []
-        for share in np.array_split(np.unique(places_of(scored)), self.updates):
-            mine = np.isin(places_of(scored), share)
+        for mine in split_updates(scored, self.updates, number, self.settings.seed):
             weights = self.weights(scored, advantage, mine)
             if weights.any():
                 state, report = self._one_update(
@@ -129,7 +135,7 @@ class Learner:
                 reports.append(report)
         if not reports:
             state = without_update(state, step, self.mesh)
-        return state, _summary(reports, self.teacher is not None)
+        return state, self._summary(reports)
 
     def advantages(
         self, scored: Sequence[Scored], reference: PerResponse | None
@@ -209,6 +215,24 @@ class Learner:
         report = {name: float(value) for name, value in vars(measures).items()}
         return state, report | {"grad_norm": float(norm)}
 
+    def _summary(self, reports: Sequence[dict[str, float]]) -> dict[str, float]:
+        """The metrics of a step, of all its updates together."""
+        if not reports:
+            return {"loss": 0.0, "grad_norm": 0.0, "tokens": 0.0}
+        total: dict[str, Any] = {name: sum(r[name] for r in reports) for name in reports[0]}
+        shares = {"clip_share": "clipped"} if self.teacher is None else {"teacher_kl": "divergence"}
+        if self.objective.importance_cap:
+            shares["capped_share"] = "capped"
+        # A teacher's later updates have no log-probabilities of the policy that sampled.
+        compared = reports if self.teacher is None else reports[:1]
+        return {
+            "loss": total["loss"] / len(reports),
+            "grad_norm": total["grad_norm"] / len(reports),
+            "tokens": total["tokens"],
+            **{name: total[summed] / total["tokens"] for name, summed in shares.items()},
+            "logprob_difference": max(report["difference"] for report in compared),
+        }
+
     def _batches(self, arrays: TokenArrays, values: dict[str, np.ndarray] | None = None) -> Batches:
         settings = self.settings
         shape = settings.batch_size, settings.max_length
@@ -224,18 +248,3 @@ def _gathered(values: jax.Array) -> np.ndarray:
     if jax.process_count() == 1:
         return np.asarray(values)
     return np.asarray(multihost_utils.process_allgather(values, tiled=True))
-
-
-def _summary(reports: Sequence[dict[str, float]], has_teacher: bool) -> dict[str, float]:
-    """The metrics of a step, of all its updates together."""
-    if not reports:
-        return {"loss": 0.0, "grad_norm": 0.0, "tokens": 0.0}
-    total: dict[str, Any] = {name: sum(r[name] for r in reports) for name in reports[0]}
-    name, summed = ("teacher_kl", "divergence") if has_teacher else ("clip_share", "clipped")
-    return {
-        "loss": total["loss"] / len(reports),
-        "grad_norm": total["grad_norm"] / len(reports),
-        "tokens": total["tokens"],
-        name: total[summed] / total["tokens"],
-        "logprob_difference": reports[0]["difference"],
-    }

@@ -18,6 +18,7 @@ class Measures:
       loss: weight times loss.
       tokens: how many there are.
       clipped: tokens whose ratio counts no further.
+      capped: tokens whose importance weight is the cap.
       divergence: nats from the teacher, where there is one.
       difference: largest absolute difference of the trainer's and the sampler's log-probability.
     """
@@ -25,6 +26,7 @@ class Measures:
     loss: Float[Array, ""]
     tokens: Float[Array, ""]
     clipped: Float[Array, ""]
+    capped: Float[Array, ""]
     divergence: Float[Array, ""]
     difference: Float[Array, ""]
 
@@ -32,6 +34,22 @@ class Measures:
         """Those of two batches."""
         added = jax.tree.map(jnp.add, self, other)
         return added.replace(difference=jnp.maximum(self.difference, other.difference))
+
+
+def importance_weights(
+    trained: Float[Array, "B T"], sampled: Float[Array, "B T"], cap: float
+) -> Float[Array, "B T"]:
+    """min(π_trainer / π_sampler, cap) of every token (truncated importance sampling).
+
+    Where the sampler's arithmetic is another one than the trainer's, its tokens are those of
+    another distribution; with these weights their mean is one over the trainer's, up to the cap,
+    which bounds the variance (Ionides 2008, Truncated Importance Sampling).
+
+    Args:
+      trained: log-probabilities that the trainer computes with the weights that were sampled from.
+      sampled: those that the sampler computed.
+    """
+    return jnp.minimum(jnp.exp(trained - sampled), cap)
 
 
 def policy_loss(
@@ -43,7 +61,8 @@ def policy_loss(
     to that before the step's first update. Without `old_logprobs` the policy is the one that
     sampled: ρ is exactly 1, and the gradient is that of REINFORCE. The divergence in the loss is
     k2, (log π_ref - log π)² / 2, whose expected gradient is that of the reverse KL divergence; k1
-    in the loss would have an expected gradient of 0 (arXiv 2506.09477).
+    in the loss would have an expected gradient of 0 (arXiv 2506.09477). With an importance cap
+    both are weighted by `importance_weights`.
 
     Args:
       logprobs: of the targets, under the policy.
@@ -54,13 +73,18 @@ def policy_loss(
     """
     advantages = rows["advantages"]
     now = jax.lax.stop_gradient(logprobs)
-    ratio = jnp.exp(logprobs - rows.get("old_logprobs", now))
+    old, sampled = rows.get("old_logprobs", now), rows["sampled_logprobs"]
+    ratio = jnp.exp(logprobs - old)
     bounded = jnp.clip(ratio, 1 - objective.epsilon_low, 1 + objective.epsilon_high)
     losses = -jnp.minimum(ratio * advantages, bounded * advantages)
     if objective.kl == "loss":
         losses += objective.kl_coefficient * (logprobs - rows["reference_logprobs"]) ** 2 / 2
     clipped = bounded * advantages < ratio * advantages
-    return _measured(losses, logprobs, rows, clipped=clipped)
+    capped: Array | float = 0.0
+    if cap := objective.importance_cap:
+        weights = importance_weights(old, sampled, cap)
+        losses, capped = losses * weights, weights >= cap
+    return _measured(losses, old, rows, clipped=clipped, capped=capped)
 
 
 def distillation_loss(
@@ -80,9 +104,10 @@ def distillation_loss(
 
 def _measured(
     losses: Array,
-    logprobs: Array,
+    trained: Array,
     rows: dict[str, Array],
     clipped: Array | float = 0.0,
+    capped: Array | float = 0.0,
     divergence: Array | float = 0.0,
 ) -> tuple[Array, Measures]:
     """The sum of weight times loss, and what is measured of the tokens with weight."""
@@ -96,7 +121,8 @@ def _measured(
         loss=loss,
         tokens=total(1.0),
         clipped=total(clipped),
+        capped=total(capped),
         divergence=total(divergence),
-        difference=jnp.max(jnp.where(counted, jnp.abs(logprobs - rows["sampled_logprobs"]), 0.0)),
+        difference=jnp.max(jnp.where(counted, jnp.abs(trained - rows["sampled_logprobs"]), 0.0)),
     )
     return loss, jax.lax.stop_gradient(measures)

@@ -31,7 +31,7 @@ from rft_jax.policy.steps import PolicySteps
 from rft_jax.prompts import shown
 from rft_jax.records import Problem
 from rft_jax.training.loop import run_steps
-from rft_jax.training.trainer import starting_model, tidy_checkpoints
+from rft_jax.training.trainer import starting_model, tidy_checkpoints, train_further
 from rft_jax.verify.programs.reading import check_programs
 
 
@@ -66,8 +66,9 @@ def train_policy(
     inputs.check(settings)
     distributed.initialize()
     made_with = partial(inputs.made_with, settings, update, rollout)
+    longer = train_further(output, "policy.num_steps", and_other=" and policy.seed")
     with (
-        distributed.open_shared_output(output, made_with, config_text) as folder,
+        distributed.open_shared_output(output, made_with, config_text, instead=longer) as folder,
         distributed.stop_flag() as stopped,
     ):
         files = StepFiles(folder.path, settings.num_steps)

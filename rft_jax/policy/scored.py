@@ -85,6 +85,27 @@ def problems_of_step(
     return chosen, [place for place in others if place not in set(chosen)]
 
 
+def split_updates(
+    scored: Sequence[Scored], count: int, step: int, seed: int
+) -> list[Bool[np.ndarray, " M"]]:
+    """Which samples each of a step's updates is by; a sample is in one of them.
+
+    A problem's samples stay together, so that the baseline which they share cancels in an update
+    as it does in a step. Problems are in a random order, a function of seed and step: those of a
+    file may be sorted, by difficulty for example.
+
+    Args:
+      scored: all samples of the step, in any order.
+      count: of the updates; the last ones are empty where there are fewer problems.
+      step: from 0.
+      seed: the run's.
+    """
+    places = places_of(scored)
+    problems = np.unique(places)
+    order = problems[shuffled(len(problems), seed, step, 3)]
+    return [np.isin(places, share) for share in np.array_split(order, count)]
+
+
 def has_equal_rewards(scored: Sequence[Scored]) -> Bool[np.ndarray, " M"]:
     """Whether the decided samples of a sample's problem have equal rewards, or there are none."""
     rewards, places = rewards_of(scored), places_of(scored)

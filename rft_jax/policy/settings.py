@@ -25,6 +25,7 @@ _OF_REWARDS: dict[str, Any] = {
     "scale": "none",
     "kl": "none",
     "positive_only": False,
+    "importance_cap": 0.0,
     "resample_rounds": 0,
 }
 
@@ -40,8 +41,9 @@ class PolicySettings(CheckedSettings):
       num_steps: steps of sampling, grading and updating.
       problems_per_step: problems sampled in a step.
       samples_per_problem: samples of each of them (the group).
-      updates_per_step: optimizer steps by a step's samples, each by a share of its problems; with
-        more than 1 the ratio of new to old probability differs from 1 and is clipped.
+      updates_per_step: optimizer steps by a step's samples, each by a random share of its problems
+        with all of their samples; with more than 1 the ratio of new to old probability differs from
+        1 and is clipped.
       learning_rate: peak learning rate; train.schedule and train.warmup_steps shape it.
       reward: 'verdict' (1 for a correct answer, else 0), 'verdict_and_steps' (1 if the equations
         are correct too), `module:function` of yours, or a list whose product is the reward.
@@ -64,6 +66,9 @@ class PolicySettings(CheckedSettings):
       kl_coefficient: what the divergence is multiplied by.
       positive_only: whether samples without a positive advantage are left out.
       mask_truncated: whether samples that stopped at the length limit are left out of the loss.
+      importance_cap: where the sampler computes in another precision than the trainer: the most
+        that the ratio of the trainer's to the sampler's probability of a token weighs its loss by,
+        2 for example; 0: tokens are not weighted by it.
       resample_rounds: how often, at most, problems whose samples all have the same reward are
         replaced by others in a step; 0: they stay, with a gradient of 0.
       held_out: problems, chosen by policy.seed, that are never trained on: their greedy accuracy is
@@ -118,6 +123,7 @@ class PolicySettings(CheckedSettings):
     limit: int = 0
     seed: int = 0
     programs: str = added_setting(EVALUATOR)
+    importance_cap: float | None = added_setting(None, becomes=0.0)
 
     def __post_init__(self) -> None:
         self._take_preset()

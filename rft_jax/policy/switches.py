@@ -35,6 +35,8 @@ class Objective(CheckedSettings):
       kl_coefficient: what it is multiplied by.
       positive_only: whether only samples of positive advantage are trained on.
       mask_truncated: whether samples that stopped at the length limit are left out of the loss.
+      importance_cap: the most that the ratio of the trainer's to the sampler's probability of a
+        token weighs its loss by; 0: it weighs nothing.
     """
 
     gin_name: ClassVar[str] = "policy"
@@ -48,6 +50,7 @@ class Objective(CheckedSettings):
     kl_coefficient: float = 0.0
     positive_only: bool = False
     mask_truncated: bool = False
+    importance_cap: float = 0.0
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -55,6 +58,8 @@ class Objective(CheckedSettings):
         self._check_at_least(0, "epsilon_low", "epsilon_high", "kl_coefficient")
         if self.epsilon_low > 1:
             self._refuse("epsilon_low", "at most 1 is needed")
+        if self.importance_cap:
+            self._check_at_least(1, "importance_cap")  # 1 is the weight where both agree
         if (self.kl != "none") != (self.kl_coefficient > 0):
             coefficient = f"policy.kl_coefficient = {self.kl_coefficient}"
             self._refuse("kl", f"with {coefficient}; set both, or 'none' and 0")

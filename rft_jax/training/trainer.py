@@ -93,7 +93,9 @@ def train(
     distributed.initialize()
     made_with = partial(_made_with, model, data, settings, accuracy)
     with (
-        distributed.open_shared_output(output, made_with, config_text) as folder,
+        distributed.open_shared_output(
+            output, made_with, config_text, instead=train_further(output, "num_steps", "num_epochs")
+        ) as folder,
         distributed.stop_flag() as stopped,
     ):
         if folder.is_complete:
@@ -105,6 +107,21 @@ def train(
         partitioning.check_rows(settings.batch_size, device_mesh)
         with jax.set_mesh(device_mesh):
             _train(model, data, folder, settings, device_mesh, stopped, accuracy)
+
+
+def train_further(output: str, *lengths: str, and_other: str = "") -> dict[str, str]:
+    """What to do where a training is to be longer than it was, by the settings that say how long.
+
+    Args:
+      output: its folder.
+      lengths: names of these settings in the folder's identity.
+      and_other: further flags and settings to change.
+    """
+    fix = (
+        "a training keeps its length, which its schedule and files depend on; finish it with the "
+        f"earlier one, then train further from it: --model {output} and another --output"
+    )
+    return dict.fromkeys(lengths, fix + and_other)
 
 
 def _made_with(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rft_jax.models.llama import Params, unembed
-from rft_jax.policy.learner import Weights
+from rft_jax.policy.learner import Learner, Weights
 from rft_jax.policy.responses import join_responses, split_responses, token_arrays
 from rft_jax.policy.scored import Scored
 from rft_jax.policy.switches import Objective
@@ -302,6 +302,59 @@ def test_later_updates_of_a_step_have_ratios_to_the_policy_that_sampled() -> Non
     exact = replace(OBJECTIVE, epsilon_low=0.0, epsilon_high=0.0)
     assert after_update(learner(exact, updates=2), samples()[:6])[1]["clip_share"] > 0.1
     assert after_update(learner(exact, updates=1), samples()[:6])[1]["clip_share"] == 0
+
+
+def test_advantages_are_of_the_whole_step_however_many_updates_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of, one = samples(), learner(replace(OBJECTIVE, scale="batch"), updates=3)
+    expected = one.advantages(of, None)
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+    weights = Learner.weights
+
+    def watched(self: Learner, scored: list, advantage: np.ndarray, mine: np.ndarray) -> np.ndarray:
+        seen.append((advantage, mine))
+        return weights(self, scored, advantage, mine)
+
+    monkeypatch.setattr(Learner, "weights", watched)
+    after_update(one, of)
+    assert len(seen) == 3
+    assert all((advantage == expected).all() for advantage, _ in seen)
+    assert (np.sum([mine for _, mine in seen], axis=0) == 1).all()
+
+
+def test_the_samplers_difference_is_that_of_all_tokens_of_a_step() -> None:
+    of = samples()[:6]
+    exact = learner()
+    with jax.set_mesh(exact.mesh):
+        trainers = exact.logprobs(Weights(params(), CONFIG), of)
+    agreeing = [
+        replace(one, rollout=replace(one.rollout, logprobs=np.asarray(ours, np.float32)))
+        for one, ours in zip(of, trainers, strict=True)
+    ]
+    for updates in (1, 2):
+        metrics = after_update(learner(updates=updates), agreeing)[1]
+        assert metrics["logprob_difference"] < 1e-5
+    for number in (0, 5):  # whichever update a sample is in
+        off = list(agreeing)
+        moved_by = off[number].rollout.logprobs - np.float32(0.25)
+        off[number] = replace(off[number], rollout=replace(off[number].rollout, logprobs=moved_by))
+        for updates in (1, 2):
+            metrics = after_update(learner(updates=updates), off)[1]
+            assert metrics["logprob_difference"] == pytest.approx(0.25, abs=1e-5)
+
+
+def test_tokens_that_the_sampler_underrates_are_capped_and_counted() -> None:
+    of = samples()[:6]  # sampled at -2; an untrained model's are near -log 48
+    capped = after_update(learner(replace(OBJECTIVE, importance_cap=1.0)), of)[1]
+    assert capped["capped_share"] == 0.0
+    far = [
+        replace(one, rollout=replace(one.rollout, logprobs=one.rollout.logprobs - 9)) for one in of
+    ]
+    assert (
+        after_update(learner(replace(OBJECTIVE, importance_cap=1.0)), far)[1]["capped_share"] == 1.0
+    )
+    assert "capped_share" not in after_update(learner(), of)[1]
 
 
 def test_log_probabilities_are_those_of_the_model_response_by_response() -> None:

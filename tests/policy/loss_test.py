@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rft_jax.policy.loss import distillation_loss, policy_loss
+from rft_jax.policy.loss import distillation_loss, importance_weights, policy_loss
 from rft_jax.policy.switches import Objective
 from rft_jax.training.losses import token_divergences
 
@@ -140,6 +140,82 @@ def test_k1_in_the_loss_would_have_a_gradient_of_zero() -> None:
     scores = tokens - P  # ∂ log π / ∂θ, which is all that log π - log π_ref depends on
     assert abs(scores.mean()) < 4 * scores.std() / np.sqrt(DRAWS)
     assert abs(CLOSED) > 20 * scores.std() / np.sqrt(DRAWS)
+
+
+SAMPLER = 0.4  # what the sampler's arithmetic makes of P
+REWARDS = np.array([0.2, 1.0])  # of the two tokens; d/dθ of their mean is p (1 - p) (r1 - r0)
+REWARDED = P * (1 - P) * (REWARDS[1] - REWARDS[0])
+
+
+def gradients_by_sampler(objective: Objective) -> np.ndarray:
+    """-∂loss/∂θ of every draw of a sampler whose probabilities are not the policy's."""
+    tokens = (np.random.default_rng(2).random(DRAWS) < SAMPLER).astype(int)
+    sampled = np.log([1 - SAMPLER, SAMPLER])[tokens].astype(np.float32)
+    reference = np.log([1 - Q, Q])[tokens].astype(np.float32)
+
+    def gain(theta: jax.Array, token: jax.Array, drawn: jax.Array, ref: jax.Array) -> jax.Array:
+        logprob = jnp.where(token == 1, jax.nn.log_sigmoid(theta), jax.nn.log_sigmoid(-theta))
+        one = {
+            "loss_weights": jnp.ones((1, 1)),
+            "advantages": jnp.asarray(REWARDS, jnp.float32)[token][None, None],
+            "sampled_logprobs": drawn[None, None],
+            "reference_logprobs": ref[None, None],
+        }
+        return -policy_loss(logprob[None, None], one, objective)[0]
+
+    each = jax.vmap(jax.grad(gain), (None, 0, 0, 0))
+    return np.asarray(each(jnp.float32(THETA), tokens, sampled, reference))
+
+
+@pytest.mark.parametrize(
+    ("objective", "closed"),
+    [
+        (Objective(importance_cap=100.0), REWARDED),
+        (Objective(importance_cap=100.0, kl="loss", kl_coefficient=1.0), REWARDED - CLOSED),
+    ],
+)
+def test_importance_weights_make_another_samplers_gradient_the_policys(
+    objective: Objective, closed: float
+) -> None:
+    found = gradients_by_sampler(objective)
+    error = found.std() / np.sqrt(DRAWS)
+    assert abs(found.mean() - closed) < 4 * error
+    without = gradients_by_sampler(replace(objective, importance_cap=0.0))
+    assert abs(without.mean() - closed) > 20 * error  # which is what the weights remove
+
+
+def test_a_cap_below_the_ratio_bounds_the_weights_and_is_counted() -> None:
+    trained = jnp.log(jnp.array([[0.5, 0.5, 0.2]]))
+    sampled = jnp.log(jnp.array([[0.5, 0.1, 0.4]]))
+    np.testing.assert_allclose(importance_weights(trained, sampled, 2.0), [[1, 2, 0.5]], rtol=1e-6)
+    exact = importance_weights(LOGITS, LOGITS, 2.0)
+    assert (np.asarray(exact) == 1).all()
+    assert np.isfinite(importance_weights(jnp.zeros(1), jnp.full(1, -200.0), 2.0)).all()
+    batch = {
+        "loss_weights": jnp.ones((1, 3)),
+        "advantages": jnp.array([[1.0, 10.0, 100.0]]),
+        "sampled_logprobs": sampled,
+    }
+    loss, measures = policy_loss(trained, batch, Objective(importance_cap=2.0))
+    assert float(loss) == pytest.approx(-(1 + 20 + 50), rel=1e-6)
+    assert float(measures.capped) == 1
+
+
+def test_importance_weights_change_nothing_where_sampler_and_trainer_agree() -> None:
+    batch = rows()
+    assert (gradient(batch, Objective(importance_cap=1.0)) == gradient(batch)).all()
+
+
+def test_later_updates_weigh_and_compare_by_the_policy_that_was_sampled_from() -> None:
+    old = np.asarray(logprobs_of(LOGITS))
+    batch = rows(old_logprobs=old, sampled_logprobs=old - np.log(2))
+    moved = jnp.asarray(old + 0.1)
+    _, measures = policy_loss(moved, batch, PLAIN)
+    assert float(measures.difference) == pytest.approx(np.log(2), rel=1e-5)
+    wide = Objective(epsilon_low=1.0, epsilon_high=9.0)
+    plain, _ = policy_loss(moved, batch, wide)
+    weighted, _ = policy_loss(moved, batch, replace(wide, importance_cap=9.0))
+    assert float(weighted) == pytest.approx(2 * float(plain), rel=1e-5)
 
 
 def test_a_teachers_loss_has_the_closed_form_and_its_gradient_on_a_bandit() -> None:

@@ -127,6 +127,8 @@ def test_no_counted_response_gives_weights_of_zero() -> None:
         ),
         ({"epsilon_high": float("nan")}, "policy.epsilon_high = nan: at least 0"),
         ({"epsilon_low": 1.5}, "policy.epsilon_low = 1.5: at most 1"),
+        ({"importance_cap": 0.5}, "policy.importance_cap = 0.5: at least 1 is needed"),
+        ({"importance_cap": float("inf")}, "policy.importance_cap = inf: a finite number"),
         ({"kl": "loss"}, "policy.kl = 'loss': with policy.kl_coefficient = 0.0; set both"),
         ({"kl_coefficient": 0.1}, "policy.kl = 'none': with policy.kl_coefficient = 0.1"),
     ],

@@ -152,6 +152,30 @@ def test_a_finished_folder_is_not_touched_and_another_setting_is_refused(
     assert content(finished) == before
 
 
+def test_more_steps_than_a_folder_has_are_refused_with_the_command_that_trains_further(
+    files: Path, finished: Path
+) -> None:
+    before = content(finished)
+    longer = replace(SETTINGS, num_steps=6)
+    fix = rf"then train further from it: --model {finished} and another --output and policy.seed"
+    with pytest.raises(UserError, match=rf"policy.num_steps = 4, now it is 6; .*{fix}"):
+        run(files, finished, longer)
+    assert content(finished) == before
+
+
+@pytest.mark.slow
+def test_training_further_from_a_finished_run_takes_other_samples(
+    files: Path, finished: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "model").symlink_to(finished)
+    (tmp_path / "problems.jsonl").symlink_to(files / "problems.jsonl")
+    further = run(tmp_path, tmp_path / "policy", replace(SETTINGS, num_steps=2, seed=1))
+    seeds = [{row["seed"] for row in rows(f / "ledger.jsonl")} for f in (finished, further)]
+    assert not seeds[0] & seeds[1]
+    metrics = rows(further / "metrics.jsonl")
+    assert metrics[0]["kl"] == pytest.approx(0, abs=1e-6)  # from where this training starts
+
+
 def test_rows_too_short_for_prompt_and_response_are_refused_with_both_numbers(
     files: Path, tmp_path: Path
 ) -> None:

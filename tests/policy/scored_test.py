@@ -16,6 +16,7 @@ from rft_jax.policy.scored import (
     problems_of_step,
     sample_step,
     split_held_out,
+    split_updates,
 )
 from rft_jax.policy.settings import PolicySettings
 from tests.policy.tiny import scored
@@ -106,6 +107,51 @@ def test_held_out_problems_are_never_trained_on_and_too_few_are_refused() -> Non
     assert split_held_out(PLACES, settings) == (trained, held_out)
     with pytest.raises(UserError, match=r"problems_per_step is 7; of 11 .* 5 .*leaves 6"):
         split_held_out(PLACES[1:], settings)
+
+
+def groups(places: Sequence[int]) -> list[Scored]:
+    """Three samples of each problem."""
+    return [scored(place, float(n), number=n) for place in places for n in range(3)]
+
+
+def split_places(of: list[Scored], count: int, step: int = 0, seed: int = 0) -> list[list[int]]:
+    """The problems of each update, one for each of its samples."""
+    found = split_updates(of, count, step, seed)
+    return [places_of(of)[mine].tolist() for mine in found]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 12, 14])
+def test_a_sample_is_in_one_update_together_with_its_group(count: int) -> None:
+    of = groups(PLACES)
+    masks = split_updates(of, count, 3, 7)
+    assert len(masks) == count
+    assert (np.sum(masks, axis=0) == 1).all()
+    updates = split_places(of, count, 3, 7)
+    sizes = [len(update) for update in updates]
+    assert max(sizes) - min(sizes) <= 3
+    assert all(update.count(place) == 3 for update in updates for place in update)
+
+
+def test_updates_take_problems_in_an_order_of_seed_and_step_alone() -> None:
+    of = groups(PLACES)
+    first = split_places(of, 3)
+    assert first[0] != sorted(PLACES * 3)[:12]  # as the file has them
+    shuffled = [of[index] for index in np.random.default_rng(0).permutation(len(of))]
+    assert [sorted(one) for one in split_places(shuffled, 3)] == [sorted(one) for one in first]
+    assert split_places(of, 3) == first
+    assert split_places(of, 3, step=1) != first
+    assert split_places(of, 3, seed=1) != first
+
+
+def test_a_problem_is_in_the_first_update_as_often_as_in_the_last() -> None:
+    of, steps = groups(PLACES), 600
+    share = [
+        np.mean([p in split_places(of, 3, step)[u] for step in range(steps)])
+        for u in (0, 2)
+        for p in (PLACES[0], PLACES[-1])
+    ]
+    error = np.sqrt(1 / 3 * 2 / 3 / steps)
+    assert np.abs(np.array(share) - 1 / 3).max() < 4 * error
 
 
 def test_an_empty_step_is_counted_as_equal() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rft_jax.errors import UserError
+from rft_jax.files.identity import settings_identity
 from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
 from rft_jax.policy.switches import Objective
 
@@ -39,6 +40,16 @@ def test_a_switch_that_is_set_wins_over_the_preset_also_where_it_is_a_default() 
     assert settings.resample_rounds == 0
     assert settings.scale == "group"
     assert PolicySettings(**vars(settings)) == settings
+
+
+def test_a_setting_that_came_later_changes_no_identity_until_it_is_set(tmp_path: Path) -> None:
+    assert PolicySettings().importance_cap == 0.0
+    assert "importance_cap" not in settings_identity(PolicySettings())
+    assert settings_identity(PolicySettings(importance_cap=2.0))["importance_cap"] == 2.0
+    own = tmp_path / "own.gin"
+    own.write_text("policy.importance_cap = 3.0\n")
+    preset = PolicySettings(preset=str(own))
+    assert preset.objective.importance_cap == settings_identity(preset)["importance_cap"] == 3.0
 
 
 def test_a_gin_file_of_the_users_is_a_preset(tmp_path: Path) -> None:

@@ -86,6 +86,8 @@ def test_another_setting_or_changed_data_is_refused_with_both_values(
 ) -> None:
     with pytest.raises(UserError, match=r"learning_rate = 0.01, now it is 0.02"):
         train(CONFIG, [data], str(finished), replace(SETTINGS, learning_rate=2e-2))
+    with pytest.raises(UserError, match=r"now it is 9; .* train further from it: --model .*/"):
+        train(CONFIG, [data], str(finished), replace(SETTINGS, num_epochs=9))
     changed = tmp_path / "problems.jsonl"
     changed.write_text(Path(data).read_text() + '{"question": "1?", "answer": "1"}\n')
     with pytest.raises(UserError, match="was made with data"):
