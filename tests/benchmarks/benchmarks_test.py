@@ -64,7 +64,12 @@ def test_a_train_step_of_ours_alone(flags: str, tmp_path: Path) -> None:
 def test_a_step_of_policy_training(tmp_path: Path) -> None:
     flags = "--problems_per_step 2 --samples 2 --max_new_tokens 8 --batch 2 --repeats 1"
     found = _run("policy.py", flags, tmp_path / "o.json")
-    assert found["ratio"] == found["seconds"]["update"] / found["seconds"]["sft"] > 0
+    seconds, ratios = found["seconds"], found["steps_over_bounds"]
+    bound = seconds["sampling"] + 1.15 * seconds["sft"]
+    assert ratios["plain"] == pytest.approx((seconds["sampling"] + seconds["plain"]) / bound)
+    for name in ("kl", "two_updates"):
+        whole = seconds["sampling"] + seconds[name]
+        assert ratios[name] == pytest.approx(whole / (bound + seconds["forward"]))
 
 
 @pytest.mark.slow
