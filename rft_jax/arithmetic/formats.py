@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator
 from rft_jax.arithmetic import scratchpad
 from rft_jax.arithmetic.generator import Line
 from rft_jax.arithmetic.reading import REVERSED, turned
+from rft_jax.arithmetic.steps import Step
 
 
 def _steps(line: Line) -> str:
-    return "=".join(form for form, _ in _forms(line))
+    return "=".join([step.form for step in _changes(line)])
 
 
 def _direct(line: Line) -> str:
@@ -31,15 +32,15 @@ def _reversed(line: Line) -> str:
 
 
 def _scratchpad(line: Line) -> str:
-    return "=".join(working + form for form, working in _forms(line))
+    return "=".join([scratchpad.working(step) + step.form for step in _changes(line)])
 
 
-def _forms(line: Line) -> Iterator[tuple[str, str]]:
-    """The forms that differ from the one before, with the working of their operations."""
+def _changes(line: Line) -> Iterator[Step]:
+    """The steps whose form differs from the one before."""
     before = line.expression
     for step in line.steps:
         if step.form != before:
-            yield step.form, scratchpad.working(step)
+            yield step
         before = step.form
 
 

@@ -6,8 +6,7 @@ import re
 from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import accumulate, count
+from itertools import accumulate, count, islice
 from random import Random
 
 from rft_jax.arithmetic.reading import read_tokens
@@ -32,17 +31,22 @@ class Line:
 
 def lines(settings: ArithmeticSettings, split: str, seed: int) -> Iterator[Line]:
     """All lines of a split, without end."""
-    return (line(settings, split, seed, i) for i in count())
+    texts = _Texts(settings, SPLITS[split].beyond)
+    return (_line(texts, split, seed, i) for i in count())
 
 
 def line(settings: ArithmeticSettings, split: str, seed: int, i: int) -> Line:
     """Line i: the first expression of its own random stream that belongs to the split."""
-    rng = Random(f"arithmetic/{seed}/{i}")
-    bucket, beyond = SPLITS[split].bucket, SPLITS[split].beyond
+    return _line(_Texts(settings, SPLITS[split].beyond), split, seed, i)
+
+
+def _line(texts: _Texts, split: str, seed: int, i: int) -> Line:
+    settings, rng, bucket = texts.settings, texts.rng, SPLITS[split].bucket
+    whole = 0.0 if texts.beyond == "brackets" else settings.whole
+    rng.seed(f"arithmetic/{seed}/{i}")
     while True:
-        is_whole = rng.random() < settings.whole and beyond != "brackets"
-        draw = _whole_expression if is_whole else _expression
-        expression = draw(settings, beyond, rng)
+        is_whole = rng.random() < whole
+        expression = texts.draw_whole() if is_whole else texts.draw()
         if bucket_of(expression) != bucket:
             continue
         tokens = read_tokens(expression)
@@ -61,131 +65,136 @@ def _is_whole(step: Step) -> bool:
     return all(isinstance(value, int) and value > 1 for value in (step.left, step.right))
 
 
-def _operations(settings: ArithmeticSettings, beyond: str, rng: Random) -> int:
-    if beyond == "operations":
-        return len(settings.operations) + settings.beyond
-    return 1 + _pick(rng, settings.operations)
-
-
-def _expression(settings: ArithmeticSettings, beyond: str, rng: Random) -> str:
-    operations = _operations(settings, beyond, rng)
-    depth = 0
-    if beyond == "brackets":
-        depth = len(settings.depths) + settings.beyond
-        operations = max(operations, depth + 1)
-    elif operations > 1 and rng.random() < settings.brackets:
-        depth = min(1 + _pick(rng, settings.depths), operations - 1)
-    is_mixed = rng.random() < settings.mixed
-    drawn = _Expression(settings, rng, is_mixed, beyond == "digits")
-    while True:
-        text = drawn.level(operations, depth)
-        if drawn.has_special or not is_mixed:
-            return text
-
-
-def _whole_expression(settings: ArithmeticSettings, beyond: str, rng: Random) -> str:
-    operations = _operations(settings, beyond, rng)
-    largest = settings.largest * (10**settings.beyond if beyond == "digits" else 1)
-    sign = lambda: _SIGNS[_pick(rng, settings.signs)]  # noqa: E731
-    while True:
-        text = WholeNumbers(rng, sign, 2, largest).draw(lambda: operations).text
-        if beyond != "digits" or max(map(int, _WHOLE_NUMBER.findall(text))) > settings.largest:
-            return text
-
-
-class _Expression:
+class _Texts:
     """Draws expressions as texts; nine of ten may be of another split, so they have no values.
 
     Attributes:
-      has_special: whether some operand so far is a decimal, a percentage or negative.
+      settings: the mix of expressions.
+      beyond: of what the expressions have more than those of other splits, as of a `Split`.
+      rng: where the draws come from; no draw depends on those before its seed.
     """
 
-    def __init__(
-        self, settings: ArithmeticSettings, rng: Random, is_mixed: bool, has_more_digits: bool
-    ) -> None:
-        self._settings, self._rng, self._is_mixed = settings, rng, is_mixed
-        self._more_digits = has_more_digits
-        self._random = rng.random
-        self._operand = self._mixed_number if is_mixed else self._whole_number
-        self._signs, self._digits = _cumulative(settings.signs), _cumulative(settings.digits)
-        self.has_special = False
+    def __init__(self, settings: ArithmeticSettings, beyond: str) -> None:
+        self.settings, self.beyond, self.rng = settings, beyond, Random()
+        self._random, self._bits = self.rng.random, self.rng.getrandbits
+        self._operations, self._depths = map(_cumulative, (settings.operations, settings.depths))
+        more = len(settings.operations) + settings.beyond
+        self._all_have = more if beyond == "operations" else 0
+        self._signs, self._has_special = _cumulative(settings.signs), False
+        self._whole = self._whole_numbers(), self._whole_numbers(self._signs)
+        self._mixed = self._mixed_numbers(), self._mixed_numbers(self._signs)
+        self._operands = self._whole
 
-    def level(self, operations: int, depth: int) -> str:
+    def draw(self) -> str:
+        """An expression; of a mixed line, one with a decimal, a percentage or a negative number."""
+        settings, random = self.settings, self._random
+        operations, depth = self._number_of_operations(), 0
+        if self.beyond == "brackets":
+            depth = len(settings.depths) + settings.beyond
+            operations = max(operations, depth + 1)
+        elif operations > 1 and random() < settings.brackets:
+            depth = min(1 + bisect(self._depths, random()), operations - 1)
+        is_mixed, self._has_special = random() < settings.mixed, False
+        self._operands = self._mixed if is_mixed else self._whole
+        while True:
+            text = self._level(operations, depth)
+            if self._has_special or not is_mixed:
+                return text
+
+    def draw_whole(self) -> str:
+        """An expression whose every value is a whole number in bounds."""
+        settings, has_more_digits = self.settings, self.beyond == "digits"
+        operations = self._number_of_operations()
+        largest = settings.largest * (10**settings.beyond if has_more_digits else 1)
+        numbers = WholeNumbers(self.rng, self._sign, 2, largest)
+        while True:
+            text = numbers.draw(lambda: operations).text
+            if not has_more_digits or max(map(int, _WHOLE_NUMBER.findall(text))) > settings.largest:
+                return text
+
+    def _number_of_operations(self) -> int:
+        return self._all_have or 1 + bisect(self._operations, self._random())
+
+    def _level(self, operations: int, depth: int) -> str:
         """Operands and signs without brackets around them, with brackets `depth` deep in them."""
+        first, further = self._operands
         if not depth:
-            return self._flat(operations)
-        groups = self._groups(operations, depth)
-        operands = operations - sum([size for size, _ in groups]) + 1
-        by_place = dict(zip(self._places(operands, len(groups)), groups, strict=True))
-        texts: list[str] = []
-        for place in range(operands):
-            if place:
-                texts.append(self._sign())
-            group = by_place.get(place)
-            texts.append(self._operand() if group is None else self._group(*group))
-        return "".join(texts)
-
-    def _flat(self, operations: int) -> str:
-        draw, sign = self._operand, self._sign
-        texts = [draw()]
-        for _ in range(operations):
-            texts += (sign(), draw())
-        return "".join(texts)
+            return next(first) + "".join(islice(further, operations))
+        operands, groups = self._groups(operations, depth)
+        text = self._group(*groups[0]) if 0 in groups else next(first)
+        for place in range(1, operands):
+            text += self._sign() + self._group(*groups[place]) if place in groups else next(further)
+        return text
 
     def _sign(self) -> str:
         return _SIGNS[bisect(self._signs, self._random())]
 
-    def _places(self, operands: int, groups: int) -> Sequence[int]:
-        """Where among the operands the groups are; `sample` of one is `randrange`, and slower."""
-        if groups == 1:
-            return [self._rng.randrange(operands)]
-        return self._rng.sample(range(operands), groups)
-
-    def _groups(self, operations: int, depth: int) -> list[tuple[int, int]]:
-        """Operations and depth of the pairs of brackets of a level."""
-        size = self._rng.randint(depth, operations - 1)
-        groups = [(size, depth - 1)]
-        if operations - size >= 2 and self._random() < _SECOND_PAIR:
-            groups.append((self._rng.randint(1, operations - size - 1), 0))
-        return groups
+    def _groups(self, operations: int, depth: int) -> tuple[int, dict[int, tuple[int, int]]]:
+        """The operands of a level, and which of them are brackets: of what operations and depth."""
+        size = depth + self._below(operations - depth)
+        operands = operations - size + 1
+        if operands < 3 or self._random() >= _SECOND_PAIR:
+            return operands, {self._below(operands): (size, depth - 1)}
+        second = 1 + self._below(operands - 2)
+        operands -= second
+        one, other = self.rng.sample(range(operands), 2)
+        return operands, {one: (size, depth - 1), other: (second, 0)}
 
     def _group(self, operations: int, depth: int) -> str:
-        settings = self._settings
+        settings = self.settings
         opening, closing = _SQUARE if self._random() < settings.square else _ROUND
-        if self._is_mixed and operations == 1 and self._random() < settings.fractions:
-            inner = f"{self._whole_number()}/{self._whole_number()}"
+        is_mixed = self._operands is self._mixed
+        if is_mixed and operations == 1 and self._random() < settings.fractions:
+            inner = f"{next(self._whole[0])}/{next(self._whole[0])}"
         else:
-            inner = self.level(operations, depth)
+            inner = self._level(operations, depth)
         return f"{opening}{inner}{closing}"
 
-    def _whole_number(self) -> str:
-        if self._more_digits:
-            digits = len(self._settings.digits) + self._settings.beyond - 1
-        else:
-            digits = bisect(self._digits, self._random())
-        low = 10**digits
-        return str(low + int(self._random() * 9 * low))
+    def _whole_numbers(self, signs: Sequence[float] = ()) -> Iterator[str]:
+        """Whole numbers without end, behind the sign of an operation if there are weights of it."""
+        random, settings = self._random, self.settings
+        weights, sign = _cumulative(settings.digits), ""
+        lowest = [10**digits for digits in range(len(settings.digits) + settings.beyond)]
+        always = lowest[-1] if self.beyond == "digits" else 0
+        while True:
+            if signs:
+                sign = _SIGNS[bisect(signs, random())]
+            low = always or lowest[bisect(weights, random())]
+            yield f"{sign}{low + int(random() * 9 * low)}"
 
-    def _mixed_number(self) -> str:
-        settings, random = self._settings, self._random
-        kind = random()
-        text = self._whole_number()
-        if kind < settings.decimals:
-            places = 1 + _pick(self._rng, settings.places)
-            digits = 1 + int(random() * (10**places - 1))
-            text = f"{text}.{digits:0{places}}".rstrip("0")
-        elif kind < settings.decimals + settings.percents:
-            text = f"{self._rng.randint(1, 100)}%"
-        is_negative = random() < settings.negatives
-        self.has_special |= is_negative or kind < settings.decimals + settings.percents
-        return f"-{text}" if is_negative else text
+    def _mixed_numbers(self, signs: Sequence[float] = ()) -> Iterator[str]:
+        """As `_whole_numbers`; some are decimals, percentages or negative."""
+        random, settings, whole = self._random, self.settings, self._whole[0]
+        weights, sign = _cumulative(settings.places), ""
+        decimals, special = settings.decimals, settings.decimals + settings.percents
+        negatives = settings.negatives
+        while True:
+            if signs:
+                sign = _SIGNS[bisect(signs, random())]
+            kind = random()
+            text = next(whole)
+            if kind < decimals:
+                places = 1 + bisect(weights, random())
+                digits = str(1 + int(random() * (10**places - 1)))
+                text = f"{text}.{digits.zfill(places).rstrip('0')}"
+            elif kind < special:
+                text = f"{1 + self._below(100)}%"
+            if random() < negatives:
+                text = f"-{text}"
+                self._has_special = True
+            elif kind < special:
+                self._has_special = True
+            yield sign + text
+
+    def _below(self, bound: int) -> int:
+        """What `randrange(bound)` gives, without its checks, which take longer than the draw."""
+        bits = bound.bit_length()
+        value = self._bits(bits)
+        while value >= bound:
+            value = self._bits(bits)
+        return value
 
 
-def _pick(rng: Random, weights: tuple[float, ...]) -> int:
-    return bisect(_cumulative(weights), rng.random())
-
-
-@lru_cache(maxsize=64)
 def _cumulative(weights: tuple[float, ...]) -> tuple[float, ...]:
     total = sum(weights)
     return tuple(accumulate(weight / total for weight in weights))[:-1]

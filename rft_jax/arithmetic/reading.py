@@ -17,6 +17,7 @@ _FRACTION = re.compile(r"[(\[]-?[0-9]+/-?[0-9]+[)\]]")
 _QUESTION = re.compile(r"[-+*/0-9.%()\[\]]+=")
 _SIGNS = "+-*/"
 _PAIRS = {"(": ")", "[": "]"}
+_MARKS = {text: Token(text) for text in f"{_SIGNS}{OPENING}{CLOSING}"}
 
 REVERSED = "<"
 """Begins a response whose numbers are written from their last digit."""
@@ -56,29 +57,29 @@ def read_tokens(text: str) -> list[Token]:
     position, needs_operand = 0, True
     while position < len(text):
         sign = text[position]
+        if needs_operand and (match := _NUMBER.match(text, position)):
+            number = match[0]
+            tokens.append(Token(number, number_value(number)))
+            position, needs_operand = match.end(), False
+            continue
         if needs_operand and sign in OPENING:
             closings.append(_PAIRS[sign])
-            tokens.append(Token(sign))
+            tokens.append(_MARKS[sign])
         elif needs_operand and sign == "-" and text[position + 1 : position + 2] in _PAIRS:
             position += 1
             closings.append(_PAIRS[text[position]] + ")")
-            tokens += [Token("("), Token("0", 0), Token("-"), Token(text[position])]
+            tokens += [_MARKS["("], Token("0", 0), _MARKS["-"], _MARKS[text[position]]]
         elif needs_operand:
-            match = _NUMBER.match(text, position)
-            if match is None:
-                raise ValueError(f"no number at {text[position : position + 20]!r}")
-            tokens.append(Token(match[0], number_value(match[0])))
-            position, needs_operand = match.end(), False
-            continue
+            raise ValueError(f"no number at {text[position : position + 20]!r}")
+        elif sign in _SIGNS:
+            needs_operand = True
+            tokens.append(_MARKS[sign])
         elif sign in CLOSING:
             if not closings or closings[-1][0] != sign:
                 raise ValueError(f"{sign} closes nothing")
             for bracket in closings.pop():
-                tokens.append(Token(bracket))
+                tokens.append(_MARKS[bracket])
                 _drop_brackets_of_one(tokens)
-        elif sign in _SIGNS:
-            needs_operand = True
-            tokens.append(Token(sign))
         else:
             raise ValueError(f"no sign at {text[position : position + 20]!r}")
         position += 1

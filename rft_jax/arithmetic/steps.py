@@ -5,6 +5,7 @@ An expression is a list of tokens: signs and brackets as texts, numbers with the
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -63,9 +64,17 @@ def steps_of(tokens: Sequence[Token], choose: Choose | None = None) -> Iterator[
     Raises:
       ZeroDivisionError: division by zero.
     """
-    for sign, left, right, rest in _operations(tokens, choose):
-        form = spelled(rest) if len(rest) > 1 else spell_answer(_value(rest[0]))
-        yield Step(sign, left, right, form)
+    texts, values = map(list, zip(*tokens, strict=True))
+    usual = _usual_order(texts)
+    while len(texts) > 1:
+        index = choose(possible_operations(texts, values)) if choose else next(usual)
+        begin, end = index - 1, index + 2
+        sign, left, right = texts[index], values[begin], values[index + 1]
+        value = apply(sign, left, right)
+        while begin and texts[begin - 1] in OPENING and texts[end] in CLOSING:
+            begin, end = begin - 1, end + 1
+        texts[begin:end], values[begin:end] = [spell(value)], [value]
+        yield Step(sign, left, right, "".join(texts) if len(texts) > 1 else spell_answer(value))
 
 
 def evaluate(tokens: Sequence[Token]) -> Value:
@@ -74,57 +83,55 @@ def evaluate(tokens: Sequence[Token]) -> Value:
     Raises:
       ZeroDivisionError: division by zero.
     """
-    rest: Sequence[Token] = tokens
-    for *_, after in _operations(tokens, None):
-        rest = after
-    return _value(rest[0])
+    last = deque(steps_of(tokens), maxlen=1)
+    if last:
+        return apply(last[0].sign, last[0].left, last[0].right)
+    value = tokens[0].value
+    assert value is not None
+    return value
 
 
-def _value(token: Token) -> Value:
-    assert token.value is not None
-    return token.value
+def _usual_order(texts: list[str]) -> Iterator[int]:
+    """The index of each sign in turn; its operation is done in `texts` before the next is taken.
+
+    Of the first pair of brackets without others in it, then the next: products and quotients, then
+    sums and differences, each from left to right.
+    """
+    while len(texts) > 1:
+        end = next((i for i, text in enumerate(texts) if text in CLOSING), len(texts))
+        begin = next((i for i in range(end - 1, -1, -1) if texts[i] in OPENING), -1) + 1
+        index = begin + 1
+        while index < end:
+            if texts[index] in _FIRST:
+                yield index
+                end -= 2
+            else:
+                index += 2
+        for _ in range(begin + 1, end, 2):
+            yield begin + 1
 
 
-def _operations(
-    tokens: Sequence[Token], choose: Choose | None
-) -> Iterator[tuple[str, Value, Value, list[Token]]]:
-    """Sign and operands of each operation, and the tokens after it, in a list that is reused."""
-    rest = list(tokens)
-    while len(rest) > 1:
-        index = next_operation(rest) if choose is None else choose(possible_operations(rest))
-        left, sign, right = rest[index - 1 : index + 2]
-        value = apply(sign.text, _value(left), _value(right))
-        begin, end = index - 1, index + 2
-        if begin and rest[begin - 1].text in OPENING and rest[end].text in CLOSING:
-            begin, end = begin - 1, end + 1
-        rest[begin:end] = [Token(spell(value), value)]
-        yield sign.text, _value(left), _value(right), rest
+def possible_operations(texts: Sequence[str], values: Sequence[Value | None]) -> list[int]:
+    """The operations that may be done next without changing the value, by their signs' index.
 
-
-def next_operation(tokens: Sequence[Token]) -> int:
-    """The operation that comes first in the usual order: the index of its sign."""
-    end = next((i for i, token in enumerate(tokens) if token.text in CLOSING), len(tokens))
-    begin = next((i for i in range(end - 1, -1, -1) if tokens[i].text in OPENING), -1) + 1
-    signs = range(begin + 1, end, 2)
-    return next((i for i in signs if tokens[i].text in _FIRST), begin + 1)
-
-
-def possible_operations(tokens: Sequence[Token]) -> list[int]:
-    """The operations that may be done next without changing the value, by their signs' index."""
+    Args:
+      texts: of the tokens.
+      values: of the tokens that are numbers; None for the others.
+    """
     return [
         index
-        for index in range(1, len(tokens) - 1)
-        if tokens[index].value is None
-        and tokens[index - 1].value is not None
-        and tokens[index + 1].value is not None
-        and _may_come_first(tokens, index)
+        for index in range(1, len(texts) - 1)
+        if values[index] is None
+        and values[index - 1] is not None
+        and values[index + 1] is not None
+        and _may_come_first(texts, index)
     ]
 
 
-def _may_come_first(tokens: Sequence[Token], index: int) -> bool:
-    is_product = tokens[index].text in _FIRST
-    before = tokens[index - 2].text if index >= 2 else ""
-    after = tokens[index + 2].text if index + 2 < len(tokens) else ""
+def _may_come_first(texts: Sequence[str], index: int) -> bool:
+    is_product = texts[index] in _FIRST
+    before = texts[index - 2] if index >= 2 else ""
+    after = texts[index + 2] if index + 2 < len(texts) else ""
     if is_product:
         return before != "/"
     return before not in ("-", *_FIRST) and after not in _FIRST

@@ -9,6 +9,7 @@ zero, without zeros at the end.
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 Value = int | Fraction
 
@@ -28,7 +29,7 @@ def apply(sign: str, left: Value, right: Value) -> Value:
         return simplified(left - right)
     if sign == "*":
         return simplified(left * right)
-    return simplified(Fraction(left) / right)
+    return simplified(Fraction(left, right))
 
 
 def simplified(value: Value) -> Value:
@@ -58,6 +59,7 @@ def spell_answer(value: Value) -> str:
     return spell(simplified(rounded(value)))
 
 
+@lru_cache(maxsize=1024)
 def _places(denominator: int) -> int | None:
     """Decimals of a reduced fraction with this denominator; None where they never end."""
     twos = (denominator & -denominator).bit_length() - 1

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rft_jax.arithmetic.reading import Profile, asks_for_value, profile, read_tokens
-from rft_jax.arithmetic.steps import evaluate, spelled
+from rft_jax.arithmetic.steps import evaluate, spelled, steps_of
 from tests.arithmetic.exact import exact
 
 RELEASED = [
@@ -25,8 +25,21 @@ def test_expressions_of_the_released_format_are_read(text: str, expected: Profil
     assert evaluate(tokens) == exact(text)
 
 
-@pytest.mark.parametrize("text", ["-(3+4)*2", "8/-(2+2)", "-[(-3)]", "(((5)))", "2-(-3)", "-.5*4."])
-def test_signs_before_brackets_and_brackets_of_one_number_are_read(text: str):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-(3+4)*2",
+        "8/-(2+2)",
+        "-[(-3)]",
+        "(((5)))",
+        "2-(-3)",
+        "-.5*4.",
+        "((3+4))*2",
+        "2*[((3-4)/5)]",
+        "-(-(3+4))",
+    ],
+)
+def test_signs_before_brackets_and_redundant_brackets_are_read(text: str):
     assert evaluate(read_tokens(text)) == exact(text)
 
 
@@ -59,10 +72,38 @@ def test_other_texts_are_refused(text: str):
 @given(st.text("0123456789.+-*/%()[]", max_size=30))
 def test_what_is_read_has_the_value_that_the_verifier_finds(text: str):
     try:
-        value = evaluate(read_tokens(text))
-    except (ValueError, ZeroDivisionError):
+        tokens = read_tokens(text)
+    except ValueError:
+        return
+    try:
+        value = evaluate(tokens)
+    except ZeroDivisionError:
         return
     assert value == exact(text)
+
+
+NUMBERS = st.from_regex(r"-?[0-9]{1,3}(\.[0-9])?%?", fullmatch=True)
+EXPRESSIONS = st.recursive(
+    NUMBERS,
+    lambda inner: (
+        st.builds("{}{}{}".format, inner, st.sampled_from("+-*/"), inner)
+        | st.builds("({})".format, inner)
+        | st.builds("-[{}]".format, inner)
+    ),
+    max_leaves=6,
+)
+
+
+@given(EXPRESSIONS)
+def test_every_form_of_an_expression_equals_it(text: str):
+    text = text.replace("--", "-")
+    try:
+        tokens = read_tokens(text)
+        value, steps = evaluate(tokens), list(steps_of(tokens))
+    except ZeroDivisionError:
+        return
+    assert value == exact(text)
+    assert all(exact(step.form) == value for step in steps[:-1])
 
 
 def test_a_very_long_expression_is_refused():
