@@ -44,6 +44,7 @@ from rft_jax.policy.scored import Scored  # noqa: E402
 from rft_jax.policy.settings import PolicySettings  # noqa: E402
 from rft_jax.sampling.settings import SampleSettings  # noqa: E402
 from rft_jax.training.batches import Batches  # noqa: E402
+from rft_jax.training.model import starting_model  # noqa: E402
 from rft_jax.training.settings import TrainSettings  # noqa: E402
 from rft_jax.training.train_step import (  # noqa: E402
     TrainState,
@@ -52,7 +53,6 @@ from rft_jax.training.train_step import (  # noqa: E402
     state_shardings,
     updated,
 )
-from rft_jax.training.trainer import starting_model  # noqa: E402
 from rft_jax.verify.grading import Grade  # noqa: E402
 
 SFT_STEPS = 1.15

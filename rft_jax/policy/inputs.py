@@ -23,8 +23,9 @@ from rft_jax.policy.settings import (
     UpdateSettings,
 )
 from rft_jax.records import Problem
+from rft_jax.training.model import starting_model
 from rft_jax.training.settings import TrainSettings
-from rft_jax.training.trainer import WITHOUT_EFFECT, starting_model
+from rft_jax.training.trainer import WITHOUT_EFFECT
 from rft_jax.verify.answers import answers_for
 
 

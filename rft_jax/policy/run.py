@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 
 import jax
 from jax.sharding import Mesh
 
-from rft_jax.checkpoints.huggingface import export_model
-from rft_jax.checkpoints.load import LoadedModel, describe_checkpoints
-from rft_jax.checkpoints.peft import FOLDER as ADAPTER
-from rft_jax.checkpoints.peft import export_adapters
+from rft_jax.checkpoints.load import LoadedModel
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.files.outputs import OutputFolder
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.llama import Params, init_adapters
+from rft_jax.models.llama import Params
 from rft_jax.models.lora import merge_adapters, with_adapters
 from rft_jax.policy.inputs import Inputs, answers_for_both
 from rft_jax.policy.learner import Learner
@@ -31,7 +27,7 @@ from rft_jax.policy.steps import PolicySteps
 from rft_jax.prompts import shown
 from rft_jax.records import Problem
 from rft_jax.training.loop import run_steps
-from rft_jax.training.trainer import starting_model, tidy_checkpoints, train_further
+from rft_jax.training.model import TrainedModel, is_finished, starting_model, train_further
 from rft_jax.verify.programs.reading import check_programs
 
 
@@ -72,11 +68,9 @@ def train_policy(
         distributed.stop_flag() as stopped,
     ):
         files = StepFiles(folder.path, settings.num_steps)
-        if folder.is_complete:
+        if is_finished(folder, update, "policy"):
             if distributed.is_main():
                 files.remove_segments()  # left if the process was killed just after the end
-                tidy_checkpoints(folder, update)
-                print(f"policy: {output} is finished already")
             return
         device_mesh = partitioning.make_mesh(mesh or MeshSettings())
         partitioning.check_rows(update.batch_size, device_mesh)
@@ -85,11 +79,11 @@ def train_policy(
         judge = Judge(settings.rewards, answers, settings.timeout, settings.programs)
         with jax.set_mesh(device_mesh), closing(judge):
             start = starting_model(inputs.model, update.complete(settings), device_mesh)
-            steps, params = _prepare(
+            steps, trained = _prepare(
                 *(inputs, problems, held_out, folder, files, start, judge),
                 *(settings, update, rollout, device_mesh),
             )
-            _run(steps, params, start, stopped, folder)
+            _run(steps, trained, stopped, folder)
 
 
 def _prepare(
@@ -104,8 +98,8 @@ def _prepare(
     update: UpdateSettings,
     rollout: RolloutSettings,
     mesh: Mesh,
-) -> tuple[PolicySteps, Params]:
-    """The steps, and the parameters that are trained."""
+) -> tuple[PolicySteps, TrainedModel]:
+    """The steps, and what they train."""
     train = update.complete(settings)
     start.config.check_length(train.max_length)
     reference = inputs.load_reference(start, settings, train, mesh)
@@ -114,21 +108,18 @@ def _prepare(
     rollouts = Rollouts(start, every, sampling, mesh, folder.path, judge.form)
     rollouts.check_length(train.max_length)
     apart = len(problems) if held_out else None
-    trained, measured = split_held_out(rollouts.places, settings, apart)
-    config, params, frozen = start.config, start.params, {}
-    if train.lora is not None:
-        config = replace(config, lora=train.lora)
-        frozen, params = params, init_adapters(config, jax.random.key(train.seed))
+    chosen, measured = split_held_out(rollouts.places, settings, apart)
+    trained = TrainedModel.of(start, train)
     learner = Learner(
         objective=settings.objective,
         settings=train,
-        config=config,
+        config=trained.config,
         mesh=mesh,
         pad_id=start.tokenizer.pad_id,
         longest=rollout.max_new_tokens,
         updates=settings.updates_per_step,
         drops=bool(settings.resample_rounds),
-        frozen=frozen,
+        frozen=trained.frozen,
         teacher=teacher,
     )
     steps = PolicySteps(
@@ -136,19 +127,19 @@ def _prepare(
         mesh=mesh,
         num_steps=settings.num_steps,
         folder=folder.path,
-        frozen=frozen,
+        frozen=trained.frozen,
         policy=settings,
         files=files,
         problems=every,
-        trained=trained,
+        trained=chosen,
         held_out=measured,
         rollouts=rollouts,
         judge=judge,
         learner=learner,
         reference=reference,
-        whole=_whole(config, frozen),
+        whole=_whole(trained.config, trained.frozen),
     )
-    return steps, params
+    return steps, trained
 
 
 def _whole(config: LlamaConfig, frozen: Params) -> Callable[[Params], Params]:
@@ -160,31 +151,22 @@ def _whole(config: LlamaConfig, frozen: Params) -> Callable[[Params], Params]:
 
 def _run(
     steps: PolicySteps,
-    params: Params,
-    start: LoadedModel,
+    trained: TrainedModel,
     stopped: Callable[[int], bool],
     folder: OutputFolder,
 ) -> None:
     """All remaining steps; then the model folder, and the ledger in one file."""
-    config, settings = steps.learner.config, steps.settings
-    if config.lora is None:
-        checkpoints = folder.path / "checkpoints"
-        described = config, start.tokenizer, start.template, settings.stored_dtype
-        describe_checkpoints(checkpoints, *described)
+    trained.describe(folder.path / "checkpoints")
     if distributed.is_main():
         print(_summary(steps), flush=True)
         prompt = shown(steps.rollouts.first_prompt)
-        print(f"policy: the first prompt, by template {start.template.name!r}:\n{prompt}")
-    trained = with_adapters(steps.frozen, run_steps(steps, params, stopped).params)
-    dtype = settings.stored_dtype
-    export_model(folder.path, config, trained, start.tokenizer, start.template, dtype)
-    if config.lora:
-        export_adapters(folder.path / ADAPTER, config, trained, start.source)
+        print(f"policy: the first prompt, by template {trained.start.template.name!r}:\n{prompt}")
+    last = run_steps(steps, trained.params, stopped).params
     if distributed.is_main():
         steps.files.merge()
-        folder.commit()
+    trained.finish(folder, last)
+    if distributed.is_main():
         steps.files.remove_segments()
-        tidy_checkpoints(folder, settings)
 
 
 def _summary(steps: PolicySteps) -> str:

@@ -11,17 +11,6 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from rft_jax.chat_templates import DEFAULT_TEMPLATE
-from rft_jax.checkpoints.huggingface import export_model
-from rft_jax.checkpoints.load import (
-    LoadedModel,
-    describe_checkpoints,
-    load_model,
-)
-from rft_jax.checkpoints.names import tokenizer_folder
-from rft_jax.checkpoints.peft import FOLDER as ADAPTER
-from rft_jax.checkpoints.peft import export_adapters
-from rft_jax.checkpoints.train_state import remove_optimizer_states
 from rft_jax.data.sources import problems_identity
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
@@ -29,21 +18,19 @@ from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import write_json
 from rft_jax.files.outputs import OutputFolder
-from rft_jax.files.remote import send_output
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.families import Features
-from rft_jax.models.llama import Params, init_adapters, init_params
-from rft_jax.models.lora import with_adapters
-from rft_jax.prompts import Template, get_template
-from rft_jax.tokenizers import Tokenizer, load_tokenizer
+from rft_jax.prompts import Template
+from rft_jax.tokenizers import Tokenizer
 from rft_jax.training import recipe
 from rft_jax.training.batches import Batches, without_empty_rows
 from rft_jax.training.curriculum import staged
 from rft_jax.training.data import load_training_data
 from rft_jax.training.held_out import BEST, Accuracy, HeldOut
 from rft_jax.training.loop import Run, run_steps
+from rft_jax.training.model import TrainedModel, is_finished, starting_model, train_further
 from rft_jax.training.outlook import outlook
-from rft_jax.training.settings import COMPUTED, TrainSettings
+from rft_jax.training.settings import TrainSettings
 from rft_jax.training.token_arrays import (
     TokenArrays,
     equal_question_weights,
@@ -98,30 +85,12 @@ def train(
         ) as folder,
         distributed.stop_flag() as stopped,
     ):
-        if folder.is_complete:
-            if distributed.is_main():
-                tidy_checkpoints(folder, settings)  # if the process was killed just after the end
-                print(f"train: {output} is finished already")
+        if is_finished(folder, settings, "train"):
             return
         device_mesh = partitioning.make_mesh(mesh or MeshSettings())
         partitioning.check_rows(settings.batch_size, device_mesh)
         with jax.set_mesh(device_mesh):
             _train(model, data, folder, settings, device_mesh, stopped, accuracy)
-
-
-def train_further(output: str, *lengths: str, and_other: str = "") -> dict[str, str]:
-    """What to do where a training is to be longer than it was, by the settings that say how long.
-
-    Args:
-      output: its folder.
-      lengths: names of these settings in the folder's identity.
-      and_other: further flags and settings to change.
-    """
-    fix = (
-        "a training keeps its length, which its schedule and files depend on; finish it with the "
-        f"earlier one, then train further from it: --model {output} and another --output"
-    )
-    return dict.fromkeys(lengths, fix + and_other)
 
 
 def _made_with(
@@ -156,24 +125,19 @@ def _train(
     accuracy: Accuracy | None,
 ) -> None:
     start = starting_model(model, settings, mesh)
-    config, params = start.config, start.params
     tokenizer, template = start.tokenizer, start.template
-    config.check_length(settings.max_length)
+    start.config.check_length(settings.max_length)
     arrays = _token_arrays(data, folder.path / "tokens", tokenizer, template, settings)
     unit = mesh.shape["data"] * mesh.shape["fsdp"] * settings.gradient_accumulation
     columns = float(arrays.lengths.mean()) - 1
-    settings = recipe.complete(settings, config, arrays.num_questions, columns, unit)
+    settings = recipe.complete(settings, start.config, arrays.num_questions, columns, unit)
     batches = _batches(arrays, settings, tokenizer.pad_id, unit)
     if distributed.is_main():
         write_json(folder.path / "data.json", {**arrays.manifest, "batch_rows": batches.batch_size})
     num_steps = settings.num_steps or batches.num_steps(settings.num_epochs)
-    frozen: Params = {}
-    if settings.lora is not None:
-        config = replace(config, lora=settings.lora)
-        frozen, params = params, init_adapters(config, jax.random.key(settings.seed))
-    else:
-        described = config, tokenizer, template, settings.stored_dtype
-        describe_checkpoints(folder.path / "checkpoints", *described)
+    trained = TrainedModel.of(start, settings)
+    config, frozen = trained.config, trained.frozen
+    trained.describe(folder.path / "checkpoints")
     held_out = None
     if settings.eval_data:
         others = _held_out_batches(settings, tokenizer, template, unit)
@@ -182,27 +146,14 @@ def _train(
             asked = settings.eval_data, settings.eval_problems
             measure = accuracy.prepare(start, *asked, mesh, folder.path)
         held_out = HeldOut(others, config, settings, mesh, folder.path, num_steps, frozen, measure)
-        if held_out.keeps_best and settings.lora is None:
-            describe_checkpoints(folder.path / BEST, *described)
+        if held_out.keeps_best:
+            trained.describe(folder.path / BEST)
     run = Run(settings, mesh, num_steps, folder.path, frozen, config, batches, held_out)
     if distributed.is_main():
         print("\n".join(outlook(run)), flush=True)
-    last = run_steps(run, params, stopped).params
-    chosen = held_out.best_params(last) if held_out and held_out.keeps_best else last
-    trained = with_adapters(frozen, chosen)
-    export_model(folder.path, config, trained, tokenizer, template, settings.stored_dtype)
-    if config.lora:
-        export_adapters(folder.path / ADAPTER, config, trained, start.source)
-    folder.commit()
-    if distributed.is_main():
-        tidy_checkpoints(folder, settings)
-
-
-def tidy_checkpoints(folder: OutputFolder, settings: TrainSettings) -> None:
-    """Removes what only resuming needs from the checkpoints of a finished training."""
-    if not settings.keep_optimizer_state:
-        send_output(folder.path)  # that it is finished, before it can't be resumed
-        remove_optimizer_states(folder.path / "checkpoints")
+    last = run_steps(run, trained.params, stopped).params
+    best = held_out.best_params(last) if held_out and held_out.keeps_best else last
+    trained.finish(folder, best)
 
 
 def _batches(arrays: TokenArrays, settings: TrainSettings, pad_id: int, unit: int) -> Batches:
@@ -239,18 +190,3 @@ def _token_arrays(
     if distributed.is_main() and not any(map(is_token_arrays, data)):
         arrays.save(cache)
     return arrays
-
-
-def starting_model(model: str | LlamaConfig, settings: TrainSettings, mesh: Mesh) -> LoadedModel:
-    """The model that training starts from, float32 parameters distributed over the mesh."""
-    computed = {name: getattr(settings, name) for name in COMPUTED}
-    if isinstance(model, str):
-        loaded = load_model(model, mesh)
-    else:
-        tokenizer = load_tokenizer(tokenizer_folder(settings.tokenizer), model.vocab_size)
-        init = partial(init_params, replace(model, **computed), jax.random.key(settings.seed))
-        shardings = partitioning.param_shardings(jax.eval_shape(init), mesh)
-        params = jax.jit(init, out_shardings=shardings)()
-        loaded = LoadedModel(model, params, tokenizer, get_template(DEFAULT_TEMPLATE))
-    template = loaded.template_named(settings.template)
-    return replace(loaded, config=replace(loaded.config, **computed), template=template)

@@ -17,8 +17,8 @@ from rft_jax.policy.rollouts import Rollouts
 from rft_jax.policy.scored import Scored
 from rft_jax.policy.switches import Objective
 from rft_jax.sampling.settings import SampleSettings
+from rft_jax.training.model import starting_model
 from rft_jax.training.settings import TrainSettings
-from rft_jax.training.trainer import starting_model
 from rft_jax.verify.grading import Grade
 from tests.policy.numpy_llama import response_logprobs
 from tests.policy.tiny import mesh
