@@ -6,7 +6,8 @@ are stored and read once for the group.
 
 Layout: matrix products read the cache without a transpose. Keys are stored transposed (columns
 last), because `query @ keys` then runs along memory; values have the head width last. A suffix is
-cut into blocks of columns: blocks that no slot has reached yet are not read.
+cut into blocks of columns: blocks that no slot has reached yet are not read. To decide that costs a
+GPU more than a small block is worth, as the host waits for the answer.
 
 Writing: every slot has its own next column, after its last one; CPU and GPU scatter such columns
 in place. A TPU is slow at that. There, a ring has one column for all slots, the same at a step; a
@@ -25,8 +26,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from rft_jax.models.config import LlamaConfig
-
-BLOCK = 128  # columns of a suffix block
 
 
 @flax.struct.dataclass
@@ -57,7 +56,7 @@ class LayerCache:
 
     Attributes:
       prefix: prompts of the groups, a row a group; one KeyValues for each prompt of a group.
-      suffix: the slots' own tokens, a row a slot, in blocks of BLOCK columns (the last has the
+      suffix: the slots' own tokens, a row a slot, in blocks of some columns (the last has the
         rest). With no suffix blocks the cache is for prefill only: the new tokens become the block.
       common: what all sequences begin with, before their prompts: one row, in the compute dtype;
         without columns where there is nothing.
@@ -118,6 +117,7 @@ def empty_cache(
     prompts: int = 1,
     *,
     common_columns: int = 0,
+    block: int = 0,
     ring: bool = False,
     int8: bool = False,
 ) -> KVCache:
@@ -130,10 +130,11 @@ def empty_cache(
       prefix_columns: maximum tokens of a prefix.
       prompts: prefixes that each group holds.
       common_columns: tokens that all sequences begin with.
+      block: columns of a suffix block; 0 for one block, which a ring always is.
       ring: whether all slots write the same column at a step.
       int8: whether prefixes and suffixes are stored as int8 with scales.
     """
-    width = columns if ring else BLOCK
+    width = columns if ring else block or columns
     widths = [min(width, columns - start) for start in range(0, columns, max(width, 1))]
 
     def layer(*leading: int) -> LayerCache:

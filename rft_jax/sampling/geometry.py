@@ -23,6 +23,8 @@ _LARGEST_GROUP = 8
 _GROUPS_PER_REFILL = 16
 _SLOTS = {"cpu": 128}  # most on a device; more would not make its matrix products more efficient
 _SLOTS_ELSEWHERE = 512
+_BLOCKS = {"gpu": 512}  # for each block after the first the host of a GPU waits at every step
+_BLOCK = 128
 ITEM_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 
 
@@ -65,6 +67,7 @@ class Geometry:
       common: tokens that all prompts begin with, which are prefilled once and held once.
       ring: whether all slots write the same column of the cache at a step.
       int8: whether the cache holds int8.
+      block: columns of a block of the cache; one that no slot has reached is not read.
     """
 
     slots: int
@@ -78,6 +81,7 @@ class Geometry:
     common: int = 0
     ring: bool = False
     int8: bool = False
+    block: int = _BLOCK
 
     @property
     def groups(self) -> int:
@@ -141,6 +145,7 @@ def choose_geometry(
         common=common,
         ring=hardware.platform == "tpu" and not settings.calculator,  # paused slots leave gaps
         int8=settings.cache_dtype == "int8",
+        block=_BLOCKS.get(hardware.platform, _BLOCK),
     )
     if not settings.slots:
         geometry = _fill_memory(geometry, config, settings, hardware)

@@ -196,6 +196,7 @@ def _zero_state(program: Program, bucket: int) -> State:
         bucket,
         geometry.prompts,
         common_columns=geometry.common,
+        block=geometry.block,
         ring=geometry.ring,
         int8=geometry.int8,
     )

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rft_jax.models import kv_cache
 from rft_jax.models.attention import cached_attention, causal_attention
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.kv_cache import KeyValues, append, empty_cache
@@ -57,17 +56,14 @@ def test_a_query_attends_to_its_own_segment_alone() -> None:
 
 
 @pytest.mark.parametrize("common", [0, 2])
-def test_common_tokens_prefix_and_suffix_together_are_one_softmax(
-    common: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_common_tokens_prefix_and_suffix_together_are_one_softmax(common: int) -> None:
     """Two slots of a group with a prompt each; positions 0 to 5 stored, three new tokens."""
-    monkeypatch.setattr(kv_cache, "BLOCK", 2)  # so that the suffix has two blocks
     query, keys, values = _inputs(2)
     keys[1, :common], values[1, :common] = keys[0, :common], values[0, :common]
     config = LlamaConfig(
         hidden_size=HEADS * WIDTH, num_layers=1, num_heads=HEADS, num_kv_heads=2, scan_layers=False
     )
-    cache = empty_cache(config, 2, 3, 1, 6 - common, prompts=2, common_columns=common)
+    cache = empty_cache(config, 2, 3, 1, 6 - common, prompts=2, common_columns=common, block=2)
     (layer,) = cache.by_layer
 
     def stored(row: int, start: int, end: int) -> KeyValues:

@@ -62,13 +62,10 @@ def _expected(restarts: dict[int, int], steps: int) -> np.ndarray:
 
 @pytest.mark.parametrize("ring", [False, True])
 @pytest.mark.parametrize("block", [128, 3])
-def test_a_slot_sees_its_own_tokens_since_it_began(
-    ring: bool, block: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slot_sees_its_own_tokens_since_it_began(ring: bool, block: int) -> None:
     """Also in a ring that has gone round, and over several blocks."""
-    monkeypatch.setattr(kv_cache, "BLOCK", block)
     steps, restarts = 12, {0: 4, 1: 11, 2: 7}
-    cache = empty_cache(CONFIG, SLOTS, COLUMNS, ring=ring)
+    cache = empty_cache(CONFIG, SLOTS, COLUMNS, block=block, ring=ring)
     cache, out = _fill(cache, restarts, steps)
     assert cache.lengths.tolist() == [8, 1, 5]
     np.testing.assert_allclose(out, _expected(restarts, steps), atol=1e-5)

@@ -30,12 +30,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[LlamaConfig, Params
     return config, import_params(folder, config)
 
 
-@pytest.fixture(autouse=True)
-def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four columns a block of the cache, so that short sequences cross blocks too."""
-    monkeypatch.setattr(kv_cache, "BLOCK", 4)
-
-
 @partial(jax.jit, static_argnums=0)
 def _full(
     config: LlamaConfig,
@@ -94,7 +88,7 @@ def test_prefill_in_any_split_then_decode_equals_the_full_forward_pass(
     expected = _full(config, params, tokens)
     config = replace(config, scan_layers=scan_layers)
     layered = params if scan_layers else unstack_layers(params, config.num_layers)
-    cache = kv_cache.empty_cache(config, slots=2, columns=LENGTH + 2)
+    cache = kv_cache.empty_cache(config, slots=2, columns=LENGTH + 2, block=4)
     found, start = [], 0
     for width in split:
         positions = jnp.broadcast_to(jnp.arange(start, start + width), (2, width))
@@ -115,7 +109,7 @@ def test_slots_that_share_a_prompts_prefix_equal_full_forward_passes(
     empty = kv_cache.empty_cache(config, slots=2, columns=0)
     positions = jnp.broadcast_to(jnp.arange(6), prompts.shape)
     _, collected = _cached(config, params, prompts, positions, empty)
-    cache = kv_cache.empty_cache(config, slots=4, columns=5, groups=2, prefix_columns=6)
+    cache = kv_cache.empty_cache(config, slots=4, columns=5, groups=2, prefix_columns=6, block=4)
     assert isinstance(cache.layers, LayerCache) and isinstance(collected.layers, LayerCache)
     layers = replace(cache.layers, prefix=collected.layers.suffix)
     cache = replace(cache, layers=layers, prefix_lengths=prompt_lengths[:, None])

@@ -168,6 +168,11 @@ def test_slots_asked_for_are_taken() -> None:
     assert (geometry.slots, geometry.group, geometry.refill) == (24, 8, 1)
 
 
+def test_a_gpu_reads_up_to_512_columns_without_asking_whether_a_slot_reached_them() -> None:
+    assert choose_geometry(CONFIG, SampleSettings(max_new_tokens=9), Hardware("gpu")).block == 512
+    assert choose_geometry(CONFIG, SampleSettings(max_new_tokens=9), Hardware("cpu")).block == 128
+
+
 def test_a_tpu_writes_a_ring() -> None:
     assert choose_geometry(CONFIG, SampleSettings(max_new_tokens=9), Hardware("tpu")).ring
     assert not choose_geometry(CONFIG, SampleSettings(max_new_tokens=9), Hardware("gpu")).ring

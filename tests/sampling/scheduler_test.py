@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rft_jax.models import kv_cache
 from rft_jax.sampling.methods import Greedy
 from rft_jax.sampling.requests import Request
 from tests.sampling.tiny import (
@@ -171,9 +170,8 @@ def test_a_request_larger_than_a_task_is_split_into_several(sampled: Outcome) ->
         assert_same(outcome.samples[index, 4], sampled.samples[index, 4])
 
 
-def test_blocks_that_no_slot_has_reached_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kv_cache, "BLOCK", 5)
-    geometry = replace(GEOMETRY, columns=23)  # another one, so that nothing compiled before is used
+def test_blocks_that_no_slot_has_reached_change_nothing() -> None:
+    geometry = replace(GEOMETRY, columns=23, block=5)
     short = requests(20, longest=9)
     alone = run(short[:1], geometry=geometry)
     together = run(short, geometry=geometry)
