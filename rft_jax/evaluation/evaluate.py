@@ -30,6 +30,7 @@ from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.records import Problem
 from rft_jax.records.foreign import check_format
 from rft_jax.verify.answers import are_expressions
+from rft_jax.verify.grading import check_references
 from rft_jax.verify.programs.reading import check_programs
 
 LENGTH_BINS = 4
@@ -137,7 +138,9 @@ def _identity_of_samples(samples: Sequence[str]) -> str | list[str] | None:
 
 
 def _problems(spec: str, settings: EvaluateSettings) -> list[Problem]:
-    return load_problems(spec)[: settings.limit or None]
+    problems = load_problems(spec)[: settings.limit or None]
+    check_references(problems, settings.reading(problems).answers, spec)
+    return problems
 
 
 def _measure(

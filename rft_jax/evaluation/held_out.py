@@ -24,6 +24,7 @@ from rft_jax.sampling.requests import Request
 from rft_jax.sampling.run_record import report_over_long, settle_geometry
 from rft_jax.sampling.sampler import Sampler
 from rft_jax.sampling.shares import Share
+from rft_jax.verify.grading import check_references
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
@@ -65,9 +66,9 @@ class HeldOutAccuracy:
         Raises:
           UserError: a problem's own answer can't be read.
         """
-        return _Measurement(
-            self.settings, model, spread(load_problems(problems), count), mesh, folder
-        )
+        settings = self.settings.reading(chosen := spread(load_problems(problems), count))
+        check_references(chosen, settings.answers, problems)
+        return _Measurement(settings, model, chosen, mesh, folder)
 
 
 def spread(problems: list[Problem], count: int) -> list[Problem]:
@@ -85,10 +86,7 @@ class _Measurement:
         mesh: Mesh,
         folder: Path,
     ) -> None:
-        self._problems, self._settings = problems, settings.reading(problems)
-        with closing(make_grader(self._settings)) as grader:
-            for problem in problems:
-                grader.reference(problem)  # raises now, not after the first steps
+        self._problems, self._settings = problems, settings
         sampling = settings.sampling()
         template = model.template_named(settings.template)
         self._form = template.form

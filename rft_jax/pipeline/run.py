@@ -16,9 +16,7 @@ from typing import Any
 
 import rft_jax
 from rft_jax.checkpoints.names import EMBEDDED, model_folder
-from rft_jax.data.preprocess import check_solutions
 from rft_jax.data.sources import load_problems
-from rft_jax.derive.write import PROBLEMS as DERIVED_PROBLEMS
 from rft_jax.devices.cluster import VARIABLES, ClusterProcess, is_started_together, named_process
 from rft_jax.errors import UserError, names_as_given
 from rft_jax.files.jsonl import atomic_write, write_json, write_rows
@@ -27,7 +25,7 @@ from rft_jax.files.outputs import CONFIG, open_output
 from rft_jax.files.remote import fetched
 from rft_jax.gin_settings import Config
 from rft_jax.installation import versions
-from rft_jax.pipeline.builder import POLICY, VOTE
+from rft_jax.pipeline.checks import check_plan
 from rft_jax.pipeline.experiments import EXPERIMENTS, Experiment, experiment_class
 from rft_jax.pipeline.graph import StageGraph, known_folders
 from rft_jax.pipeline.outcome.costs import make_costs
@@ -153,9 +151,7 @@ def make_plan(config: Config, root: Path) -> Plan:
     plan = Plan(settings, config, model, train, test, StageGraph(known_folders(root)))
     experiment.add_to(plan)
     plan.select_arms()
-    _check_oracle(plan)
-    _check_training(plan)
-    _check_scopes(config, plan)
+    check_plan(plan, config)
     return plan
 
 
@@ -185,37 +181,6 @@ def _experiment(config: Config, name: str) -> Experiment:
         if other != name and config.get(kind) != kind():
             raise UserError(f"{other} has settings bound, and run.experiment is {name!r}")
     return config.get(chosen)
-
-
-def _check_oracle(plan: Plan) -> None:
-    is_used = any(stage.title.endswith("derive oracle") for stage in plan.stages)
-    if is_used and not plan.settings.train_problems.startswith("wordproblems:"):
-        raise UserError(
-            f"the oracle needs a generator of paths, and run.train_problems is "
-            f"{plan.settings.train_problems}: only wordproblems:… have one; leave that condition "
-            "out (run.arms)"
-        )
-
-
-def _check_training(plan: Plan) -> None:
-    """Refuses problems without solutions that a stage would train on."""
-    trained = [stage.arguments["--data"] for stage in plan.stages if stage.command == "train"]
-    if plan.train_problems in trained:
-        check_solutions(plan.train_list, plan.settings.train_problems)
-
-
-def _check_scopes(config: Config, plan: Plan) -> None:
-    arms = {
-        *(one.arm for one in plan.measured),
-        *(stage.arm for stage in plan.stages),
-        VOTE,
-        POLICY,
-    }
-    for scope, where in config.scopes.items():
-        if scope not in arms and scope not in DERIVED_PROBLEMS:
-            raise UserError(
-                f"{where}: no condition {scope!r} in this run; there are {', '.join(sorted(arms))}"
-            )
 
 
 def _write_inputs(root: Path, home: Path, config: Config, plan: Plan) -> None:

@@ -28,6 +28,7 @@ from rft_jax.prompts import shown
 from rft_jax.records import Problem
 from rft_jax.training.loop import run_steps
 from rft_jax.training.model import TrainedModel, is_finished, starting_model, train_further
+from rft_jax.verify.grading import check_references
 from rft_jax.verify.programs.reading import check_programs
 
 
@@ -76,6 +77,7 @@ def train_policy(
         partitioning.check_rows(update.batch_size, device_mesh)
         problems, held_out = inputs.load_problems(settings.limit)
         answers = answers_for_both(problems, held_out, settings.answers)
+        check_references(problems + held_out, answers, inputs.problems)
         judge = Judge(settings.rewards, answers, settings.timeout, settings.programs)
         with jax.set_mesh(device_mesh), closing(judge):
             start = starting_model(inputs.model, update.complete(settings), device_mesh)

@@ -38,6 +38,7 @@ from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.stats import statistics_bytes
 from rft_jax.rft.tally import Tally
 from rft_jax.rft.work import Result, Task, Worker
+from rft_jax.verify.grading import check_references
 from rft_jax.verify.programs.reading import check_programs
 
 # Problems whose lines one worker puts in order and writes.
@@ -164,6 +165,7 @@ def collect_with_beam(
         renaming = Renaming(parse_columns(columns), scratch) if columns else None
         problems = fetched(problems)
         loaded = load_problems(str(renaming.copy(Path(problems))) if renaming else problems)
+        check_references(loaded, settings.answers, problems)
         skips = settings.skips_others
         shards = find_shards(samples, loaded, chunks, scratch, samples_format, renaming, skips)
     with beam.Pipeline(options=options) as pipeline:

@@ -29,6 +29,7 @@ from rft_jax.rft.stats import statistics_bytes
 from rft_jax.rft.summary import summary
 from rft_jax.rft.tally import Tally
 from rft_jax.rft.work import Task, Worker
+from rft_jax.verify.grading import check_references
 from rft_jax.verify.programs.reading import check_programs
 from rft_jax.workers.pool import cpu_cores, map_in_order
 
@@ -68,6 +69,7 @@ def collect(
     check_format(samples_format)
     shards = find_shards(samples)
     loaded = load_problems(problems)
+    check_references(loaded, settings.answers, problems)
     make_decontaminator(settings)  # raises here and not in a worker
     check_programs(settings.programs)
     made_with = _identity(problems, samples, shards, settings)

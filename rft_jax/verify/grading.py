@@ -7,10 +7,10 @@ sampling budgets ask a `Grader` and nothing else, so a response has the same gra
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import NamedTuple, Protocol
 
-from rft_jax.errors import UserError
+from rft_jax.errors import MistakeList, UserError
 from rft_jax.records import VERDICTS, Problem, Reason
 from rft_jax.verify.answer_end import end_of_answer
 from rft_jax.verify.answers import (
@@ -31,6 +31,7 @@ from rft_jax.verify.running_text import equation_source
 
 # How far apart the paper's evaluation script lets two floats be.
 PAPER_TOLERANCE = 1e-4
+_SHOWN = 60  # characters of a question in an error
 
 
 class Grade(NamedTuple):
@@ -116,6 +117,44 @@ class _Comparison:
         return result
 
 
+def check_references(problems: Iterable[Problem], answers: str, of: str) -> None:
+    """Refuses problems whose reference solutions, as texts, give no final answer, all at once.
+
+    Args:
+      answers: where responses say their answers, as a `Grader` takes it.
+      of: names the problems: the file, say.
+
+    Raises:
+      UserError: there are such problems; names them by id and question.
+    """
+    mistakes = MistakeList()
+    for problem in problems:
+        if problem.form != PROGRAM:
+            with mistakes.caught():
+                _answer_of(problem, _of_texts(answers))
+    mistakes.raise_any(of)
+
+
+def _of_texts(answers: str) -> str:
+    """Where a text says its answer if responses are read by `answers`."""
+    return "the_answer_is" if answers == PROGRAM else answers
+
+
+def _answer_of(problem: Problem, answers: str) -> str:
+    """The final answer of a text's reference solution.
+
+    Raises:
+      UserError: it gives none.
+    """
+    reference = reference_answer(problem.answer, answers)
+    if reference is None:
+        raise UserError(
+            f"problem {problem.id!r} ({problem.question[:_SHOWN]!r}) has no answer; end its "
+            "solution with '#### n' or \\boxed"
+        )
+    return reference
+
+
 class Grader:
     """Grades responses by one set of settings.
 
@@ -144,7 +183,7 @@ class Grader:
     ) -> None:
         self._runner = programs
         self.reads_programs = answers == PROGRAM
-        self._answers = "the_answer_is" if self.reads_programs else answers
+        self._answers = _of_texts(answers)
         if answers == ARITHMETIC:
             comparer = comparer or NumberComparer()
         exact = comparer or AnswerComparer(timeout, floats=self._answers == "first")
@@ -177,12 +216,7 @@ class Grader:
         """
         if problem.form == PROGRAM:
             return self._program_reference(problem)
-        reference = reference_answer(problem.answer, self._answers)
-        if reference is None:
-            raise UserError(
-                f"problem {problem.id!r} has no answer; end its solution with '#### n' or \\boxed"
-            )
-        return reference
+        return _answer_of(problem, self._answers)
 
     def answer_end(self, response: str, reference: str, form: str = "text") -> int:
         """Number of characters of a response up to the end of its answer, or of its program."""

@@ -5,7 +5,7 @@ import pytest
 from rft_jax.errors import UserError
 from rft_jax.records import FORMS, VERDICTS, Problem, Reason
 from rft_jax.verify.equations import CHECKS
-from rft_jax.verify.grading import AnswerComparer, Grade, Grader, PaperComparer
+from rft_jax.verify.grading import AnswerComparer, Grade, Grader, PaperComparer, check_references
 
 
 class Stub:
@@ -164,8 +164,23 @@ def test_the_papers_evaluation_lets_floats_differ_by_less_than_a_ten_thousandth(
 def test_a_problem_without_an_answer_is_named() -> None:
     grader = Grader()
     assert grader.reference(Problem("p", "?", "so it is 4.\n#### 4")) == "4"
-    with pytest.raises(UserError, match="problem 'p/2' has no answer; end its solution with"):
+    with pytest.raises(UserError, match=r"problem 'p/2' \('\?'\) has no answer; end its"):
         grader.reference(Problem("p/2", "?", "a path\nthat ends in nothing"))
+
+
+def test_all_problems_without_an_answer_are_named_at_once() -> None:
+    ends = ["#### 4", "in nothing", "The answer is 5.", "in nothing"]
+    of = [Problem(f"p/{i}", f"How many {i}?", f"a path\n{end}") for i, end in enumerate(ends)]
+    of.append(Problem("p/4", "?", "print(1)\nprint(2)", "program"))
+    with pytest.raises(UserError) as error:
+        check_references(of, "the_answer_is", "mine.jsonl")
+    first, *named = error.value.lines()
+    assert first == "mine.jsonl: 2 mistakes"
+    assert [line.split()[1] for line in named] == ["'p/1'", "'p/3'"]
+    assert "'How many 3?'" in named[1]
+    with pytest.raises(UserError, match="3 mistakes"):
+        check_references(of, "first", "mine.jsonl")
+    check_references([of[0], of[2]], "program", "mine.jsonl")
 
 
 def test_votes_have_the_value_of_the_answer_in_common() -> None:

@@ -1,0 +1,72 @@
+"""What a plan needs of its problems and settings, before its first stage starts."""
+
+from __future__ import annotations
+
+from rft_jax.data.preprocess import check_solutions
+from rft_jax.derive.write import PROBLEMS as DERIVED_PROBLEMS
+from rft_jax.errors import UserError
+from rft_jax.gin_settings import Config
+from rft_jax.pipeline.builder import POLICY, VOTE
+from rft_jax.pipeline.plan import Plan
+from rft_jax.verify.answers import answers_for
+from rft_jax.verify.grading import check_references
+
+
+def check_plan(plan: Plan, config: Config) -> None:
+    """Refuses a plan that a stage of it would refuse, or with settings of no condition.
+
+    Raises:
+      UserError: names problems and settings, and what to do.
+    """
+    _check_oracle(plan)
+    _check_training(plan)
+    _check_references(plan)
+    _check_scopes(config, plan)
+
+
+def _check_oracle(plan: Plan) -> None:
+    is_used = any(stage.title.endswith("derive oracle") for stage in plan.stages)
+    if is_used and not plan.settings.train_problems.startswith("wordproblems:"):
+        raise UserError(
+            f"the oracle needs a generator of paths, and run.train_problems is "
+            f"{plan.settings.train_problems}: only wordproblems:… have one; leave that condition "
+            "out (run.arms)"
+        )
+
+
+def _check_training(plan: Plan) -> None:
+    """Refuses problems without solutions that a stage would train on."""
+    trained = [stage.arguments["--data"] for stage in plan.stages if stage.command == "train"]
+    if plan.train_problems in trained:
+        check_solutions(plan.train_list, plan.settings.train_problems)
+
+
+def _check_references(plan: Plan) -> None:
+    """Refuses problems without a final answer that a stage would grade by."""
+    files = {
+        plan.train_problems: (plan.train_list, plan.settings.train_problems),
+        plan.test_problems: (plan.test_list, plan.settings.test_problems),
+    }
+    graded = {
+        (stage.arguments["--problems"], stage.settings[stage.command].answers)
+        for stage in plan.stages
+        if stage.command in ("collect", "evaluate") and stage.arguments["--problems"] in files
+    }
+    for given, answers in sorted(graded, key=str):
+        problems, spec = files[given]
+        read_by = answers_for([one.question for one in problems], answers)
+        check_references(problems, read_by, spec)
+
+
+def _check_scopes(config: Config, plan: Plan) -> None:
+    arms = {
+        *(one.arm for one in plan.measured),
+        *(stage.arm for stage in plan.stages),
+        VOTE,
+        POLICY,
+    }
+    for scope, where in config.scopes.items():
+        if scope not in arms and scope not in DERIVED_PROBLEMS:
+            raise UserError(
+                f"{where}: no condition {scope!r} in this run; there are {', '.join(sorted(arms))}"
+            )

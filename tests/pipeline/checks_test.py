@@ -1,0 +1,30 @@
+"""A plan is refused for what one of its stages would refuse, before anything is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import write_rows
+
+GOOD = {"question": "How many?", "answer": "1 + 1 = 2\n#### 2"}
+BAD = {"question": "How many pens?", "answer": "1 + 1\nis two"}
+
+
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_problems_that_no_stage_could_grade_by_are_named_before_the_first(
+    plan_of, tmp_path: Path, name: str
+) -> None:
+    flags = []
+    for split in ("train", "test"):
+        file = tmp_path / f"{split}.jsonl"
+        write_rows(file, [GOOD, BAD, BAD] if split == name else [GOOD])
+        flags.append(f"run.{split}_problems={file}")
+    with pytest.raises(UserError, match=rf"{name}\.jsonl: 2 mistakes") as error:
+        plan_of("rft_k", *flags)
+    assert "How many pens?" in str(error.value)
+    assert not (tmp_path / "run").exists()
+    if name == "train":  # SFT trains on the training problems, and nothing is graded by them
+        assert plan_of("rft_k", *flags, "run.arms=('sft',)").stages
