@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Argument, Given, Many, OutputOf, Stage
 from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
 from rft_jax.records import Problem, to_row
-from rft_jax.rft.settings import CollectSettings
+from rft_jax.rft.level import with_level
+from rft_jax.rft.settings import BY_DATA, CollectSettings
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings
 
@@ -188,6 +190,8 @@ class StageBuilder:
           forced: further settings.
         """
         settings = replace(self.config.get(CollectSettings, arm), **forced)
+        if settings.dedup == BY_DATA:
+            settings = replace(settings, dedup=self._level)
         if isinstance(samples, Iterable):
             samples = Many(tuple(OutputOf(stage) for stage in samples))
         arguments = {"--problems": problems or self.train_problems, "--samples": samples}
@@ -195,6 +199,12 @@ class StageBuilder:
             arguments["--gin.collect.decontaminate"] = _problems_input(test)
             settings = replace(settings, decontaminate="")
         return self.graph.add(Stage("collect", arm, seed, arguments, {"collect": settings}, label))
+
+    @cached_property
+    def _level(self) -> str:
+        """The dedup level that the training problems choose, for all conditions alike."""
+        settings = replace(self.config.get(CollectSettings), dedup=BY_DATA)
+        return with_level(settings, self.train_list).dedup
 
     def derive(
         self,

@@ -14,6 +14,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
+from rft_jax.files.jsonl import parse_row
 from rft_jax.files.remote import fetched
 from rft_jax.gin_settings import load_config
 from rft_jax.records import Problem
@@ -33,6 +35,7 @@ from rft_jax.records.renamed import Renaming, parse_columns
 from rft_jax.rft.beam_inputs import find_shards, open_plain
 from rft_jax.rft.collect import LEDGER, PATHS, STATS, check_models
 from rft_jax.rft.decontaminate import make_decontaminator
+from rft_jax.rft.level import with_level
 from rft_jax.rft.samples import Block, Shard, problem_id, shard_lines
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.stats import statistics_bytes
@@ -94,6 +97,15 @@ def _blocks(lines: Sequence[Line]) -> list[Block]:
             (key, list(lines)) for key, lines in groupby(lines, key=lambda line: line[:2])
         )
     ]
+
+
+def _responses(shards: Iterable[Shard]) -> Iterator[str]:
+    """The responses of all lines that have one; the workers name the others."""
+    for shard in shards:
+        with open_plain(shard.path) as file:
+            for number, line in shard_lines(file, shard):
+                with suppress(UserError):
+                    yield str(parse_row(line, f"{shard.name}:{number}").get("response"))
 
 
 class WriteChunk(beam.DoFn):
@@ -168,6 +180,7 @@ def collect_with_beam(
         check_references(loaded, settings.answers, problems)
         skips = settings.skips_others
         shards = find_shards(samples, loaded, chunks, scratch, samples_format, renaming, skips)
+    settings = with_level(settings, loaded, _responses(shards))
     with beam.Pipeline(options=options) as pipeline:
         _build(pipeline, loaded, shards, list(samples), output, settings)
     _join_chunks(output, -(-len(loaded) // PROBLEMS_PER_CHUNK))

@@ -14,9 +14,10 @@ from rft_jax.files.jsonl import atomic_write, file_digest
 from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
 from rft_jax.records import Problem
-from rft_jax.records.foreign import check_format
+from rft_jax.records.foreign import check_format, read_any_samples
 from rft_jax.rft.conversion import in_our_format, raise_all_mistakes
 from rft_jax.rft.decontaminate import make_decontaminator
+from rft_jax.rft.level import with_level
 from rft_jax.rft.samples import (
     Shard,
     UnsortedError,
@@ -70,6 +71,7 @@ def collect(
     shards = find_shards(samples)
     loaded = load_problems(problems)
     check_references(loaded, settings.answers, problems)
+    settings = with_level(settings, loaded, _responses(loaded, samples, samples_format))
     make_decontaminator(settings)  # raises here and not in a worker
     check_programs(settings.programs)
     made_with = _identity(problems, samples, shards, settings)
@@ -79,6 +81,14 @@ def collect(
         if not folder.is_complete:
             _collect(loaded, shards, list(samples), folder, settings, samples_format)
             folder.commit()
+
+
+def _responses(
+    problems: Sequence[Problem], folders: Sequence[str], samples_format: str
+) -> Iterator[str]:
+    for folder in folders:
+        for _, sample in read_any_samples(problems, folder, samples_format, skips_others=True):
+            yield sample.response
 
 
 def _identity(

@@ -15,6 +15,8 @@ from rft_jax.verify.programs.reading import EVALUATOR, RUNNERS, SANDBOX
 from rft_jax.verify.running_text import EQUATION_SOURCES
 
 REFUSE, SKIP = "refuse", "skip"
+BY_DATA = ""
+"""The dedup level that the data choose: see `rft_jax.rft.level`."""
 # Levels that need no operations, which the sandbox does not record.
 _OF_SOURCE = ("none", "exact_text", PROGRAM)
 
@@ -37,7 +39,8 @@ class CollectSettings(CheckedSettings):
         `equations` (equal lists of equations), `canonical` (operands of sums and products in any
         order), `unordered` (the equations in any order too), `program` (programs that differ in
         names, comments and the order of operands), `trace` (equal operations on equal values, in
-        texts and programs alike).
+        texts and programs alike); `''` for `equations`, or `exact_text` where no solution and no
+        sample has an equation.
       select: which one of several duplicates is kept: `farthest` (the largest sum of edit
         distances to the other kept paths), `first`, `shortest`, `most_likely`.
       count_human: whether the reference solution counts as a path, so that duplicates of it are
@@ -102,7 +105,7 @@ class CollectSettings(CheckedSettings):
         self._check_choice("answers", answer_formats())
         self._check_choice("equations", CHECKS)
         self._check_choice("equation_source", EQUATION_SOURCES)
-        self._check_choice("dedup", KEYS)
+        self._check_choice("dedup", (*KEYS, BY_DATA))
         self._check_choice("unmatched", (REFUSE, SKIP))
         self._check_choice("select", SELECTORS)
         self._check_above(0, "timeout")

@@ -46,7 +46,8 @@ def _input(folder: Path) -> tuple[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    "changed", [{}, {"dedup": "unordered", "count_human": True}, {"answers": "program"}]
+    "changed",
+    [{}, {"dedup": "unordered", "count_human": True}, {"dedup": ""}, {"answers": "program"}],
 )
 def test_the_pipeline_writes_what_collect_writes(
     tmp_path: Path, changed: dict, monkeypatch: pytest.MonkeyPatch
