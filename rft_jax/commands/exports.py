@@ -21,7 +21,7 @@ def _flags(parser: argparse.ArgumentParser) -> None:
     columns_flag(parser)
     text = "write a data card (README.md) beside the file: source, counts, models"
     parser.add_argument("--card", action="store_true", help=text)
-    text = "template that makes a prompt of a question, where a prompt is a text (default: plain)"
+    text = "template that makes a prompt of a question; chat: messages (default: plain)"
     parser.add_argument("--template", metavar="T", default="plain", help=text)
 
 
@@ -48,7 +48,8 @@ EXPORT_DATA = Command(
         "false. verl: problems with their final answers."
         "\n\n"
         "preference and kto need a ledger with its samples: the output of rft collect (with "
-        "--samples) or of rft policy (with --problems)."
+        "--samples) or of rft policy (with --problems). With --template chat, their prompts and "
+        "responses, and those of prompt_completion, are lists of messages."
     ),
     examples=(
         "rft export-data --from runs/collected/paths.jsonl --format messages --output sft.jsonl",

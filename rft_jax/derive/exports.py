@@ -8,7 +8,8 @@
     verl               {"data_source": …, "prompt": […], "ability": …, "reward_model": {…}, …}
 
 TRL and axolotl read `messages` and `prompt_completion`; TRL reads the next two (DPO, KTO); verl
-reads the last.
+reads the last. With the template `chat`, prompts and responses are lists of messages, which the
+trainer renders by the model's chat template (TRL's conversational format).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
 from rft_jax.files.parquet import SUFFIX, write_parquet
-from rft_jax.prompts import get_template
+from rft_jax.prompts import CHAT, PROGRAM_SUFFIX, QUESTION, Template, get_template
 from rft_jax.records import (
     VERDICTS,
     Problem,
@@ -37,6 +38,7 @@ from rft_jax.verify.answers import reference_answer
 
 PATHS_FILE, LEDGER_FILE = "paths.jsonl", "ledger.jsonl"
 Row = dict[str, Any]
+Message = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Source:
         policy).
       samples: the samples folders of the ledger; none for those in the folder itself.
       problems: the problems of a ledger; '' for those in the folder's paths.
-      template: name of the template that makes a prompt of a question, where a prompt is a text.
+      template: name of the template that makes a prompt of a question; 'chat' makes messages.
     """
 
     name: str
@@ -56,16 +58,25 @@ class Source:
     problems: str = ""
     template: str = "plain"
 
-    def prompt(self, question: str, form: str = "text") -> str:
+    def prompt(self, question: str, form: str = "text") -> str | list[Message]:
         """The prompt for a question that asks for a response of that form."""
-        return get_template(self.template).asking_for(form).render(question)
+        template = get_template(self.template, chat=lambda: Template(CHAT, QUESTION))
+        return self._said("user", template.asking_for(form).render(question))
+
+    def response(self, text: str) -> str | list[Message]:
+        """A response as it stands behind such a prompt."""
+        return self._said("assistant", text)
+
+    def _said(self, role: str, text: str) -> str | list[Message]:
+        is_chat = self.template.removesuffix(PROGRAM_SUFFIX) == CHAT
+        return [{"role": role, "content": text}] if is_chat else text
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """(question, response) of all examples; of a folder, those of its paths."""
         folder = Path(self.name)
         return training_examples(str(folder / PATHS_FILE) if folder.is_dir() else self.name)
 
-    def judged(self) -> Iterator[tuple[str, list[str], list[str]]]:
+    def judged(self) -> Iterator[tuple[str | list[Message], list[str], list[str]]]:
         """A problem's prompt and its distinct correct and incorrect responses.
 
         Responses are as they were graded: without what rft policy left out behind the answer.
@@ -129,20 +140,21 @@ def _messages(source: Source) -> Iterator[Row]:
 
 def _prompt_completion(source: Source) -> Iterator[Row]:
     for question, response in source.pairs():
-        yield {"prompt": source.prompt(question), "completion": response}
+        yield {"prompt": source.prompt(question), "completion": source.response(response)}
 
 
 def _preference(source: Source) -> Iterator[Row]:
     """The i-th correct response of a problem against its i-th incorrect one."""
     for prompt, correct, incorrect in source.judged():
-        for chosen, rejected in zip(correct, incorrect, strict=False):
+        pairs = zip(map(source.response, correct), map(source.response, incorrect), strict=False)
+        for chosen, rejected in pairs:
             yield {"prompt": prompt, "chosen": chosen, "rejected": rejected}
 
 
 def _kto(source: Source) -> Iterator[Row]:
     for prompt, correct, incorrect in source.judged():
         for label, responses in ((True, correct), (False, incorrect)):
-            for response in responses:
+            for response in map(source.response, responses):
                 yield {"prompt": prompt, "completion": response, "label": label}
 
 

@@ -91,6 +91,30 @@ def test_distinct_correct_and_incorrect_samples_become_pairs_and_labels(
     assert read(labels)[0] == EXPECTED["kto"]
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+@pytest.mark.parametrize("form", ["prompt_completion", "preference", "kto"])
+def test_with_the_template_chat_prompts_and_responses_are_messages(
+    collected: Source, tmp_path: Path, form: str, suffix: str
+) -> None:
+    output = tmp_path / f"{form}{suffix}"
+    words = ["--from", collected.name, "--samples", *collected.samples, "--template", "chat"]
+    assert main(["export-data", *words, "--format", form, "--output", str(output)]) == 0
+    expected: dict[str, Any] = {
+        name: [{"role": "assistant", "content": value}] if isinstance(value, str) else value
+        for name, value in EXPECTED[form].items()
+    }
+    assert read(output)[0] == {**expected, "prompt": [{"role": "user", "content": "1 + 2?"}]}
+
+
+def test_a_prompt_for_a_program_asks_for_one_in_its_message() -> None:
+    content = "1 + 2? Let's write a program."
+    for source, form in (
+        (Source("", template="chat"), "program"),
+        (Source("", template="chat+program"), "text"),
+    ):
+        assert source.prompt("1 + 2?", form) == [{"role": "user", "content": content}]
+
+
 @pytest.mark.usefixtures("collected")
 def test_problems_become_verls_rows(tmp_path: Path) -> None:
     problems, output = tmp_path / "problems.jsonl", tmp_path / "train.parquet"
