@@ -12,7 +12,10 @@ FOLDER = "models"
 
 
 def link_models(root: Path, home: Path, plan: Plan) -> list[str]:
-    """Links each finished training in `models/`; returns the names, `CONDITION-SEED`.
+    """Links each finished training in `models/` under the names `CONDITION-SEED`.
+
+    Returns:
+      Each model's shortest name: several conditions may evaluate one model.
 
     Args:
       root: the run's folder.
@@ -29,4 +32,7 @@ def link_models(root: Path, home: Path, plan: Plan) -> list[str]:
             trained[f"{one.arm}-{one.seed}"] = model.stage
     finished = {n: root / s.folder for n, s in sorted(trained.items()) if s.is_complete(root)}
     write_links(home / FOLDER, finished)
-    return list(finished)
+    shortest: dict[Path, str] = {}
+    for name in sorted(finished, key=lambda name: (len(name), name)):
+        shortest.setdefault(finished[name], name)
+    return sorted(shortest.values())

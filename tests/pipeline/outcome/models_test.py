@@ -36,7 +36,8 @@ def test_votes_that_are_counted_together_are_about_the_model_of_their_samples(
     plan = Plan(settings, load_config({"run": RunSettings}), Given("model"), [], [], graph)
     graph.add(model.stage), graph.add(first), graph.add(second), graph.add(counted)
     plan.measured.append(row)
-    assert link_models(tmp_path, tmp_path, plan) == ["both-0", "votes-0"]
+    assert link_models(tmp_path, tmp_path, plan) == ["both-0"]
+    assert (tmp_path / "models" / "both-0").resolve() == folder.resolve()
     assert (tmp_path / "models" / "votes-0").resolve() == folder.resolve()
     write_tensorboard(tmp_path, tmp_path, plan)
     assert len(list((tmp_path / "tensorboard" / "votes-0").iterdir())) == 1
