@@ -93,14 +93,25 @@ TEMPLATES = {
             "Below is an instruction that describes a task. Write a response that appropriately "
             "completes the request.\n\n### Instruction:\n{question}\n\n### Response:",
         ),
-        # ChatML as SmolLM2-Instruct's own chat template writes it, system message included.
+        Template("chatml", "<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"),
+        # As SmolLM2-Instruct's own chat template writes it, system message included.
         Template(
-            "chatml",
+            "smollm2",
             "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging "
             "Face<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n",
         ),
     )
 }
+
+
+# For a while after version 0.1.0, `chatml` was what `smollm2` is.
+_IDENTITIES = {"chatml": "chatml without a system message"}
+
+
+def template_identity(name: str) -> str:
+    """What tells a template's name from others, also where it has meant another template."""
+    plain = name.removesuffix(PROGRAM_SUFFIX)
+    return _IDENTITIES.get(plain, plain) + name[len(plain) :]
 
 
 def get_template(

@@ -16,6 +16,7 @@ from rft_jax.prompts import (
     load_template,
     save_template,
     shown,
+    template_identity,
     with_cue,
 )
 
@@ -35,12 +36,26 @@ def test_a_question_stands_in_the_prompt_as_it_is(question: str, name: str) -> N
     assert TEMPLATES[name].render(question) == before + question + after
 
 
-def test_chatml_is_what_smollm2s_own_chat_template_renders() -> None:
+def test_smollm2_is_what_its_own_chat_template_renders() -> None:
     jinja2 = pytest.importorskip("jinja2")
     expected = jinja2.Template(SMOLLM2).render(
         messages=[{"role": "user", "content": "2+2?"}], add_generation_prompt=True
     )
-    assert get_template("chatml").render("2+2?") == expected
+    assert get_template("smollm2").render("2+2?") == expected
+    start = expected.index("<|im_start|>user")  # the system message is before it
+    assert get_template("chatml").render("2+2?") == expected[start:]
+
+
+def test_a_folder_trained_with_another_template_of_that_name_renders_as_it_was_trained(
+    tmp_path: Path,
+) -> None:
+    former = Template("chatml", get_template("smollm2").prompt)
+    save_template(former, tmp_path)
+    assert load_template(tmp_path) == former != get_template("chatml")
+    assert {template_identity(one) for one in ("chatml", "chatml+program")}.isdisjoint(
+        {"chatml", "chatml+program"}
+    )
+    assert template_identity("smollm2+program") == "smollm2+program"
 
 
 def test_a_folder_carries_its_template(tmp_path: Path) -> None:

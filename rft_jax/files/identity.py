@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, field, fields
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from rft_jax.files.digests import SHORT, SMALL_BYTES, WHOLE, content_digest, lines_digest
 from rft_jax.files.mirror import left_at_store
 
-_ADDED, _SAME_AS = "added", "same_as"
+_ADDED, _SAME_AS, _KNOWN_AS = "added", "same_as", "known_as"
 _TIMED = ("timing.json",)
 # In a training's checkpoints: the model's description, beside the numbered steps.
 _MODEL, _CONFIG, _PARAMS = "model", "config.json", "params"
@@ -31,6 +31,15 @@ def setting_like(other: str) -> Any:
     return field(default="", metadata={_SAME_AS: other})
 
 
+def setting_known_as(identity: Callable[[str], str], default: str = "") -> Any:
+    """A text field of settings whose values may have another identity than themselves.
+
+    Args:
+      identity: of a value; differs from it where the value has meant something else before.
+    """
+    return field(default=default, metadata={_KNOWN_AS: identity})
+
+
 def settings_identity(settings: Any) -> dict[str, Any]:
     """The values of a settings dataclass, added ones only where they are not the default.
 
@@ -42,6 +51,8 @@ def settings_identity(settings: Any) -> dict[str, Any]:
     for one in fields(settings):
         if other := one.metadata.get(_SAME_AS):
             values[one.name] = values[one.name] or values[other]
+        if identity := one.metadata.get(_KNOWN_AS):
+            values[one.name] = identity(values[one.name])
     return {n: v for n, v in values.items() if not (n in added and v == added[n])}
 
 

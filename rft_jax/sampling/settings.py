@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
-from rft_jax.files.identity import added_setting
+from rft_jax.files.identity import added_setting, setting_known_as
+from rft_jax.prompts import template_identity
 
 OVER_LONG = ("skip", "cut")
 BUDGETS = ("fixed", "uniform", "proportional")
@@ -37,8 +38,8 @@ class DecodingSettings(CheckedSettings):
       slots: samples that are decoded at a time; 0 chooses a number for model and device.
       group: slots that decode samples of the same problem and share its prompt; 0 chooses.
       limit: use only this many problems, the first ones; 0 for all.
-      template: prompt template ('plain', 'alpaca', 'chatml', 'none', or 'chat' for the model's chat
-        template); '' for the model's own;
+      template: prompt template ('plain', 'alpaca', 'chatml', 'smollm2', 'none', or 'chat' for the
+        model's chat template); '' for the model's own;
         '+program' behind the name, or alone, asks for a program.
       dtype: dtype of weights, activations and cache, 'float32' or 'bfloat16'; logits are float32.
       calculator: whether the exact result is put behind the `=` of an annotation, `<<12*3=`, and
@@ -71,7 +72,7 @@ class DecodingSettings(CheckedSettings):
     slots: int = 0
     group: int = 0
     limit: int = 0
-    template: str = ""
+    template: str = setting_known_as(template_identity)
     dtype: str = "float32"
     calculator: bool = added_setting(False)
 

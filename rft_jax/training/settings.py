@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
-from rft_jax.files.identity import added_setting, setting_like
+from rft_jax.files.identity import added_setting, setting_known_as, setting_like
 from rft_jax.models.config import DTYPES, STORED_DTYPES, Lora
 from rft_jax.models.families import KERNELS
+from rft_jax.prompts import template_identity
 
 BEST_LOSS, BEST_ACCURACY = "best", "best_accuracy"
 """The values of `export_checkpoint` that keep the best step."""
@@ -53,8 +54,8 @@ class TrainSettings(CheckedSettings):
       max_grad_norm: global norm to which gradients are clipped; 0: no clipping.
       seed: seed of the order of examples, and of random weights (--model init:CONFIG, LoRA).
       limit: train on the first this many examples only; 0: on all.
-      template: prompt template ('plain', 'alpaca', 'chatml', 'none', or 'chat' for the model's chat
-        template); '' for the model's own.
+      template: prompt template ('plain', 'alpaca', 'chatml', 'smollm2', 'none', or 'chat' for the
+        model's chat template); '' for the model's own.
         Rows whose form is 'program' get the cue for a program behind the question.
       tokenizer: folder of the tokenizer, or 'wordproblems:tokenizer', 'arithmetic:tokenizer'; only
         for --model init:CONFIG.
@@ -134,7 +135,7 @@ class TrainSettings(CheckedSettings):
     max_grad_norm: float = 1.0
     seed: int = 0
     limit: int = 0
-    template: str = ""
+    template: str = setting_known_as(template_identity)
     tokenizer: str = ""
     dtype: str = "float32"
     moment_dtype: str = "float32"

@@ -45,7 +45,7 @@ def their_model() -> Any:
 def _prompts(model: LoadedModel) -> list[list[int]]:
     rows = read_rows(Path(GSM8K) / "test.jsonl")
     questions = [row["question"] for _, (_, row) in zip(range(NUM_QUESTIONS), rows, strict=False)]
-    template = get_template("chatml")
+    template = get_template("smollm2")
     return [model.tokenizer.encode(template.render(question)) for question in questions]
 
 

@@ -12,6 +12,7 @@ from rft_jax.files import digests, identity, mirror
 from rft_jax.files.identity import (
     added_setting,
     input_identity,
+    setting_known_as,
     setting_like,
     settings_identity,
 )
@@ -156,3 +157,12 @@ def test_a_setting_that_means_another_ones_value_has_it() -> None:
     assert settings_identity(_Like()) == {"dtype": "float32", "stored": "float32"}
     assert settings_identity(_Like("bfloat16")) == {"dtype": "bfloat16", "stored": "bfloat16"}
     assert settings_identity(_Like("bfloat16", "float32"))["stored"] == "float32"
+
+
+def test_a_value_with_another_meaning_than_before_has_another_identity() -> None:
+    @dataclass(frozen=True)
+    class Settings:
+        template: str = setting_known_as({"": "", "a": "the new a"}.__getitem__)
+
+    assert settings_identity(Settings()) == {"template": ""}
+    assert settings_identity(Settings("a")) == {"template": "the new a"}
