@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,10 @@ from rft_jax.devices.distributed import of_main
 from rft_jax.evaluation.calculator import calculator_of
 from rft_jax.evaluation.graded import make_grader
 from rft_jax.evaluation.inputs import Response
-from rft_jax.evaluation.scoring import grade, score
+from rft_jax.evaluation.scoring import grade
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.identity import settings_identity
-from rft_jax.records import Problem
+from rft_jax.records import VERDICTS, Problem
 from rft_jax.sampling.methods import problem_key
 from rft_jax.sampling.requests import Request
 from rft_jax.sampling.run_record import report_over_long, settle_geometry
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from jax.sharding import Mesh
 
     from rft_jax.checkpoints.load import LoadedModel
+    from rft_jax.models.llama import Params
+    from rft_jax.sampling.geometry import Geometry
+    from rft_jax.sampling.settings import SampleSettings
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,8 @@ class HeldOutAccuracy:
 
     def prepare(
         self, model: LoadedModel, problems: str, count: int, mesh: Mesh, folder: Path
-    ) -> Callable[[Any], float]:
-        """A function from parameters to their accuracy; all processes call it together.
+    ) -> GreedyAccuracy:
+        """What measures the accuracy of parameters; all processes call it together.
 
         Args:
           model: configuration, parameters like those to measure, tokenizer and template.
@@ -68,7 +71,21 @@ class HeldOutAccuracy:
         """
         settings = self.settings.reading(chosen := spread(load_problems(problems), count))
         check_references(chosen, settings.answers, problems)
-        return _Measurement(settings, model, chosen, mesh, folder)
+        sampling, template = settings.sampling(), model.template_named(settings.template)
+        sampler = Sampler(model, model.tokenizer, sampling, mesh, calculator_of(settings))
+        sampler.unload()
+        encoded = sampler.encode([template.render(one.question) for one in chosen])
+        share = Share.of_this_process(span_hosts=True)
+        geometry = settle_geometry(folder, sampler.geometry(encoded=encoded), share)
+        if share.leads:
+            report_over_long(folder, chosen, encoded, geometry, sampling)
+        requests = [
+            Request(index, ids, problem_key(sampling.seed, one.id), 1)
+            for index, (one, ids) in enumerate(zip(chosen, encoded.ids, strict=True))
+            if ids is not None
+        ]
+        forms = [template.form] * len(chosen)
+        return GreedyAccuracy(sampler, sampling, geometry, settings, chosen, requests, forms)
 
 
 def spread(problems: list[Problem], count: int) -> list[Problem]:
@@ -77,51 +94,46 @@ def spread(problems: list[Problem], count: int) -> list[Problem]:
     return [problems[index * len(problems) // count] for index in range(count)]
 
 
-class _Measurement:
-    def __init__(
-        self,
-        settings: EvaluateSettings,
-        model: LoadedModel,
-        problems: list[Problem],
-        mesh: Mesh,
-        folder: Path,
-    ) -> None:
-        self._problems, self._settings = problems, settings
-        sampling = settings.sampling()
-        template = model.template_named(settings.template)
-        self._form = template.form
-        forcing = calculator_of(settings)
-        self._sampler = Sampler(model, model.tokenizer, sampling, mesh, forcing)
-        self._sampler.unload()
-        encoded = self._sampler.encode([template.render(one.question) for one in problems])
-        share = Share.of_this_process(span_hosts=True)
-        preferred = self._sampler.geometry(encoded=encoded)
-        self._geometry = settle_geometry(folder, preferred, share)
-        if share.leads:
-            report_over_long(folder, problems, encoded, self._geometry, sampling)
-        self._requests = [
-            Request(index, ids, problem_key(sampling.seed, one.id), 1)
-            for index, (one, ids) in enumerate(zip(problems, encoded.ids, strict=True))
-            if ids is not None
-        ]
+@dataclass(frozen=True, eq=False)
+class GreedyAccuracy:
+    """The accuracy of whatever parameters it is given, by a greedy response to each problem.
 
-    def __call__(self, params: Any) -> float:
-        """The share of correct answers among those decided; 0 if none is."""
-        with closing(make_grader(self._settings)) as grader:
+    Attributes:
+      sampler: makes the responses.
+      sampling: its settings, at temperature 0.
+      geometry: of the compiled program.
+      settings: of grading, with the answer format of the problems.
+      problems: those of the requests, by their index, and perhaps others.
+      requests: a prompt for each problem that is answered.
+      forms: the form of response that the prompt of each problem asks for.
+    """
+
+    sampler: Sampler
+    sampling: SampleSettings
+    geometry: Geometry
+    settings: EvaluateSettings
+    problems: Sequence[Problem]
+    requests: Sequence[Request]
+    forms: Sequence[str]
+
+    def __call__(self, params: Params) -> float:
+        """The share of correct answers among those decided; 0 if none is.
+
+        Args:
+          params: layers stacked, without adapters; all processes call it together.
+        """
+        with closing(make_grader(self.settings)) as grader:
             found = [
-                score(grade(problem, [response], grader), grader, self._settings.votes).correct[0]
+                VERDICTS[grade(problem, [response], grader).grades[0].verdict].answer_correct
                 for problem, response in self._responses(params)
             ]
         counts = np.array([found.count(True), len(found) - found.count(None)])
         correct, decided = of_main(counts).tolist()  # a comparison may time out in one alone
         return correct / decided if decided else 0.0
 
-    def _responses(self, params: Any) -> list[tuple[Problem, Response]]:
-        responses = []
-        for finished in self._sampler.run_with(params, self._requests, self._geometry):
-            for request, sampled in finished:
-                problem = self._problems[request.index]
-                sample = self._sampler.to_samples(sampled, problem.id)[0]
-                response = Response(sample.response, sample.finish_reason, self._form)
-                responses.append((problem, response))
-        return responses
+    def _responses(self, params: Params) -> Iterator[tuple[Problem, Response]]:
+        runs = self.sampler.run_with(params, self.requests, self.geometry, self.sampling)
+        for request, sampled in (one for finished in runs for one in finished):
+            problem, form = self.problems[request.index], self.forms[request.index]
+            sample = self.sampler.to_samples(sampled, problem.id, settings=self.sampling)[0]
+            yield problem, Response(sample.response, sample.finish_reason, form)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 
 from rft_jax.policy.responses import PerResponse
-from rft_jax.policy.rewards import Judged
 from rft_jax.policy.scored import Scored, StepSamples, has_equal_rewards
 from rft_jax.records import VERDICTS
 
@@ -48,9 +47,3 @@ def _entropy(every: list[Scored]) -> float | None:
 def _mean(values: Iterable[float]) -> float | None:
     found = list(values)
     return math.fsum(found) / len(found) if found else None
-
-
-def held_out_accuracy(judged: list[Judged]) -> float:
-    """The share of correct responses among those decided."""
-    correct = [VERDICTS[one.grade.verdict].answer_correct for one in judged]
-    return _mean(one for one in correct if one is not None) or 0.0

@@ -81,6 +81,11 @@ class Judge:
       timeout: seconds that one comparison of formulas may take.
       programs: what becomes of programs, one of `programs.reading.RUNNERS`.
 
+    Attributes:
+      answers: the same.
+      close: ends the grader's processes.
+      form: by which a response is graded, of the one that its prompt asks for.
+
     Raises:
       UserError: there is no such reward.
     """
@@ -92,6 +97,7 @@ class Judge:
         timeout: float = 5.0,
         programs: str = EVALUATOR,
     ) -> None:
+        self.answers = answers
         self._rules = [(name, REWARDS.get(name) or Rule(_of_the_user(name))) for name in names]
         check, source = _STEPS.get(answers, ("paper", "annotations"))
         checked = check if any(rule.checks_steps for _, rule in self._rules) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from jax.sharding import Mesh
 
 from rft_jax.checkpoints.load import LoadedModel
 from rft_jax.errors import UserError
+from rft_jax.evaluation.held_out import GreedyAccuracy
+from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.models.llama import Params
 from rft_jax.records import Problem, Sample
 from rft_jax.sampling.methods import problem_key
@@ -84,8 +86,7 @@ class Rollouts:
             print(f"policy: {self.sampler.describe_memory(self._geometry)}", flush=True)
             report_over_long(folder, problems, encoded, self._geometry, settings)
         self._prompts, self.first_prompt = encoded.ids, texts[0]
-        self._greedy = replace(settings, num_samples=1, temperature=0.0)
-        self._greedy_geometry = self.sampler.geometry(self._greedy, encoded)
+        self._encoded = encoded
 
     @property
     def places(self) -> list[int]:
@@ -134,20 +135,25 @@ class Rollouts:
                 ]
         return [rollout for place in places for rollout in found[place]]
 
-    def greedy(self, params: Params, places: Sequence[int]) -> Iterator[tuple[int, Sample]]:
-        """The greedy response to some problems, with their indices."""
+    def accuracy(self, places: Sequence[int], grading: EvaluateSettings) -> GreedyAccuracy:
+        """What measures greedy accuracy on some problems, by the same sampler.
+
+        Args:
+          places: indices of the problems.
+          grading: settings of grading, with the answer format of the problems.
+        """
+        settings = replace(self._settings, num_samples=1, temperature=0.0)
+        geometry = self.sampler.geometry(settings, self._encoded)
         requests = [Request(place, self._prompt(place), problem_key(0, ""), 1) for place in places]
-        settings = self._greedy
-        for finished in self.sampler.run_with(params, requests, self._greedy_geometry, settings):
-            for request, sampled in finished:
-                yield request.index, self._samples(request, sampled, settings)[0]
+        of_problems = self._problems, requests, self._forms
+        return GreedyAccuracy(self.sampler, settings, geometry, grading, *of_problems)
 
     def _samples(
         self,
         request: Request,
         sampled: Sequence[SampledTokens],
         settings: SampleSettings,
-        name: str = "",
+        name: str,
     ) -> list[Sample]:
         """The records of a request's samples, by the form that they are graded by."""
         identity, form = self._problems[request.index].id, self._forms[request.index]

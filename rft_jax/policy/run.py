@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 from rft_jax.checkpoints.load import LoadedModel
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
+from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.outputs import OutputFolder
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
@@ -111,6 +112,8 @@ def _prepare(
     rollouts.check_length(train.max_length)
     apart = len(problems) if held_out else None
     chosen, measured = split_held_out(rollouts.places, settings, apart)
+    answers, bound = judge.answers, settings.timeout
+    grading = EvaluateSettings(answers=answers, timeout=bound, programs=settings.programs)
     trained = TrainedModel.of(start, train)
     learner = Learner(
         objective=settings.objective,
@@ -134,7 +137,7 @@ def _prepare(
         files=files,
         problems=every,
         trained=chosen,
-        held_out=measured,
+        held_out=rollouts.accuracy(measured, grading) if measured else None,
         rollouts=rollouts,
         judge=judge,
         learner=learner,
@@ -172,12 +175,12 @@ def _run(
 
 
 def _summary(steps: PolicySteps) -> str:
-    policy = steps.policy
+    policy, held_out = steps.policy, steps.held_out.requests if steps.held_out else ()
     signal = (
         f"reward {' × '.join(policy.rewards)}" if steps.learner.teacher is None else "a teacher"
     )
     return (
         f"policy: {policy.preset}, {signal}; {len(steps.trained):,} "
-        f"problems, {len(steps.held_out):,} more held out; {policy.num_steps:,} steps of "
+        f"problems, {len(held_out):,} more held out; {policy.num_steps:,} steps of "
         f"{policy.problems_per_step} × {policy.samples_per_problem} samples"
     )

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 
 from rft_jax.devices.distributed import is_main, of_main, on_main
+from rft_jax.evaluation.held_out import GreedyAccuracy
 from rft_jax.models.llama import Params
 from rft_jax.policy.learner import Learner, Weights
-from rft_jax.policy.metrics import divergence, held_out_accuracy, sample_metrics
+from rft_jax.policy.metrics import divergence, sample_metrics
 from rft_jax.policy.records import StepFiles
 from rft_jax.policy.responses import PerResponse
 from rft_jax.policy.rewards import Judge, Judged
 from rft_jax.policy.rollouts import Rollout, Rollouts, step_seed
 from rft_jax.policy.scored import Scored, StepSamples, problems_of_step, sample_step
 from rft_jax.policy.settings import PolicySettings
-from rft_jax.records import Problem, Sample
+from rft_jax.records import Problem
 from rft_jax.training.loop import Steps
 from rft_jax.training.train_step import TrainState
 
@@ -33,7 +34,7 @@ class PolicySteps(Steps):
       files: of the steps.
       problems: all of them; the following go by their index.
       trained: which of them are trained on.
-      held_out: which of them accuracy is measured on.
+      held_out: measures accuracy on problems that are not trained on; None without such.
       rollouts: makes samples.
       judge: rewards them.
       learner: trains on them.
@@ -48,7 +49,7 @@ class PolicySteps(Steps):
     files: StepFiles
     problems: Sequence[Problem]
     trained: Sequence[int]
-    held_out: Sequence[int]
+    held_out: GreedyAccuracy | None
     rollouts: Rollouts
     judge: Judge
     learner: Learner
@@ -73,7 +74,7 @@ class PolicySteps(Steps):
             metrics["kl"] = divergence(samples.kept, reference)
         state, learned = self.learner.update(state, samples.kept, learning_rate, reference)
         if self.held_out and step + 1 == self.num_steps:
-            metrics["final_held_out_accuracy"] = self._accuracy(state)
+            metrics["final_held_out_accuracy"] = self.held_out(self.whole(state.params))
         return state, metrics | learned
 
     def _sample(self, state: TrainState, step: int) -> StepSamples:
@@ -89,7 +90,7 @@ class PolicySteps(Steps):
         return sample_step(chosen, others, policy.resample_rounds or 0, sample)
 
     def _judged(self, rollouts: Sequence[Rollout]) -> list[Scored]:
-        graded = [self._graded(one.place, one.sample) for one in rollouts]
+        graded = [self._graded(one) for one in rollouts]
         rewards = self._rewards(rollouts, graded)
         return [
             Scored(
@@ -98,8 +99,8 @@ class PolicySteps(Steps):
             for one, judged, reward in zip(rollouts, graded, rewards, strict=True)
         ]
 
-    def _graded(self, place: int, sample: Sample) -> Judged:
-        problem = self.problems[place]
+    def _graded(self, rollout: Rollout) -> Judged:
+        problem, sample = self.problems[rollout.place], rollout.sample
         return self.judge.grade(problem, sample.response, sample.finish_reason, sample.form)
 
     def _rewards(self, rollouts: Sequence[Rollout], graded: Sequence[Judged]) -> list[float | None]:
@@ -126,9 +127,4 @@ class PolicySteps(Steps):
     def _held_out(self, state: TrainState, step: int) -> dict[str, float]:
         if not self.held_out or step % self.policy.measure_every_steps:
             return {}
-        return {"held_out_accuracy": self._accuracy(state)}
-
-    def _accuracy(self, state: TrainState) -> float:
-        """Greedy accuracy on the problems that are held out."""
-        responses = self.rollouts.greedy(self.whole(state.params), self.held_out)
-        return held_out_accuracy([self._graded(place, sample) for place, sample in responses])
+        return {"held_out_accuracy": self.held_out(self.whole(state.params))}

@@ -7,18 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from rft_jax.checkpoints.load import load_model
+from rft_jax.checkpoints.names import model_folder
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.devices.partitioning import make_mesh
-from rft_jax.files.jsonl import write_json
+from rft_jax.evaluation.held_out import HeldOutAccuracy, spread
+from rft_jax.evaluation.settings import EvaluateSettings
+from rft_jax.files.jsonl import write_json, write_rows
 from rft_jax.models.llama import Params
 from rft_jax.policy.rewards import Judge
 from rft_jax.policy.rollouts import Rollouts
 from rft_jax.policy.settings import PolicySettings, RolloutSettings
 from rft_jax.prompts import PROGRAM_CUE
-from rft_jax.records import Problem
+from rft_jax.records import Problem, to_row
+from rft_jax.wordproblems.generator import generate_problems
 
 QUESTION = "Amy has 3 apples."
 SETTINGS = RolloutSettings(max_new_tokens=4, max_prompt_length=40, slots=4, group=2)
@@ -59,4 +64,23 @@ def test_template_row_and_answer_format_decide_together_on_prompt_and_record(
     assert rollouts.first_prompt == f"{QUESTION}{cue}\n"
     sampled = rollouts.sample(params, [0], 1, 0, "m")
     assert {one.sample.form for one in sampled} == {graded_as}
-    assert [sample.form for _, sample in rollouts.greedy(params, [0])] == [graded_as]
+    assert rollouts.accuracy([0], EvaluateSettings(answers=answers)).forms == [graded_as]
+
+
+def test_held_out_accuracy_is_that_of_rft_train_on_the_same_problems(tmp_path: Path) -> None:
+    every = generate_problems("test", 24)
+    mesh = make_mesh(MeshSettings(), jax.devices()[:1])
+    model = load_model(model_folder("wordproblems:model"), mesh)
+    length = {"max_new_tokens": 60, "max_prompt_length": 100}
+    sampling = RolloutSettings(**length).complete(PolicySettings())
+    for name in ("policy", "train"):
+        (tmp_path / name).mkdir()
+        write_json(tmp_path / name / "settings.json", {})
+    write_rows(tmp_path / "chosen.jsonl", map(to_row, spread(every, 12)))
+    rollouts = Rollouts(model, every, sampling, mesh, tmp_path / "policy", lambda form: form)
+    measure = rollouts.accuracy(range(0, 24, 2), EvaluateSettings())
+    in_training = HeldOutAccuracy(EvaluateSettings(**length)).prepare(
+        model, str(tmp_path / "chosen.jsonl"), 12, mesh, tmp_path / "train"
+    )
+    assert 0 < measure(model.params) == in_training(model.params) < 1
+    assert measure(jax.tree.map(jnp.zeros_like, model.params)) == 0.0
