@@ -23,6 +23,7 @@ _CHARTS: dict[str, tuple[str, str, axes.Format]] = {
     "length_incorrect": ("Length of incorrect responses", "Mean tokens.", axes.plain),
     "zero_variance": ("Zero-variance groups", "Problems with equal rewards.", axes.percent),
     "clip_share": ("Clip share", "Tokens whose ratio is clipped.", axes.percent),
+    "capped_share": ("Capped share", "Tokens whose importance weight is the cap.", axes.percent),
     "teacher_kl": ("Divergence from the teacher", "Nats per token.", axes.plain),
     "kl": ("Divergence from the reference", "Nats per token.", axes.plain),
     "logprob_difference": (

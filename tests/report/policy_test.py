@@ -16,6 +16,7 @@ def write_policy(folder: Path, is_finished: bool = True) -> Path:
         for step in (1, 2, 3)
     ]
     rows[0]["held_out_accuracy"] = 0.5
+    rows[1]["capped_share"] = 0.1
     write_rows(folder / "metrics.jsonl", rows)
     for step in range(3):
         sample = {"id": "p", "sample": step, "model": "m", "response": f"<b>answer {step}</b>"}
@@ -32,10 +33,16 @@ def write_policy(folder: Path, is_finished: bool = True) -> Path:
 
 def test_there_is_a_chart_for_every_metric_that_was_measured(tmp_path: Path) -> None:
     body = policy_section(read_runs([str(write_policy(tmp_path / "grpo"))])).body
-    for title in ("Reward", "Accuracy of the samples", "Held-out accuracy", "Entropy"):
+    for title in (
+        "Reward",
+        "Accuracy of the samples",
+        "Held-out accuracy",
+        "Entropy",
+        "Capped share",
+    ):
         assert f"<h3>{title}</h3>" in body
     assert "Clip share" not in body
-    assert body.count("<svg") == 4
+    assert body.count("<svg") == 5
 
 
 def test_samples_are_shown_over_time_with_verdict_and_reward_and_escaped(tmp_path: Path) -> None:
