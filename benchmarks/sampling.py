@@ -4,7 +4,10 @@ Every comparison uses the same weights and prompts, is measured interleaved and 
 ratio of medians of useful tokens per second: sampled ones up to each end token, prefill included,
 compilation not. The sampler is measured in its steady state, as with thousands of problems: groups
 start at different samples of their first problem, and the tokens of `--seconds` count, after 300
-steps or, if steps are slow, after `--warm` seconds.
+steps or, if steps are slow, after `--warm` seconds. On a GPU, JAX allocates what it needs, in place
+of 3/4 of the memory at once, and what it needs before PyTorch takes the rest; both sides are in one
+process and take turns. What needs more memory than is left is reported as `does not fit`, and the
+other parts are measured.
 
 The weights are made so that responses have GSM8K's lengths while every product is computed: output
 projections of attention and feed-forward are zero, so a token's successor depends on the token
@@ -14,7 +17,7 @@ probability that GSM8K's lengths have.
   python benchmarks/sampling.py                          all parts, half an hour on two cores
   python benchmarks/sampling.py --parts refill,prefix    some
   python benchmarks/sampling.py --parts speed            one, two minutes
-  python benchmarks/sampling.py --shape 7b --dtype bfloat16 --slots 256 --parts speed,prefix,top_p
+  python benchmarks/sampling.py --shape 7b --dtype bfloat16 --slots 128 --parts speed,prefix,top_p
 
 parts: generate  transformers.generate at its best batch, and one pass per seed (needs [hf])
        refill    refilled slots against static batches with as many samples
@@ -33,13 +36,18 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from sampling_measures import (
+import memory
+
+memory.take_as_needed()
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+from sampling_measures import (  # noqa: E402
     Ours,
     bytes_per_second,
     compare,
@@ -53,34 +61,33 @@ from sampling_measures import (
     step_bytes,
     step_seconds,
 )
-from sampling_models import SHAPES, generate, make_params, to_transformers
+from sampling_models import SHAPES, generate, make_params, to_transformers  # noqa: E402
 
-from rft_jax.models.llama import Params
-from rft_jax.models.shapes import num_params
-from rft_jax.sampling.methods import (
+from rft_jax.models.llama import Params  # noqa: E402
+from rft_jax.models.shapes import num_params  # noqa: E402
+from rft_jax.sampling.methods import (  # noqa: E402
     Greedy,
     Method,
     TemperatureSampling,
     draw_tokens,
     probability_masses,
 )
-from rft_jax.sampling.placement import sampling_mesh
-from rft_jax.sampling.requests import Counters, Request
-from rft_jax.sampling.settings import SampleSettings
+from rft_jax.sampling.placement import sampling_mesh  # noqa: E402
+from rft_jax.sampling.requests import Counters, Request  # noqa: E402
+from rft_jax.sampling.settings import SampleSettings  # noqa: E402
 
 Results = dict[str, Any]
 
 
 def part_generate(args: argparse.Namespace) -> Results:
     """`generate` with num_return_sequences at its best batch, and one pass per seed."""
-    import torch
-
     config = SHAPES[args.shape]
     params = make_params(config, args.dtype)
     requests = many_requests(args)
     model = to_transformers(config, params, args.dtype)
     program = ours(args, placed(args, params), geometry(args))
     del params
+    next(program.steady(requests, args))  # JAX has what it needs before PyTorch takes the rest
     prompts = np.asarray([request.prompt for request in requests])
     starts = iter(range(0, len(prompts) - 64, 16))
 
@@ -92,22 +99,29 @@ def part_generate(args: argparse.Namespace) -> Results:
 
     most = 256 if jax.default_backend() == "cpu" else 2048
     batches = [n for n in (1, 2, 4, 8, 16, 32, 64) if n == 1 or n * args.k <= most]
-    tried: dict[str, float] = {}
-    for n in batches:
+    tried = _up_to_memory({f"{n} x {args.k}": partial(theirs, n, args.k) for n in batches})
+    runs = {"ours": lambda: speed(next(program.steady(requests, args)))}
+    if tried:
+        best = max(tried, key=tried.__getitem__)
+        runs[f"generate, batch {best}"] = partial(theirs, int(best.split()[0]), args.k)
+    runs["one pass per seed, batch 16"] = partial(theirs, 16, 1)
+    return {
+        "generate at batch": tried or memory.DOES_NOT_FIT,
+        "tokens_per_second": compare(runs, args.repeats),
+    }
+
+
+def _up_to_memory(runs: dict[str, Callable[[], float]]) -> dict[str, float]:
+    """The results of runs of growing size, up to the first that does not fit."""
+    found: dict[str, float] = {}
+    for name, run in runs.items():
         try:
-            tried[f"{n} x {args.k}"] = theirs(n, args.k)
-        except torch.OutOfMemoryError:
+            found[name] = run()
+        except Exception as error:
+            if not memory.is_out_of_memory(error):
+                raise
             break
-    best = int(max(tried, key=tried.__getitem__).split()[0])
-    found = compare(
-        {
-            "ours": lambda: speed(next(program.steady(requests, args))),
-            f"generate, batch {best} x {args.k}": lambda: theirs(best, args.k),
-            "one pass per seed, batch 16": lambda: theirs(16, 1),
-        },
-        args.repeats,
-    )
-    return {"generate at batch": tried, "tokens_per_second": found}
+    return found
 
 
 def part_refill(args: argparse.Namespace) -> Results:
@@ -290,7 +304,8 @@ def show(part: str, found: Results) -> None:
     print(f"\n{part}")
     for kind, values in found.items():
         if not isinstance(values, dict):
-            print(f"  {kind:50s} {values:12,.4g}")
+            text = values if isinstance(values, str) else f"{values:12,.4g}"
+            print(f"  {kind:50s} {text}")
             continue
         first = next(iter(values.values()))
         for name, value in values.items():
@@ -326,6 +341,7 @@ def main() -> None:
     args = parse()
     device = jax.devices()[0].device_kind
     results: Results = {"arguments": vars(args), "device": device, "jax": jax.__version__}
+    results["memory"] = memory.jax_memory()
     for part in args.parts.split(","):
         run, shape, k, slots = PARTS[part]
         chosen = {
@@ -333,7 +349,12 @@ def main() -> None:
             "k": args.k or k,
             "slots": args.slots or slots,
         }
-        results[part] = chosen | run(argparse.Namespace(**vars(args) | chosen))
+        try:
+            results[part] = chosen | run(argparse.Namespace(**vars(args) | chosen))
+        except Exception as error:
+            if not memory.is_out_of_memory(error):
+                raise
+            results[part] = chosen | {"error": memory.DOES_NOT_FIT}
         title = ", ".join(f"{name} {value}" for name, value in chosen.items() if value)
         show(
             f"{part} ({title}, {args.dtype}, {device})",

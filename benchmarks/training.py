@@ -1,24 +1,24 @@
 """Compares the train step with PyTorch: same shapes, same tokens, same precision.
 
 On a CPU the other side is Hugging Face's LLaMA in PyTorch eager, float32, with PyTorch's AdamW. On
-a GPU it is the Hugging Face Trainer, bf16 over float32 weights, SDPA attention. Medians are
-compared, without compilation and the first steps. Needs torch and transformers, for the Trainer
-also accelerate, and no TensorFlow. FLOPs exclude rematerialisation; with --lora they exclude
-gradients of frozen kernels.
+a GPU it is the Hugging Face Trainer, bf16 over float32 weights, SDPA attention. Each side has the
+device to itself, in a process of its own that ends before the other's starts; they take turns,
+`--rounds` times, and the medians over all rounds are compared, without compilation and the first
+steps of a process. A side that needs more memory than the device has is reported as `does not fit`.
+Needs torch and transformers, for the Trainer also accelerate, and no TensorFlow. FLOPs exclude
+rematerialisation; with --lora they exclude gradients of frozen kernels.
 
   python benchmarks/training.py                                        a small model on the CPU
   python benchmarks/training.py --model wordproblems --length 144 --scan_unroll 4
   python benchmarks/training.py --model tinyllama_1b --batch 8 --length 2048 --remat save_attention
-  python benchmarks/training.py --model 7b --batch 4 --length 2048 --remat save_attention \
-    --moments bfloat16 --loss_chunk 256 --against nothing              all of 7B on one GPU
-  python benchmarks/training.py --model 7b --lora 16 --batch 4 --length 2048 --against nothing
+  python benchmarks/training.py --model 7b --lora 16 --batch 8 --length 2048 \
+    --remat save_attention --loss_chunk 256 --against nothing          7B on one GPU of 80 GB
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import time
@@ -29,9 +29,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-# Where the Trainer shares the GPU, memory is taken as it is needed; else nearly all, in one piece.
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", str("nothing" in sys.argv).lower())
-os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.95")
+
+import memory  # noqa: E402
+
+memory.take_all()  # in our side's process, which is alone on the device
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
@@ -81,6 +82,7 @@ SHAPES = {
         num_heads=32,
         num_kv_heads=4,
     ),
+    "openllama_3b": LlamaConfig(32000, 3200, 8640, 26, 32, 32),
     "7b": LlamaConfig(32000, 4096, 11008, 32, 32, 32),
 }
 
@@ -123,62 +125,120 @@ def our_step(config: LlamaConfig, settings: TrainSettings, tokens: np.ndarray) -
     return step
 
 
-def measure(steps: dict[str, Callable[[], Any]], repeats: int, warm: int) -> dict[str, list[float]]:
-    """Seconds of each side's steps, interleaved."""
-    for step in steps.values():
-        for _ in range(warm):
-            step()
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(repeats):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            seconds[name].append(time.perf_counter() - start)
-    return seconds
+def timed(step: Callable[[], Any], repeats: int, warm: int = 3) -> list[float]:
+    """Seconds of each step after the first ones."""
+    seconds = []
+    for _ in range(warm + repeats):
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+    return seconds[warm:]
+
+
+def machine() -> tuple[str, str]:
+    """JAX's platform and kind of device."""
+    return jax.default_backend(), jax.devices()[0].device_kind
+
+
+def our_side(flags: argparse.Namespace) -> tuple[list[float], int | None]:
+    """Seconds of our steps, and the most bytes of the device that were ours, where it counts them.
+
+    To be called in a process of its own, as `their_side` is.
+    """
+    settings = TrainSettings(
+        batch_size=flags.batch,
+        max_length=flags.length,
+        dtype=flags.dtype,
+        moment_dtype=flags.moments,
+        lora_rank=flags.lora,
+        remat=flags.remat,
+        attention=flags.attention,
+        loss_chunk=flags.loss_chunk,
+        scan_unroll=flags.scan_unroll,
+    )
+    computed = {name: getattr(settings, name) for name in COMPUTED}
+    config = replace(SHAPES[flags.model], **computed, lora=settings.lora)
+    seconds = timed(our_step(config, settings, random_tokens(flags)), flags.repeats)
+    return seconds, (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+
+
+def their_side(flags: argparse.Namespace) -> list[float]:
+    """Seconds of PyTorch's steps."""
+    config, tokens = SHAPES[flags.model], random_tokens(flags)
+    if flags.against == "eager":
+        return timed(eager_step(config, tokens), flags.repeats)
+    return trainer_seconds(config, tokens, flags.repeats, flags.their_remat, flags.dtype)
+
+
+def random_tokens(flags: argparse.Namespace) -> np.ndarray:
+    """The same batch for both sides."""
+    vocab_size = SHAPES[flags.model].vocab_size
+    return np.random.default_rng(0).integers(
+        0, vocab_size, (flags.batch, flags.length), dtype=np.int32
+    )
 
 
 def report(
-    config: LlamaConfig, tokens: int, flags: argparse.Namespace, seconds: dict[str, list[float]]
+    flags: argparse.Namespace,
+    seconds: dict[str, list[float]],
+    unfit: set[str],
+    peak: int | None,
+    device: str,
 ) -> None:
-    """Prints a table, and writes JSON if a file is given."""
-    chip = chip_of(jax.devices()[0].device_kind)
-    flops = train_flops_per_token(config, flags.length)
-    rows = {}
-    for name, values in seconds.items():
-        median = statistics.median(values)
-        rows[name] = {
-            "seconds": median,
-            "spread": [min(values), max(values)],
-            "tokens_per_second": tokens / median,
-            "tflops": tokens * flops / median / 1e12,
-            "mfu": tokens * flops / median / chip.peak if chip else None,
-        }
-        mfu = f"{rows[name]['mfu']:7.1%} MFU" if chip else ""
+    """Prints a table, and writes JSON if a file is given.
+
+    Args:
+      seconds: of each side's steps.
+      unfit: sides for which the device's memory is too small.
+      peak: the most bytes that were ours.
+    """
+    rows = {name: _row(flags, values, device) for name, values in seconds.items() if values}
+    for name, row in rows.items():
+        mfu = "" if row["mfu"] is None else f"{row['mfu']:7.1%} MFU"
         print(
-            f"{name:<8} {median * 1e3:9.1f} ms  {tokens / median:12,.0f} tokens/s  "
-            f"{rows[name]['tflops']:8.3f} TFLOP/s {mfu}"
+            f"{name:<8} {row['seconds'] * 1e3:9.1f} ms  {row['tokens_per_second']:12,.0f} tokens/s"
+            f"  {row['tflops']:8.3f} TFLOP/s {mfu}"
         )
-    if len(rows) == 2:
-        ours, theirs = (rows[name]["seconds"] for name in seconds)
+    for name in sorted(unfit):
+        rows[name] = {"error": memory.DOES_NOT_FIT}
+        print(f"{name:<8} {memory.DOES_NOT_FIT}")
+    if len(rows) == 2 and not unfit:
+        ours, theirs = (row["seconds"] for row in rows.values())
         print(f"ours is {theirs / ours:.2f} times as fast")
-    peak = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
     if peak:
         print(f"at most {peak / 1e9:.1f} GB of the device's memory were ours")
     if flags.output:
-        about = {"device": jax.devices()[0].device_kind, "jax": jax.__version__}
+        about = {"device": device, "jax": jax.__version__, "memory": memory.jax_memory()}
         result = about | {"peak_bytes": peak, "rows": rows, "flags": vars(flags)}
         Path(flags.output).write_text(json.dumps(result, indent=2) + "\n")
 
 
+def _row(flags: argparse.Namespace, seconds: list[float], device: str) -> dict[str, Any]:
+    """A side's median and what follows from it."""
+    chip, tokens = chip_of(device), flags.batch * flags.length
+    computed = replace(SHAPES[flags.model], lora=TrainSettings(lora_rank=flags.lora).lora)
+    median = statistics.median(seconds)
+    rate = tokens * train_flops_per_token(computed, flags.length) / median
+    return {
+        "seconds": median,
+        "spread": [min(seconds), max(seconds)],
+        "steps": len(seconds),
+        "tokens_per_second": tokens / median,
+        "tflops": rate / 1e12,
+        "mfu": rate / chip.peak if chip else None,
+    }
+
+
 def parse() -> argparse.Namespace:
-    """The command line, with `auto` resolved."""
+    """The command line; `auto` is resolved by `resolve`."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", choices=SHAPES, default="small")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--length", type=int, default=256)
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=7, help="measured steps of a process")
+    parser.add_argument("--rounds", type=int, default=2, help="processes of each side, in turn")
     parser.add_argument(
         "--dtype",
         default="auto",
@@ -202,45 +262,41 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--scan_unroll", type=int, default=1)
     parser.add_argument("--output", help="file for the results, JSON")
     flags = parser.parse_args()
-    on_gpu = jax.default_backend() == "gpu"
-    if flags.dtype == "auto":
-        flags.dtype = "bfloat16" if on_gpu else "float32"
-    if flags.against == "auto":
-        flags.against = "trainer" if on_gpu else "eager"
     if flags.lora and flags.against != "nothing":
         parser.error("--lora has no other side yet: --against nothing")
     return flags
 
 
+def resolve(flags: argparse.Namespace, platform: str) -> None:
+    """Chooses what is `auto` by the platform."""
+    on_gpu = platform == "gpu"
+    if flags.dtype == "auto":
+        flags.dtype = "bfloat16" if on_gpu else "float32"
+    if flags.against == "auto":
+        flags.against = "trainer" if on_gpu else "eager"
+
+
 def main() -> None:
-    """Prints a table and writes JSON if a file is given."""
+    """Prints a table and writes JSON if a file is given, after every process."""
     flags = parse()
-    settings = TrainSettings(
-        batch_size=flags.batch,
-        max_length=flags.length,
-        dtype=flags.dtype,
-        moment_dtype=flags.moments,
-        lora_rank=flags.lora,
-        remat=flags.remat,
-        attention=flags.attention,
-        loss_chunk=flags.loss_chunk,
-        scan_unroll=flags.scan_unroll,
-    )
-    computed = {name: getattr(settings, name) for name in COMPUTED}
-    config = replace(SHAPES[flags.model], **computed, lora=settings.lora)
-    rng = np.random.default_rng(0)
-    tokens = rng.integers(0, config.vocab_size, (flags.batch, flags.length), dtype=np.int32)
-    sides = {"ours": our_step(config, settings, tokens)}
-    if flags.against == "eager":
-        sides["torch"] = eager_step(config, tokens)
-    seconds = measure(sides, flags.repeats, warm=3)
-    report(config, tokens.size, flags, seconds)  # before the other side may run out of memory
-    if flags.against == "trainer":
-        sides.clear()  # frees our memory
-        seconds["trainer"] = trainer_seconds(
-            config, tokens, flags.repeats, flags.their_remat, flags.dtype
-        )
-        report(config, tokens.size, flags, seconds)
+    platform, device = memory.alone(machine) or ("", "")
+    resolve(flags, platform)
+    other = {"eager": "torch", "trainer": "trainer"}.get(flags.against)
+    seconds: dict[str, list[float]] = {"ours": []} | ({other: []} if other else {})
+    unfit: set[str] = set()
+    peak = None
+    for _ in range(flags.rounds):
+        for name in [name for name in seconds if name not in unfit]:
+            if name == "ours":
+                found = memory.alone(our_side, flags)
+                measured, peak = found or (None, peak)
+            else:
+                measured = memory.alone(their_side, flags)
+            if measured is None:
+                unfit.add(name)
+            else:
+                seconds[name] += measured
+            report(flags, seconds, unfit, peak, device)
 
 
 if __name__ == "__main__":

@@ -196,9 +196,10 @@ def main() -> int:
         "--tiny", action="store_true", help="a trial with few problems and a tiny model"
     )
     parser.add_argument("--dry_run", action="store_true", help="print the commands and stop")
+    parser.add_argument("--k", type=int, default=100, help="samples per problem of gsm8k (100)")
     flags = parser.parse_args()
     work = flags.work or ROOT / "runs" / ("measured-tiny" if flags.tiny else "measured")
-    workspace = Workspace(work.absolute() / flags.item, work.absolute(), flags.tiny)
+    workspace = Workspace(work.absolute() / flags.item, work.absolute(), flags.k, flags.tiny)
     if flags.dry_run:
         for step in ITEMS[flags.item](workspace):
             print(f"{step.name}: python {shlex.join(step.words)}")

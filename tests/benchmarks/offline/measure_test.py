@@ -18,9 +18,13 @@ from typing import Any
 import pytest
 
 from rft_jax import cli
+from rft_jax.devices.chips import CHIPS, USABLE, available_memory
 from rft_jax.gin_settings import load_config
+from rft_jax.models.shapes import num_params
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.run import make_plan
+from rft_jax.sampling.geometry import Hardware, memory_needed
+from rft_jax.sampling.settings import SampleSettings
 from rft_jax.wordproblems.files import write_split
 from tests.tiny_model import write_tiny_model
 
@@ -68,7 +72,7 @@ def test_the_benchmarks_know_the_flags_they_are_given(
     measure: ModuleType, item: str, tiny: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outputs = []
-    for step in measure.ITEMS[item](measure.Workspace(tmp_path / item, tmp_path, tiny)):
+    for step in measure.ITEMS[item](measure.Workspace(tmp_path / item, tmp_path, tiny=tiny)):
         if step.name == "doctor":
             continue
         script, *flags = step.words
@@ -81,6 +85,96 @@ def test_the_benchmarks_know_the_flags_they_are_given(
         if tiny:
             assert "tiny" in (getattr(parsed, "model", ""), getattr(parsed, "shape", ""))
     assert len(outputs) == len({*outputs}) >= 6
+
+
+def _commands(measure: ModuleType, item: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The parsed flags of an item's benchmark commands, by the name of the step."""
+    for step in measure.ITEMS[item](measure.Workspace(Path("item"), Path("work"))):
+        if step.name != "doctor":
+            monkeypatch.setattr(sys, "argv", [*step.words])
+            yield importlib.import_module(item).parse()
+
+
+def test_sampling_fits_the_memory_of_an_h100(
+    measure: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.95")  # as the benchmark sets it
+    known = importlib.import_module("sampling")
+    for flags in _commands(measure, "sampling", monkeypatch):
+        if not flags.slots:
+            continue
+        flags.k = 100
+        group = 1 if "prefix" in flags.parts else 8  # without sharing, a prompt for every slot
+        settings = SampleSettings(dtype=flags.dtype, cache_dtype="int8" if flags.int8 else "")
+        config, geometry = known.SHAPES[flags.shape], known.geometry(flags, group)
+        needed = sum(memory_needed(config, settings, geometry, Hardware("gpu")).values())
+        assert needed <= USABLE * available_memory(CHIPS["h100"]), (flags, needed)
+
+
+def test_trained_weights_and_their_optimizer_states_fit_the_memory_of_an_h100(
+    measure: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.95")
+    known = importlib.import_module("training")
+    for flags in _commands(measure, "training", monkeypatch):
+        first = 2 if flags.moments == "bfloat16" else 4
+        # Weights, gradients and second moments in float32; with LoRA the weights alone.
+        per_parameter = 4 if flags.lora else 12 + first
+        needed = per_parameter * num_params(known.SHAPES[flags.model])
+        assert needed <= USABLE * available_memory(CHIPS["h100"]), (flags, needed)
+
+
+def test_a_side_that_does_not_fit_is_a_row_and_the_other_takes_its_turns(
+    measure: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    del measure  # makes it importable
+    training, calls = importlib.import_module("training"), []
+    found = {"machine": ("cpu", "cpu"), "our_side": ([0.5], None), "their_side": None}
+
+    def alone(side: Any, *_: Any) -> Any:
+        calls.append(side.__name__)
+        return found[side.__name__]
+
+    monkeypatch.setattr(training.memory, "alone", alone)
+    output = tmp_path / "o.json"
+    words = f"training.py --model tiny --rounds 2 --output {output}"
+    monkeypatch.setattr(sys, "argv", words.split())
+    training.main()
+    assert calls == ["machine", "our_side", "their_side", "our_side"]
+    rows = json.loads(output.read_text())["rows"]
+    assert (rows["ours"]["seconds"], rows["ours"]["steps"]) == (0.5, 2)
+    assert rows["torch"] == {"error": "does not fit"}
+
+
+def test_a_part_that_does_not_fit_does_not_end_the_others(
+    measure: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    del measure
+    sampling, output = importlib.import_module("sampling"), tmp_path / "o.json"
+
+    def too_large(_: Any) -> Any:
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 45.19GiB")
+
+    parts = {"speed": (too_large, "tiny", 1, 8), "int8": (lambda _: {"x": 1.0}, "tiny", 1, 8)}
+    monkeypatch.setattr(sampling, "PARTS", parts)
+    words = f"sampling.py --parts speed,int8 --output {output}"
+    monkeypatch.setattr(sys, "argv", words.split())
+    sampling.main()
+    results = json.loads(output.read_text())
+    assert results["speed"]["error"] == "does not fit"
+    assert results["int8"]["x"] == 1.0
+    assert results["memory"].keys() == {*sampling.memory.jax_memory()}
+
+
+def test_a_side_alone_has_a_process_and_only_a_lack_of_memory_is_none(measure: ModuleType) -> None:
+    del measure
+    memory = importlib.import_module("memory")
+    assert memory.alone(os.getpid) not in (None, os.getpid())
+    assert memory.alone(exec, "raise RuntimeError('RESOURCE_EXHAUSTED: 1 GiB')") is None
+    kind = "type('OutOfMemoryError', (RuntimeError,), {})"  # PyTorch's has this name
+    assert memory.alone(exec, f"raise {kind}('CUDA out of memory')") is None
+    with pytest.raises(ValueError, match="other"):
+        memory.alone(exec, "raise ValueError('other')")
 
 
 @pytest.fixture(scope="module")
