@@ -31,6 +31,7 @@ EXPERIMENTS = {
     "iterate": f"{_HERE}.iterate:Iterate",
     "query_augmentation": f"{_HERE}.augmentation:QueryAugmentation",
     "self_revising": f"{_HERE}.augmentation:SelfRevising",
+    "regimes": f"{_HERE}.regimes:Regimes",
     "relatives": f"{_HERE}.relatives:Relatives",
     "policy_training": f"{_HERE}.policy_training:PolicyTraining",
     "distillation": f"{_HERE}.distillation:Distillation",

@@ -36,6 +36,7 @@ SMALL = {
     "path_diversity": (),
     "temperature": (),
     "iterate": (),
+    "regimes": ("regimes.problems=(2, 4)", "regimes.ks=(2,)"),
     "policy_training": (*SMALL_STEPS, "run.seeds=(0,)"),
     "distillation": (
         "run.seeds=(0,)",
