@@ -18,7 +18,8 @@ ENDS_WITH_PARENT = "RFT_ENDS_WITH_PARENT"
 def child_environment(environment: Mapping[str, str], one_thread: bool) -> dict[str, str]:
     """A child's environment variables.
 
-    Compiled programs are kept for the next stage and run (in JAX_COMPILATION_CACHE_DIR).
+    Compiled programs, however small, are kept for the next stage and run (in
+    JAX_COMPILATION_CACHE_DIR).
 
     Args:
       environment: the parent's, whose values take precedence; those by which a run's processes
@@ -29,7 +30,7 @@ def child_environment(environment: Mapping[str, str], one_thread: bool) -> dict[
     child = {name: value for name, value in environment.items() if name not in VARIABLES}
     child["PYTHONUNBUFFERED"] = "1"
     child.setdefault("JAX_COMPILATION_CACHE_DIR", str(compilation_cache()))
-    child.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+    child.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     if one_thread:
         flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
         child["XLA_FLAGS"] = f"{child.get('XLA_FLAGS', '')} {flags}".strip()
