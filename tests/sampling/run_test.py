@@ -14,12 +14,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from rft_jax.checkpoints.load import LoadedModel, load_model
 from rft_jax.errors import Preempted, UserError
 from rft_jax.files.jsonl import read_rows, write_rows
-from rft_jax.models.llama import Llama, unembed
 from rft_jax.progress import Progress
 from rft_jax.records import Problem, Sample, read_samples
 from rft_jax.sampling import sample
@@ -28,6 +28,7 @@ from rft_jax.sampling.forcing import Forcing
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.tokenizers import load_tokenizer
 from tests.sampling.tiny import SETTINGS
+from tests.tiny_model import logits_of
 
 SHARD = "samples-00000-of-00001.jsonl"
 
@@ -266,9 +267,7 @@ def _logprobs(model: LoadedModel, samples: Sequence[Sample]) -> list[list[float]
     fronts = [model.tokenizer.encode(model.template.render(prompt)) for prompt in prompts]
     rows = [[*front, *(one.tokens or ())] for front, one in zip(fronts, samples, strict=True)]
     padded = jnp.asarray([row + [0] * (32 - len(row)) for row in rows])
-    positions = jnp.broadcast_to(jnp.arange(32), padded.shape)
-    hidden, _ = Llama(model.config).apply({"params": model.params}, padded, positions)
-    logprobs = jax.nn.log_softmax(unembed(model.params, hidden))
+    logprobs = np.asarray(jax.nn.log_softmax(logits_of(model.config, model.params, padded)))
     return [
         [float(logprobs[i, place - 1, row[place]]) for place in range(len(front), len(row))]
         for i, (front, row) in enumerate(zip(fronts, rows, strict=True))

@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.llama import Llama, Params, init_params, unembed
+from rft_jax.models.llama import Llama, Params, unembed
 from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.methods import (
     Method,
@@ -28,6 +28,7 @@ from rft_jax.sampling.requests import Counters, Request, SampledTokens
 from rft_jax.sampling.scheduler import Scheduler
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.stops import StopStrings
+from tests.tiny_model import random_params
 
 VOCABULARY = 61
 EOS = (1, 7)  # two of them, so that samples end after 30 tokens or so
@@ -55,7 +56,7 @@ GEOMETRY = Geometry(
 @cache
 def params() -> Params:
     """Random weights; the logits are stretched, so that some tokens are much likelier."""
-    random = jax.jit(init_params, static_argnums=0)(CONFIG, jax.random.key(0))
+    random = random_params(CONFIG)
     return random | {"unembed": {"kernel": random["unembed"]["kernel"] * 2}}
 
 

@@ -23,13 +23,13 @@ from rft_jax.errors import Preempted, UserError
 from rft_jax.evaluation.held_out import HeldOutAccuracy
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import read_rows, write_rows
-from rft_jax.models.llama import Llama, unembed
 from rft_jax.records import to_row
 from rft_jax.training import loop
 from rft_jax.training.held_out import BEST, HeldOut
 from rft_jax.training.train_step import train_step
 from rft_jax.training.trainer import train
 from rft_jax.wordproblems.generator import generate_problems
+from tests.tiny_model import logits_of
 from tests.training.conftest import CONFIG, SETTINGS, assert_same_outcome
 
 
@@ -52,14 +52,12 @@ def _mean_loss(model: LoadedModel, problems: str) -> float:
         prompt = model.tokenizer.encode(model.template.render(row["question"]))
         bos = [] if model.tokenizer.bos_id is None else [model.tokenizer.bos_id]
         response = [*model.tokenizer.encode(row["answer"]), model.tokenizer.eos_id]
-        tokens = np.array([*bos, *prompt, *response])[None]
-        positions = np.arange(tokens.shape[1])[None]
-        hidden, _ = Llama(model.config).apply(
-            {"params": model.params}, tokens, positions, np.ones_like(tokens)
-        )
-        logprobs = np.asarray(jax.nn.log_softmax(unembed(model.params, hidden)[0]), np.float64)
-        for place in range(tokens.shape[1] - len(response), tokens.shape[1]):
-            total -= logprobs[place - 1, tokens[0, place]]
+        tokens = np.array([*bos, *prompt, *response])
+        padded = np.pad(tokens, (0, SETTINGS.max_length - len(tokens)))[None]
+        logits = np.asarray(logits_of(model.config, model.params, padded)[0], np.float64)
+        logprobs = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+        for place in range(len(tokens) - len(response), len(tokens)):
+            total -= logprobs[place - 1, tokens[place]]
             count += 1
     return total / count
 
@@ -163,6 +161,7 @@ import sys
 from dataclasses import replace
 sys.path.insert(0, sys.argv[4])
 from tests.training.held_out_test import ACCURACY_SETTINGS, accuracy
+from tests.tiny_model import logits_of
 from tests.training.conftest import CONFIG
 from rft_jax.training.trainer import train
 settings = replace(ACCURACY_SETTINGS, eval_data=sys.argv[2])

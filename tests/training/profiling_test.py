@@ -13,11 +13,11 @@ from rft_jax.devices import partitioning
 from rft_jax.devices.chips import size_text
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.llama import init_params
 from rft_jax.models.shapes import num_params
 from rft_jax.training.profiling import StepTrace, memory_summary
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import init_train_state, state_shardings
+from tests.tiny_model import random_params
 
 
 @jax.jit
@@ -81,7 +81,7 @@ def test_the_memory_of_parameters_and_moments_is_a_devices_share(fsdp: int, shar
         num_kv_heads=8,
     )
     mesh = partitioning.make_mesh(MeshSettings(fsdp=fsdp), jax.devices()[:fsdp])
-    state = init_train_state(init_params(config, jax.random.key(0)), TrainSettings())
+    state = init_train_state(random_params(config), TrainSettings())
     state = jax.device_put(state, state_shardings(state, mesh))
     norms = 3 * 128  # whole on every device
     parameters = 4 * ((num_params(config) - norms) / share + norms)

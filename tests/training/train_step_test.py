@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -26,6 +27,7 @@ from rft_jax.training.train_step import (
     state_shardings,
     train_step,
 )
+from tests.tiny_model import random_params
 
 CONFIG = LlamaConfig(
     vocab_size=48,
@@ -49,6 +51,14 @@ def batch(packed: bool = True, rows: int = 8) -> dict[str, np.ndarray]:
     return Batches(arrays(), rows, 16, seed=0, packed=packed).batch(0)
 
 
+compiled_gradients = jax.jit(gradients, static_argnums=(2, 3, 4))
+
+
+@partial(jax.jit, static_argnums=0)
+def new_state(settings: TrainSettings) -> TrainState:
+    return init_train_state(init_params(CONFIG, jax.random.key(0)), settings)
+
+
 def one_step(
     state: TrainState, rows: dict[str, np.ndarray], mesh: Mesh, settings: TrainSettings = SETTINGS
 ) -> tuple[TrainState, dict[str, jax.Array]]:
@@ -65,7 +75,7 @@ def one_step(
 def three_steps(mesh_settings: MeshSettings, count: int, settings: TrainSettings) -> Any:
     mesh = partitioning.make_mesh(mesh_settings, jax.devices()[:count])
     with jax.set_mesh(mesh):
-        state = init_train_state(init_params(CONFIG, jax.random.key(0)), settings)
+        state = new_state(settings)
         state = jax.device_put(state, state_shardings(state, mesh))
         losses = []
         for step in range(3):
@@ -103,18 +113,18 @@ def test_parameters_and_moments_stay_split_over_the_mesh() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("microbatches", [2, 4])
 def test_gradients_of_microbatches_sum_to_the_batchs(microbatches: int) -> None:
-    params = init_params(CONFIG, jax.random.key(0))
-    whole = gradients(params, batch(), CONFIG, 0, 1)  # type: ignore[arg-type]
-    split = gradients(params, batch(), CONFIG, 0, microbatches)  # type: ignore[arg-type]
+    params = random_params(CONFIG)
+    whole = compiled_gradients(params, batch(), CONFIG, 0, 1)
+    split = compiled_gradients(params, batch(), CONFIG, 0, microbatches)
     assert whole[1] == split[1]
     for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(split), strict=True):
         np.testing.assert_allclose(one / whole[1], other / whole[1], atol=1e-6)
 
 
 def test_packed_rows_give_the_loss_and_gradients_of_unpacked_ones() -> None:
-    params = init_params(CONFIG, jax.random.key(0))
-    packed = gradients(params, batch(True, 24), CONFIG, 0, 1)  # type: ignore[arg-type]
-    single = gradients(params, batch(False, 24), CONFIG, 0, 1)  # type: ignore[arg-type]
+    params = random_params(CONFIG)
+    packed = compiled_gradients(params, batch(True, 24), CONFIG, 0, 1)
+    single = compiled_gradients(params, batch(False, 24), CONFIG, 0, 1)
     assert (batch(True, 24)["segment_ids"].max(1) > 1).any()
     for one, other in zip(jax.tree.leaves(packed), jax.tree.leaves(single), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
@@ -131,14 +141,14 @@ def test_loss_and_gradient_are_means_whatever_the_weights_sum_to(factor: float) 
         rows = batch()
         rows["loss_weights"] = rows["loss_weights"] * np.float32(scale / rows["loss_weights"].sum())
         with jax.set_mesh(mesh):
-            state = init_train_state(init_params(CONFIG, jax.random.key(0)), SETTINGS)
+            state = new_state(SETTINGS)
             _, metrics = one_step(state, rows, mesh)
         results.append((float(metrics["loss"]), float(metrics["grad_norm"])))
     np.testing.assert_allclose(*results, rtol=1e-5)
 
 
 def test_numbers_that_are_not_finite_are_named_by_their_paths() -> None:
-    state = init_train_state(init_params(CONFIG, jax.random.key(0)), SETTINGS)
+    state = new_state(SETTINGS)
     assert not_finite(state) == []
     state.params["final_norm"]["scale"] = jnp.asarray([1.0, np.inf])
     state.opt_state[1].nu["embed"]["embedding"] = jnp.asarray(np.nan)
@@ -154,11 +164,11 @@ def test_remat_changes_no_gradient(remat: str, scan_layers: bool) -> None:
     from rft_jax.models.llama import unstack_layers
 
     plain = replace(CONFIG, scan_layers=scan_layers)
-    params = init_params(CONFIG, jax.random.key(0))
+    params = random_params(CONFIG)
     if not scan_layers:
         params = unstack_layers(params, CONFIG.num_layers)
-    one = gradients(params, batch(), plain, 0, 1)  # type: ignore[arg-type]
-    other = gradients(params, batch(), replace(plain, remat=remat), 0, 1)  # type: ignore[arg-type]
+    one = compiled_gradients(params, batch(), plain, 0, 1)
+    other = compiled_gradients(params, batch(), replace(plain, remat=remat), 0, 1)
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
