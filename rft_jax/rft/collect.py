@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from rft_jax.data.sources import load_problems, problems_identity
@@ -122,8 +123,12 @@ def _collect(
         shards = in_our_format(
             shards, folders, problems, runs, samples_format, settings.skips_others
         )
+        write = partial(_write, problems, folders=folders, output=output.path, settings=settings)
         try:
-            tally = _write_sorted(problems, shards, folders, output.path, settings)
+            try:
+                tally = write(shards)
+            except UnsortedError:
+                tally = write(sorted_runs(shards, _indices(problems), runs))
         except UserError:
             raise_all_mistakes(shards, _indices(problems))
             raise
@@ -144,21 +149,6 @@ def _failing_references(tally: Tally) -> str:
         f"as samples ({counts}); the first is {first['id']}: {first['detail']}. See "
         f"failing_references in {STATS}"
     )
-
-
-def _write_sorted(
-    problems: Sequence[Problem],
-    shards: Sequence[Shard],
-    folders: Sequence[str],
-    output: Path,
-    settings: CollectSettings,
-) -> Tally:
-    """As `_write`, for shards in any order."""
-    try:
-        return _write(problems, shards, folders, output, settings)
-    except UnsortedError:
-        merged = sorted_runs(shards, _indices(problems), output / _RUNS)
-        return _write(problems, merged, folders, output, settings)
 
 
 def _write(

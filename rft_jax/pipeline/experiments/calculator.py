@@ -10,6 +10,7 @@ from rft_jax.pipeline.experiments.error_rows import arm_on, errors_plot, measure
 from rft_jax.pipeline.experiments.programs import (
     PROGRAMS,
     TEXT,
+    Programs,
     load,
     models_of_forms,
     training_data,
@@ -35,9 +36,9 @@ class Calculator:
       test_large: test problems with larger numbers.
     """
 
-    k: int = 8
-    train_names: str = "wordproblems:train-names"
-    test_large: str = "wordproblems:test-large"
+    k: int = Programs.k
+    train_names: str = Programs.train_names
+    test_large: str = Programs.test_large
 
     def add_to(self, plan: Plan) -> None:
         """The calculator is in decoding alone: the models with and without it are the same."""
