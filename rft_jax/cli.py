@@ -153,6 +153,7 @@ def _dispatch(argv: list[str]) -> None:
         command.scoped,
         f"rft {command.name}",
         command.unused(flags),
+        command.defaults(flags),
     )
     if flags.dry_run:
         print(config.text(changed=True), end="")

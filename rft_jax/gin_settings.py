@@ -149,6 +149,7 @@ def load_config(
     scoped: bool = False,
     title: str = "",
     unused: Mapping[str, str] | None = None,
+    defaults: Sequence[str] = (),
 ) -> Config:
     """Reads gin files, in order, then `NAME.FIELD=VALUE` flags; later bindings win.
 
@@ -159,14 +160,15 @@ def load_config(
       scoped: whether bindings may have a scope.
       title: first line of the settings as text.
       unused: gin names of settings that have no effect here, each with the words for why.
+      defaults: bindings as `flags`, which files and flags override.
 
     Raises:
       UserError: a file is missing or cannot be parsed, or a binding has an unknown name or a value
         of another type; names the location and the closest name.
     """
-    statements = [binding for file in files for binding in _read_file(file, None, _MAX_INCLUDES)]
-    for flag in flags:
-        statements += _read_flag(flag)
+    statements = [binding for flag in defaults for binding in _read_flag(flag)]
+    statements += [binding for file in files for binding in _read_file(file, None, _MAX_INCLUDES)]
+    statements += [binding for flag in flags for binding in _read_flag(flag)]
     bindings = _resolve_macros(statements)
     for one in bindings:
         if why := (unused or {}).get(one.name):

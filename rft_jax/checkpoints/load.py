@@ -94,7 +94,7 @@ def load_model(
       UserError: something is missing, or config, weights and tokenizer don't belong together.
     """
     folder = Path(model_folder(str(folder)))
-    description, step = _find_description(folder)
+    description, step = find_description(folder)
     config = read_config(description, dtype=dtype, param_dtype=param_dtype)
     tokenizer = load_tokenizer(description, config.vocab_size)
     template, chat = own_template(description), read_chat_template(description)
@@ -106,7 +106,7 @@ def load_model(
     return LoadedModel(config, params, tokenizer, template, chat, str(folder))
 
 
-def _find_description(folder: Path) -> tuple[Path, int | None]:
+def find_description(folder: Path) -> tuple[Path, int | None]:
     """The folder of a model's config.json and tokenizer, and the step that `folder` names."""
     candidates: dict[Path, int | None] = {folder: None, folder / DESCRIPTION: None}
     if folder.name.isdigit():
@@ -182,7 +182,7 @@ def copy_model(
     if adapter:
         config, adapters = read_adapters(adapter, config)
         params = with_adapters(params, adapters)
-    dtype = dtype or stored_dtype(_find_description(Path(source))[0])
+    dtype = dtype or stored_dtype(find_description(Path(source))[0])
     try:
         export_model(target, config, params, model.tokenizer, chosen, dtype)
     except BaseException:

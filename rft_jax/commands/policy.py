@@ -6,6 +6,7 @@ import argparse
 
 from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.base import Command, columns_flag, input_flag, output_flag, rows_flag
+from rft_jax.commands.lengths import lengths
 from rft_jax.commands.stages import MODEL_HELP, OUTPUT_HELP, PROBLEMS_HELP
 from rft_jax.gin_settings import Config
 
@@ -78,6 +79,7 @@ POLICY = Command(
         "sample": "rft_jax.policy.settings:RolloutSettings",
         "mesh": "rft_jax.devices.mesh_settings:MeshSettings",
     },
+    defaults=lengths("train.max_length", "sample.max_new_tokens"),
     next=(
         "rft evaluate --model {output} --problems P --output EVALUATION",
         "rft report {output} --output REPORT",

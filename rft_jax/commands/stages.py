@@ -18,6 +18,7 @@ from rft_jax.commands.base import (
     rows_flag,
     samples_format_flag,
 )
+from rft_jax.commands.lengths import lengths
 from rft_jax.errors import UserError
 from rft_jax.gin_settings import Config
 from rft_jax.wordproblems.splits import PROBLEM_SPLITS
@@ -115,8 +116,7 @@ TRAIN = Command(
     ),
     examples=(
         "rft train --model models/7b --data gsm8k:train --output runs/sft --gin_file runs/sft.gin",
-        "rft train --model wordproblems:model --data runs/collected/paths.jsonl --output runs/rft "
-        "--gin.train.max_length=256",
+        "rft train --model wordproblems:model --data runs/collected/paths.jsonl --output runs/rft",
         "rft train --model init:wordproblems --data pretrain.jsonl.gz --output runs/pretrained "
         "--gin_file runs/pretrain_wordproblems.gin",
     ),
@@ -131,6 +131,7 @@ TRAIN = Command(
     rare=("llama", "evaluate"),
     unused=_train_unused,
     gin_files=_train_gin_files,
+    defaults=lengths("train.max_length"),
     next=(
         "rft sample --model {output} --problems P --output SAMPLES",
         "rft evaluate --model {output} --problems P --output EVALUATION",
@@ -236,6 +237,7 @@ SAMPLE = Command(
     run=_sample,
     settings={"sample": "rft_jax.sampling.settings:SampleSettings", **_MESH},
     unused=_sample_unused,
+    defaults=lengths("sample.max_new_tokens"),
     next=(
         "rft collect --problems {problems} --samples {output} --output COLLECTED",
         "rft evaluate --problems {problems} --samples {output} --output EVALUATION",
@@ -342,6 +344,7 @@ EVALUATE = Command(
     run=_evaluate,
     settings={"evaluate": "rft_jax.evaluation.settings:EvaluateSettings", **_MESH},
     unused=_evaluate_unused,
+    defaults=lengths("evaluate.max_new_tokens"),
     next=(
         "rft evaluate --model ANOTHER --problems {problems} --output DIR --against {output}",
         "rft report {output} --output REPORT",

@@ -21,6 +21,8 @@ from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.gin_settings import flag_value
 
 FOLDER = "stages"
+# Settings whose default goes by the model in a command of its own: named also if they have it.
+_LENGTHS = ("max_length", "max_new_tokens")
 SHORT = 12
 """The number of hex digits of a stage's digest at the end of its folder's name."""
 
@@ -195,7 +197,11 @@ class Stage:
                 words += [f"{name}={text}"] if name.startswith("--gin.") else [name, text]
         words += ["--output", str(self.folder)]
         for name, settings in self.settings.items():
-            changed = [f.name for f in fields(settings) if getattr(settings, f.name) != f.default]
+            changed = [
+                one.name
+                for one in fields(settings)
+                if getattr(settings, one.name) != one.default or one.name in _LENGTHS
+            ]
             flags = {f"--gin.{name}.{one}": getattr(settings, one) for one in changed}
             words += [
                 f"{flag}={flag_value(value)}"

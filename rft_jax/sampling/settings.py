@@ -28,7 +28,8 @@ class DecodingSettings(CheckedSettings):
         (greedy).
       top_p: draw from the smallest set of tokens with this much probability; 1 keeps all.
       top_k: draw from the most likely tokens, this many; 0 keeps all.
-      max_new_tokens: longest response, in tokens, the end token included.
+      max_new_tokens: longest response, in tokens, the end token included; where the model has no
+        room for the default, half of its positions.
       seed: seed of all random draws.
       stop: strings that end a response, beside the model's end tokens; the response ends before
         the first of them.

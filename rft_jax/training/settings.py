@@ -39,7 +39,8 @@ class TrainSettings(CheckedSettings):
       batch_size: rows of max_length tokens per optimizer step, over all devices; with packing a row
         holds several examples; 0 chooses by the number of questions, for about 100 steps.
       gradient_accumulation: microbatches per optimizer step, computed one after the other.
-      max_length: tokens per row; longer examples are dropped or truncated (see over_long).
+      max_length: tokens per row; longer examples are dropped or truncated (see over_long); where
+        the model has fewer positions than the default, all of them.
       over_long: examples longer than a row: 'drop', or 'cut' (truncate the prompt on the left);
         their number is reported.
       question_weights: 'none': every response token has the same weight in the loss; 'equal': an

@@ -1,0 +1,89 @@
+"""Defaults of lengths go by the model where it has no room for the usual ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rft_jax.cli import main
+
+TRAIN, SAMPLE, EVALUATE = "train.max_length", "sample.max_new_tokens", "evaluate.max_new_tokens"
+COMMANDS = {
+    "train": ("--data", "wordproblems:train"),
+    "sample": ("--problems", "wordproblems:dev"),
+    "evaluate": ("--problems", "wordproblems:dev"),
+    "policy": ("--problems", "wordproblems:dev"),
+}
+
+
+def _changed(capsys: pytest.CaptureFixture[str], command: str, model: str, *more: str) -> list[str]:
+    """The lengths that are not the settings' own defaults."""
+    words = [command, "--model", model, *COMMANDS[command], "--output", "x", *more, "--dry_run"]
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    return [line for line in lines if line.startswith((TRAIN, SAMPLE, EVALUATE))]
+
+
+def _model(folder: Path, **content: object) -> str:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(content))
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("command", "lengths"),
+    [
+        ("train", [f"{TRAIN} = 256"]),
+        ("sample", [f"{SAMPLE} = 128"]),
+        ("evaluate", [f"{EVALUATE} = 128"]),
+        ("policy", [f"{TRAIN} = 256", f"{SAMPLE} = 128"]),
+    ],
+)
+def test_the_packages_model_has_lengths_that_fit_it(
+    capsys: pytest.CaptureFixture[str], command: str, lengths: list[str]
+) -> None:
+    assert _changed(capsys, command, "wordproblems:model") == lengths
+
+
+def test_what_the_user_sets_is_what_is_set(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    embedded = "wordproblems:model"
+    flag = f"--gin.{SAMPLE}=96"
+    assert _changed(capsys, "sample", embedded, flag) == [f"{SAMPLE} = 96"]
+    assert _changed(capsys, "sample", embedded, f"--gin.{SAMPLE}=256") == []
+    file = tmp_path / "mine.gin"
+    file.write_text(f"{TRAIN} = 144\n")
+    assert _changed(capsys, "train", embedded, "--gin_file", str(file)) == [f"{TRAIN} = 144"]
+
+
+def test_models_with_room_for_the_defaults_and_unknown_ones_have_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    long = _model(tmp_path / "long", max_position_embeddings=512)
+    scaled = {"rope_type": "linear", "factor": 4}
+    stretched = _model(tmp_path / "scaled", max_position_embeddings=256, rope_scaling=scaled)
+    for model in (long, stretched, "init:llama_7b", "owner/on-the-hub", str(tmp_path / "nowhere")):
+        assert _changed(capsys, "train", model) == []
+    assert _changed(capsys, "sample", long) == []
+
+
+def test_steps_of_a_training_have_the_lengths_of_its_model(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    _model(tmp_path / "checkpoints" / "model", max_position_embeddings=64)
+    step = tmp_path / "checkpoints" / "20"
+    step.mkdir()
+    assert _changed(capsys, "evaluate", str(step)) == [f"{EVALUATE} = 32"]
+
+
+def test_a_stage_of_a_run_names_its_lengths_though_they_are_the_defaults(tmp_path: Path) -> None:
+    from rft_jax.pipeline.stages import Stage
+    from rft_jax.sampling.settings import SampleSettings
+    from rft_jax.training.settings import TrainSettings
+
+    settings = {"train": TrainSettings(), "sample": SampleSettings()}
+    words = Stage("x", "sft", 0, {}, settings).words(tmp_path)
+    assert words[-2:] == [f"--gin.{TRAIN}=512", f"--gin.{SAMPLE}=256"]
