@@ -139,7 +139,7 @@ def _identity_of_samples(samples: Sequence[str]) -> str | list[str] | None:
 
 def _problems(spec: str, settings: EvaluateSettings) -> list[Problem]:
     problems = load_problems(spec)[: settings.limit or None]
-    check_references(problems, settings.reading(problems).answers, spec)
+    check_references(problems, settings.reading(problems).graded_by, spec)
     return problems
 
 

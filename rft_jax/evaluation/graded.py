@@ -42,9 +42,11 @@ class GradingWorker:
 def make_grader(settings: EvaluateSettings) -> Grader:
     """The grader of an evaluation, which checks no steps."""
     is_paper = settings.votes == "paper"
-    answers = PROGRAM if settings.is_hybrid else settings.answers
     return Grader(
-        answers, timeout=settings.timeout, paper_tolerance=is_paper, programs=settings.programs
+        settings.graded_by,
+        timeout=settings.timeout,
+        paper_tolerance=is_paper,
+        programs=settings.programs,
     )
 
 

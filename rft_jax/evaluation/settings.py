@@ -10,7 +10,7 @@ from rft_jax.files.identity import added_setting
 from rft_jax.prompts import PROGRAM_SUFFIX
 from rft_jax.records import Problem
 from rft_jax.sampling.settings import DecodingSettings, SampleSettings
-from rft_jax.verify.answers import answer_formats, answers_for
+from rft_jax.verify.answers import PROGRAM, answer_formats, answers_for
 from rft_jax.verify.programs.reading import EVALUATOR, RUNNERS
 
 VOTE_KINDS = ("value", "paper")
@@ -114,6 +114,11 @@ class EvaluateSettings(DecodingSettings):
     def is_hybrid(self) -> bool:
         """Whether texts are sampled where programs give no answer."""
         return self.answers == HYBRID
+
+    @property
+    def graded_by(self) -> str:
+        """Where responses say their answers, as a `Grader` takes it."""
+        return PROGRAM if self.is_hybrid else self.answers
 
     def sampling(self) -> SampleSettings:
         """The sampler's settings: prompts that are too long are cut, so that none is left out.

@@ -26,7 +26,7 @@ from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Argument, Given, Many, OutputOf, Stage
 from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
 from rft_jax.records import Problem, to_row
-from rft_jax.rft.level import with_level
+from rft_jax.rft.level import level_note, with_level
 from rft_jax.rft.settings import BY_DATA, CollectSettings
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings
@@ -49,6 +49,7 @@ class StageBuilder:
       train_list, test_list: the problems.
       graph: the stages.
       files: the problems by the names of the files that the run writes them to.
+      notes: lines to print before the first stage.
     """
 
     settings: RunSettings
@@ -58,6 +59,7 @@ class StageBuilder:
     test_list: Sequence[Problem]
     graph: StageGraph
     files: dict[str, Sequence[Problem]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.train_problems = self.file(self.settings.train_problems, self.train_list)
@@ -204,7 +206,10 @@ class StageBuilder:
     def _level(self) -> str:
         """The dedup level that the training problems choose, for all conditions alike."""
         settings = replace(self.config.get(CollectSettings), dedup=BY_DATA)
-        return with_level(settings, self.train_list).dedup
+        chosen = with_level(settings, self.train_list)
+        if note := level_note(settings, chosen):
+            self.notes.append(note)
+        return chosen.dedup
 
     def derive(
         self,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from rft_jax.data.preprocess import check_solutions
 from rft_jax.derive.write import PROBLEMS as DERIVED_PROBLEMS
 from rft_jax.errors import UserError
+from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.gin_settings import Config
 from rft_jax.pipeline.builder import POLICY, VOTE
 from rft_jax.pipeline.plan import Plan
+from rft_jax.rft.settings import CollectSettings
 from rft_jax.verify.answers import answers_for
 from rft_jax.verify.grading import check_references
 
@@ -48,7 +50,7 @@ def _check_references(plan: Plan) -> None:
         plan.test_problems: (plan.test_list, plan.settings.test_problems),
     }
     graded = {
-        (stage.arguments["--problems"], stage.settings[stage.command].answers)
+        (stage.arguments["--problems"], _graded_by(stage.settings[stage.command]))
         for stage in plan.stages
         if stage.command in ("collect", "evaluate") and stage.arguments["--problems"] in files
     }
@@ -56,6 +58,10 @@ def _check_references(plan: Plan) -> None:
         problems, spec = files[given]
         read_by = answers_for([one.question for one in problems], answers)
         check_references(problems, read_by, spec)
+
+
+def _graded_by(settings: CollectSettings | EvaluateSettings) -> str:
+    return settings.graded_by if isinstance(settings, EvaluateSettings) else settings.answers
 
 
 def _check_scopes(config: Config, plan: Plan) -> None:

@@ -104,6 +104,8 @@ def process_of_run(environment: Mapping[str, str]) -> ClusterProcess | None:
 def _lead(root: Path, config: Config, plan: Plan, hosts: Hosts) -> None:
     """The part of process 0: inputs, stages, results and report."""
     home = root / plan.settings.name
+    for note in plan.notes:
+        print(note, flush=True)
     _write_inputs(root, home, config, plan)
     try:
         _run_stages(root, plan, hosts)

@@ -15,7 +15,7 @@ from rft_jax.verify.running_text import equation_source
 def with_level(
     settings: CollectSettings, problems: Sequence[Problem], responses: Iterable[str] = ()
 ) -> CollectSettings:
-    """The settings with a dedup level: `equations`, or `exact_text` (said) where no text has any.
+    """The settings with a dedup level: `equations`, or `exact_text` where no text has any.
 
     Without equations, all correct paths of a problem would be duplicates of each other at every
     level that compares equations. Programs have the operations that they do.
@@ -30,6 +30,12 @@ def with_level(
     has_programs = settings.answers == PROGRAM or any(one.form == PROGRAM for one in problems)
     if has_programs or any(map(equation_source(settings.equation_source), texts)):
         return replace(settings, dedup="equations")
-    what = "<<…>>" if settings.equation_source == "annotations" else "equations"
-    print(f"no solution has {what}: distinct by text (collect.dedup = 'exact_text')", flush=True)
     return replace(settings, dedup="exact_text")
+
+
+def level_note(given: CollectSettings, chosen: CollectSettings) -> str:
+    """A line about the level that the data chose; empty where the settings chose it."""
+    if given.dedup or chosen.dedup != "exact_text":
+        return ""
+    what = "<<…>>" if given.equation_source == "annotations" else "equations"
+    return f"no solution has {what}: distinct by text (collect.dedup = 'exact_text')"

@@ -135,5 +135,5 @@ def test_a_problem_without_an_answer_is_one_error_in_whichever_process(tmp_path:
     samples = write_samples(tmp_path, "s.jsonl", ["print(18)"], ["print(18)"])
     for workers in (1, 2):
         settings = EvaluateSettings(answers="program", workers=workers)
-        with pytest.raises(UserError, match=r"^problem 'q1' has no answer"):
+        with pytest.raises(UserError, match=r"^problem 'q1' .* has no answer"):
             evaluate(problems, str(tmp_path / str(workers)), settings, samples=samples)

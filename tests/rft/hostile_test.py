@@ -240,7 +240,7 @@ def test_a_problem_id_twice(tmp_path: Path) -> None:
 def test_a_problem_without_an_answer(tmp_path: Path) -> None:
     folder = _folder(tmp_path, sample_row("p", 0, "a"))
     message = _error(tmp_path, folder, problems={"p": "a path\nthat ends in nothing"})
-    assert "problem 'p' has no answer" in message
+    assert "problem 'p' ('What is p?') has no answer" in message
 
 
 def test_a_shard_truncated_in_the_middle_of_a_row(tmp_path: Path) -> None:
