@@ -21,7 +21,8 @@ from tests.docs_pages import LINES, ROOT, blocks
 pytestmark = pytest.mark.slow
 
 
-def _typed(folder: Path, *words: str) -> None:
+def _failure(folder: Path, *words: str) -> str:
+    """What tests.docs_typing printed if a line that it typed failed; else nothing."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.docs_typing", *words],
         cwd=folder,
@@ -30,19 +31,20 @@ def _typed(folder: Path, *words: str) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-5000:]}"
+    failed = f"exit {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-5000:]}"
+    return failed if done.returncode else ""
 
 
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stock")
-    _typed(folder, str(folder))
+    assert _failure(folder, str(folder)) == ""
     return folder
 
 
 @pytest.mark.parametrize("page", sorted({line.block.page for line in LINES}), ids=lambda p: p.name)
 def test_the_commands_of_a_page_work_as_printed(page: Path, stock: Path, tmp_path: Path) -> None:
-    _typed(tmp_path, page.name, str(stock))
+    assert _failure(tmp_path, page.name, str(stock)) == ""
     if page.name in ("README.md", "own-data.md"):  # its stages have read each other's files
         last = tmp_path / "runs" / "rft-eval"
         assert json.loads((last / "metrics.json").read_text())["n"] == 20
@@ -53,7 +55,7 @@ def test_the_commands_of_a_page_work_as_printed(page: Path, stock: Path, tmp_pat
 def test_the_examples_of_a_commands_help_work_as_printed(
     command: str, stock: Path, tmp_path: Path
 ) -> None:
-    _typed(tmp_path, command, str(stock))
+    assert _failure(tmp_path, command, str(stock)) == ""
 
 
 def test_the_example_of_the_sampler_is_the_pages_which_runs() -> None:

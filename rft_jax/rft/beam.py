@@ -35,7 +35,7 @@ from rft_jax.records.renamed import Renaming, parse_columns
 from rft_jax.rft.beam_inputs import find_shards, open_plain
 from rft_jax.rft.collect import LEDGER, PATHS, STATS, check_models
 from rft_jax.rft.decontaminate import make_decontaminator
-from rft_jax.rft.level import level_note, with_level
+from rft_jax.rft.level import with_level_said
 from rft_jax.rft.samples import Block, Shard, problem_id, shard_lines
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.stats import statistics_bytes
@@ -180,10 +180,7 @@ def collect_with_beam(
         check_references(loaded, settings.answers, problems)
         skips = settings.skips_others
         shards = find_shards(samples, loaded, chunks, scratch, samples_format, renaming, skips)
-    given = settings
-    settings = with_level(given, loaded, _responses(shards))
-    if note := level_note(given, settings):
-        print(note, flush=True)
+    settings = with_level_said(settings, loaded, _responses(shards))
     with beam.Pipeline(options=options) as pipeline:
         _build(pipeline, loaded, shards, list(samples), output, settings)
     _join_chunks(output, -(-len(loaded) // PROBLEMS_PER_CHUNK))

@@ -18,7 +18,7 @@ from rft_jax.records import Problem
 from rft_jax.records.foreign import check_format, read_any_samples
 from rft_jax.rft.conversion import in_our_format, raise_all_mistakes
 from rft_jax.rft.decontaminate import make_decontaminator
-from rft_jax.rft.level import level_note, with_level
+from rft_jax.rft.level import with_level_said
 from rft_jax.rft.samples import (
     Shard,
     UnsortedError,
@@ -72,10 +72,7 @@ def collect(
     shards = find_shards(samples)
     loaded = load_problems(problems)
     check_references(loaded, settings.answers, problems)
-    given = settings
-    settings = with_level(given, loaded, _responses(loaded, samples, samples_format))
-    if note := level_note(given, settings):
-        print(note, flush=True)
+    settings = with_level_said(settings, loaded, _responses(loaded, samples, samples_format))
     make_decontaminator(settings)  # raises here and not in a worker
     check_programs(settings.programs)
     made_with = _identity(problems, samples, shards, settings)

@@ -33,6 +33,16 @@ def with_level(
     return replace(settings, dedup="exact_text")
 
 
+def with_level_said(
+    settings: CollectSettings, problems: Sequence[Problem], responses: Iterable[str]
+) -> CollectSettings:
+    """As `with_level`; prints the level that the data chose."""
+    chosen = with_level(settings, problems, responses)
+    if note := level_note(settings, chosen):
+        print(note, flush=True)
+    return chosen
+
+
 def level_note(given: CollectSettings, chosen: CollectSettings) -> str:
     """A line about the level that the data chose; empty where the settings chose it."""
     if given.dedup or chosen.dedup != "exact_text":
