@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.arithmetic.settings import ArithmeticSettings
-from rft_jax.data.sources import problems_identity
+from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.derive.write import ARITHMETIC, derived_file
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
@@ -64,6 +64,10 @@ class StageBuilder:
     def __post_init__(self) -> None:
         self.train_problems = self.file(self.settings.train_problems, self.train_list)
         self.test_problems = self.file(self.settings.test_problems, self.test_list)
+
+    def further(self, spec: str) -> list[Problem]:
+        """Problems beside the run's own, as many as its limit allows."""
+        return load_problems(spec)[: self.settings.limit or None]
 
     def part(self, count: int, seed: int) -> Given:
         """`count` of the training problems, chosen at random; smaller parts are within larger."""

@@ -153,6 +153,7 @@ class Plan(StageBuilder):
         test_paths: bool = False,
         problems: Argument | None = None,
         facts: Mapping[str, Any] | None = None,
+        vote_problems: Argument | None = None,
         **forced: Any,
     ) -> Measured:
         """Adds a row of the results: a model's accuracy, and what describes its condition.
@@ -165,6 +166,7 @@ class Plan(StageBuilder):
           test_paths: whether the distinct correct paths among those samples are counted.
           problems: problems derived from the test problems (with few-shot prompts, say).
           facts: columns of the row.
+          vote_problems: what maj@k and pass@k are measured on, where it is something else.
           forced: further settings of the evaluations.
         """
         if isinstance(model, Stage):
@@ -172,10 +174,10 @@ class Plan(StageBuilder):
         greedy = self.evaluate(arm, seed, model, problems, **forced)
         vote, paths = None, None
         if votes or test_paths or arm in self.settings.vote_arms:
-            vote = self.vote(arm, seed, model, problems, **forced)
+            vote = self.vote(arm, seed, model, vote_problems or problems, **forced)
         if test_paths and vote is not None:
-            samples = OutputOf(vote, "samples")
-            paths = self.collect(arm, seed, samples, problems or self.test_problems, TEST_PATHS)
+            samples, voted_on = OutputOf(vote, "samples"), vote.arguments["--problems"]
+            paths = self.collect(arm, seed, samples, voted_on, TEST_PATHS)
         lines = (series,) if isinstance(series, str) else series
         row = Measured(arm, seed, label or arm, greedy, facts or {}, lines, vote, paths)
         self.measured.append(row)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import product
 
 from rft_jax.checkpoints.names import TOKENIZER
-from rft_jax.data.sources import load_problems
 from rft_jax.derive.write import STEPS, WORDS, WORDS_AND_ARITHMETIC
 from rft_jax.errors import UserError
 from rft_jax.pipeline.experiments.error_rows import (
@@ -53,7 +52,7 @@ class ArithmeticWords:
     def add_to(self, plan: Plan) -> None:
         """Training problems have ordinary numbers; both kinds of numbers are in the text."""
         check_embedded(plan)
-        large = load_problems(self.test_large)[: plan.settings.limit or None]
+        large = plan.further(self.test_large)
         sets = {"ordinary numbers": None, "large numbers": plan.file("test-large", large)}
         inputs = {"problems": plan.train_problems}
         expanded = plan.derive(STEPS, "expanded", 0, inputs)

@@ -21,11 +21,14 @@ class PolicyTraining:
       steps: steps of policy training after which it is measured, in order.
       presets: objectives that start from SFT; the first starts from RFT too.
       rounds: rounds in which zero-variance groups are replaced, in a further condition; 0: none.
+      vote_problems: what the starts and the ends vote on, so that the test problems stay for greedy
+        accuracy; '' for the test problems.
     """
 
     steps: tuple[int, ...] = (20, 40, 60)
     presets: tuple[str, ...] = ("grpo", "dr_grpo", "raft")
     rounds: int = 3
+    vote_problems: str = ""
 
     def __post_init__(self) -> None:
         check_rising("policy_training.steps", self.steps)
@@ -35,7 +38,8 @@ class PolicyTraining:
         for seed in plan.seeds:
             sft, samples = plan.sft(seed)
             lines = (_RFT, _ROUNDS, *self.presets, *self._replaced)
-            plan.measure("sft", seed, sft, "SFT", lines, votes=True, facts={"samples": 0})
+            facts = {"samples": 0}
+            plan.measure("sft", seed, sft, "SFT", lines, facts=facts, **self._votes(plan))
             first = self._add_rft(plan, seed, samples)
             for preset in self.presets:
                 self._add_policy(plan, preset, preset, seed, sft, preset=preset)
@@ -58,6 +62,12 @@ class PolicyTraining:
     def _replaced(self) -> tuple[str, ...]:
         return (f"{self.presets[0]}_replaced",) if self.rounds else ()
 
+    def _votes(self, plan: Plan, is_voting: bool = True) -> dict[str, Any]:
+        """Arguments of `Plan.measure`: whether a model votes, and on which problems."""
+        spec = self.vote_problems
+        on = plan.file(spec, plan.further(spec)) if spec else None
+        return {"votes": is_voting, "vote_problems": on}
+
     def _per_problem(self, plan: Plan, steps: int) -> int:
         """Samples per problem of so many steps of the first preset, rounded."""
         drawn = steps * plan.samples_per_step(self.presets[0])
@@ -75,14 +85,16 @@ class PolicyTraining:
             k = self._per_problem(plan, steps)
             facts = {"samples": k * len(plan.train_list)}
             model = plan.rft(f"rft_{steps}", seed, samples, k)
-            plan.measure(f"rft_{steps}", seed, model, f"RFT, k = {k}", _RFT, facts=facts)
+            label, is_start = f"RFT, k = {k}", first is None
+            votes = self._votes(plan, is_start)
+            plan.measure(f"rft_{steps}", seed, model, label, _RFT, facts=facts, **votes)
             first = first or model
             new = max(1, k - before)
             arm = f"rounds_{steps}"
             model = plan.rft(arm, seed, of_rounds, new)
-            is_last = steps == self.steps[-1]
             label = f"RFT, {len(of_rounds)} round{'s' if len(of_rounds) > 1 else ''}"
-            plan.measure(arm, seed, model, label, _ROUNDS, votes=is_last, facts=facts)
+            votes = self._votes(plan, steps == self.steps[-1])
+            plan.measure(arm, seed, model, label, _ROUNDS, facts=facts, **votes)
             of_rounds.append(plan.sample(arm, seed, OutputOf(model), num_samples=new))
             before = k
         assert first is not None
@@ -107,7 +119,7 @@ class PolicyTraining:
         """
         trained = plan.policy(arm, seed, OutputOf(start), self.steps, **forced)
         for steps, model in models_after(trained, self.steps):
-            is_last = steps == self.steps[-1]
+            votes = self._votes(plan, steps == self.steps[-1])
             facts = {"samples": SamplesAt(trained, steps, before)}
             name = f"{label}, {steps} steps"
-            plan.measure(f"{arm}_{steps}", seed, model, name, arm, votes=is_last, facts=facts)
+            plan.measure(f"{arm}_{steps}", seed, model, name, arm, facts=facts, **votes)

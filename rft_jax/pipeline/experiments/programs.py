@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rft_jax.data.sources import load_problems
 from rft_jax.derive.stories import stories_of
 from rft_jax.derive.write import PATHS_FILE
 from rft_jax.pipeline.experiments.error_rows import ENDINGS, arm_on, errors_plot, measure_errors
@@ -14,7 +13,6 @@ from rft_jax.pipeline.measures import Measured, Plot
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Argument, Many, OutputOf, Stage
 from rft_jax.prompts import PROGRAM_SUFFIX
-from rft_jax.records import Problem
 from rft_jax.verify.answers import PROGRAM
 
 TEXT: dict[str, Any] = {}
@@ -43,8 +41,8 @@ class Programs:
         data = training_data(plan, self.train_names)
         sets: dict[str, Argument | None] = {
             "ordinary numbers": None,
-            "large numbers": plan.file("test-large", load(plan, self.test_large)),
-            "names": plan.file("test-names", load(plan, self.test_names)),
+            "large numbers": plan.file("test-large", plan.further(self.test_large)),
+            "names": plan.file("test-names", plan.further(self.test_names)),
         }
         for seed in plan.seeds:
             rows = {
@@ -94,18 +92,13 @@ _VOTING = ("rft_text", "rft_programs", "both_text", "hybrid")
 _TOGETHER, _BOTH = ("both_text", "hybrid"), "votes_both"
 
 
-def load(plan: Plan, spec: str) -> list[Problem]:
-    """Problems beside the run's own, as many as its limit allows."""
-    return load_problems(spec)[: plan.settings.limit or None]
-
-
 def training_data(plan: Plan, train_names: str) -> dict[str, Argument]:
     """The training problems and those whose answers are names, as texts and as programs.
 
     Raises:
       UserError: they are not embedded problems, which the generator has programs for.
     """
-    texts = [*plan.train_list, *load(plan, train_names)]
+    texts = [*plan.train_list, *plan.further(train_names)]
     programs = [story.problem(PROGRAM) for _, story in stories_of(texts)]
     return {"text": plan.file("train-text", texts), "programs": plan.file("train-p", programs)}
 

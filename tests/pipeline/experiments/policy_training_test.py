@@ -31,8 +31,16 @@ def test_policies_are_measured_beside_rft_with_as_many_samples(plan_of):
     assert policies["dr_grpo"].settings["policy"].aggregation == "constant"
     assert policies["grpo"].arguments["--model"].stage.arm == "sft"
     assert policies["rft_grpo"].arguments["--model"].stage.arm == "rft_1"
-    ends = {one.arm for one in plan.measured if one.vote is not None}
-    assert ends == {"sft", "rounds_2", "rft_grpo_2", *(f"{arm}_2" for arm in starts)}
+    voting = {one.arm for one in plan.measured if one.vote is not None}
+    assert voting == {"sft", "rft_1", "rounds_2", "rft_grpo_2", *(f"{arm}_2" for arm in starts)}
+
+
+def test_starts_and_ends_vote_on_the_development_split_and_answer_the_test_problems(plan_of):
+    plan = plan_of("policy_training", *SMALL_STEPS, "run.seeds=(0,)")
+    voted_on = {one.vote.arguments["--problems"] for one in plan.measured if one.vote is not None}
+    assert [given.value.startswith("problems/wordproblems-dev-") for given in voted_on] == [True]
+    answered = {one.greedy.arguments["--problems"] for one in plan.measured}
+    assert answered == {plan.test_problems}
 
 
 def test_steps_of_policy_training_must_rise(plan_of):
