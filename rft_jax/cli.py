@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
@@ -146,15 +147,16 @@ def _dispatch(argv: list[str]) -> None:
     flags, rest = parser.parse_known_args(argv)
     command: Command = flags.command
     flags.gin = _gin_flags(rest, command)
-    config = load_config(
+    load = partial(
+        load_config,
         command.settings_classes(flags),
         command.gin_files(flags),
         [*command.bindings(flags), *flags.gin],
         command.scoped,
         f"rft {command.name}",
         command.unused(flags),
-        command.defaults(flags),
     )
+    config = load(command.defaults(flags, load()))
     if flags.dry_run:
         print(config.text(changed=True), end="")
         print(f"# every other setting has its default: rft {command.name} {HELP_ALL} lists them")

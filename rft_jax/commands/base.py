@@ -89,7 +89,8 @@ class Command:
       gin_files: the gin files of a command line, by default those of --gin_file; `flags.gin` has
         the bindings of its --gin.… flags.
       bindings: what other flags bind; --gin.… flags override it.
-      defaults: defaults of a command line other than the settings' own; everything overrides them.
+      defaults: defaults of a command line other than the settings' own, given its settings without
+        them; everything overrides them.
       scoped: whether a binding may be limited to one condition (`sft/train.num_epochs = 3`).
       dry_run: prints what the command would do, after the settings.
       next: command lines that use the output, printed at the end; `{output}` and other flags are
@@ -109,7 +110,7 @@ class Command:
     unused: Callable[[argparse.Namespace], Mapping[str, str]] = lambda _flags: {}
     gin_files: Callable[[argparse.Namespace], list[str]] = lambda flags: flags.gin_file
     bindings: Callable[[argparse.Namespace], list[str]] = lambda _flags: []
-    defaults: Callable[[argparse.Namespace], list[str]] = lambda _flags: []
+    defaults: Callable[[argparse.Namespace, Config], list[str]] = lambda _flags, _config: []
     scoped: bool = False
     dry_run: Callable[[argparse.Namespace, Config], None] | None = None
     next: tuple[str, ...] = ()

@@ -8,18 +8,27 @@ from pathlib import Path
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json
+from rft_jax.gin_settings import Config
 
 
-def lengths(*settings: str) -> Callable[[argparse.Namespace], list[str]]:
-    """A command's `defaults`: bindings of those lengths that --model has no room for.
+def _of_flag(flags: argparse.Namespace, _config: Config) -> str:
+    return flags.model or ""
+
+
+def lengths(
+    *settings: str, model: Callable[[argparse.Namespace, Config], str] = _of_flag
+) -> Callable[[argparse.Namespace, Config], list[str]]:
+    """A command's `defaults`: bindings of those lengths that its model has no room for.
 
     Args:
       settings: `train.max_length`, which becomes all of the model's positions, and
         `NAME.max_new_tokens`, which become half of them.
+      model: names the model of a command line, given its flags and settings; by default --model.
     """
 
-    def bind(flags: argparse.Namespace) -> list[str]:
-        positions = _positions(flags.model) if flags.model else None
+    def bind(flags: argparse.Namespace, config: Config) -> list[str]:
+        name = model(flags, config)
+        positions = _positions(name) if name else None
         if positions is None:
             return []
         return [f"{one}={fit}" for one in settings if (fit := _fitting(one, positions))]

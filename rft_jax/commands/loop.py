@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from rft_jax.checkpoints.names import EMBEDDED
 from rft_jax.commands.base import Command, columns_flag, output_flag
+from rft_jax.commands.lengths import lengths
 from rft_jax.commands.policy import POLICY
 from rft_jax.commands.stages import COLLECT, EVALUATE, SAMPLE, TRAIN
 from rft_jax.gin_settings import Config, flag_value
@@ -12,8 +14,10 @@ from rft_jax.pipeline.experiments import EXPERIMENTS
 
 DEFAULT_GIN_FILE = "runs/quickstart.gin"
 OWN_GIN_FILE = "runs/own_data.gin"
+RUN_LENGTHS = ("train.max_length", "sample.max_new_tokens", "evaluate.max_new_tokens")
+"""What `lengths` binds for a run's stages."""
 _INPUTS = ("run.model", "run.train_problems", "run.test_problems")
-_EMBEDDED = "wordproblems:"
+_PACKAGE = "wordproblems:"
 
 
 def _flags(parser: argparse.ArgumentParser) -> None:
@@ -34,13 +38,17 @@ def _gin_files(flags: argparse.Namespace) -> list[str]:
     for binding in flags.gin:
         name, _, value = binding.partition("=")
         inputs += [value.strip("'\"")] if name.strip() in _INPUTS else []
-    is_own = any(value and not value.startswith(_EMBEDDED) for value in inputs)
+    is_own = any(value and not value.startswith(_PACKAGE) for value in inputs)
     return flags.gin_file or [OWN_GIN_FILE if is_own else DEFAULT_GIN_FILE]
 
 
 def _bindings(flags: argparse.Namespace) -> list[str]:
     given = {"run.model": flags.model, "run.columns": flags.run_columns}
     return [f"{name}={flag_value(value)}" for name, value in given.items() if value]
+
+
+def _model(_flags: argparse.Namespace, config: Config) -> str:
+    return config["run"].model or EMBEDDED
 
 
 def _run(flags: argparse.Namespace, config: Config) -> None:
@@ -97,6 +105,7 @@ RUN = Command(
     rare=EXPERIMENTS,
     gin_files=_gin_files,
     bindings=_bindings,
+    defaults=lengths(*RUN_LENGTHS, model=_model),
     scoped=True,
     dry_run=_dry_run,
 )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.base import Command, input_flag
-from rft_jax.commands.loop import RUN
+from rft_jax.commands.lengths import lengths
+from rft_jax.commands.loop import RUN, RUN_LENGTHS
 from rft_jax.commands.stages import SHAPED
 from rft_jax.gin_settings import Config
 
@@ -79,5 +80,6 @@ PLAN = Command(
         "llama": "rft_jax.models.config:LlamaConfig",
         **RUN.settings,  # so that a run's gin file can be given as it is
     },
+    defaults=lengths(*RUN_LENGTHS),
     scoped=True,
 )

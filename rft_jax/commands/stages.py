@@ -106,6 +106,11 @@ def _train_gin_files(flags: argparse.Namespace) -> list[str]:
     return [f"models/{flags.model.removeprefix(INIT)}", *flags.gin_file]
 
 
+def _train_defaults(flags: argparse.Namespace, config: Config) -> list[str]:
+    measured = ("evaluate.max_new_tokens",) if config["train"].eval_problems else ()
+    return lengths("train.max_length", *measured)(flags, config)
+
+
 TRAIN = Command(
     name="train",
     summary="fine-tune (or pretrain) a model",
@@ -131,7 +136,7 @@ TRAIN = Command(
     rare=("llama", "evaluate"),
     unused=_train_unused,
     gin_files=_train_gin_files,
-    defaults=lengths("train.max_length"),
+    defaults=_train_defaults,
     next=(
         "rft sample --model {output} --problems P --output SAMPLES",
         "rft evaluate --model {output} --problems P --output EVALUATION",

@@ -72,9 +72,11 @@ class HeldOutAccuracy:
         settings = self.settings.reading(chosen := spread(load_problems(problems), count))
         check_references(chosen, settings.answers, problems)
         sampling, template = settings.sampling(), model.template_named(settings.template)
+        asked = [template.asking_for(one.form) for one in chosen]  # as training asks
+        prompts = [of.render(one.question) for of, one in zip(asked, chosen, strict=True)]
         sampler = Sampler(model, model.tokenizer, sampling, mesh, calculator_of(settings))
         sampler.unload()
-        encoded = sampler.encode([template.render(one.question) for one in chosen])
+        encoded = sampler.encode(prompts)
         share = Share.of_this_process(span_hosts=True)
         geometry = settle_geometry(folder, sampler.geometry(encoded=encoded), share)
         if share.leads:
@@ -84,7 +86,7 @@ class HeldOutAccuracy:
             for index, (one, ids) in enumerate(zip(chosen, encoded.ids, strict=True))
             if ids is not None
         ]
-        forms = [template.form] * len(chosen)
+        forms = [of.form for of in asked]
         return GreedyAccuracy(sampler, sampling, geometry, settings, chosen, requests, forms)
 
 

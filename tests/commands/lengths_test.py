@@ -79,6 +79,52 @@ def test_steps_of_a_training_have_the_lengths_of_its_model(
     assert _changed(capsys, "evaluate", str(step)) == [f"{EVALUATE} = 32"]
 
 
+def test_accuracy_during_training_has_lengths_that_fit_the_model(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    watched = ("--gin.train.eval_data=wordproblems:dev", "--gin.train.eval_problems=4")
+    lengths = [f"{TRAIN} = 256", f"{EVALUATE} = 128"]
+    assert _changed(capsys, "train", "wordproblems:model", *watched) == lengths
+
+
+def _of_run(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> list[str]:
+    """The lengths of a run on problems of one's own that are not the settings' own defaults."""
+    problems = folder / "mine.jsonl"
+    problems.write_text(json.dumps({"question": "1+1?", "answer": "It is 2.\n#### 2"}))
+    named = [f"--gin.run.{split}_problems={problems}" for split in ("train", "test")]
+    output = str(folder / "run")
+    assert main(["run", "--output", output, *named, *words, "--dry_run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    return [line for line in lines if line.startswith((TRAIN, SAMPLE, EVALUATE))]
+
+
+def test_a_run_on_data_of_ones_own_has_lengths_that_fit_its_model(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    fitting = [f"{TRAIN} = 256", f"{SAMPLE} = 128", f"{EVALUATE} = 128"]
+    file = tmp_path / "mine.gin"
+    file.write_text("include 'runs/own_data.gin'\nrun.model = 'wordproblems:large'\n")
+    for model in (
+        ("--gin_file", "runs/own_data.gin", "--model", "wordproblems:model"),
+        ("--gin.run.model=wordproblems:large",),
+        ("--gin_file", str(file)),
+        (),  # the embedded model
+    ):
+        assert sorted(_of_run(capsys, tmp_path, *model)) == sorted(fitting)
+    flags = [f"--gin.{name}=96" for name in (TRAIN, SAMPLE, EVALUATE)]
+    assert sorted(_of_run(capsys, tmp_path, *flags)) == [
+        f"{name} = 96" for name in sorted((TRAIN, SAMPLE, EVALUATE))
+    ]
+    long = _model(tmp_path / "long", max_position_embeddings=2048)
+    assert _of_run(capsys, tmp_path, "--model", long) == []
+
+
+def test_a_plan_has_the_lengths_of_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["plan", "--topology", "h100:1", "--gin_file", "runs/own_data.gin", "--dry_run"]
+    assert main([*words, "--model", "wordproblems:model"]) == 0
+    assert f"\n{TRAIN} = 256\n" in capsys.readouterr().out
+
+
 def test_a_stage_of_a_run_names_its_lengths_though_they_are_the_defaults(tmp_path: Path) -> None:
     from rft_jax.pipeline.stages import Stage
     from rft_jax.sampling.settings import SampleSettings

@@ -10,6 +10,7 @@ import pytest
 
 from rft_jax.checkpoints.load import load_model
 from rft_jax.checkpoints.names import model_folder
+from rft_jax.data.preprocess import training_examples
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.devices.partitioning import make_mesh
 from rft_jax.errors import UserError
@@ -19,6 +20,7 @@ from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import write_json, write_rows
 from rft_jax.files.outputs import SETTINGS
 from rft_jax.records import Problem, to_row
+from rft_jax.training.token_arrays import tokenize
 from rft_jax.wordproblems.generator import generate_problems
 
 GREEDY = EvaluateSettings(max_new_tokens=60, max_prompt_length=100)
@@ -53,6 +55,28 @@ def test_accuracy_is_that_of_rft_evaluate_and_follows_the_weights(tmp_path: Path
     assert measure(model.params) == pytest.approx(expected)
     assert measure(jax.tree.map(jnp.zeros_like, model.params)) == 0.0
     assert measure(model.params) == pytest.approx(expected)
+
+
+def test_a_problem_whose_solution_is_a_program_is_asked_for_one_as_in_training(
+    tmp_path: Path,
+) -> None:
+    text = Problem("t", "How many?", "It is 5.\n#### 5")
+    program = Problem("p", "How many?", "print(5)", form="program")
+    path = _problems(tmp_path / "both.jsonl", [text, program])
+    write_json(tmp_path / SETTINGS, {})
+    mesh = make_mesh(MeshSettings(), jax.devices()[:1])
+    model = load_model(model_folder("wordproblems:mixed"), mesh)
+    measure = HeldOutAccuracy(GREEDY).prepare(model, path, 2, mesh, tmp_path)
+
+    pairs = training_examples(path)
+    trained = tokenize(pairs, model.tokenizer, model.template, 60, "drop")
+    prompts = [
+        trained.tokens[start : start + length].tolist()
+        for start, length in zip(trained.offsets, trained.prompt_lengths, strict=False)
+    ]
+    assert [list(one.prompt) for one in measure.requests] == prompts
+    assert prompts[0] != prompts[1]
+    assert list(measure.forms) == ["text", "program"]
 
 
 def test_an_answer_that_cannot_be_read_is_refused_before_the_first_step(tmp_path: Path) -> None:
