@@ -111,6 +111,10 @@ def _one_line(text: str) -> str:
 def _python_number(kind: str, text: str) -> int | float:
     if kind == "float":
         return float(text)
+    if kind == "number":
+        value = exact_number(text)
+        is_whole = text.replace(",", "").isdigit()
+        return _bounded(value.numerator) if is_whole else float(value)
     base = _RADIX[text[1].lower()] if kind == "radix" else 10
     try:
         return _bounded(int(text[2:] if kind == "radix" else text, base))
@@ -200,6 +204,9 @@ def _push_operator(name: str, stack: list[str], output: Postfix) -> None:
     stack.append(name)
 
 
+PythonNumber: TypeAlias = int | float | complex
+
+
 def python_value(postfix: Postfix) -> float:
     """The value as Python computes it, as a float.
 
@@ -207,24 +214,41 @@ def python_value(postfix: Postfix) -> float:
       MalformedError: an intermediate integer exceeds MAX_BITS.
       ArithmeticError: division by zero, or a result that is not a real float.
     """
-    stack: list[int | float | complex] = []
-    for kind, value in postfix:
-        if kind != "operator":
-            stack.append(_python_number(kind, value))
-        elif value in ("u-", "u+"):
-            stack[-1] = -stack[-1] if value == "u-" else stack[-1]
-        else:
-            right = stack.pop()
-            stack[-1] = _apply_python(value, stack[-1], right)
-    result = stack.pop()
+    result = python_number(postfix)
     if isinstance(result, complex):
         raise ArithmeticError("a complex result")
     return float(result)
 
 
-def _apply_python(
-    name: str, left: int | float | complex, right: int | float | complex
-) -> int | float | complex:
+def python_number(
+    postfix: Postfix, visit: Callable[[str, PythonNumber, PythonNumber], None] | None = None
+) -> PythonNumber:
+    """The value as Python computes it, also of an expression as people write it.
+
+    Args:
+      visit: is given the sign and the operands of each operation, before it is computed.
+
+    Raises:
+      MalformedError: an intermediate integer exceeds MAX_BITS.
+      ArithmeticError: division by zero, or a number that is too large for a float.
+    """
+    stack: list[PythonNumber] = []
+    for kind, value in postfix:
+        if kind != "operator":
+            stack.append(_python_number(kind, value))
+        elif value == "percent":
+            stack[-1] /= 100
+        elif value in ("u-", "u+"):
+            stack[-1] = -stack[-1] if value == "u-" else stack[-1]
+        else:
+            right = stack.pop()
+            if visit is not None:
+                visit(value, stack[-1], right)
+            stack[-1] = _apply_python(value, stack[-1], right)
+    return stack.pop()
+
+
+def _apply_python(name: str, left: PythonNumber, right: PythonNumber) -> PythonNumber:
     if isinstance(left, int) and isinstance(right, int):
         _check_power_size(name, left, right)
         result = PYTHON_OPERATORS[name](left, right)
@@ -252,15 +276,10 @@ def _check_power_size(name: str, base: int, exponent: int) -> None:
         raise MalformedError(f"a power of more than {MAX_BITS} bits")
 
 
-def exact_value(
-    postfix: Postfix,
-    visit: Callable[[str, Fraction, Fraction], None] | None = None,
-    read: Callable[[str], Fraction] | None = None,
-) -> Fraction:
+def exact_value(postfix: Postfix, read: Callable[[str], Fraction] | None = None) -> Fraction:
     """The value as an exact rational.
 
     Args:
-      visit: is given the sign and the operands of each operation.
       read: the value of each number, from left to right; `exact_number` by default.
 
     Raises:
@@ -277,8 +296,6 @@ def exact_value(
             stack[-1] = -stack[-1] if value == "u-" else stack[-1]
         else:
             right = stack.pop()
-            if visit is not None:
-                visit(value, stack[-1], right)
             stack[-1] = _apply_exact(value, stack[-1], right)
         _bounded(stack[-1].numerator)
         _bounded(stack[-1].denominator)
