@@ -107,7 +107,7 @@ def head(config: LlamaConfig) -> str:
 
 
 def row(model: str, config: LlamaConfig, one: Slice) -> str:
-    """A line of the table."""
+    """The cells of a line of the table, behind the model's name."""
     chips, chip = one.topology.num_chips, one.topology.chip
     sample, data = SampleSettings(num_samples=100, dtype="bfloat16"), PlanSettings()
     decoding = plan_decoding(config, sample, data, one.topology)
@@ -115,7 +115,6 @@ def row(model: str, config: LlamaConfig, one: Slice) -> str:
     step = train_cost(config, one.train, mesh_sizes(MeshSettings(), chips))
     copies = decoding.hardware.shards
     cells = [
-        model,
         one.product,
         one.train.remat,
         f"{one.needed / 2**30:.1f} of {available_memory(chip) / 2**30:.1f}",
@@ -124,7 +123,7 @@ def row(model: str, config: LlamaConfig, one: Slice) -> str:
         *(f"{stage.chip_hours / chips:.2g}" for stage in costs),
         paper_hours(model),
     ]
-    return f"| {' | '.join(cells)} |"
+    return " | ".join(cells)
 
 
 def paper_hours(model: str) -> str:
@@ -137,15 +136,19 @@ def paper_hours(model: str) -> str:
 
 
 def table() -> str:
-    """The whole table."""
+    """The whole table; models of which everything in it is the same are in one line."""
+    models: dict[tuple[str, ...], list[str]] = {}
+    for path in MODELS:
+        if path.stem.startswith("wordproblems"):  # any slice is large enough
+            continue
+        name, config = path.stem, read_model(path)
+        rows = tuple(row(name, config, one) for one in smallest_slices(config))
+        models.setdefault(rows, []).append(name)
     rule = f"|{'---|' * 3}{'---:|' * 7}"
-    rows = [
-        row(path.stem, config, one)
-        for path, config in ((path, read_model(path)) for path in MODELS)
-        if not path.stem.startswith("wordproblems")  # any slice is large enough
-        for one in smallest_slices(config)
+    lines = [
+        f"| {', '.join(names)} | {cells} |" for rows, names in models.items() for cells in rows
     ]
-    return "\n".join([HEADER, rule, *rows]) + "\n"
+    return "\n".join([HEADER, rule, *lines]) + "\n"
 
 
 def write() -> None:
