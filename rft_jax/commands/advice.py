@@ -10,6 +10,8 @@ from typing import Any
 
 from rft_jax.files.jsonl import read_json
 
+_NOT_TEXT = (".parquet", ".gz")
+
 
 def after_collect(flags: argparse.Namespace, output: Path) -> list[str]:
     """Where no sampled path is new: collecting again by another reader or key, or looking.
@@ -53,7 +55,7 @@ def after_evaluate(flags: argparse.Namespace, output: Path) -> list[str]:
     looked = _word(samples[0]) + ("/*.jsonl" if Path(samples[0]).is_dir() else "")
     return [
         *(f"{again} --output ANOTHER --gin.{setting}" for setting in readers),
-        f"head -n 3 {looked}   # responses",
+        *([] if looked.endswith(_NOT_TEXT) else [f"head -n 3 {looked}   # responses"]),
         "head -n 3 {output}/predictions.jsonl   # the answers that were read",
     ]
 

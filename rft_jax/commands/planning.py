@@ -55,6 +55,12 @@ def _unused(flags: argparse.Namespace) -> dict[str, str]:
     return {"llama": SHAPED} if flags.model else {}
 
 
+_READ = {
+    "plan": "rft_jax.planning.settings:PlanSettings",
+    "llama": "rft_jax.models.config:LlamaConfig",
+}
+_PLANNED = {"run", "train", "sample", "mesh"}
+
 PLAN = Command(
     name="plan",
     summary="estimate memory, step time and device hours for hardware you don't have",
@@ -75,11 +81,8 @@ PLAN = Command(
     add_flags=_flags,
     run=_plan,
     unused=_unused,
-    settings={
-        "plan": "rft_jax.planning.settings:PlanSettings",
-        "llama": "rft_jax.models.config:LlamaConfig",
-        **RUN.settings,  # so that a run's gin file can be given as it is
-    },
+    settings={**_READ, **RUN.settings},  # so that a run's gin file can be given as it is
+    rare=RUN.settings.keys() - _PLANNED,
     defaults=lengths(*RUN_LENGTHS),
     scoped=True,
 )

@@ -14,7 +14,7 @@ from rft_jax.files.parquet import SUFFIX
 from rft_jax.records.fields import form_field
 from rft_jax.records.matching import Matcher, explain_unmatched
 from rft_jax.records.problems import Problem
-from rft_jax.records.sample_formats import OURS, SAMPLE_FORMATS, Generated, format_of
+from rft_jax.records.sample_formats import OURS, SAMPLE_FORMATS, Generated, Row, format_of
 from rft_jax.records.samples import Sample, read_samples, sample_files
 
 logger = logging.getLogger(__name__)
@@ -89,14 +89,14 @@ class ForeignSamples:
 
     def read(self, file: str | Path) -> Iterator[tuple[int, Sample]]:
         """Yields (line number, sample) of one of the files."""
-        read = SAMPLE_FORMATS[file_format(file, self._named)]
+        name = file_format(file, self._named)
         view: str | None = None
         total = failed = 0
         for number, row in read_rows(file, self._mistakes):
             samples: list[Sample] = []
             where = f"{file}:{number}"
             with self._mistakes.caught():
-                found = read(row, where)
+                found = _read(row, where, name)
                 view = found.view if view is None else view
                 if found.view == view:
                     total, failed = total + 1, failed + (not found.texts)
@@ -128,6 +128,18 @@ class ForeignSamples:
             return path.name
         stem = path.name.split(".")[0]
         return path.parent.name if stem.startswith(_NAMES_OF_PROGRAMS) else stem
+
+
+def _read(row: Row, where: str, name: str) -> Generated:
+    """What a row says as a format; the mistake of a row of another format names that one."""
+    read = SAMPLE_FORMATS[name]
+    try:
+        return read(row, where)
+    except UserError as error:
+        looks = format_of(row)
+        if looks == OURS or SAMPLE_FORMATS[looks] is read:
+            raise
+        raise UserError(f"{error}; the row looks like --samples_format {looks}") from None
 
 
 def read_any_samples(

@@ -53,8 +53,8 @@ def read_problems(path: str | Path, prefix: str | None = None) -> list[Problem]:
       prefix: of generated ids; the file's stem by default.
 
     Raises:
-      UserError: a row lacks its question or answer, its form is unknown, or an id occurs twice;
-        names file and line, of all such rows.
+      UserError: a row lacks its question or answer, or it is empty, its form is unknown, or an id
+        occurs twice; names file and line, of all such rows.
     """
     prefix = prefix or Path(path).name.split(".")[0]
     problems: list[Problem] = []
@@ -65,6 +65,9 @@ def read_problems(path: str | Path, prefix: str | None = None) -> list[Problem]:
         where = f"{path}:{number}"
         with mistakes.caught():
             read = read_reference(row, where)
+            for name, text in (("question", read.question), ("answer", read.answer)):
+                if not text.strip():
+                    raise UserError(f"{where}: the {name} is empty; write it, or remove the line")
             identity = columns.identity(row, where)
             if identity is None:
                 identity = distinct_id(prefix, read.question, repeats)

@@ -50,6 +50,7 @@ class Renaming:
         self._columns, self._folder = columns, folder
         self._unseen = set(columns)
         self._names: dict[str, None] = {}
+        self._absent: list[Path] = []
         self._number = 0
 
     def copy(self, path: Path) -> Path:
@@ -60,18 +61,24 @@ class Renaming:
             for file in sample_files(path):
                 self._copy(file, folder)
             return folder
-        return self._copy(path, folder) if path.is_file() else path
+        if path.is_file():
+            return self._copy(path, folder)
+        self._absent.append(path)
+        return path
 
     def check(self) -> None:
         """Refuses a column that no file has.
 
         Raises:
-          UserError: names the column and those that there are.
+          UserError: names the column and those that there are, and what is not a file.
         """
+        names = ", ".join(self._names)
+        found = [f"there are {names:.200}"] if names else []
+        found += [f"{path} is not a file" for path in self._absent]
         for ours in sorted(self._unseen):
             raise UserError(
                 f"--columns {ours}={self._columns[ours]}: no row has a column "
-                f"{self._columns[ours]!r}; there are {', '.join(self._names):.200}"
+                f"{self._columns[ours]!r}; {', and '.join(found)}"
             )
 
     def _copy(self, file: Path, folder: Path) -> Path:

@@ -180,6 +180,17 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     assert len(_read(_write(tmp_path / "t.jsonl", rows[1:2] + rows[3:4]), skips_others=True)) == 1
 
 
+@pytest.mark.parametrize(
+    ("named", "real"), [("nemo_skills", "vllm"), ("lm_eval", "columns"), ("vllm", "lm_eval")]
+)
+def test_rows_of_another_format_than_the_named_one_name_theirs(
+    tmp_path: Path, named: str, real: str
+) -> None:
+    path = _write(tmp_path / "s.jsonl", CASES[real][1])
+    with pytest.raises(UserError, match=f"; the row looks like --samples_format {real}$"):
+        _read(path, named=named)
+
+
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(UserError, match="--samples_format csv: one of rft, columns, nemo_skills"):
         check_format("csv")

@@ -63,6 +63,8 @@ def test_rows_of_mathinstruct_have_the_form_of_their_source(tmp_path: Path, name
         ),
         ([{"question": "a?", "answer": True}], r":1: answer is True; a string or a number is"),
         ([{"question": 5, "answer": "1"}], r":1: question is 5; a string is needed"),
+        ([{"question": " \n", "answer": "1"}], r":1: the question is empty; write it, or remove"),
+        ([{"question": "a?", "answer": ""}], r":1: the answer is empty; write it, or remove"),
         ([{"id": "", "question": "a?", "answer": "1"}], r":1: id is ''; a non-empty string"),
         ([{"id": 7.5, "question": "a?", "answer": "1"}], r":1: id is 7.5; a non-empty string"),
         (

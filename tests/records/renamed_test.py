@@ -44,3 +44,15 @@ def test_mistakes_name_the_users_file_and_line(
     assert _collect(tmp_path, "question=text,answer=label") == 2
     message = "--columns answer=label: no row has a column 'label'; there are text, target, resp"
     assert message in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_named_before_its_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _collect(tmp_path, "question=text") == 2
+    problems, samples = f"{tmp_path}/p.parquet is not a file", f"{tmp_path}/s.jsonl is not a file"
+    assert f"no row has a column 'text'; {problems}, and {samples}\n" in capsys.readouterr().err
+    (tmp_path / "s.jsonl").write_text('{"id": "a"}\n')
+    assert _collect(tmp_path, "question=text") == 2
+    message = f"no row has a column 'text'; there are id, and {problems}\n"
+    assert message in capsys.readouterr().err
