@@ -15,6 +15,7 @@ import importlib
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,9 +36,14 @@ from rft_jax.records.renamed import Renaming, parse_columns
 from rft_jax.rft.beam_inputs import find_shards, open_plain
 from rft_jax.rft.collect import LEDGER, PATHS, STATS, check_models
 from rft_jax.rft.decontaminate import make_decontaminator
-from rft_jax.rft.level import with_level_said
+from rft_jax.rft.level import (
+    has_equation,
+    level_note,
+    with_level_of_problems,
+    with_level_of_samples,
+)
 from rft_jax.rft.samples import Block, Shard, problem_id, shard_lines
-from rft_jax.rft.settings import CollectSettings
+from rft_jax.rft.settings import BY_DATA, CollectSettings
 from rft_jax.rft.stats import statistics_bytes
 from rft_jax.rft.tally import Tally
 from rft_jax.rft.work import Result, Task, Worker
@@ -72,21 +78,19 @@ class ReadLines(beam.DoFn):
 class Resolve(beam.DoFn):
     """A problem and all its lines to (index of the problem, what `collect` writes about it)."""
 
-    def __init__(self, settings: CollectSettings) -> None:
-        self._settings = settings
+    def __init__(self) -> None:
         self._work: Worker | None = None
 
-    def setup(self) -> None:
-        self._work = Worker(self._settings)
-
-    def process(self, element: tuple[str, dict[str, Iterable]]) -> Iterator[tuple[int, Result]]:
+    def process(
+        self, element: tuple[str, dict[str, Iterable]], settings: CollectSettings
+    ) -> Iterator[tuple[int, Result]]:
         identity, grouped = element
         lines: list[Line] = sorted(grouped["lines"])
         problems: list[tuple[int, Problem]] = list(grouped["problems"])
         if not problems:
             raise UserError(explain_unmatched(identity, None, f"{lines[0].path}:{lines[0].number}"))
         ((index, problem),) = problems
-        assert self._work is not None
+        self._work = self._work or Worker(settings)
         yield index, self._work([Task(index, problem, _blocks(lines))])
 
 
@@ -99,13 +103,28 @@ def _blocks(lines: Sequence[Line]) -> list[Block]:
     ]
 
 
-def _responses(shards: Iterable[Shard]) -> Iterator[str]:
-    """The responses of all lines that have one; the workers name the others."""
-    for shard in shards:
-        with open_plain(shard.path) as file:
-            for number, line in shard_lines(file, shard):
-                with suppress(UserError):
-                    yield str(parse_row(line, f"{shard.name}:{number}").get("response"))
+class FindEquation(beam.DoFn):
+    """Lines to True, once a bundle, where a response has an equation."""
+
+    def __init__(self, settings: CollectSettings) -> None:
+        self._settings = settings
+        self._found = False
+
+    def setup(self) -> None:
+        self._has_equation = has_equation(self._settings)
+
+    def start_bundle(self) -> None:
+        self._found = False
+
+    def process(self, element: tuple[str, Line]) -> Iterator[bool]:
+        line = element[1]
+        if self._found:
+            return
+        with suppress(UserError):  # such a line is named where it is resolved
+            response = parse_row(line.text, f"{line.path}:{line.number}").get("response")
+            self._found = self._has_equation(str(response))
+        if self._found:
+            yield True
 
 
 class WriteChunk(beam.DoFn):
@@ -180,9 +199,12 @@ def collect_with_beam(
         check_references(loaded, settings.answers, problems)
         skips = settings.skips_others
         shards = find_shards(samples, loaded, chunks, scratch, samples_format, renaming, skips)
-    settings = with_level_said(settings, loaded, _responses(shards))
+    of_problems = with_level_of_problems(settings, loaded)
     with beam.Pipeline(options=options) as pipeline:
-        _build(pipeline, loaded, shards, list(samples), output, settings)
+        _build(pipeline, loaded, shards, list(samples), output, of_problems)
+    chosen = replace(settings, dedup=b"".join(_contents([_level_file(output)])).decode())
+    if note := level_note(settings, chosen):
+        print(note, flush=True)
     _join_chunks(output, -(-len(loaded) // PROBLEMS_PER_CHUNK))
 
 
@@ -200,11 +222,12 @@ def _build(
         | "spread files" >> beam.Reshuffle()
         | "read" >> beam.ParDo(ReadLines())
     )
+    chosen = beam.pvalue.AsSingleton(_chosen(pipeline, lines, settings, output))
     indexed = [(problem.id, (index, problem)) for index, problem in enumerate(problems)]
     results = (
         {"problems": pipeline | "problems" >> beam.Create(indexed), "lines": lines}
         | "by problem" >> beam.CoGroupByKey()
-        | "resolve" >> beam.ParDo(Resolve(settings))
+        | "resolve" >> beam.ParDo(Resolve(), chosen)
     )
     _ = (
         results
@@ -223,8 +246,31 @@ def _build(
         results
         | "tallies" >> beam.Map(lambda pair: pair[1].tally)
         | "sum" >> beam.CombineGlobally(sum_tallies)
-        | "write statistics" >> beam.Map(_write_statistics, output, settings)
+        | "write statistics" >> beam.Map(_write_statistics, output, chosen)
     )
+
+
+def _chosen(
+    pipeline: beam.Pipeline, lines: beam.PCollection, settings: CollectSettings, output: str
+) -> beam.PCollection:
+    """The settings with a dedup level, which the samples choose where it is open."""
+    if settings.dedup != BY_DATA:
+        chosen = pipeline | "settings" >> beam.Create([settings])
+    else:
+        chosen = (
+            lines
+            | "find equations" >> beam.ParDo(FindEquation(settings))
+            | "any" >> beam.CombineGlobally(any)
+            | "choose the level" >> beam.Map(lambda found: with_level_of_samples(settings, found))
+        )
+    _ = chosen | "write the level" >> beam.Map(
+        lambda one: _write(_level_file(output), [one.dedup.encode()])
+    )
+    return chosen
+
+
+def _level_file(output: str) -> str:
+    return FileSystems.join(output, CHUNKS, "level")
 
 
 def _write_statistics(tally: Tally, output: str, settings: CollectSettings) -> None:

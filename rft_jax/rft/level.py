@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import chain
 
 from rft_jax.records import Problem
-from rft_jax.rft.settings import CollectSettings
+from rft_jax.rft.settings import BY_DATA, CollectSettings
 from rft_jax.verify.answers import PROGRAM
 from rft_jax.verify.running_text import equation_source
 
@@ -24,13 +23,33 @@ def with_level(
       problems: whose reference solutions are looked at first.
       responses: of samples, if there are any yet; read up to the first that has an equation.
     """
-    if settings.dedup:
+    of_problems = with_level_of_problems(settings, problems)
+    if of_problems.dedup != BY_DATA:
+        return of_problems
+    return with_level_of_samples(settings, any(map(has_equation(settings), responses)))
+
+
+def with_level_of_problems(
+    settings: CollectSettings, problems: Sequence[Problem]
+) -> CollectSettings:
+    """As `with_level`; the level stays open where no reference solution has an equation."""
+    if settings.dedup != BY_DATA:
         return settings
-    texts = chain((problem.answer for problem in problems), responses)
     has_programs = settings.answers == PROGRAM or any(one.form == PROGRAM for one in problems)
-    if has_programs or any(map(equation_source(settings.equation_source), texts)):
+    if has_programs or any(map(has_equation(settings), (one.answer for one in problems))):
         return replace(settings, dedup="equations")
-    return replace(settings, dedup="exact_text")
+    return settings
+
+
+def with_level_of_samples(settings: CollectSettings, found: bool) -> CollectSettings:
+    """An open level, decided by whether a sample with an equation was found."""
+    return replace(settings, dedup="equations" if found else "exact_text")
+
+
+def has_equation(settings: CollectSettings) -> Callable[[str], bool]:
+    """What tells texts that have an equation, as these settings find them."""
+    find = equation_source(settings.equation_source)
+    return lambda text: bool(find(text))
 
 
 def with_level_said(
@@ -45,7 +64,7 @@ def with_level_said(
 
 def level_note(given: CollectSettings, chosen: CollectSettings) -> str:
     """A line about the level that the data chose; empty where the settings chose it."""
-    if given.dedup or chosen.dedup != "exact_text":
+    if given.dedup != BY_DATA or chosen.dedup != "exact_text":
         return ""
     what = "<<…>>" if given.equation_source == "annotations" else "equations"
     return f"no solution has {what}: distinct by text (collect.dedup = 'exact_text')"

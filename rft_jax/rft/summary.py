@@ -72,10 +72,13 @@ def _warnings(tally: Tally, settings: CollectSettings) -> Iterator[str]:
             for (level, model, _, _), n in tally.distinct.items()
             if (level, model) == ("exact_text", "")
         )
+        from_text = ", --gin.collect.equation_source=text reads equations in the text"
         yield (
             "warning: no correct sample has an equation, so all of a problem's are duplicates at "
             f"collect.dedup = {settings.dedup!r}; --gin.collect.dedup=exact_text would keep "
-            f"{texts:,}, --gin.collect.equation_source=text reads equations in the text"
+            f"{texts:,} (--gin.collect.dedup='' takes it where no solution and no sample has an "
+            f"equation), --gin.collect.dedup=none all {correct:,}"
+            f"{from_text if settings.equation_source == 'annotations' else ''}"
         )
     elif samples and not tally.num_new:
         left = "training on paths.jsonl is SFT on the references" if tally.human else "it is empty"

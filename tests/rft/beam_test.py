@@ -64,6 +64,34 @@ def test_the_pipeline_writes_what_collect_writes(
         beam.collect_with_beam(problems, samples, str(tmp_path / "there"), settings, DIRECT)
 
 
+def test_where_the_samples_choose_the_level_workers_read_them_and_not_the_launcher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems = write_problems(tmp_path / "problems.jsonl", {"p": "#### 18", "q": "#### 18"})
+    texts = {name: ["So 18.\n#### 18", "It is 18.\n#### 18"] for name in ("p", "q")}
+    samples = [write_samples(tmp_path / "s", texts)]
+    settings = CollectSettings(workers=1, dedup="")
+
+    class Started(Exception):
+        pass
+
+    def start(**_: object) -> None:
+        raise Started
+
+    with monkeypatch.context() as before_the_pipeline, pytest.raises(Started):
+        before_the_pipeline.setattr(beam, "open_plain", None)
+        before_the_pipeline.setattr("apache_beam.Pipeline", start)
+        beam.collect_with_beam(problems, samples, str(tmp_path / "there"), settings, DIRECT)
+
+    beam.collect_with_beam(problems, samples, str(tmp_path / "there"), settings, DIRECT)
+    note = "no solution has <<…>>: distinct by text (collect.dedup = 'exact_text')\n"
+    assert capsys.readouterr().out == note
+    collect(problems, samples, str(tmp_path / "here"), settings)
+    for name in FILES:
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+    assert len((tmp_path / "there" / "paths.jsonl").read_text().splitlines()) == 2 * (1 + 2)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

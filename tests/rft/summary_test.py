@@ -51,11 +51,21 @@ def test_samples_without_an_answer_are_read_by_the_other_readers(
 def test_a_run_without_any_equation_is_offered_the_text_as_key(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    texts = [f"{word}, so 18\n#### 18" for word in ("one", "two", "three")]
+    texts = [f"{word}, so 18\n#### 18" for word in ("one", "two", "three", "three")]
     said = _said(tmp_path, capsys, texts)
     assert "kept: 1 distinct sampled paths" in said
-    assert "collect.dedup = 'equations'; --gin.collect.dedup=exact_text would keep 3" in said
-    assert "warning" not in _said(tmp_path / "text", capsys, texts, dedup="exact_text")
+    assert (
+        "collect.dedup = 'equations'; --gin.collect.dedup=exact_text would keep 3 "
+        "(--gin.collect.dedup='' takes it where no solution and no sample has an equation), "
+        "--gin.collect.dedup=none all 4, --gin.collect.equation_source=text reads equations" in said
+    )
+    for level, kept in (("exact_text", 3), ("none", 4), ("", 3)):
+        folder = tmp_path / f"by-{level}"
+        again = _said(folder, capsys, texts, dedup=level, reference="So 18\n#### 18")
+        assert "warning" not in again
+        assert f"kept: {kept} distinct sampled paths" in again
+    said = _said(tmp_path / "from", capsys, texts, equation_source="text")
+    assert "dedup=none all 4\n" in said
 
 
 def test_copies_of_the_reference_alone_are_said_to_be_nothing_new(
