@@ -100,8 +100,12 @@ def _verdict(compared: Compared) -> str:
 
 def main_comparison(run: RunRecord) -> Compared | None:
     """RFT against SFT where that was compared; else the first comparison."""
-    ranked = sorted(run.comparisons, key=lambda row: (row["a"], row["b"]) != ("rft", "sft"))
-    return ranked[0] if ranked else None
+    return next(iter(ranked_comparisons(run)), None)
+
+
+def ranked_comparisons(run: RunRecord) -> list[Compared]:
+    """The comparisons of a run in their order; RFT against SFT first where that was compared."""
+    return sorted(run.comparisons, key=lambda row: (row["a"], row["b"]) != ("rft", "sft"))
 
 
 def _mean_accuracy(run: RunRecord, model: str) -> float:

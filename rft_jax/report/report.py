@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +12,7 @@ import rft_jax
 from rft_jax.checked_settings import CheckedSettings
 from rft_jax.errors import UserError
 from rft_jax.evaluation.compare import with_holm
+from rft_jax.files.identity import added_setting, settings_identity
 from rft_jax.files.jsonl import atomic_write
 from rft_jax.files.mirror import original
 from rft_jax.files.outputs import open_output
@@ -42,6 +43,8 @@ class ReportSettings(CheckedSettings):
       title: heading of the page.
       samples_per_verdict: most samples of each verdict on the page, chosen by `report.seed`.
       seed: seed for choosing the samples of the page.
+      pair: the two conditions whose answers are shown side by side, e.g. ('rft', 'sft_steps'), as
+        results.json names them; () for the main comparison.
     """
 
     gin_name: ClassVar[str] = "report"
@@ -49,9 +52,13 @@ class ReportSettings(CheckedSettings):
     title: str = "Rejection-sampling fine-tuning"
     samples_per_verdict: int = 500
     seed: int = 0
+    pair: tuple[str, ...] = added_setting(())
 
     def __post_init__(self) -> None:
         self._check_at_least(0, "samples_per_verdict")
+        object.__setattr__(self, "pair", tuple(self.pair))  # gin gives lists
+        if self.pair and (len(self.pair) != 2 or len(set(self.pair)) == 1):
+            self._refuse("pair", "two conditions are needed, or ()")
 
 
 def report(inputs: list[str], output: str, settings: ReportSettings, config_text: str = "") -> Path:
@@ -74,7 +81,7 @@ def report(inputs: list[str], output: str, settings: ReportSettings, config_text
     """
     runs = read_runs(inputs)
     named = [original(path) or path for path in inputs]
-    made_with = {"inputs": named, **asdict(settings)}
+    made_with = {"inputs": named, **settings_identity(settings)}
     with open_output(output, made_with, config_text) as folder:
         _write(folder.path / "index.html", render(runs, settings))
         _write(folder.path / "table.md", markdown(runs))
@@ -122,7 +129,7 @@ def render(runs: Sequence[RunRecord], settings: ReportSettings) -> str:
     choice = settings.samples_per_verdict, settings.seed
     examples = choose_examples(collected, *choice, suspicious_problems(collected))
     shown = runs if settings.samples_per_verdict else ()
-    pairs, answers = read_side_by_side(shown, settings.seed)
+    pairs, answers = read_side_by_side(shown, settings.seed, settings.pair)
     looked_through = [*examples, *answers]
     sections = [
         plots_section(runs),

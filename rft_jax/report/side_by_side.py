@@ -33,11 +33,16 @@ def choose_problems(pair: Pair, seed: int) -> tuple[list[str], list[str]]:
 
 
 def read_side_by_side(
-    runs: Sequence[RunRecord], seed: int
+    runs: Sequence[RunRecord], seed: int, named: Sequence[str] = ()
 ) -> tuple[Section, list[tuple[RunRecord, Example]]]:
-    """The section, and the responses of all models to its problems, for the browser of samples."""
+    """The section, and the responses of all models to its problems, for the browser of samples.
+
+    Args:
+      seed: decides which problems are shown.
+      named: the two conditions, as `read_pairs` takes them.
+    """
     body, found = "", []
-    for pair in read_pairs(runs):
+    for pair in read_pairs(runs, named):
         chosen = choose_problems(pair, seed)
         ids = {name for of_side in chosen for name in of_side}
         problems = read_problems_of(pair.a, ids)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows
-from rft_jax.report.headline import main_comparison
+from rft_jax.report.headline import ranked_comparisons
 from rft_jax.report.runs import RunRecord, StageRecord, greedy_evaluations
 
 Predictions = Mapping[str, Mapping[str, Any]]
@@ -54,10 +55,30 @@ class Pair:
     neither: int
 
 
-def read_pairs(runs: Sequence[RunRecord]) -> list[Pair]:
-    """The main comparison of each run, at its first seed; of two evaluations alone, those two."""
-    stages = [*_of_runs(runs)] or [*_alone(runs)]
-    return [pair for a, b in stages if (pair := _pair(read_side(*a), read_side(*b)))]
+def read_pairs(runs: Sequence[RunRecord], named: Sequence[str] = ()) -> list[Pair]:
+    """A pair of conditions of each run, at its first seed; of evaluations alone, those two.
+
+    Args:
+      named: the two conditions; without them the main comparison, or where nothing was compared
+        the most accurate condition and the first one.
+
+    Raises:
+      UserError: no run has a condition of that name.
+    """
+    _check_named(runs, named)
+    found = [
+        next(filter(None, (_first_pair(run, *names) for names in _names(run, named))), None)
+        for run in runs
+    ]
+    pairs = [pair for pair in found if pair is not None]
+    return pairs or list(filter(None, [_across(runs, named)]))
+
+
+def _check_named(runs: Sequence[RunRecord], named: Sequence[str]) -> None:
+    there = {name: None for run in runs for name in (*run.labels, *(s.arm for s in run.stages))}
+    for name in named:
+        if name not in there:
+            raise UserError(f"report.pair has {name!r}; there are {', '.join(there)}")
 
 
 def read_side(run: RunRecord, stage: StageRecord) -> Side:
@@ -67,23 +88,38 @@ def read_side(run: RunRecord, stage: StageRecord) -> Side:
     return Side(run, stage, {row["id"]: row for _, row in rows})
 
 
-_Stage = tuple[RunRecord, StageRecord]
+def _names(run: RunRecord, named: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of conditions, the one to show before those that stand in for it."""
+    if named:
+        yield named[0], named[1]
+        return
+    yield from ((row["a"], row["b"]) for row in ranked_comparisons(run))
+    if {"rft", "sft"} <= {*run.labels}:  # perhaps not evaluated yet
+        yield "rft", "sft"
+        return
+    measured = {row["model"]: row["accuracy"]["value"] for row in run.rows if "accuracy" in row}
+    first, *others = measured or [""]
+    if others:
+        yield max(others, key=lambda name: measured[name]), first
 
 
-def _of_runs(runs: Sequence[RunRecord]) -> Iterator[tuple[_Stage, _Stage]]:
-    for run in runs:
-        main = main_comparison(run)
-        names = (main["a"], main["b"]) if main else ("rft", "sft")
-        a, b = ([one for one in greedy_evaluations(run) if one.arm == name] for name in names)
-        paired = [(one, other) for one in a for other in b if one.seed == other.seed]
-        for one, other in (paired or [(one, other) for one in a for other in b])[:1]:
-            yield (run, one), (run, other)
+def _first_pair(run: RunRecord, a: str, b: str) -> Pair | None:
+    """Two conditions of a run at the first seed that both have, if they answered one problem."""
+    of_a, of_b = ([one for one in greedy_evaluations(run) if one.arm == name] for name in (a, b))
+    every = [(one, other) for one in of_a for other in of_b]
+    chosen = [pair for pair in every if pair[0].seed == pair[1].seed] or every
+    sides = [read_side(run, stage) for pair in chosen[:1] for stage in pair]
+    return _pair(*sides) if sides else None
 
 
-def _alone(runs: Sequence[RunRecord]) -> Iterator[tuple[_Stage, _Stage]]:
-    single = [(run, stage) for run in runs for stage in greedy_evaluations(run)]
-    if len(runs) == len(single) == 2:
-        yield single[0], single[1]
+def _across(runs: Sequence[RunRecord], named: Sequence[str]) -> Pair | None:
+    """Two evaluations of several runs: those of that name, or the only two."""
+    stages = [(run, stage) for run in runs for stage in greedy_evaluations(run)]
+    if named:
+        stages = [one for name in named for one in [s for s in stages if s[1].arm == name][:1]]
+    elif len(runs) != 2:
+        return None
+    return _pair(*(read_side(*stage) for stage in stages)) if len(stages) == 2 else None
 
 
 def _pair(a: Side, b: Side) -> Pair | None:
