@@ -1,4 +1,4 @@
-"""`rft sample` and `rft evaluate` as two processes leave what one leaves."""
+"""`rft sample`, `rft evaluate` and held-out accuracy: two processes leave what one leaves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rft_jax.files.jsonl import write_rows
+from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.records import to_row
 from rft_jax.wordproblems.generator import generate_problems
 from tests.tiny_model import write_tiny_model
@@ -17,6 +17,15 @@ DRAWS = ["--gin.sample.num_samples=3", "--gin.sample.max_new_tokens=12", "--gin.
 DRAWS += ["--gin.sample.group=2", "--gin.sample.max_prompt_length=96"]
 GREEDY = ["--gin.evaluate.max_new_tokens=12", "--gin.evaluate.max_prompt_length=96"]
 GREEDY += ["--gin.evaluate.slots=8", "--gin.evaluate.group=2"]
+
+WATCHED = ["--gin.train.num_steps=2", "--gin.train.batch_size=2", "--gin.train.learning_rate=1e-4"]
+WATCHED += ["--gin.train.eval_every_steps=1", "--gin.train.eval_problems=12"]
+WATCHED += [
+    "--gin.train.max_length=144",
+    "--gin.train.dtype=float32",
+    *GREEDY[1:],
+    "--gin.evaluate.max_new_tokens=60",
+]
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +87,23 @@ def test_samples_begun_by_two_processes_are_finished_by_one(
     assert finish(start(words, 1))[0][0] == 0
     (file,) = output.glob("samples-*.jsonl")
     assert file.read_bytes().count(b"\n") == 63
+
+
+@pytest.mark.slow
+def test_two_processes_measure_the_accuracy_of_a_training_as_one(tmp_path: Path) -> None:
+    problems = generate_problems("test", 36)
+    for name, chosen in (("data", problems[24:]), ("held_out", problems[:24])):
+        write_rows(tmp_path / f"{name}.jsonl", map(to_row, chosen))
+    words = ["train", "--model", "wordproblems:model", "--data", str(tmp_path / "data.jsonl")]
+    words += [f"--gin.train.eval_data={tmp_path / 'held_out.jsonl'}", *WATCHED]
+    measured = []
+    for count in (1, 2):
+        folder = tmp_path / str(count)
+        ended = finish(start([*words, "--output", str(folder)], count, devices=2 // count))
+        assert [code for code, _ in ended] == [0] * count, ended
+        measured.append([row for _, row in read_rows(folder / "metrics.jsonl")])
+    alone, together = measured
+    assert len(alone) == len(together) == 2
+    for one, other in zip(alone, together, strict=True):
+        assert 0 < one["eval_accuracy"] == other["eval_accuracy"] < 1
+        assert one["eval_loss"] == pytest.approx(other["eval_loss"], rel=1e-5)
