@@ -30,7 +30,8 @@ def _code(notebook: Path) -> list[dict[str, Any]]:
 def test_its_outputs_are_saved(notebook: Path) -> None:
     for cell in _code(notebook):
         (output,) = cell["outputs"]
-        assert "rft-view" in "".join(output["data"]["text/html"])
+        html = "".join(output["data"]["text/html"])
+        assert "rft-view" in html and '[data-jp-theme-light="false"]' in html  # dark, too
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
