@@ -57,8 +57,15 @@ class Table:
             for i, title in enumerate(self.header)
             if title not in titles or any(row[i].text != "–" for row in self.rows)
         ]
-        rows = [[row[i] for i in kept] for row in self.rows]
-        return Table([self.header[i] for i in kept], rows, self.groups)
+        return self._of(kept)
+
+    def without(self, title: str) -> Table:
+        """The table without a column."""
+        return self._of([i for i, one in enumerate(self.header) if one != title])
+
+    def _of(self, columns: Sequence[int]) -> Table:
+        rows = [[row[i] for i in columns] for row in self.rows]
+        return Table([self.header[i] for i in columns], rows, self.groups)
 
     def html(self) -> str:
         """For the page; nothing without rows.

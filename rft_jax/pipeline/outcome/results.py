@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from rft_jax.derive.write import PATHS_FILE
@@ -27,6 +28,8 @@ from rft_jax.wordproblems.splits import SPLITS
 
 # How the greedy responses were read, and how many were cut off.
 _READING = ("no_answer", "truncated", "readable")
+# Characters of a column on the terminal, where its values and the words of its title are shorter.
+_NARROW = 10
 
 
 def make_results(root: Path, plan: Plan) -> dict[str, Any]:
@@ -129,7 +132,12 @@ def _comparisons(
 
 def results_text(run: RunRecord) -> str:
     """Tables of a run's results for the terminal, what they are about, and the main result."""
-    parts = [*cautions(run), _text_of(results_table([run])), NOTES["rows"]]
+    rows = results_table([run])
+    parts = [
+        *cautions(run),
+        _text_of(rows if is_repeated(run) else rows.without("Seed")),
+        NOTES["rows"],
+    ]
     if is_repeated(run):
         parts += [_text_of(conditions_table(run)), NOTES["conditions"]]
     if run.comparisons:
@@ -138,10 +146,20 @@ def results_text(run: RunRecord) -> str:
 
 
 def _text_of(table: Table) -> str:
-    """The table in columns, the first to the left."""
-    lines = [table.header, *([f"{c.text} {c.small}".strip() for c in row] for row in table.rows)]
+    """The table in columns, the first to the left; long titles take several lines."""
+    rows = [[f"{cell.text} {cell.small}".strip() for cell in row] for row in table.rows]
+    needed = [max(_NARROW, *map(len, column)) for column in zip(*rows, strict=True)]
+    titles = [
+        wrap(title, width, break_long_words=False)
+        for title, width in zip(table.header, needed, strict=True)
+    ]
+    height = max(map(len, titles))
+    header = zip(*([""] * (height - len(title)) + title for title in titles), strict=True)
+    lines = [*header, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
-        "  ".join(text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(cells))
+        "  ".join(
+            text.ljust(w) if i == 0 else text.rjust(w) for i, (text, w) in enumerate(cells)
+        ).rstrip()
         for cells in (list(zip(line, widths, strict=True)) for line in lines)
     )

@@ -150,8 +150,26 @@ def test_the_text_has_tables_the_headline_and_the_notes(tmp_path: Path, plan: Pl
     assert "Of the 2 problems of wordproblems:test, RFT solves 50.0 % and SFT 0.0 %" in text
     assert "One training each" in text and "method:" not in text
     assert text.endswith("\n\nRead before use.")
-    table = text.split("\n\n")[0].splitlines()
-    assert len({len(line) for line in table}) == 1
+    *_, titles, first, second = text.split("\n\n")[0].splitlines()
+    assert len(titles) == len(first) == len(second)
+
+
+def test_the_tables_of_the_quickstart_fit_80_columns(tmp_path: Path, plan: Plan) -> None:
+    counts = {"new_paths_per_problem": 1.7, "distinct_paths_per_problem": 2.03}
+    for arm in ("rft", "sft_steps"):
+        plan.measured.append(measured(tmp_path, arm, 0, [True, False] * 1000))
+    plan.compare("rft", "sft_steps")
+    results = make_results(tmp_path, plan)
+    for row in results["rows"]:
+        row |= {"train_rows": 3028, **counts}
+    arms = {"rft": "RFT", "sft_steps": "SFT, step-matched to RFT"}
+    write_json(tmp_path / "run.json", {"stages": {}, "arms": arms})
+    write_json(tmp_path / "results.json", results)
+    lines = results_text(read_run(str(tmp_path))).splitlines()
+    tables = [line for line in lines if "  " in line]
+    assert sum("step-matched" in line for line in tables) == 2
+    assert max(map(len, tables)) <= 80
+    assert " ".join(line.split()[-1] for line in tables[:4]) == "With of the reference"
 
 
 @pytest.mark.parametrize(("file", "samples"), [("", 24), ("checkpoints/2", 16)])
