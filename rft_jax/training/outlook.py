@@ -30,8 +30,8 @@ def outlook(run: Run) -> Iterator[str]:
     if run.num_steps < _FEW_STEPS:
         yield (
             f"warning: {run.num_steps} steps at a learning rate of up to "
-            f"{settings.learning_rate:g} change little: lower train.batch_size (now "
-            f"{settings.batch_size} rows), or raise train.num_epochs or train.learning_rate"
+            f"{settings.learning_rate:g} may change little: raise train.num_epochs or "
+            f"train.learning_rate{_lower(run)}"
         )
     if filled < _LITTLE_FILLED:
         yield (
@@ -39,3 +39,10 @@ def outlook(run: Run) -> Iterator[str]:
             f"{lengths.max():,} tokens, train.max_length is {settings.max_length:,}"
             f"{'' if settings.pack else '; train.pack=True puts several examples into a row'}"
         )
+
+
+def _lower(run: Run) -> str:
+    """Names the batch size, unless every device computes a single row already."""
+    rows, shape = run.settings.batch_size, run.mesh.shape
+    is_lowest = rows <= shape["data"] * shape["fsdp"]
+    return "" if is_lowest else f", or lower train.batch_size (now {rows} rows)"

@@ -29,8 +29,12 @@ def test_rows_that_no_example_fills_are_not_computed_and_few_steps_are_a_warning
     said = _said(tmp_path / "a", data, capsys, batch_size=512)
     rows = int(said[0].split("1 steps of ")[1].split(" ")[0])
     assert "60 examples" in said[0] and 30 < rows <= 64
-    assert "warning: 1 steps at a learning rate of up to 0.01 change little" in said[1]
-    assert "train.batch_size (now 512 rows)" in said[1]
+    few = (
+        "warning: 1 steps at a learning rate of up to 0.01 may change little: raise "
+        "train.num_epochs or train.learning_rate"
+    )
+    assert said[1] == f"{few}, or lower train.batch_size (now 512 rows)"
+    assert _said(tmp_path / "b", data, capsys, batch_size=8)[1] == few  # a row per device
 
 
 def test_much_padding_is_a_warning_that_names_the_longest_example(
