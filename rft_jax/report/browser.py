@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from rft_jax.records import VERDICTS, LedgerRow
+from rft_jax.report.collected import Collected
 from rft_jax.report.examples import (
     PER_PROBLEM,
     Example,
@@ -17,7 +18,6 @@ from rft_jax.report.examples import (
     stage_examples,
 )
 from rft_jax.report.html import Section, asset, paragraph, sample_link
-from rft_jax.report.paths import Collected
 from rft_jax.report.runs import RunRecord
 
 _KEPT_SHOWN = 2

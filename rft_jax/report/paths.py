@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from rft_jax.files.jsonl import read_json
 from rft_jax.records import VERDICTS
 from rft_jax.report import axes, svg
 from rft_jax.report.bars import histogram, stacked_bars
+from rft_jax.report.collected import Collected, num_samples, widest
 from rft_jax.report.html import Section, card, charts, spaced
-from rft_jax.report.runs import RunRecord, StageRecord, arm_names, read_settings
+from rft_jax.report.runs import arm_names
 from rft_jax.report.tables import Cell, Table
 
 # The dedup levels, finest first, with their names on the page.
@@ -26,31 +25,6 @@ DEDUP_LEVELS = {
 }
 _SUSPICIOUS_SHOWN = 15
 _KINDS_SHOWN = 6
-
-
-@dataclass(frozen=True)
-class Collected:
-    """A collect stage with its `stats.json` and the settings it was made with."""
-
-    run: RunRecord
-    stage: StageRecord
-    stats: Mapping[str, Any]
-    settings: Mapping[str, Any]
-
-    @property
-    def is_deduplicated(self) -> bool:
-        """Whether duplicates were removed."""
-        return self.settings.get("dedup") != "none"
-
-
-def read_collected(runs: Sequence[RunRecord]) -> list[Collected]:
-    """The finished collect stages that wrote training data."""
-    return [
-        Collected(run, stage, read_json(stage.folder / "stats.json"), read_settings(stage.folder))
-        for run in runs
-        for stage in run.of("collect")
-        if (stage.folder / "stats.json").exists() and stage.label != "test paths"
-    ]
 
 
 def sampling_section(
@@ -75,13 +49,17 @@ def sampling_section(
 
 
 def _verdict_card(collected: Sequence[Collected]) -> str:
-    """A bar per model; samples that two stages share are shown once."""
-    rows: dict[str, Mapping[str, int]] = {}
+    """A bar per model of a run, of the stage with the most of its samples."""
+    most: dict[tuple[str, str], Mapping[str, int]] = {}
     for one in collected:
         for model, of_model in one.stats["models"].items():
-            if of_model["verdicts"] not in rows.values():
-                label = f"{model} ({one.run.name})" if model in rows else model
-                rows[label] = of_model["verdicts"]
+            named, verdicts = (model, one.run.name), of_model["verdicts"]
+            if sum(verdicts.values()) > sum(most.get(named, {}).values()):
+                most[named] = verdicts
+    rows: dict[str, Mapping[str, int]] = {}
+    for (model, run), verdicts in most.items():
+        if verdicts not in rows.values():  # of two runs with the same samples
+            rows[f"{model} ({run})" if model in rows else model] = verdicts
     present = [v for v in reversed(VERDICTS) if any(counts.get(v) for counts in rows.values())]
     if not present:
         return ""
@@ -120,8 +98,13 @@ def _copies(collected: Sequence[Collected]) -> str:
 
 
 def _distinct_card(collected: Sequence[Collected]) -> str:
-    """A line per dedup level, the mean over all collect stages that removed duplicates."""
-    curves = [one.stats["distinct@k"] for one in collected if one.is_deduplicated]
+    """A line per dedup level, the mean over the collect stages with the most samples.
+
+    Others would enter the mean at some k alone, and leave it with a step.
+    """
+    every = [one for one in widest(collected) if one.is_deduplicated]
+    most = max(map(num_samples, every), default=0)
+    curves = [one.stats["distinct@k"] for one in every if num_samples(one) == most]
     lines = [
         svg.Series(name, _mean_curve([curve[level] for curve in curves if level in curve]), colour)
         for colour, (level, name) in enumerate(DEDUP_LEVELS.items())
@@ -213,7 +196,7 @@ def _listed(counts: Mapping[str, int]) -> str:
 def suspicious_references(collected: Sequence[Collected]) -> list[Mapping[str, Any]]:
     """References that no sample agrees with while at least half agree on another answer."""
     by_problem: dict[str, Mapping[str, Any]] = {}
-    for one in collected:
+    for one in widest(collected):
         for row in one.stats.get("suspicious_references", ()):
             by_problem.setdefault(row["id"], row)
     return sorted(by_problem.values(), key=lambda row: -row["votes"] / row["samples"])

@@ -19,6 +19,7 @@ from rft_jax.files.outputs import open_output
 from rft_jax.report.about import about_section
 from rft_jax.report.browser import browser_section, choose_examples, examples_section
 from rft_jax.report.cautions import cautions
+from rft_jax.report.collected import read_collected
 from rft_jax.report.conditions import NOTES, comparison_note, comparison_table, conditions_table
 from rft_jax.report.costs import costs_markdown, costs_section
 from rft_jax.report.curves import accuracy_chart, models_section
@@ -26,7 +27,7 @@ from rft_jax.report.experiments import plots_markdown, plots_section
 from rft_jax.report.headline import headline
 from rft_jax.report.html import page
 from rft_jax.report.overview import colours, is_repeated, lead, results_section
-from rft_jax.report.paths import read_collected, sampling_section, suspicious_problems
+from rft_jax.report.paths import sampling_section, suspicious_problems
 from rft_jax.report.policy import policy_section
 from rft_jax.report.runs import RunRecord, read_run
 from rft_jax.report.side_by_side import read_side_by_side

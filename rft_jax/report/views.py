@@ -17,13 +17,14 @@ from itertools import islice, zip_longest
 from rft_jax.errors import UserError
 from rft_jax.records import VERDICTS, read_paths
 from rft_jax.report.browser import choose_examples, example_html
+from rft_jax.report.collected import read_collected
 from rft_jax.report.costs import costs_section
 from rft_jax.report.curves import models_section
 from rft_jax.report.examples import Example
 from rft_jax.report.experiments import plots_section
 from rft_jax.report.html import asset, paragraph
 from rft_jax.report.overview import colours, lead, results_section
-from rft_jax.report.paths import read_collected, sampling_section
+from rft_jax.report.paths import sampling_section
 from rft_jax.report.runs import RunRecord
 
 _SAMPLES_PER_VERDICT = 500

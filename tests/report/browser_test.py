@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rft_jax.report.browser import browser_section, choose_examples, examples_section
-from rft_jax.report.paths import read_collected
+from rft_jax.report.collected import read_collected
 from rft_jax.report.runs import read_run
 
 MakeRun = Callable[..., Path]

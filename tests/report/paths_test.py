@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.files.jsonl import write_json
-from rft_jax.report.paths import Collected, read_collected, sampling_section
+from rft_jax.report.collected import Collected, read_collected, widest
+from rft_jax.report.paths import sampling_section
 from rft_jax.report.runs import RunRecord, StageRecord
 
 NO_CURVES: dict[str, Any] = {"distinct@k": {}, "pass@k": []}
@@ -108,6 +109,29 @@ def test_suspicious_references_are_listed_once_with_most_agreement_first() -> No
     body = _section(one, one)
     assert body.index("<td>p2</td>") < body.index("<td>p1</td>")
     assert "2 problems" in body and ">6 <small>7 of 8</small></td>" in body
+
+
+def test_stages_that_read_the_first_of_the_same_samples_are_within_the_one_that_reads_all() -> None:
+    def stage(k: int, arm: str, row: dict[str, Any], **models: int) -> Collected:
+        curve = [
+            {"k": at, "value": float(at * (2 if k == 4 else 1))} for at in (1, 2, 4) if at <= k
+        ]
+        curves = {"distinct@k": {"equations": curve}, "pass@k": []}
+        counts = {model: _model(wrong_answer=samples) for model, samples in models.items()}
+        return _collected(counts, arm, suspicious_references=[row], **curves)
+
+    first = {"id": "p1", "reference": "3", "answer": "4", "votes": 2, "samples": 2}
+    every = {"id": "p2", "reference": "5", "answer": "6", "votes": 3, "samples": 4}
+    few, all_of_them = stage(2, "rft", first, a=20), stage(4, "other", every, a=40)
+    body = _section(few, all_of_them)
+    assert "wrong_answer: 40 of 40" in body and "of 20" not in body and "(run)" not in body
+    # The mean of both would be 1.5, 3 and 8, a bend where the first ends.
+    for k, value in ((1, 2), (2, 4), (4, 8)):
+        assert f"equation list, {k}: {value}<" in body
+    # Four samples say more than the first two of them.
+    assert "p2" in body and "p1" not in body
+    with_another = stage(2, "rft", first, a=20, b=20)
+    assert widest([few, all_of_them, with_another]) == [all_of_them, with_another]
 
 
 def test_stages_without_statistics_or_of_test_paths_are_not_read(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from rft_jax.errors import UserError
+from rft_jax.report.collected import read_collected
 from rft_jax.report.conditions import BOTH, NOTES, QUESTIONS, TRAININGS
-from rft_jax.report.paths import read_collected, suspicious_problems
+from rft_jax.report.paths import suspicious_problems
 from rft_jax.report.report import ReportSettings, markdown, read_runs, report
 from rft_jax.report.runs import read_run
 
