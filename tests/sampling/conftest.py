@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import pytest
 
 from rft_jax.files.jsonl import write_rows
@@ -20,3 +22,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     write_rows(folder / "problems.jsonl", rows)
     return folder
+
+
+@pytest.fixture(scope="module")
+def optimized() -> Iterator[None]:
+    """Programs compiled as users' are, in `make test` too: which bits are equal depends on that."""
+    name = "jax_disable_most_optimizations"
+    before = jax.config.read(name)
+    jax.config.update(name, False)
+    jax.clear_caches()
+    yield
+    jax.config.update(name, before)
+    jax.clear_caches()

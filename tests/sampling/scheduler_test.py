@@ -13,6 +13,7 @@ import pytest
 from rft_jax.sampling.methods import Greedy
 from rft_jax.sampling.requests import Request
 from tests.sampling.tiny import (
+    COMMON,
     EOS,
     GEOMETRY,
     Outcome,
@@ -20,6 +21,7 @@ from tests.sampling.tiny import (
     assert_same,
     full_pass_token,
     requests,
+    requests_alike,
     run,
 )
 
@@ -63,22 +65,6 @@ def test_a_sample_ends_with_its_first_end_token_or_at_the_last_column(sampled: O
     assert max(lengths) == GEOMETRY.columns
 
 
-def test_samples_are_bit_identical_in_any_order_and_whatever_the_batch(sampled: Outcome) -> None:
-    wanted = requests(40)
-    for batch in (wanted[::-1], wanted[7:8], wanted[11:30:2]):
-        other = run(batch)
-        assert len(other.samples) == 5 * len(batch)
-        for key, sample in other.samples.items():
-            assert_same(sample, sampled.samples[key])
-
-
-def test_a_sample_does_not_depend_on_how_many_there_are_or_from_which_on(sampled: Outcome) -> None:
-    late = [replace(request, num_samples=2, first=3) for request in requests(5)]
-    for key, sample in run(late).samples.items():
-        assert key[1] in (3, 4)
-        assert_same(sample, sampled.samples[key])
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -94,14 +80,9 @@ def test_nearly_all_samples_agree_between_geometries(sampled: Outcome, change: d
     assert agreement(sampled, other) >= 0.99
 
 
-COMMON = replace(GEOMETRY, common=8, buckets=(8,))
-
-
 @pytest.fixture(scope="module")
 def alike() -> list[Request]:
-    """Requests whose prompts begin with the same 8 tokens."""
-    start = list(range(20, 28))
-    return [replace(one, prompt=start + list(one.prompt)) for one in requests(40, longest=9)]
+    return requests_alike()
 
 
 @pytest.fixture(scope="module")
@@ -134,14 +115,6 @@ def test_a_common_start_works_with_other_caches(
     once = agreement(sampled_alike, run(alike, geometry=replace(COMMON, **change)))
     apart = agreement(sampled_alike, run(alike, geometry=replace(GEOMETRY, **change)))
     assert once >= (apart if "int8" in change else 0.99)  # what is common is not rounded to int8
-
-
-def test_samples_after_a_common_start_are_bit_identical_whatever_the_batch(
-    alike: list[Request], sampled_alike: Outcome
-) -> None:
-    for batch in (alike[::-1], alike[7:8], alike[11:30:2]):
-        for key, sample in run(batch, geometry=COMMON).samples.items():
-            assert_same(sample, sampled_alike.samples[key])
 
 
 def test_greedy_samples_of_a_problem_are_all_the_same() -> None:

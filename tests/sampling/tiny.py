@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import jax
@@ -52,6 +52,8 @@ GEOMETRY = Geometry(
     slots=8, group=2, prompts=2, refill=1, chunk=16, columns=24, task=6, buckets=(16,)
 )
 
+COMMON = replace(GEOMETRY, common=8, buckets=(8,))
+
 
 @cache
 def params() -> Params:
@@ -76,6 +78,12 @@ class Outcome:
 
     samples: dict[tuple[int, int], SampledTokens]
     counters: Counters
+
+
+def requests_alike() -> list[Request]:
+    """Requests whose prompts begin with the same 8 tokens."""
+    start = list(range(20, 28))
+    return [replace(one, prompt=start + list(one.prompt)) for one in requests(40, longest=9)]
 
 
 def run(
