@@ -40,6 +40,11 @@ def _logits(config: LlamaConfig, params: Params, tokens: jax.Array) -> jax.Array
     return unembed(params, Llama(config).apply({"params": params}, tokens, positions)[0])
 
 
+_adapters = jax.jit(init_adapters, static_argnums=0)
+_merged = jax.jit(merge_adapters, static_argnums=0)
+
+
+@jax.jit
 def _trained(adapters: Params) -> Params:
     """Adapters as they might be after training: B is not zero any more."""
     leaves, tree = jax.tree.flatten(adapters)
@@ -55,7 +60,7 @@ def _tokens() -> jax.Array:
 def test_fresh_adapters_change_nothing(base: tuple[LlamaConfig, Params]) -> None:
     config, params = base
     adapted = replace(config, lora=Lora(rank=3, alpha=6.0))
-    joined = with_adapters(params, init_adapters(adapted, jax.random.key(0)))
+    joined = with_adapters(params, _adapters(adapted, jax.random.key(0)))
     assert np.array_equal(_logits(adapted, joined, _tokens()), _logits(config, params, _tokens()))
 
 
@@ -63,8 +68,8 @@ def test_fresh_adapters_change_nothing(base: tuple[LlamaConfig, Params]) -> None
 def test_merged_equals_unmerged(base: tuple[LlamaConfig, Params], targets: tuple[str, ...]) -> None:
     config, params = base
     adapted = replace(config, lora=Lora(rank=3, alpha=6.0, targets=targets))
-    joined = with_adapters(params, _trained(init_adapters(adapted, jax.random.key(0))))
-    merged = merge_adapters(adapted, joined)
+    joined = with_adapters(params, _trained(_adapters(adapted, jax.random.key(0))))
+    merged = _merged(adapted, joined)
     assert jax.tree.structure(merged) == jax.tree.structure(params)
     unmerged = _logits(adapted, joined, _tokens())
     np.testing.assert_allclose(_logits(config, merged, _tokens()), unmerged, atol=1e-4, rtol=0)
@@ -73,7 +78,7 @@ def test_merged_equals_unmerged(base: tuple[LlamaConfig, Params], targets: tuple
 
 def test_adapters_are_as_many_as_rank_times_the_widths(base: tuple[LlamaConfig, Params]) -> None:
     config = replace(base[0], lora=Lora(rank=3, alpha=6.0, targets=("q", "o", "up")))
-    adapters = init_adapters(config, jax.random.key(0))
+    adapters = _adapters(config, jax.random.key(0))
     width, queries, wide = 48, 4 * 8, 40
     per_layer = 3 * ((width + queries) + (queries + width) + (width + wide))
     count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(adapters))
@@ -84,7 +89,7 @@ def test_adapters_are_as_many_as_rank_times_the_widths(base: tuple[LlamaConfig, 
 
 def test_adapters_come_out_of_the_tree_they_were_put_in(base: tuple[LlamaConfig, Params]) -> None:
     config, params = base
-    adapters = init_adapters(replace(config, lora=Lora(rank=2, alpha=2.0)), jax.random.key(1))
+    adapters = _adapters(replace(config, lora=Lora(rank=2, alpha=2.0)), jax.random.key(1))
     joined = with_adapters(params, adapters)
     found = adapters_of(joined)
     assert jax.tree.structure(found) == jax.tree.structure(adapters)
@@ -123,7 +128,7 @@ def test_training_moves_the_adapters_and_nothing_else(
     mesh = make_mesh(MeshSettings(1, 2, 1), jax.devices()[:2])
     before = jax.tree.map(np.asarray, params)
     with jax.set_mesh(mesh):
-        state = init_train_state(init_adapters(config, jax.random.key(0)), settings)
+        state = init_train_state(_adapters(config, jax.random.key(0)), settings)
         state = jax.device_put(state, state_shardings(state, mesh))
         frozen = jax.device_put(params, param_shardings(params, mesh))
         moments = [leaf for leaf in jax.tree.leaves(state.opt_state) if leaf.ndim]
@@ -137,7 +142,7 @@ def test_training_moves_the_adapters_and_nothing_else(
     assert losses[-1] < losses[0] - 0.3
     jax.tree.map(np.testing.assert_array_equal, frozen, before)
     joined = with_adapters(frozen, state.params)
-    merged = merge_adapters(config, joined)
+    merged = _merged(config, joined)
     np.testing.assert_allclose(
         _logits(replace(config, lora=None), merged, tokens),
         _logits(config, joined, tokens),

@@ -59,10 +59,10 @@ def rows_of(of: list[Scored]) -> tuple[dict[str, jax.Array], np.ndarray, np.ndar
 
 def after_gradient(loss: Callable[[Params], jax.Array]) -> list[np.ndarray]:
     """The parameters after an update by a loss's gradient."""
-    grads = jax.jit(jax.grad(loss))(params())
+    grads = jax.device_get(jax.jit(jax.grad(loss))(params()))
     # AdamW's first update is g / (|g| + 1) here: see SETTINGS.
-    moved = jax.tree.map(lambda p, g: p - g / (jnp.abs(g) + 1), params(), grads)
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(moved)]
+    moved = jax.tree.map(lambda p, g: p - g / (np.abs(g) + 1), params(), grads)
+    return jax.tree.leaves(moved)
 
 
 def assert_close(left: list[np.ndarray], right: list[np.ndarray], tolerance: float = 1e-6) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -73,14 +72,13 @@ def one_by_one(request: Request, sample: int) -> tuple[list[int], list[float]]:
     """The same sample by the full forward pass, with the forced tokens put in."""
     tokens, logprobs, queue = list(request.prompt), [], list[int]()
     for position in range(GEOMETRY.columns):
-        row = jnp.zeros((1, 48), jnp.int32).at[0, : len(tokens)].set(jnp.asarray(tokens))
-        token, logprob = full_pass_token(row, len(tokens) - 1, request.key, sample, position)
+        token, logprob = full_pass_token(tokens, request.key, sample, position)
         if queue:
             tokens.append(queue.pop(0))
             logprobs.append(0.0)
         else:
-            tokens.append(int(token[0]))
-            logprobs.append(float(logprob[0]))
+            tokens.append(token)
+            logprobs.append(logprob)
             if tokens[-1] in PAUSES:
                 queue = Answers().after(tokens[len(request.prompt) :])
         if tokens[-1] in EOS:

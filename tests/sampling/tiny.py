@@ -145,11 +145,20 @@ def agreement(left: Outcome, right: Outcome) -> float:
     return sum(same) / len(same)
 
 
-@jax.jit
 def full_pass_token(
+    tokens: Sequence[int], key: np.ndarray, sample: int, position: int
+) -> tuple[int, float]:
+    """The token behind others by the full forward pass, and its log-probability."""
+    row = np.zeros((1, 48), np.int32)
+    row[0, : len(tokens)] = tokens
+    token, logprob = jax.device_get(_next_token(row, len(tokens) - 1, key, sample, position))
+    return int(token[0]), float(logprob[0])
+
+
+@jax.jit
+def _next_token(
     row: jax.Array, last: int, key: jax.Array, sample: int, position: int
 ) -> tuple[jax.Array, jax.Array]:
-    """The next token of a row by the full forward pass, and its log-probability."""
     hidden, _ = Llama(CONFIG).apply({"params": params()}, row, jnp.arange(48)[None])
     logits = unembed(params(), hidden[:, last])
     index = jnp.asarray(sample)[None], jnp.asarray(position)[None]

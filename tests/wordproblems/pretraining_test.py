@@ -9,10 +9,11 @@ from itertools import islice
 import pytest
 
 from rft_jax.prompts import TEMPLATES
-from rft_jax.wordproblems.generator import draw_stories, generate_problems
+from rft_jax.wordproblems.generator import draw_stories
 from rft_jax.wordproblems.pretraining import SHARES, WORKED_OPERATIONS, pretraining_rows
 from rft_jax.wordproblems.splits import bucket_of
 from rft_jax.wordproblems.vocabulary import count_tokens
+from tests.wordproblems.usual import usual_problems
 
 Row = dict[str, str]
 
@@ -39,7 +40,7 @@ def test_the_kinds_have_their_shares_of_the_tokens(rows: list[Row]):
 def test_no_row_holds_a_train_dev_or_test_question(rows: list[Row]):
     text = "\n".join(row["query"] + row["response"] for row in rows)
     for split in ("train", "dev", "test"):
-        for problem in generate_problems(split, 2000, seed=0):
+        for problem in usual_problems(split):
             assert problem.question not in text
 
 
