@@ -1,9 +1,10 @@
-"""Slow to import: TensorFlow."""
+"""What it imports is slow to import, TensorFlow, and needed where these tests run alone."""
 
 from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +15,19 @@ from rft_jax.files.jsonl import write_rows
 from rft_jax.prompts import get_template
 from rft_jax.tokenizers import load_tokenizer
 from rft_jax.training.token_arrays import tokenize
+from rft_jax.wordproblems.vocabulary import TOKENIZER_FOLDER
 
-seqio = pytest.importorskip("seqio")
+seqio: Any
+tasks: Any
 
-from rft_jax.data import tasks  # noqa: E402
+TOKENIZER = str(TOKENIZER_FOLDER)
 
-TOKENIZER = str(Path(tasks.__file__).parents[1] / "wordproblems" / "tokenizer")
+
+@pytest.fixture(scope="module", autouse=True)
+def tensorflow() -> None:
+    global seqio, tasks
+    seqio = pytest.importorskip("seqio")
+    from rft_jax.data import tasks
 
 
 @pytest.fixture
