@@ -37,19 +37,31 @@ _SHOWN_SAMPLES = 2  # of each
 
 
 def policy_section(runs: Sequence[RunRecord]) -> Section:
-    """A chart per metric, a line per training; then samples of some steps."""
-    stages = [(run, stage) for run in runs for stage in run.of("policy")][: svg.COLOURS]
-    rows = [_metrics(stage) for _, stage in stages]
+    """A chart per metric, a line per training, seeds in one colour; then samples of some steps."""
+    named = _named([(run, stage) for run in runs for stage in run.of("policy")])
+    colours = {name: number for number, name in enumerate(dict.fromkeys(n for n, _ in named))}
+    # More lines than colours cannot be told apart.
+    named = [(name, stage) for name, stage in named if colours[name] < svg.COLOURS]
+    rows = [(name, _metrics(stage)) for name, stage in named]
     cards = []
-    for name, (title, caption, labels) in _CHARTS.items():
-        lines = [
-            svg.Series(run.arm_name(stage.arm), thin(of_one, name), colour)
-            for colour, ((run, stage), of_one) in enumerate(zip(stages, rows, strict=True))
-        ]
+    for metric, (title, caption, labels) in _CHARTS.items():
+        lines = [svg.Series(name, thin(of_one, metric), colours[name]) for name, of_one in rows]
         chart = svg.line_chart(lines, "step", title.lower(), labels, marks=False)
         cards.append(card(chart, title, caption))
-    samples = "".join(_samples_over_time(run, stage) for run, stage in stages)
+    samples = "".join(_samples_over_time(name, stage) for name, stage in named)
     return Section("policy", "Policy training", charts(cards) + samples)
+
+
+def _named(stages: Sequence[tuple[RunRecord, StageRecord]]) -> list[tuple[str, StageRecord]]:
+    """Each training with the name of its condition, and of its run where others have one too."""
+    runs: dict[str, set[str]] = {}
+    for run, stage in stages:
+        runs.setdefault(run.arm_name(stage.arm), set()).add(run.name)
+    return [
+        (f"{name} – {run.name}" if len(runs[name]) > 1 else name, stage)
+        for run, stage in stages
+        for name in [run.arm_name(stage.arm)]
+    ]
 
 
 def _metrics(stage: StageRecord) -> list[dict[str, Any]]:
@@ -58,7 +70,7 @@ def _metrics(stage: StageRecord) -> list[dict[str, Any]]:
     return [row for _, row in read_rows(path)] if path.exists() else []
 
 
-def _samples_over_time(run: RunRecord, stage: StageRecord) -> str:
+def _samples_over_time(name: str, stage: StageRecord) -> str:
     files = sample_files(stage.folder / "samples")
     last = len(files) - 1
     steps = sorted({last * index // max(_SHOWN_STEPS - 1, 1) for index in range(_SHOWN_STEPS)})
@@ -70,8 +82,8 @@ def _samples_over_time(run: RunRecord, stage: StageRecord) -> str:
         for step, of_step in found.items()
         for key, response in of_step.items()
     )
-    name = run.arm_name(stage.arm)
-    return card(folded("Responses of the first, the last and steps between", body), f"{name}")
+    title = name if stage.seed is None else f"{name}, seed {stage.seed}"
+    return card(folded("Responses of the first, the last and steps between", body), title)
 
 
 def _first_samples(file: Any) -> dict[tuple[str, int], str]:

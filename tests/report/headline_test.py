@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rft_jax.report.conditions import conditions_table
 from rft_jax.report.headline import headline
 from rft_jax.report.runs import RunRecord
 
@@ -59,6 +61,15 @@ def test_one_training_each_is_about_two_models(difference, p_value, says) -> Non
     assert ("is statistically significant (p < 0.05)." in said) == (p_value < 0.05)
     assert "between these two models" in said and "says nothing about other trainings" in said
     assert "of the methods" not in said and "Student" not in said
+
+
+def test_a_mean_is_rounded_as_in_the_table_of_conditions() -> None:
+    values = (0.73725, 0.745, 0.69725)  # their sum as floats is just below three times 0.7265
+    rows = [_row("rft", value, seed) for seed, value in enumerate(values)] + [_row("sft", 0.4)]
+    condition = {"model": "rft", "value": 0.7265, "ci95": [0.7, 0.75]}
+    run = replace(_run(rows, _compared("rft", "sft", 0.3265, 1e-9)), conditions=(condition,))
+    assert conditions_table(run).rows[0][1].text == "72.7 %"
+    assert "RFT solves 72.7 % and SFT 40.0 %" in headline(run)
 
 
 def test_several_trainings_are_about_the_methods_with_both_intervals() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 from rft_jax.files.jsonl import write_json, write_rows
 from rft_jax.report.policy import policy_section
 from rft_jax.report.report import ReportSettings, read_runs, report
+from rft_jax.report.runs import RunRecord, StageRecord
 
 
 def write_policy(folder: Path, is_finished: bool = True) -> Path:
@@ -66,6 +69,23 @@ def test_two_trainings_are_compared_in_the_page(tmp_path: Path) -> None:
     page = (tmp_path / "report" / "index.html").read_text("utf-8")
     assert '<section id="policy"><h2>Policy training</h2>' in page
     assert "grpo" in page and "dapo" in page
+
+
+def test_seeds_have_the_colour_of_their_condition_and_none_is_left_out(tmp_path: Path) -> None:
+    stages = tuple(
+        StageRecord(f"{arm}-{seed}", write_policy(tmp_path / f"{arm}-{seed}"), "policy", arm, seed)
+        for arm in ("grpo", "raft")
+        for seed in range(6)
+    )
+    run = RunRecord("run", tmp_path, stages, labels={"grpo": "GRPO", "raft": "RAFT"})
+    body = policy_section([run]).body
+    chart = body[body.index("<h3>Reward</h3>") : body.index("<h3>Accuracy of the samples</h3>")]
+    lines = re.findall(r'<g class="c(\d+)"><polyline', chart)
+    assert sorted(lines) == ["0"] * 6 + ["1"] * 6
+    assert re.findall(r'class="key c(\d+)">([^<]*)', chart) == [("0", "GRPO"), ("1", "RAFT")]
+    assert "<h3>RAFT, seed 5</h3>" in body
+    again = policy_section([run, replace(run, name="other")]).body
+    assert "GRPO – run</span>" in again and "GRPO – other</span>" in again
 
 
 def test_runs_without_policy_training_have_no_such_section(tmp_path: Path) -> None:
