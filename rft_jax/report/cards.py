@@ -10,7 +10,7 @@ from typing import Any
 
 import rft_jax
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import atomic_write, read_json
+from rft_jax.files.jsonl import atomic_write, read_json, read_rows
 from rft_jax.files.outputs import SETTINGS
 from rft_jax.records import read_paths
 
@@ -47,7 +47,7 @@ def write_model_card(folder: str | Path, source: str | Path, evaluations: Sequen
     )
     lines += [f"A language model, {start}, with rft_jax {rft_jax.__version__}.", ""]
     lines += _data_lines(source, made)
-    lines += _table("Settings", ("setting", "value"), _set(made))
+    lines += _table("Settings", ("setting", "value"), _set(made | _chosen(source, made)))
     lines += ["## Prompt", "", "```", template["prompt"].rstrip("\n"), "```", ""]
     rows = [row for one in evaluations for row in _result_rows(Path(one))]
     heading = ("problems", "metric", "value", "95 % interval over questions", "n")
@@ -110,8 +110,20 @@ def _data_lines(source: Path, made: Mapping[str, Any]) -> list[str]:
     return _table("Training data", ("", ""), rows)
 
 
+def _chosen(source: Path, made: Mapping[str, Any]) -> dict[str, Any]:
+    """What a training chose by its data and its model, where its settings left that open (0)."""
+    chosen: dict[str, Any] = {}
+    if made.get("batch_size") == 0:
+        chosen["batch_size"] = read_json(source / "data.json").get("batch_rows")
+    if made.get("learning_rate") == 0:
+        rates = (row["learning_rate"] for _, row in read_rows(source / "metrics.jsonl"))
+        chosen["learning_rate"] = float(f"{max(rates):.2g}")
+    return chosen
+
+
 def _set(made: Mapping[str, Any]) -> list[tuple[str, ...]]:
     unused = {"num_epochs"} if made.get("num_steps") else set()
+    unused |= set() if made.get("lora_rank") else {"lora_alpha"}
     names = [name for name in _SETTINGS if made.get(name) and name not in unused]
     return [(f"`{name}`", f"{made[name]}") for name in names]
 

@@ -49,3 +49,15 @@ def test_the_page_says_where_it_does_not_fit(capsys: pytest.CaptureFixture[str])
     plan = ["plan", "--gin_file", "models/llama2_7b.gin", "--gin_file", "runs/sft.gin"]
     assert main([*plan, "--topology", "v5litepod-8", "--gin.plan.compile=False"]) == 0
     assert "DOES NOT FIT" in capsys.readouterr().out
+
+
+def test_a_run_of_llama_3_1_8b_fits_v5e_16_by_four_chips_a_copy(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = ["plan", "--gin_file", "models/llama3_1_8b.gin", "--gin_file", "runs/gsm8k.gin"]
+    plan += ["--topology", "v5litepod-16", "--gin.plan.compile=False"]
+    assert main([*plan, "--gin.train.remat=save_attention"]) == 0
+    assert "4 copies of the model (mesh.tensor = 4)" in capsys.readouterr().out  # as pods.md says
+    assert main([*plan, "--gin.train.remat=save_attention", "--gin.mesh.tensor=4"]) == 0
+    text = capsys.readouterr().out
+    assert text.count(": fits") == 2 and "fsdp 4 × tensor 4" in text and "chip hours" in text

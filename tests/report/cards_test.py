@@ -49,6 +49,23 @@ def test_the_card_of_a_training_has_base_data_settings_and_results(tmp_path: Pat
     assert "num_steps" not in text and "Q: {question}" in text
 
 
+def test_a_card_has_what_a_training_chose_where_its_settings_are_0(tmp_path: Path) -> None:
+    source = tmp_path / "rft"
+    source.mkdir()
+    made = {"model": "base 0123", "data": [], "learning_rate": 0.0, "batch_size": 0}
+    write_json(source / "settings.json", made | {"lora_rank": 0, "lora_alpha": 32.0})
+    write_json(source / "data.json", {"examples": 200, "batch_rows": 4})
+    rates = [0.0011, 0.00222, 0.001]
+    write_rows(
+        source / "metrics.jsonl", [{"step": n, "learning_rate": r} for n, r in enumerate(rates)]
+    )
+    folder = _exported(tmp_path / "out")
+    write_model_card(folder, source, [])
+    text = (folder / CARD).read_text()
+    assert "| `learning_rate` | 0.0022 |\n| `batch_size` | 4 |\n" in text
+    assert "lora_alpha" not in text
+
+
 def test_the_card_of_another_model_claims_nothing(tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     folder = _exported(tmp_path / "out")
