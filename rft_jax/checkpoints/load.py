@@ -12,27 +12,24 @@ import jax
 from jax.sharding import Mesh
 
 from rft_jax.chat_templates import ChatTemplate, own_template, read_chat_template
+from rft_jax.checkpoints.folders import DESCRIPTION, find_description
 from rft_jax.checkpoints.huggingface import (
     abstract_params,
     export_model,
     import_params,
     write_description,
 )
-from rft_jax.checkpoints.huggingface_config import CONFIG_JSON, read_config, stored_dtype
+from rft_jax.checkpoints.huggingface_config import read_config, stored_dtype
 from rft_jax.checkpoints.names import model_folder
 from rft_jax.checkpoints.peft import read_adapters
 from rft_jax.checkpoints.train_state import restore_params
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import read_json
-from rft_jax.files.outputs import SETTINGS
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
 from rft_jax.models.lora import with_adapters
 from rft_jax.prompts import CHAT, Template, get_template
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
 
-# Folder beside the steps of a training, with what every step needs to be a model.
-DESCRIPTION = "model"
 _MARKER = re.compile(r"<\|[^|<>\s]+\|>|</?s>")
 logger = logging.getLogger(__name__)
 
@@ -104,33 +101,6 @@ def load_model(
     else:
         params = restore_params(description.parent, abstract_params(config, mesh), step)
     return LoadedModel(config, params, tokenizer, template, chat, str(folder))
-
-
-def find_description(folder: Path) -> tuple[Path, int | None]:
-    """The folder of a model's config.json and tokenizer, and the step that `folder` names."""
-    candidates: dict[Path, int | None] = {folder: None, folder / DESCRIPTION: None}
-    if folder.name.isdigit():
-        candidates[folder.parent / DESCRIPTION] = int(folder.name)
-    for candidate, step in candidates.items():
-        if (candidate / CONFIG_JSON).is_file():
-            return candidate, step
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; --model names a folder with {CONFIG_JSON}")
-    raise UserError(f"{folder}: no {CONFIG_JSON} in it; {_instead_of(folder)}")
-
-
-def _instead_of(folder: Path) -> str:
-    """What to name in the place of a folder that is not a model."""
-    for run in (folder, folder.parent, folder.parent.parent):
-        made_with = read_json(run / SETTINGS) if (run / SETTINGS).is_file() else {}
-        if made_with.get("lora_rank") or made_with.get("train.lora_rank"):
-            return (
-                "a LoRA training saves adapters alone, without the weights that they change; "
-                f"finish it (run it again) and name {run}, which has them merged"
-            )
-        if made_with.get("command") in ("train", "policy"):
-            return "its training is not finished; run it again, or name its checkpoints folder"
-    return "--model names a Hugging Face folder or the output of rft train"
 
 
 def describe_checkpoints(

@@ -49,7 +49,7 @@ def _fitting(setting: str, positions: int) -> int:
 
 def _positions(model: str) -> int | None:
     """`max_position_embeddings` of a model on this machine; None where a command finds out."""
-    from rft_jax.checkpoints.load import find_description
+    from rft_jax.checkpoints.folders import find_description
     from rft_jax.checkpoints.names import MODELS
 
     try:

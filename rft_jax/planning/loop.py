@@ -79,12 +79,15 @@ def loop_lines(
     texts = data.num_test_problems * loop.seeds * data.response_tokens
     rate = decoding.tokens_per_second(chip) * data.sample_efficiency / decoding.num_chips
     hours["greedy"] = texts * len(loop.conditions) / rate / SECONDS
-    hours["votes"] = texts * len(loop.voting) * loop.votes / rate / SECONDS
+    votes = ""
+    if loop.voting:
+        hours["votes"] = texts * len(loop.voting) * loop.votes / rate / SECONDS
+        votes = f"; votes of {loop.votes} samples on {', '.join(loop.voting)}"
     total = sum(hours.values())
-    heading = f"run: {', '.join(loop.conditions)}; votes of {loop.votes} samples on "
-    heading += f"{', '.join(loop.voting) or 'none'}; seeds {loop.seeds}; "
-    heading += f"{data.num_test_problems:,} test problems"
-    lines = [heading]
+    lines = [
+        f"run: {', '.join(loop.conditions)}{votes}; seeds {loop.seeds}; "
+        f"{data.num_test_problems:,} test problems"
+    ]
     for name, value in hours.items():
         times = f"{loop.stages[name]} × {name}" if name in loop.stages else name
         lines.append(f"  {times:<20}{value:>10,.2f} chip hours{value / total:>6.0%}")

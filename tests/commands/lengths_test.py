@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,16 @@ def test_a_run_on_data_of_ones_own_has_lengths_that_fit_its_model(
     ]
     long = _model(tmp_path / "long", max_position_embeddings=2048)
     assert _of_run(capsys, tmp_path, "--model", long) == []
+
+
+def test_the_process_that_starts_the_stages_of_a_run_needs_no_jax(tmp_path: Path) -> None:
+    words = ["run", "--output", str(tmp_path / "run"), "--model", "wordproblems:model", "--dry_run"]
+    code = (
+        f"import sys; from rft_jax.cli import main; assert main({words}) == 0; "
+        "print(sorted({'jax', 'flax', 'orbax'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_plan_has_the_lengths_of_the_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,3 +129,12 @@ def test_a_folder_with_a_config_alone_is_planned_with_its_whole_run(
     found = re.search(disk, run)
     assert found
     assert float(found[3]) == pytest.approx(2 * float(found[1]), rel=0.05)  # float32 of bfloat16
+
+
+def test_a_run_without_votes_is_planned_without_them(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["plan", "--gin_file", "models/llama2_7b.gin", "--gin_file", "runs/own_data.gin"]
+    assert main([*words, "--topology", "h100:8"]) == 0
+    text = capsys.readouterr().out
+    run = text[text.index("\nrun: ") :]
+    assert "run: rho, sft, sft_steps, rft; seeds 1; 1,319 test problems" in run
+    assert "votes" not in run and "greedy" in run
