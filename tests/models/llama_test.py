@@ -104,8 +104,8 @@ def test_slots_that_share_a_prompts_prefix_equal_full_forward_passes(
     model: tuple[LlamaConfig, Params],
 ) -> None:
     config, params = model
-    prompts, prompt_lengths = _tokens(2, 6), jnp.array([6, 4])
-    responses = _tokens(4, 10)[:, :5]
+    prompts, prompt_lengths = np.asarray(_tokens(2, 6)), np.array([6, 4])
+    responses = np.asarray(_tokens(4, 10))[:, :5]
     empty = kv_cache.empty_cache(config, slots=2, columns=0)
     positions = jnp.broadcast_to(jnp.arange(6), prompts.shape)
     _, collected = _cached(config, params, prompts, positions, empty)
@@ -113,17 +113,21 @@ def test_slots_that_share_a_prompts_prefix_equal_full_forward_passes(
     assert isinstance(cache.layers, LayerCache) and isinstance(collected.layers, LayerCache)
     layers = replace(cache.layers, prefix=collected.layers.suffix)
     cache = replace(cache, layers=layers, prefix_lengths=prompt_lengths[:, None])
-    starts = jnp.repeat(prompt_lengths, 2)[:, None]
+    starts = np.repeat(prompt_lengths, 2)[:, None]
     found = []
     for step in range(5):
         logits, cache = _cached(config, params, responses[:, step, None], starts + step, cache)
         found.append(logits)
+    rows = np.zeros((4, 11), np.int32)
     for slot in range(4):
         length = int(prompt_lengths[slot // 2])
-        row = jnp.concatenate((prompts[slot // 2, :length], responses[slot]))
-        expected = _full(config, params, row[None])[0, length:]
+        rows[slot, :length] = prompts[slot // 2, :length]
+        rows[slot, length : length + 5] = responses[slot]
+    expected, decoded = np.asarray(_full(config, params, rows)), np.concatenate(found, axis=1)
+    for slot in range(4):
+        length = int(prompt_lengths[slot // 2])
         np.testing.assert_allclose(
-            jnp.concatenate(found, axis=1)[slot], expected, atol=2e-5, rtol=0
+            decoded[slot], expected[slot, length : length + 5], atol=2e-5, rtol=0
         )
 
 
@@ -157,9 +161,15 @@ def test_packed_segments_do_not_see_each_other_and_positions_restart(
     segment_ids = jnp.array([[1] * 5 + [2] * 4 + [3] * 2 + [0]])
     positions = jnp.array([[*range(5), *range(4), *range(2), 0]])
     packed = _full(config, params, tokens, positions, segment_ids)
-    for start, end in ((0, 5), (5, 9), (9, 11)):
-        alone = _full(config, params, tokens[:, start:end])
-        np.testing.assert_allclose(packed[:, start:end], alone, atol=2e-5, rtol=0)
+    bounds = (0, 5), (5, 9), (9, 11)
+    rows = np.zeros((3, LENGTH), np.int32)
+    for row, (start, end) in enumerate(bounds):
+        rows[row, : end - start] = tokens[0, start:end]
+    alone = _full(config, params, rows)
+    for row, (start, end) in enumerate(bounds):
+        np.testing.assert_allclose(
+            packed[0, start:end], alone[row, : end - start], atol=2e-5, rtol=0
+        )
     changed = _full(config, params, tokens.at[0, 2].add(1), positions, segment_ids)
     assert np.abs(np.asarray(changed - packed))[0, 2:5].max() > 1e-2
     assert (np.asarray(changed)[0, 5:] == np.asarray(packed)[0, 5:]).all()

@@ -86,9 +86,8 @@ def _differences(folder: Path, content: dict[str, Any]) -> tuple[float, dict[str
     assert np.abs(their_logits).max() > 1
     expected = import_params(write_folder(folder / "gradients", content, their_gradients), config)
     errors = jax.tree.map(
-        lambda ours, theirs: float(jnp.linalg.norm(ours - theirs) / jnp.linalg.norm(theirs)),
-        gradients,
-        expected,
+        lambda ours, theirs: float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)),
+        *jax.device_get((gradients, expected)),
     )
     return float(np.abs(logits - their_logits).max()), flatten_dict(errors, sep="/")
 
