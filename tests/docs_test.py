@@ -207,7 +207,7 @@ def test_every_page_is_in_the_navigation() -> None:
 
 
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
-    pytest.importorskip("mkdocs")
+    pytest.importorskip("mkdocstrings")
     words = ["-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
     done = subprocess.run(
         [sys.executable, *words],
