@@ -214,13 +214,14 @@ def reference_answer(answer: str, mode: str = "first") -> str | None:
     r"""The final answer of a reference solution, or None when it says none.
 
     It is what the mode reads, where that is not `#### n` or a number anywhere, else the line after
-    the last `####`, else the last `\boxed{…}`, else the whole text when that is one short line. A
-    line after `####` comes before "the answer is".
+    the last `####`, else the last `\boxed{…}`, else the whole text when that is one short line
+    without `####`. A line after `####` comes before "the answer is".
     """
     own = [] if mode in _READ_MARKS else [READERS[mode]]
     in_order = [_read_last_line, *own] if mode == "the_answer_is" else [*own, _read_last_line]
     marked = next(filter(None, (read(answer) for read in (*in_order, _read_boxed))), None)
     bare = answer.strip()
-    if marked is None and "\n" not in bare and len(bare) <= _MAX_BARE_REFERENCE:
+    is_bare = "\n" not in bare and "####" not in bare and len(bare) <= _MAX_BARE_REFERENCE
+    if marked is None and is_bare:
         marked = bare or None
     return marked and (_as_number(marked) or marked)

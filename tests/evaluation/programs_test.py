@@ -131,7 +131,7 @@ def test_any_number_of_workers_gives_the_same_metrics(tmp_path: Path) -> None:
 
 
 def test_a_problem_without_an_answer_is_one_error_in_whichever_process(tmp_path: Path) -> None:
-    problems = write_problem(tmp_path, "#### 18", "")
+    problems = write_problem(tmp_path, "#### 18", "#### ")
     samples = write_samples(tmp_path, "s.jsonl", ["print(18)"], ["print(18)"])
     for workers in (1, 2):
         settings = EvaluateSettings(answers="program", workers=workers)

@@ -148,7 +148,8 @@ def test_an_unknown_mode_is_refused() -> None:
         ("x + 1", "boxed", "x + 1"),
         ("a path\nwithout an answer", "first", None),
         ("", "first", None),
-        ("#### ", "first", "####"),
+        ("#### ", "first", None),
+        ("18 apples ####", "first", None),
     ],
 )
 def test_a_reference_is_read_like_a_response_and_then_by_its_mark(
