@@ -10,9 +10,10 @@ import pytest
 from rft_jax.report.report import markdown, read_runs
 
 RESULTS = Path(__file__).parents[2] / "docs/results"
+PAGES = [str(path.parent.relative_to(RESULTS)) for path in RESULTS.rglob("results.json")]
 
 
-@pytest.mark.parametrize("name", [path.parent.name for path in RESULTS.glob("*/results.json")])
+@pytest.mark.parametrize("name", PAGES)
 def test_tables_are_made_from_the_results_beside_them(name: str) -> None:
     (run,) = read_runs([str(RESULTS / name)])
     text = (RESULTS / name / "table.md").read_text(encoding="utf-8")
@@ -23,7 +24,7 @@ def test_tables_are_made_from_the_results_beside_them(name: str) -> None:
     assert f"of {run.problems['test']}" in text
 
 
-@pytest.mark.parametrize("name", [path.parent.name for path in RESULTS.glob("*/results.json")])
+@pytest.mark.parametrize("name", PAGES)
 def test_one_training_claims_nothing_about_a_method(name: str) -> None:
     (run,) = read_runs([str(RESULTS / name)])
     text = (RESULTS / name / "table.md").read_text(encoding="utf-8")
