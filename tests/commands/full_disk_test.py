@@ -53,7 +53,7 @@ def test_training_on_a_full_disk_says_so_and_resumes_once_there_is_room(
     ended = _rft(*words, str(disk / "out"))
     assert ended.returncode == 1
     message = "rft: the disk is full; free some space and run the same command again\n"
-    assert message in ended.stderr  # a compiler may have complained of a slow machine behind it
+    assert ended.stderr.endswith(message)
     assert not (disk / "out" / "model.safetensors").exists()
     assert not (disk / "out" / "COMPLETE").exists()
     assert not [p for p in (disk / "out" / "checkpoints").iterdir() if p.name.isdecimal()]
