@@ -26,14 +26,15 @@ def fake(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-@pytest.fixture
-def experiment(tmp_path) -> Callable[..., Config]:
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory) -> Callable[..., Config]:
     """The settings of an installed experiment on a model and problems that hardly exist."""
-    model = tmp_path / "model"
+    folder = tmp_path_factory.mktemp("experiment")
+    model = folder / "model"
     model.mkdir()
     (model / "config.json").write_text("{}")
     rows = [{"id": name, "question": f"{name}?", "answer": "1+1=2\n#### 2"} for name in "abcd"]
-    problems = tmp_path / "problems.jsonl"
+    problems = folder / "problems.jsonl"
     problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     def make(name: str, *flags: str, more_files: tuple[str, ...] = ()) -> Config:
@@ -45,11 +46,12 @@ def experiment(tmp_path) -> Callable[..., Config]:
     return make
 
 
-@pytest.fixture
-def plan_of(experiment, tmp_path):
+@pytest.fixture(scope="module")
+def plan_of(experiment, tmp_path_factory):
     """`plan_of(name, *flags, more_files=…)`: the plan of an installed experiment."""
 
     def make(name: str, *flags: str, more_files: tuple[str, ...] = ()) -> Plan:
-        return pipeline.make_plan(experiment(name, *flags, more_files=more_files), tmp_path / "run")
+        config = experiment(name, *flags, more_files=more_files)
+        return pipeline.make_plan(config, tmp_path_factory.mktemp("plan") / "run")
 
     return make

@@ -14,7 +14,7 @@ POINTS = ("1_4", "2_4", "3_4", "the_end")
 FLAGS = ("run.seeds=(0,)", "arithmetic_steps.lines=5", "arithmetic_steps.tokens=2000")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def steps_plan(plan_of):
     return plan_of("arithmetic_steps", *FLAGS)
 

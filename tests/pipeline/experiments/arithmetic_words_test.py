@@ -18,7 +18,7 @@ ARMS = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def words_plan(plan_of):
     """The plan of a seed, with four embedded problems of each set."""
     flags = ["run.limit=4", "run.seeds=(0,)", "run.train_problems='wordproblems:train'"]

@@ -16,7 +16,7 @@ FLAGS = (
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def calculator_plan(plan_of):
     return plan_of("calculator", *FLAGS)
 

@@ -9,7 +9,7 @@ from rft_jax.pipeline.stages import Many
 from tests.pipeline.plans import commands, training_of
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def programs_plan(plan_of):
     """The plan of the experiment on programs, with four embedded problems of each set."""
     flags = ["run.limit=4", "run.seeds=(0,)", "run.train_problems='wordproblems:train'"]
