@@ -62,12 +62,19 @@ class StageBuilder:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._further_files: dict[str, Given] = {}
         self.train_problems = self.file(self.settings.train_problems, self.train_list)
         self.test_problems = self.file(self.settings.test_problems, self.test_list)
 
     def further(self, spec: str) -> list[Problem]:
         """Problems beside the run's own, as many as its limit allows."""
         return load_problems(spec)[: self.settings.limit or None]
+
+    def further_file(self, spec: str) -> Given:
+        """The copy of such problems in the run's folder, made once."""
+        if spec not in self._further_files:
+            self._further_files[spec] = self.file(spec, self.further(spec))
+        return self._further_files[spec]
 
     def part(self, count: int, seed: int) -> Given:
         """`count` of the training problems, chosen at random; smaller parts are within larger."""

@@ -65,8 +65,7 @@ class PolicyTraining:
     def _votes(self, plan: Plan, is_voting: bool = True) -> dict[str, Any]:
         """Arguments of `Plan.measure`: whether a model votes, and on which problems."""
         spec = self.vote_problems
-        on = plan.file(spec, plan.further(spec)) if spec else None
-        return {"votes": is_voting, "vote_problems": on}
+        return {"votes": is_voting, "vote_problems": plan.further_file(spec) if spec else None}
 
     def _per_problem(self, plan: Plan, steps: int) -> int:
         """Samples per problem of so many steps of the first preset, rounded."""
