@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +25,8 @@ SETTINGS = "settings.json"
 COMPLETE = "COMPLETE"
 LOCK = ".lock"
 CONFIG = "config.gin"
+RUN = "run.json"
+"""What a run was made with; written before any result."""
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 # A process that was just killed may have left children that hold its lock for a moment.
 _LOCK_SECONDS = 1.0
@@ -56,8 +58,8 @@ def open_output(
 ) -> Iterator[OutputFolder]:
     """Creates an output folder if necessary and locks it within the block.
 
-    A UserError in the block before any file was written leaves a folder that other settings may
-    use.
+    A UserError in the block before any file was written leaves no folder that this call created,
+    and one that was there before usable with other settings.
 
     Args:
       settings: everything that decides the content of the folder, as JSON values.
@@ -70,6 +72,7 @@ def open_output(
     """
     path = Path(path)
     check_content(path)
+    created = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
     with open(path / LOCK, "a+") as lock:
         _lock(lock, path)
@@ -82,14 +85,15 @@ def open_output(
         try:
             yield OutputFolder(path)
         except UserError:
-            _remove_unused_settings(path)
+            _remove_unused(path, created)
             raise
 
 
 def _lock(lock: IO[str], path: Path) -> None:
     deadline = time.monotonic() + _LOCK_SECONDS
     try:
-        while not try_lock(lock):
+        # A refused command removes a lock together with the folder that it created.
+        while not try_lock(lock) or not (path / LOCK).exists():
             if time.monotonic() > deadline:
                 raise UserError(
                     f"{path}: in use by another process; wait for it or name another --output"
@@ -145,8 +149,19 @@ def check_settings(
             raise UserError(f"{path}: was made with {name} = {before!r}, now it is {now!r}; {fix}")
 
 
-def _remove_unused_settings(path: Path) -> None:
-    """Removes the settings of a folder without results, so that a corrected command can use it."""
-    if {p.name for p in path.iterdir()} <= {SETTINGS, CONFIG, LOCK}:
-        (path / CONFIG).unlink(missing_ok=True)
+def _remove_unused(path: Path, created: Sequence[Path]) -> None:
+    """Removes the settings of a folder without results, so that a corrected command can use it.
+
+    Args:
+      created: the folder and those above it that this command created, which are removed too;
+        innermost first.
+    """
+    if {p.name for p in path.iterdir()} <= {SETTINGS, CONFIG, RUN, LOCK}:
+        for name in (CONFIG, RUN):
+            (path / name).unlink(missing_ok=True)
         (path / SETTINGS).unlink()
+        if created:
+            (path / LOCK).unlink()
+        with suppress(OSError):  # another command has written into it by now
+            for folder in created:
+                folder.rmdir()

@@ -10,15 +10,13 @@ import jax
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json, write_json
-from rft_jax.files.outputs import SETTINGS
+from rft_jax.files.outputs import RUN, SETTINGS
 from rft_jax.installation import versions
 from rft_jax.records import Problem
 from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.prompt_tokens import EncodedPrompts
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.shares import Share
-
-RUN = "run.json"
 
 
 def settle_geometry(folder: Path, chosen: Geometry, share: Share) -> Geometry:

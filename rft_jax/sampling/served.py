@@ -22,14 +22,13 @@ from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.errors import UserError
 from rft_jax.files.identity import settings_identity
 from rft_jax.files.jsonl import read_json, write_json
-from rft_jax.files.outputs import SETTINGS, open_output
+from rft_jax.files.outputs import RUN, SETTINGS, open_output
 from rft_jax.installation import versions
 from rft_jax.prompts import QUESTION, Template, get_template, shown
 from rft_jax.records import Problem, Sample
 from rft_jax.sampling.budget import MakeBudget
 from rft_jax.sampling.openai_client import Client, Completion
 from rft_jax.sampling.requests import Counters, Further, Request
-from rft_jax.sampling.run_record import RUN
 from rft_jax.sampling.segments import remove_segments
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.shard import Shard

@@ -74,6 +74,23 @@ def test_an_error_before_any_work_leaves_the_folder_usable_with_other_settings(
         pass
 
 
+def test_an_error_before_any_work_leaves_no_folder_that_was_not_there(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    output = tmp_path / "runs" / "new" / "out"
+    with pytest.raises(UserError, match="too long"), open_output(output, {"length": 512}, "a = 1"):
+        raise UserError("too long")
+    assert list(tmp_path.iterdir()) == [tmp_path / "runs"]
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_folders_above_stay_where_another_command_uses_them(tmp_path: Path) -> None:
+    output = tmp_path / "new" / "out"
+    with pytest.raises(UserError, match="too long"), open_output(output, {"length": 512}):
+        (tmp_path / "new" / "other").mkdir()
+        raise UserError("too long")
+    assert list((tmp_path / "new").iterdir()) == [tmp_path / "new" / "other"]
+
+
 def test_a_folder_in_use_is_refused_until_its_process_is_killed(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
