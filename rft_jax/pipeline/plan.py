@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rft_jax.checkpoints.names import EMBEDDED
+from rft_jax.checkpoints.names import EMBEDDED, MODELS, model_folder
 from rft_jax.derive.write import PATHS_FILE
 from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
@@ -225,15 +225,17 @@ class Plan(StageBuilder):
         self.comparisons = [(a, b) for a, b in self.comparisons if {a, b} <= {*selected}]
 
 
-def model_input(folder: Path, setting: str = "run.model") -> Given:
-    """A model's folder as an input.
+def model_input(name: str, setting: str = "run.model") -> Given:
+    """A model as an input; one of the package keeps its name, which any machine knows.
 
     Args:
-      setting: names the folder.
+      name: as `model_folder` takes it.
+      setting: has the name.
 
     Raises:
       UserError: there is no such folder.
     """
+    folder = Path(model_folder(name)).absolute()
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; {setting} names one with config.json")
-    return Given(str(folder), input_identity(folder))
+    return Given(name if name in MODELS else str(folder), input_identity(folder))

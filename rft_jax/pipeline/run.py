@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import rft_jax
-from rft_jax.checkpoints.names import EMBEDDED, model_folder
+from rft_jax.checkpoints.names import EMBEDDED
 from rft_jax.data.sources import load_problems
 from rft_jax.devices.cluster import VARIABLES, ClusterProcess, is_started_together, named_process
 from rft_jax.errors import UserError, names_as_given
@@ -149,7 +149,7 @@ def make_plan(config: Config, root: Path) -> Plan:
             raise UserError(f"{where}: rft run sets {name} from {instead}; bind that")
     experiment = _experiment(config, settings.experiment)
     train, test = _load_problems(settings)
-    model = model_input(Path(model_folder(settings.model or EMBEDDED)).absolute())
+    model = model_input(settings.model or EMBEDDED)
     plan = Plan(settings, config, model, train, test, StageGraph(known_folders(root)))
     experiment.add_to(plan)
     plan.select_arms()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from rft_jax.checkpoints.names import LARGE, model_folder
+from rft_jax.checkpoints.names import LARGE
 from rft_jax.pipeline.measured_steps import check_rising, models_after
 from rft_jax.pipeline.measures import accuracy_against_samples
 from rft_jax.pipeline.plan import Plan, model_input
@@ -52,8 +51,7 @@ class Distillation:
 
     def _teacher(self, plan: Plan, seed: int) -> Stage:
         """SFT and RFT of the larger model."""
-        folder = Path(model_folder(self.teacher)).absolute()
-        pretrained = model_input(folder, "distillation.teacher")
+        pretrained = model_input(self.teacher, "distillation.teacher")
         _, samples = plan.sft(seed, "teacher_sft", pretrained, self.teacher_k)
         return plan.rft("teacher", seed, samples, self.teacher_k, pretrained)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from rft_jax.errors import UserError
 from rft_jax.pipeline.experiments.small_models import (
@@ -85,7 +84,7 @@ class PretrainingLoss:
     def _pretrained(self, plan: Plan) -> Iterator[tuple[str, Argument, float | LossAt]]:
         """Name, model and loss of each pretrained model."""
         for i, (folder, loss) in enumerate(zip(self.models, self.losses, strict=True)):
-            given = model_input(Path(folder).absolute(), "pretraining_loss.models")
+            given = model_input(folder, "pretraining_loss.models")
             yield f"model{i + 1}", given, loss
         if not self.models and not plan.has_embedded_model:
             raise UserError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from rft_jax.errors import UserError
 from rft_jax.pipeline.experiments.small_models import TEMPLATE, small_model
@@ -60,7 +59,7 @@ class RftUnion:
         for member in (*self.members[first:], *self.members[:first]):
             samples.append(plan.sample_member("sft", member, self.k))
         for i, folder in enumerate(self.models):
-            model: Argument = model_input(Path(folder).absolute(), "rft_union.models")
+            model: Argument = model_input(folder, "rft_union.models")
             samples.append(plan.sample_member(f"other{i + 1}", seed, self.k, model))
         for width in self.widths if plan.has_embedded_model else ():
             model = OutputOf(small_model(plan, width))

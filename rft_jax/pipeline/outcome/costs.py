@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.checkpoints.huggingface_config import read_config
+from rft_jax.checkpoints.names import MODELS
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.models.config import LlamaConfig
@@ -104,7 +105,10 @@ def _sampling(root: Path, stage: Stage, folder: Path) -> StageUsage:
 
 def _model_folder(root: Path, given: Argument) -> Path:
     """Where a model's shape and tokenizer are: those of a checkpoint in its training's folder."""
-    return root / (given.stage.folder if isinstance(given, OutputOf) else str(given.resolve(root)))
+    if isinstance(given, OutputOf):
+        return root / given.stage.folder
+    name = str(given.resolve(root))
+    return root / MODELS.get(name, name)
 
 
 def _policy(root: Path, stage: Stage) -> StageUsage:
