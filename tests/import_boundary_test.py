@@ -135,6 +135,12 @@ def test_importing_what_runs_without_jax_loads_neither_jax_nor_tensorflow(code):
     assert _loaded(code) == []
 
 
+@pytest.mark.parametrize("module", ["sampling.run", "sampling", "evaluation.held_out"])
+def test_sampling_loads_nothing_that_training_alone_needs(module):
+    loaded = _loaded(f"import rft_jax.{module}")
+    assert set(loaded) <= {"jax", "jaxlib", "flax"}
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["train", "--help"]])
 def test_help_loads_neither_jax_nor_tensorflow(arguments):
     code = (

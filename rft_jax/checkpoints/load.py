@@ -22,7 +22,6 @@ from rft_jax.checkpoints.huggingface import (
 from rft_jax.checkpoints.huggingface_config import read_config, stored_dtype
 from rft_jax.checkpoints.names import model_folder
 from rft_jax.checkpoints.peft import read_adapters
-from rft_jax.checkpoints.train_state import restore_params
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
@@ -99,6 +98,8 @@ def load_model(
         params = import_params(folder, config, mesh)
         config = replace(config, tie_word_embeddings="unembed" not in params)
     else:
+        from rft_jax.checkpoints.train_state import restore_params  # Orbax, which loads slowly
+
         params = restore_params(description.parent, abstract_params(config, mesh), step)
     return LoadedModel(config, params, tokenizer, template, chat, str(folder))
 

@@ -19,7 +19,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 from rft_jax.devices.cluster import cluster_arguments, has_tpu
@@ -85,10 +84,12 @@ def wait_for_all(what: str, folder: Path) -> None:
       RuntimeError: a process did not arrive in six hours; names it.
     """
     if jax.process_count() > 1:
+        from orbax.checkpoint import multihost  # not where one process computes: it loads slowly
+
         name = f"{what} ({next(_barriers)})"
         everyone = set(range(jax.process_count()))
         send_output(folder)
-        ocp.multihost.sync_global_processes(name, timeout=_WAIT_SECONDS, processes=everyone)
+        multihost.sync_global_processes(name, timeout=_WAIT_SECONDS, processes=everyone)
         refresh_output(folder)
 
 

@@ -148,8 +148,13 @@ def half_of(question: str) -> int:
 
 @cache
 def _test_questions() -> frozenset[str]:
+    return frozenset(story.question for story in _test_stories())
+
+
+@cache
+def _test_stories() -> tuple[Story, ...]:
     stories = _distinct(_draw_of_bucket("test", 0, OPERATIONS, "stories"))
-    return frozenset(story.question for story in islice(stories, SPLITS["test"].size))
+    return tuple(islice(stories, SPLITS["test"].size))
 
 
 def _fits(split: str, question: str, path: str) -> bool:
@@ -168,6 +173,8 @@ def generate_stories(
     split: str, size: int, seed: int, operations: Sequence[int] = OPERATIONS
 ) -> Iterator[Story]:
     """`size` stories of a split, all different; a smaller size gives the first of them."""
+    if (split, seed, tuple(operations)) == ("test", 0, OPERATIONS) and size <= SPLITS[split].size:
+        return islice(_test_stories(), size)  # which `half_of` would generate first
     return islice(_distinct(draw_stories(split, seed, operations)), size)
 
 

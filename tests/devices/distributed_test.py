@@ -100,8 +100,9 @@ def test_after_a_barrier_every_process_has_what_the_others_wrote(tmp_path: Path)
 @pytest.mark.slow
 def test_a_mistake_in_process_0_is_raised_in_all(tmp_path: Path) -> None:
     first, second = _outputs(_start(REFUSE, tmp_path))
-    assert first.endswith("no such thing\n")
-    assert second.endswith("scoring: failed in process 0, whose message says why\n")
+    # Among lines of Gloo's, which may come last.
+    assert "no such thing" in first.splitlines()
+    assert "scoring: failed in process 0, whose message says why" in second.splitlines()
 
 
 def test_one_process_holds_its_output_itself(tmp_path: Path) -> None:

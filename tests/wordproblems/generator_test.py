@@ -13,6 +13,7 @@ import pytest
 
 from rft_jax.errors import UserError
 from rft_jax.records import question_digest
+from rft_jax.wordproblems import generator
 from rft_jax.wordproblems.cast import StoryRandom
 from rft_jax.wordproblems.generator import (
     FAMILIES,
@@ -156,6 +157,16 @@ def test_test2_has_none_of_the_questions_of_test_whichever_half_their_hash_puts_
     more = {problem.question for problem in generate_problems("test", 2050, seed=0)}
     assert test < more
     assert {half_of(question) for question in more} == {0}
+
+
+def test_the_test_split_is_generated_once_in_a_process(monkeypatch: pytest.MonkeyPatch):
+    generator._test_stories.cache_clear()
+    generator._test_questions.cache_clear()
+    begun, draw = [], generator._draw_of_bucket
+    monkeypatch.setattr(generator, "_draw_of_bucket", lambda *a: begun.append(a) or draw(*a))
+    assert generate_problems("test", 2000) == generate_problems("test", 2000)
+    assert half_of(next(draw_stories("test2", 0)).question) == 1
+    assert [split for split, *_ in begun] == ["test", "test2"]
 
 
 def test_questions_are_distinct_and_a_smaller_size_gives_the_first_ones():
