@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from rft_jax.errors import UserError
-from rft_jax.files.outputs import open_output
+from rft_jax.files.outputs import RUN, open_output
 
 HOLD = """
 import sys, time
-from rft_jax.files.outputs import open_output
+from rft_jax.files.outputs import RUN, open_output
 with open_output(sys.argv[1], {"a": 1}):
     print("held", flush=True)
     time.sleep(60)
@@ -81,6 +81,14 @@ def test_an_error_before_any_work_leaves_no_folder_that_was_not_there(tmp_path: 
         raise UserError("too long")
     assert list(tmp_path.iterdir()) == [tmp_path / "runs"]
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_record_of_settings_alone_keeps_no_folder_from_other_settings(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="too few"), open_output(tmp_path, {"step": 32}, "a = 1"):
+        (tmp_path / RUN).write_text("{}")
+        raise UserError("too few")
+    with open_output(tmp_path, {"step": 4}) as folder:
+        assert not (folder.path / RUN).exists()
 
 
 def test_folders_above_stay_where_another_command_uses_them(tmp_path: Path) -> None:
