@@ -14,22 +14,20 @@ import numpy as np
 Interval = tuple[float, float]
 
 LEVEL = 0.95
-_Z = 1.959963984540054  # norm.ppf((1 + LEVEL) / 2): scipy.stats takes a second or two to import
 ALPHA = 0.05
 """A difference is called statistically significant if its p-value is below this."""
 
 
 def wilson_interval(successes: int, n: int) -> Interval:
     """Wilson's score interval of a proportion (Wilson 1927); (0, 1) without data."""
+    from scipy.stats import binomtest
+
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n}: not between 0 and n")
     if n == 0:
         return 0.0, 1.0
-    share = successes / n
-    denominator = 2 * (n + _Z**2)
-    center = (2 * n * share + _Z**2) / denominator
-    half = _Z / denominator * math.sqrt(4 * n * share * (1 - share) + _Z**2)
-    return center - half if successes else 0.0, center + half if successes < n else 1.0
+    interval = binomtest(successes, n).proportion_ci(LEVEL, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def tango_interval(only_a: int, only_b: int, n: int) -> Interval:

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from rft_jax.evaluation.intervals import (
-    LEVEL,
     bounded_interval,
     bounded_t_test,
     mean_with_ci,
@@ -38,13 +36,6 @@ def test_wilson_interval_contains_the_share_and_stays_in_0_to_1(successes: int, 
     assert high - low > 0.001
     mirrored = wilson_interval(n - successes, n)
     assert (1 - mirrored[1], 1 - mirrored[0]) == pytest.approx((low, high))
-
-
-@given(st.integers(0, 3000), st.integers(1, 3000))
-def test_wilson_interval_is_scipys_to_the_bit(successes: int, n: int) -> None:
-    successes = min(successes, n)
-    expected = binomtest(successes, n).proportion_ci(LEVEL, method="wilson")
-    assert wilson_interval(successes, n) == (expected.low, expected.high)
 
 
 def test_wilson_interval_refuses_more_successes_than_trials() -> None:
