@@ -89,9 +89,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code."""
     logging.basicConfig(format="rft: %(message)s")
     end_with_parent()
-    stop_on_signals()
+    with stop_on_signals():
+        return _exit_code(sys.argv[1:] if argv is None else list(argv))
+
+
+def _exit_code(argv: list[str]) -> int:
     try:
-        _dispatch(sys.argv[1:] if argv is None else list(argv))
+        _dispatch(argv)
     except BrokenPipeError:  # the reader of our output is gone, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -12,10 +12,20 @@ from typing import NoReturn
 from rft_jax.errors import Preempted
 
 
-def stop_on_signals() -> None:
-    """From now on SIGTERM raises `Preempted`; Ctrl-C does too, and the second one stops at once."""
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _interrupt)
+@contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """Within the block SIGTERM and Ctrl-C raise `Preempted`; the second Ctrl-C stops at once.
+
+    After it the handlers are those of before: a signal while Python exits has nothing to save, and
+    an exception there would be a traceback behind the command's last message.
+    """
+    handlers = {signal.SIGTERM: _stop, signal.SIGINT: _interrupt}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:

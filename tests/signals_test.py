@@ -22,14 +22,22 @@ def keep_handlers() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_either_signal_raises_preempted(number: int) -> None:
-    stop_on_signals()
-    with pytest.raises(Preempted, match="stopped by SIGTERM"):
+    with stop_on_signals(), pytest.raises(Preempted, match="stopped by SIGTERM"):
         os.kill(os.getpid(), number)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_after_the_block_a_signal_is_for_the_handler_of_before(number: int) -> None:
+    arrived: list[int] = []
+    signal.signal(number, lambda number, _frame: arrived.append(number))
+    with stop_on_signals(), pytest.raises(Preempted):
+        os.kill(os.getpid(), number)
+    os.kill(os.getpid(), number)
+    assert arrived == [number]
+
+
 def test_the_second_ctrl_c_stops_at_once() -> None:
-    stop_on_signals()
-    with sigterm_flag() as arrived:
+    with stop_on_signals(), sigterm_flag() as arrived:
         os.kill(os.getpid(), signal.SIGINT)
         assert arrived()
         with pytest.raises(KeyboardInterrupt):
@@ -37,10 +45,10 @@ def test_the_second_ctrl_c_stops_at_once() -> None:
 
 
 def test_within_the_block_sigterm_sets_the_flag_alone() -> None:
-    stop_on_signals()
-    with sigterm_flag() as arrived:
-        assert not arrived()
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert arrived()
-    with pytest.raises(Preempted):
-        os.kill(os.getpid(), signal.SIGTERM)
+    with stop_on_signals():
+        with sigterm_flag() as arrived:
+            assert not arrived()
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert arrived()
+        with pytest.raises(Preempted):
+            os.kill(os.getpid(), signal.SIGTERM)
