@@ -233,9 +233,12 @@ def model_input(name: str, setting: str = "run.model") -> Given:
       setting: has the name.
 
     Raises:
-      UserError: there is no such folder.
+      UserError: there is no such folder, and no such model on the Hub; names the setting.
     """
-    folder = Path(model_folder(name)).absolute()
+    try:
+        folder = Path(model_folder(name)).absolute()
+    except UserError as error:
+        raise type(error)(f"{setting}: {error}") from error
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; {setting} names one with config.json")
     return Given(name if name in MODELS else str(folder), input_identity(folder))

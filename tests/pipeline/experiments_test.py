@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rft_jax.checkpoints import hub
 from rft_jax.derive.write import OF_SAMPLES
 from rft_jax.errors import UserError
 from rft_jax.pipeline import run as pipeline
@@ -336,9 +337,22 @@ def test_every_experiment_has_a_gin_file_that_says_what_it_is():
 
 
 @pytest.mark.parametrize("setting", ["rft_union.models", "pretraining_loss.models"])
-def test_a_missing_model_is_refused_by_the_setting_that_names_it(plan_of, setting: str) -> None:
-    flags = [f"{setting}=['nowhere/13b']"]
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("/nowhere/13b", "^/nowhere/13b: no such folder; {} names one"),
+        ("nowhere/13b", "^{}: nowhere/13b: not on the Hub$"),
+    ],
+)
+def test_a_missing_model_is_refused_by_the_setting_that_names_it(
+    plan_of, monkeypatch: pytest.MonkeyPatch, setting: str, name: str, message: str
+) -> None:
+    def missing(name: str) -> str:
+        raise UserError(f"{name}: not on the Hub")
+
+    monkeypatch.setattr(hub, "download", missing)
+    flags = [f"{setting}=['{name}']"]
     if setting.startswith("pretraining"):
         flags.append("pretraining_loss.losses=(1.8,)")
-    with pytest.raises(UserError, match=rf"nowhere/13b: no such folder; {setting} names one"):
+    with pytest.raises(UserError, match=message.format(setting)):
         plan_of(setting.partition(".")[0], *flags)
