@@ -8,14 +8,19 @@ from pathlib import Path
 
 from rft_jax.wordproblems.splits import SPLITS
 
+MEASURED_AGAIN = {"test": 2}
+"""`rft_k` and `self_consistency`, whose pages were of this split before."""
+
 RESULTS = Path(__file__).parents[2] / "docs/results"
 
 
 def test_the_published_experiments_that_a_split_was_used_for_are_counted():
+    """An experiment that was measured again on another split counts for both."""
     named = r"^run\.test_problems = 'wordproblems:(.*)'$"
     used = Counter(
         found[1]
         for config in RESULTS.glob("*/config.gin")
         if (found := re.search(named, config.read_text(), re.M))
     )
-    assert used == {name: split.experiments for name, split in SPLITS.items() if split.experiments}
+    counted = {name: split.experiments for name, split in SPLITS.items() if split.experiments}
+    assert used == Counter(counted) - Counter(MEASURED_AGAIN)
