@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.arithmetic.settings import ArithmeticSettings
-from rft_jax.data.sources import load_problems, problems_identity
+from rft_jax.data.sources import problems_identity
 from rft_jax.derive.write import ARITHMETIC, derived_file
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
@@ -22,6 +22,7 @@ from rft_jax.gin_settings import Config
 from rft_jax.models.config import LlamaConfig
 from rft_jax.pipeline.graph import StageGraph
 from rft_jax.pipeline.measured_steps import saving_at
+from rft_jax.pipeline.problems import chosen_problems
 from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Argument, Given, Many, OutputOf, Stage
 from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
@@ -67,8 +68,8 @@ class StageBuilder:
         self.test_problems = self.file(self.settings.test_problems, self.test_list)
 
     def further(self, spec: str) -> list[Problem]:
-        """Problems beside the run's own, as many as its limit allows."""
-        return load_problems(spec)[: self.settings.limit or None]
+        """Problems beside the run's own, chosen as its test problems are."""
+        return chosen_problems(spec, self.settings.max_calculations, self.settings.limit)
 
     def further_file(self, spec: str) -> Given:
         """The copy of such problems in the run's folder, made once."""

@@ -16,7 +16,6 @@ from typing import Any
 
 import rft_jax
 from rft_jax.checkpoints.names import EMBEDDED
-from rft_jax.data.sources import load_problems
 from rft_jax.devices.cluster import VARIABLES, ClusterProcess, is_started_together, named_process
 from rft_jax.errors import UserError, names_as_given
 from rft_jax.files.jsonl import atomic_write, write_json, write_rows
@@ -35,6 +34,7 @@ from rft_jax.pipeline.outcome.results import make_results, results_text
 from rft_jax.pipeline.outcome.stage_result import stage_result
 from rft_jax.pipeline.outcome.tensorboard import write_tensorboard
 from rft_jax.pipeline.plan import Plan, model_input
+from rft_jax.pipeline.problems import chosen_problems
 from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Stage
 from rft_jax.pipeline.supervise.display import RunDisplay
@@ -168,7 +168,11 @@ def _load_problems(settings: RunSettings) -> list[list[Problem]]:
             renaming.check()
             stack.enter_context(names_as_given(dict(zip(copies, specs, strict=True))))
             specs = copies
-        return [load_problems(spec)[: settings.limit or None] for spec in specs]
+        limits = (settings.train_limit or settings.limit, settings.limit)
+        return [
+            chosen_problems(spec, settings.max_calculations, limit)
+            for spec, limit in zip(specs, limits, strict=True)
+        ]
 
 
 def _experiment(config: Config, name: str) -> Experiment:

@@ -29,6 +29,9 @@ class RunSettings(CheckedSettings):
       vote_arms: conditions whose maj@k and pass@k are measured too, by the settings of scope
         `vote` (`vote/evaluate.num_samples`).
       limit: number of training problems and of test problems to use, from the first on; 0 for all.
+      train_limit: number of training problems, where it is another than limit's; 0: as limit says.
+      max_calculations: use only problems whose reference solution has one to this many calculations
+        (`<<…>>`), before the limits; 0: any. For models that solve no longer ones.
       parallel: number of stages that run side by side; 0 chooses one per CPU core (4 at most), or
         1 with an accelerator.
       notes: free text shown with the results.
@@ -46,6 +49,8 @@ class RunSettings(CheckedSettings):
     seeds: tuple[int, ...] = (0,)
     vote_arms: tuple[str, ...] = ()
     limit: int = 0
+    train_limit: int = 0
+    max_calculations: int = 0
     parallel: int = 0
     notes: str = ""
 
@@ -63,4 +68,4 @@ class RunSettings(CheckedSettings):
             "tensorboard",
         ):
             raise UserError(f"run.name is {self.name!r}; a plain folder name is needed")
-        self._check_at_least(0, "limit", "parallel")
+        self._check_at_least(0, "limit", "train_limit", "max_calculations", "parallel")
