@@ -121,11 +121,16 @@ def _best(run: RunRecord) -> str:
     best = max(run.rows, key=lambda row: measure(row)["value"])
     metric = measure(best)
     low, high = (100 * bound for bound in metric["ci95"])
-    return (
+    said = [
         f"{run.arm_name(best['model'])} solves {100 * metric['value']:.1f} % of "
         f"{_problems(run, metric['n'], article='')} (this model; 95 % interval over questions "
         f"{low:.1f} to {high:.1f})."
-    )
+    ]
+    if len(run.rows) > 1:
+        said.append(f"It is the best of {len(run.rows)} on these problems, likely worse on others.")
+    if len({row["model"] for row in run.rows}) == len(run.rows):
+        said.append("It is one training, which says nothing about other trainings.")
+    return " ".join(said)
 
 
 def _problems(run: RunRecord, n: int, article: str = "the ") -> str:

@@ -152,10 +152,18 @@ def test_a_larger_model_can_be_a_member_of_a_union(plan_of, tmp_path):
     assert trained.arguments["--model"] == plan.model
 
 
-def test_the_controls_of_what_carries_the_gain_have_as_many_rows_as_rft(plan_of):
+CONTROLS_OF = {
+    "what_carries_the_gain": "what_carries_the_gain.kinds",
+    "quickstart_seeds": "quickstart.controls",
+}
+
+
+@pytest.mark.parametrize("name, setting", CONTROLS_OF.items(), ids=list(CONTROLS_OF))
+def test_controls_have_as_many_rows_as_rft(plan_of, name, setting):
     kinds = (*OF_SAMPLES, "human")  # oracle is the same, for embedded problems alone
-    flags = ["run.seeds=(0,)", f"what_carries_the_gain.kinds={kinds}"]
-    plan = plan_of("what_carries_the_gain", *flags)
+    arms = ("rft", *kinds)
+    plan = plan_of(name, "run.seeds=(0,)", f"run.arms={arms}", f"{setting}={kinds}")
+    assert {("rft", kind) for kind in kinds} <= set(plan.comparisons)
     rft = training_of(plan, "rft").arguments["--data"].stage
     for kind in kinds:
         derived = training_of(plan, kind).arguments["--data"].stage
@@ -163,6 +171,13 @@ def test_the_controls_of_what_carries_the_gain_have_as_many_rows_as_rft(plan_of)
         assert derived.arguments["--kind"].value == kind
         assert derived.arguments["--collected"] == OutputOf(rft)
         assert ("--samples" in derived.arguments) == (kind in OF_SAMPLES)
+
+
+@pytest.mark.parametrize("name, setting", CONTROLS_OF.items(), ids=list(CONTROLS_OF))
+def test_an_unknown_control_is_named_with_those_that_there_are(plan_of, name, setting):
+    flags = ["run.arms=('rft',)", f"{setting}=('unverfied',)"]
+    with pytest.raises(UserError, match=r"control 'unverfied'; there are oracle, .*unverified"):
+        plan_of(name, *flags)
 
 
 def test_what_carries_the_gain_has_the_tuned_sft_beside_the_usual_one(plan_of):
@@ -355,4 +370,4 @@ def test_a_missing_model_is_refused_by_the_setting_that_names_it(
     if setting.startswith("pretraining"):
         flags.append("pretraining_loss.losses=(1.8,)")
     with pytest.raises(UserError, match=message.format(setting)):
-        plan_of(setting.partition(".")[0], *flags)
+        plan_of(name, *flags)

@@ -111,8 +111,11 @@ def test_without_comparisons_the_best_model_is_named_as_this_model() -> None:
     said = headline(_run([_row("sft", 0.48), _row("rft", 0.58)]))
     assert said == (
         "RFT solves 58.0 % of 2,000 problems of wordproblems:test2 (this model; 95 % interval over "
-        "questions 56.0 to 60.0)."
+        "questions 56.0 to 60.0). It is the best of 2 on these problems, likely worse on others. "
+        "It is one training, which says nothing about other trainings."
     )
+    twice = headline(_run([_row("rft", 0.56), _row("rft", 0.58)]))
+    assert twice.endswith("It is the best of 2 on these problems, likely worse on others.")
     assert headline(_run([])) == ""
 
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rft_jax.pipeline.experiments.controls import LABELS, train_control
 from rft_jax.pipeline.plan import Plan
-from rft_jax.pipeline.stages import Argument, OutputOf, StepsOf
+from rft_jax.pipeline.stages import StepsOf
 
 
 @dataclass(frozen=True)
 class Quickstart:
-    """SFT, RFT, and controls for what could explain a gain: more steps, more rows, other paths."""
+    """SFT, RFT, and controls for what could explain a gain: more steps, more rows, other paths.
+
+    Attributes:
+      controls: further controls with as many rows for every problem as RFT has, by their kinds in
+        `rft derive --help`: unverified, answer_checked, majority, incorrect and others.
+    """
+
+    controls: tuple[str, ...] = ()
 
     def add_to(self, plan: Plan) -> None:
         """Stages start in the order in which they are added: the longest trainings first."""
@@ -28,11 +36,11 @@ class Quickstart:
             plan.measure("rft", seed, rft, "RFT")
             plan.measure("rft_no_dedup", seed, every, "RFT without dedup")
             if not arms or "rft_oracle" in arms:
-                inputs: dict[str, Argument] = {"problems": plan.train_problems}
-                inputs["collected"] = OutputOf(kept.stage)
-                oracle = plan.derive("oracle", "rft_oracle", seed, inputs)
-                trained = plan.train("rft_oracle", seed, oracle)
-                plan.measure("rft_oracle", seed, trained, "Oracle paths")
+                oracle = train_control(plan, "oracle", seed, kept, samples, "rft_oracle")
+                plan.measure("rft_oracle", seed, oracle, "Oracle paths")
+            for kind in self.controls:
+                model = train_control(plan, kind, seed, kept, samples)
+                plan.measure(kind, seed, model, LABELS[kind])
         plan.compare("sft", "rho")
-        for control in ("sft", "sft_steps", "rft_no_dedup", "rft_oracle"):
+        for control in ("sft", "sft_steps", "rft_no_dedup", "rft_oracle", *self.controls):
             plan.compare("rft", control)

@@ -6,22 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from rft_jax.derive.write import OF_SAMPLES
+from rft_jax.pipeline.experiments.controls import LABELS, train_control
 from rft_jax.pipeline.measures import Plot
 from rft_jax.pipeline.plan import Plan
-from rft_jax.pipeline.stages import Argument, OutputOf
 
-LABELS = {
-    "rft": "RFT: distinct correct paths",
-    "oracle": "Oracle: as many paths from the generator",
-    "most_likely": "As many correct samples, the most likely",
-    "random": "As many correct samples, at random",
-    "human": "Reference solution, repeated",
-    "unverified": "As many samples, unverified",
-    "answer_checked": "As many samples, answers verified alone",
-    "majority": "As many samples, with the majority's answer",
-    "incorrect": "As many incorrect samples",
-    "sft_tuned": "SFT, best epochs and learning rate",
-}
+SAME_ROWS = "same number of training rows"
 
 
 @dataclass(frozen=True)
@@ -31,8 +20,8 @@ class WhatCarriesTheGain:
     Attributes:
       k: samples per problem for RFT.
       kinds: kinds of controls, as in `rft derive --help`.
-      sft_epochs: epochs of the SFT that is measured beside the usual one; 0: none. The default and
-        that of sft_learning_rate are the best of `experiments/sft_tuning.gin` on its problems.
+      sft_epochs: epochs of the SFT that is measured beside the usual one, for example the best of
+        `experiments/sft_tuning.gin`; 0: none.
       sft_learning_rate: its peak learning rate.
     """
 
@@ -46,21 +35,17 @@ class WhatCarriesTheGain:
         for seed in plan.seeds:
             sft, samples = plan.sft(seed)
             kept = plan.collect_first("rft", seed, samples, self.k)
-            trained = {"rft": plan.rft("rft", seed, samples, self.k)}
-            for kind in self.kinds:
-                inputs: dict[str, Argument] = {"problems": plan.train_problems}
-                inputs["collected"] = OutputOf(kept.stage)
-                if kind in OF_SAMPLES:
-                    inputs["samples"] = OutputOf(samples)
-                trained[kind] = plan.train(kind, seed, plan.derive(kind, kind, seed, inputs))
-            for arm, model in trained.items():
-                plan.measure(arm, seed, model, LABELS[arm], "same number of training rows")
+            rft = plan.rft("rft", seed, samples, self.k)
+            trained = {kind: train_control(plan, kind, seed, kept, samples) for kind in self.kinds}
+            plan.measure("rft", seed, rft, "RFT: distinct correct paths", SAME_ROWS)
+            for kind, model in trained.items():
+                plan.measure(kind, seed, model, LABELS[kind], SAME_ROWS)
             plan.measure("sft", seed, sft, "SFT")
             if self.sft_epochs:
                 changed: dict[str, Any] = {"num_epochs": self.sft_epochs}
                 changed["learning_rate"] = self.sft_learning_rate
                 tuned = plan.train("sft_tuned", seed, plan.train_problems, **changed)
-                plan.measure("sft_tuned", seed, tuned, LABELS["sft_tuned"])
+                plan.measure("sft_tuned", seed, tuned, "SFT, best epochs and learning rate")
         for arm in ("rft", *self.kinds):
             plan.compare(arm, "sft")
         for arm in (*self.kinds, *(("sft_tuned",) if self.sft_epochs else ())):
@@ -70,7 +55,7 @@ class WhatCarriesTheGain:
             title="Accuracy against distinct paths, same number of rows",
             x="paths_per_problem",
             y="accuracy",
-            series=("same number of training rows",),
+            series=(SAME_ROWS,),
             x_label="distinct paths per problem",
             baselines=("sft",),
         )
