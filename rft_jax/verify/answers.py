@@ -36,13 +36,13 @@ _PHRASE = re.compile(
 _DISPLAY = re.compile(r"\\\[(.*?)\\\]|\$\$(.*?)\$\$", re.DOTALL)
 _CLAUSE_END = re.compile(
     r"\n|[.!?](?=\s|$)|,\s+(?:as|so)(?![A-Za-z])"
-    r"|,?\s+(?:because|since|which|where|when|after|if|but)(?![A-Za-z])"
+    r"|(?:,|(?<!\s))\s+(?:because|since|which|where|when|after|if|but)(?![A-Za-z])"
 )
 # Without a brace one letter or another sign counts, but not the word after `\boxed` in prose.
 _BOX = re.compile(
     r"\\(?:boxed|fbox|framebox)\s*(?:(\{)|([^\s{}$A-Za-z][^\s$]*|[A-Za-z](?![A-Za-z])))"
 )
-_BETWEEN_BOXES = re.compile(r"[\s$]*(?:[,;]|,?\s*(?:and|or)(?![A-Za-z]))[\s$]*")
+_BETWEEN_BOXES = re.compile(r"[\s$]*(?:[,;]|(?:,\s*)?(?:and|or)(?![A-Za-z]))[\s$]*")
 _MOST_BOXES = 10
 # A reference without any mark is an answer by itself when it is no longer than this.
 _MAX_BARE_REFERENCE = 200

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,6 +119,25 @@ def test_megabytes_take_no_time(mode: str, piece: str) -> None:
     text = piece * (4_000_000 // len(piece))
     answer = answer_reader(mode)(text)
     assert answer is None or len(answer) <= len(text)
+
+
+@pytest.mark.parametrize("blank", [" ", "\t"])
+@pytest.mark.parametrize(
+    ("mode", "before", "after", "answer"),
+    [
+        ("boxed", r"\boxed{1}", r"\boxed{2}", "2"),
+        ("boxed", r"\boxed{1},", r"and \boxed{2}", "1, 2"),
+        ("the_answer_is", "the answer is 5", "because", "5"),
+        ("the_answer_is", "the answer is 5,", "because", "5"),
+        ("the_answer_is", "the answer is 5", "\n", "5"),
+    ],
+)
+def test_long_blanks_take_no_time(
+    mode: str, before: str, after: str, answer: str, blank: str
+) -> None:
+    start = time.process_time()
+    assert answer_reader(mode)(before + 300_000 * blank + after) == answer
+    assert time.process_time() - start < 2
 
 
 def test_an_unknown_mode_is_refused() -> None:
