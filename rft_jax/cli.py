@@ -302,8 +302,9 @@ def _add_command(commands: argparse._SubParsersAction[_CommandParser], command: 
         settings = "the settings that are not the defaults"
         text = f"print {settings}{', and the commands,' if command.dry_run else ','} and stop"
         parser.add_argument("--dry_run", action="store_true", help=text)
-        text = "show this help message with every setting, and exit"
-        parser.add_argument(HELP_ALL, action=ShowAll, nargs=0, help=text)
+    text = "show this help message with every setting, and exit"
+    help_all = text if command.settings else argparse.SUPPRESS
+    parser.add_argument(HELP_ALL, action=ShowAll, nargs=0, help=help_all)
 
 
 if __name__ == "__main__":

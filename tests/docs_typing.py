@@ -33,7 +33,9 @@ from tests.tiny_model import write_tiny_model
 
 # Programs that are not run, and why.
 NOT_RUN = {
-    "git": "the clone that this is",
+    "git": "clones",
+    "export": "sets a variable of the shell",
+    ".": "changes the shell's path",
     "pip": "installs",
     "python3": "makes an environment",
     "make": "installs, then does what other tests do",
@@ -66,6 +68,7 @@ MODELS = (
     "SmolLM2-135M-Instruct",
 )
 RUNS = ("quickstart", "experiments/supervised_scaling", "experiments/rft_k")
+FOLDERS = {"MODEL": "models/mine", "Qwen/Qwen2.5-1.5B": "models/mine"}  # in the place of others
 SHARED = ("data", "benchmarks", "launch", "tools", "mine.jsonl", "math.jsonl", MATH_INSTRUCT)
 SHARED += ("mine.parquet", "vllm-output.jsonl", "results", "pretrain.jsonl.gz")
 CHAT_TEMPLATE = "{% for message in messages %}{{ message['content'] + '\\n' }}{% endfor %}"
@@ -193,7 +196,7 @@ def _write_modules(page: Path) -> None:
 
 
 def _type(line: Line, stock: Path) -> None:
-    program, *words = ["models/mine" if word == "MODEL" else word for word in line.words]
+    program, *words = [FOLDERS.get(word, word) for word in line.words]
     _bring(words, stock)
     if line.block.mark == HOURS:
         words.append("--dry_run")

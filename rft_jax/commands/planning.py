@@ -82,7 +82,7 @@ PLAN = Command(
     run=_plan,
     unused=_unused,
     settings={**_READ, **RUN.settings},  # so that a run's gin file can be given as it is
-    rare=RUN.settings.keys() - _PLANNED,
+    rare=(RUN.settings.keys() - _PLANNED) | {"llama"},
     defaults=lengths(*RUN_LENGTHS),
     scoped=True,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rft_jax.devices.chips import USABLE, available_memory, size_text
@@ -78,7 +78,8 @@ def plan(
     columns = data.prompt_tokens + data.response_tokens
     train = recipe.complete(train, config, data.num_problems, columns, unit)
     check_batch(train.batch_size, sizes)
-    decoding = plan_decoding(config, sample, data, slice_)
+    decoding = plan_decoding(config, sample, data, slice_)  # adapters are merged
+    config = replace(config, lora=train.lora or config.lora)
     inputs = PlanInputs(slice_, config, train, sample, data, mesh, sizes, decoding)
     train_compiled, decode_compiled = _compile(inputs)
     lines = [*_heading(inputs), "", *_train_lines(inputs, train_compiled)]
@@ -100,7 +101,11 @@ def _compile(inputs: PlanInputs) -> tuple[Compiled | None, Compiled | None]:
     print(f"plan: compiling the decode step for {inputs.topology.name}", flush=True)
     decoding = inputs.decoding
     return train, aot.compile_decode_step(
-        inputs.config, inputs.sample, decoding.geometry, decoding.hardware.tensor, devices
+        replace(inputs.config, lora=None),
+        inputs.sample,
+        decoding.geometry,
+        decoding.hardware.tensor,
+        devices,
     )
 
 
@@ -123,9 +128,10 @@ def _train_lines(inputs: PlanInputs, compiled: Compiled | None) -> list[str]:
     added = temporary_bytes(config, train, sizes)
     needed, fits = _verdict(inputs, state + added, compiled)
     mesh = " × ".join(f"{name} {size}" for name, size in sizes.items())
+    lora = f", LoRA of rank {config.lora.rank}" if config.lora else ""
     lines = [
         f"train step: {train.batch_size} × {train.max_length} tokens, {train.dtype}, remat "
-        f"{train.remat!r}, mesh {mesh}",
+        f"{train.remat!r}, mesh {mesh}{lora}",
         f"  by formula   state {size_text(state)} + temporaries about {size_text(added)}",
         *_compiled_lines(compiled),
         _memory_line(inputs, needed, fits),

@@ -106,6 +106,7 @@ class TrainSettings(CheckedSettings):
         "dtype",
         "lora_rank",
         "remat",
+        "loss_chunk",
         "seed",
         "limit",
         "save_every_steps",

@@ -46,6 +46,14 @@ def test_gpu_plans_need_no_compiler(capsys: pytest.CaptureFixture[str]) -> None:
     assert "compiled" not in text
 
 
+def test_a_training_of_adapters_is_planned_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SEVEN, "--topology", "h100:1", "--gin.train.lora_rank=16"]) == 0
+    text = capsys.readouterr().out
+    # 6,738,415,616 frozen parameters of 4 bytes; 39,976,960 trained ones of 12, moments included.
+    assert "LoRA of rank 16" in text and "state 25.5 GiB" in text
+    assert "weights 12.6 GiB" in text  # samples are those of the merged model
+
+
 def test_the_decode_step_is_the_samplers(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SEVEN, "--topology", "v5p-8", FORMULAS]) == 0
     text = capsys.readouterr().out
