@@ -103,7 +103,10 @@ class Source:
                     texts.append(response)
         for (name, form), (correct, incorrect) in responses.items():
             if name not in questions:
-                raise UserError(f"problem {name!r} of the ledger is not in {self.problems}")
+                raise UserError(
+                    f"problem {name!r} of the ledger is not in {self.problems or PATHS_FILE}; name "
+                    "the problems that were sampled with --problems"
+                )
             yield self.prompt(questions[name], form), correct, incorrect
 
     def _samples(
@@ -116,7 +119,7 @@ class Source:
             raise UserError(f"{self.name}: its samples are elsewhere; name them with --samples")
         for name in folders:
             for _, one in read_any_samples(problems, name):
-                yield (one.model or Path(name).name, one.id, one.sample), one
+                yield (one.model, one.id, one.sample), one
 
     def _questions(self, folder: Path) -> dict[str, str]:
         if self.problems:

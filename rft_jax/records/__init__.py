@@ -21,6 +21,7 @@ from rft_jax.records.references import Reference, is_only_answer, read_reference
 from rft_jax.records.samples import (
     Sample,
     finished_sample_files,
+    folder_model,
     parse_sample,
     read_samples,
     sample_files,
@@ -39,6 +40,7 @@ __all__ = [
     "Verdict",
     "distinct_id",
     "finished_sample_files",
+    "folder_model",
     "is_only_answer",
     "ledger_line",
     "parse_sample",

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,12 @@ def read_samples(
             with noting():
                 sample = parse_sample(row, where)
             if sample is not None:
-                yield where, sample
+                yield where, sample if sample.model else replace(sample, model=folder_model(file))
+
+
+def folder_model(file: str | Path) -> str:
+    """The model of a file's samples that name none: the name of its folder."""
+    return Path(file).resolve().parent.name
 
 
 def sample_files(path: str | Path) -> list[Path]:

@@ -176,9 +176,8 @@ def _samples(
             break
         # What was emptied to save space, or cannot be read any more, explains nothing.
         with suppress(UserError):
-            for where, sample in read_any_samples(problems, folder, samples_format, True):
-                file = Path(where.rpartition(":")[0])
-                key = sample.model or file.resolve().parent.name, sample.id, sample.sample
+            for _, sample in read_any_samples(problems, folder, samples_format, True):
+                key = sample.model, sample.id, sample.sample
                 if key in wanted:
                     samples.setdefault(key, sample)
     return samples

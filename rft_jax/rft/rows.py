@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise, repeat
 from operator import itemgetter
-from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import parse_row
-from rft_jax.records import is_only_answer, parse_sample
+from rft_jax.records import folder_model, is_only_answer, parse_sample
 from rft_jax.rft.samples import Block, Shard
 
 _position = itemgetter(slice(3))
@@ -118,7 +117,7 @@ def _parse(line: bytes, shard: Shard, number: int) -> Row:
     return Row(
         shard.folder,
         sample.sample,
-        sample.model or Path(shard.name).resolve().parent.name,
+        sample.model or folder_model(shard.name),
         sample.response,
         sample.finish_reason,
         sample.logprob,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from datasets import load_dataset
 from rft_jax.cli import main
 from rft_jax.derive.exports import FORMATS, Source, export_data
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import write_rows
+from rft_jax.files.jsonl import read_rows, write_rows
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -91,6 +92,16 @@ def test_distinct_correct_and_incorrect_samples_become_pairs_and_labels(
     assert read(labels)[0] == EXPECTED["kto"]
 
 
+@pytest.mark.parametrize("name", ["m", "m/samples.jsonl"])
+def test_samples_that_name_no_model_are_those_of_their_folder(
+    collected: Source, tmp_path: Path, name: str
+) -> None:
+    rows = [row for _, row in read_rows(tmp_path / "samples" / "samples.jsonl")]
+    write_rows(tmp_path / "m" / "samples.jsonl", [row | {"model": ""} for row in rows])
+    source = Source(collected.name, (str(tmp_path / name),))
+    assert export_data(source, "kto", str(tmp_path / "kto.jsonl")) == 4
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
 @pytest.mark.parametrize("form", ["prompt_completion", "preference", "kto"])
 def test_with_the_template_chat_prompts_and_responses_are_messages(
@@ -146,6 +157,15 @@ def test_a_policys_folder_has_its_samples_and_needs_the_problems(
     with pytest.raises(UserError, match="holds no questions; name its problems with --problems"):
         export_data(Source(str(folder)), "kto", str(tmp_path / "kto.jsonl"))
     source = Source(str(folder), problems=str(tmp_path / "problems.jsonl"))
+    assert export_data(source, "kto", str(tmp_path / "kto.jsonl")) == 4
+
+
+def test_a_problem_without_any_path_needs_the_problems(collected: Source, tmp_path: Path) -> None:
+    paths = Path(collected.name) / "paths.jsonl"
+    write_rows(paths, [row for _, row in read_rows(paths) if row["id"] == "b"])
+    with pytest.raises(UserError, match=r"problem 'a' .* not in paths.jsonl; name .* --problems"):
+        export_data(collected, "kto", str(tmp_path / "kto.jsonl"))
+    source = replace(collected, problems=str(tmp_path / "problems.jsonl"))
     assert export_data(source, "kto", str(tmp_path / "kto.jsonl")) == 4
 
 

@@ -50,6 +50,14 @@ def test_a_field_of_another_type_is_named(field: str, value: object) -> None:
         parse_sample(row, "here")
 
 
+def test_samples_that_name_no_model_have_their_folders_name(tmp_path: Path) -> None:
+    rows = [{"id": "p", "sample": i, "response": "a"} for i in range(2)]
+    file = tmp_path / "7b" / "samples.jsonl"
+    write_rows(file, [rows[0], {**rows[1], "model": "m"}])
+    for path in (file, file.parent):
+        assert [sample.model for _, sample in read_samples(path)] == ["7b", "m"]
+
+
 def test_samples_files_are_found_by_name_in_order(tmp_path: Path) -> None:
     for name in ("samples-2.jsonl.gz", "samples-1.jsonl", "samples.jsonl", "other.jsonl", "x"):
         (tmp_path / name).touch()
