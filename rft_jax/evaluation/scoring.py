@@ -26,7 +26,7 @@ class Scored:
       reference: its answer.
       answers: each sample's answer as written, None where there is none.
       correct: whether it equals the reference; None where that is undecided.
-      labels: what each decided sample votes for, with whether that is correct: the first answer
+      votes: what each decided sample votes for, with whether that is correct: the first answer
         with the same value, or, for the paper's votes, the answer as written. None abstains.
       programs: each sample's verdict as a program, None for texts.
       fell_back: whether each sample's answer is that of a text, its program having given none.

@@ -65,6 +65,7 @@ class RunSettings(CheckedSettings):
             "stages",
             "problems",
             "models",
+            "report",
             "tensorboard",
         ):
             raise UserError(f"run.name is {self.name!r}; a plain folder name is needed")

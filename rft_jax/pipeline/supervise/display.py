@@ -108,17 +108,18 @@ class RunDisplay:
         for width in (self._width, _TIME_WIDTH, _TIME_WIDTH + 4):
             table.add_column(no_wrap=True, min_width=width)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-        for stage, one in self._running.items():
+        running = dict(self._running)  # which another thread changes
+        for stage, one in running.items():
             eta = "" if one.eta is None else f"ETA {duration(one.eta)}"
             table.add_row(stage.title, duration(one.seconds), eta, one.text)
-        return Group(table, self._bar())
+        return Group(table, self._bar(running))
 
-    def _bar(self) -> Any:
+    def _bar(self, running: dict[Stage, RunningStage]) -> Any:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
-        done = self._done + sum(one.share for one in self._running.values())
-        left = self.forecast.remaining(self._waiting, self._running)
+        done = self._done + sum(one.share for one in running.values())
+        left = self.forecast.remaining(self._waiting, running)
         texts = [f"{self._done}/{self._stages} stages", duration(time.monotonic() - self._begin)]
         texts += [f"about {duration(left)} left"] if left is not None else []
         bar = Table.grid(padding=(0, 2))

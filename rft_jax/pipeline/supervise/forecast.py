@@ -77,7 +77,7 @@ class Forecast:
           waiting: stages that have not started.
           running: those in progress.
         """
-        known = {command: list(seconds) for command, seconds in self._seconds.items()}
+        known = {command: list(seconds) for command, seconds in self._seconds.copy().items()}
         for stage, one in running.items():
             if one.eta is not None:
                 known.setdefault(stage.command, []).append(one.seconds + one.eta)

@@ -62,6 +62,23 @@ def test_on_a_terminal_stages_and_the_runs_bar_fit_80_columns() -> None:
     assert "3/12 stages" in bar and "left" in bar
 
 
+def test_a_stage_may_end_while_the_running_ones_are_drawn() -> None:
+    display = RunDisplay(STAGES, EARLIER)
+    for stage in (SFT, RFT):
+        display.started(stage)
+
+    class Ends(RunningStage):
+        @property
+        def text(self) -> str:
+            if RFT in display._running:
+                display.finished(RFT, 1.0)
+            return "the other one ends now"
+
+    display._running[SFT] = Ends()
+    assert len(_drawn(display)) == 3
+    assert len(_drawn(display)) == 2
+
+
 def test_the_remaining_time_is_that_of_finished_stages_of_the_same_command() -> None:
     seconds = {stage.folder.name: 30.0 for stage in EARLIER}
     display = RunDisplay(STAGES, EARLIER, seconds)
