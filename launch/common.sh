@@ -39,7 +39,7 @@ value_of() {
 # Refuses commands that cannot run on several hosts.
 check_hosts() { # HOSTS WHAT COMMAND
   case $3 in
-    train | sample | evaluate | run) ;;
-    *) [[ $1 == 1 ]] || die "$2 has $1 hosts, but rft $3 runs on one (only train, sample, evaluate and run take several)" ;;
+    train | sample | evaluate | policy | run) ;;
+    *) [[ $1 == 1 ]] || die "$2 has $1 hosts, but rft $3 runs on one (only train, sample, evaluate, policy and run take several)" ;;
   esac
 }

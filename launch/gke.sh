@@ -15,7 +15,7 @@
 #   --image IMAGE        image built from launch/Dockerfile
 #   --claim CLAIM        persistent volume claim with models, data and outputs; the command runs in its folder
 #   --accelerator LABEL  tpu-v5-lite-podslice, tpu-v5p-slice or tpu-v6e-slice (default: tpu-v6e-slice)
-#   --topology T         such as 2x4, or 2x2x2 for v5p (default: 2x4); several hosts for train, sample, evaluate, run
+#   --topology T         such as 2x4, or 2x2x2 for v5p (default: 2x4); several hosts for train, sample, evaluate, policy, run
 #   --slices N           for `sample`: number of slices, each with a share of the problems (default: 1)
 #   --max_restarts N     restarts after failures and preemptions (default: 50); exit code 2, a mistake, is not retried
 #   --dry_run            print the manifest or the kubectl command, and stop

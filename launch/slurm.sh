@@ -6,7 +6,7 @@
 #   launch/slurm.sh --nodes 4 -- sample --model runs/sft --problems gsm8k:train --output runs/samples
 #   launch/slurm.sh --nodes 4 -- run --output runs/gsm8k --gin_file experiments/gsm8k_smollm2_135m.gin --model models/smollm2-135m
 #
-#   --nodes N         number of nodes (default: 1); more than one for train, sample, evaluate and run
+#   --nodes N         number of nodes (default: 1); more than one for train, sample, evaluate, policy and run
 #   --gpus N          GPUs per node (default: 8)
 #   --time T          time limit, as for sbatch (default: 24:00:00)
 #   --partition P     partition, as for sbatch

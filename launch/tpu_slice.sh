@@ -27,9 +27,9 @@
 #   --nfs SERVER:/PATH  shared disk (such as Filestore) with models, data and outputs
 #   --dry_run           print the commands and stop
 #
-# On a slice with several hosts the command (train, sample, evaluate or run) runs on all of them, and they find each
-# other. The slice's own disks are deleted with it: keep models, data and outputs on the shared disk, where the command
-# runs.
+# On a slice with several hosts the command (train, sample, evaluate, policy or run) runs on all of them, and they find
+# each other. The slice's own disks are deleted with it: keep models, data and outputs on the shared disk, where the
+# command runs.
 
 set -euo pipefail
 # shellcheck source=launch/common.sh
@@ -82,8 +82,8 @@ check() { # COMMAND...
   if [[ $action == run || $action == resume ]]; then
     [[ $# -gt 0 ]] || die "no rft command after --"
     case $1 in
-      train | sample | evaluate | run) ;;
-      *) die "a slice is for train, sample, evaluate and run; run rft $1 on any machine that has the shared disk" ;;
+      train | sample | evaluate | policy | run) ;;
+      *) die "a slice is for train, sample, evaluate, policy and run; run rft $1 on any machine that has the shared disk" ;;
     esac
   fi
 }

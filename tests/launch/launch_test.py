@@ -173,6 +173,16 @@ def test_a_mistake_ends_with_code_2_and_one_line_before_any_call(name: str, fake
     assert not (fakes / "calls").exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["tpu_slice.sh", "run", *TPU], ["slurm.sh", "--nodes", "2"], ["gke.sh", "apply", *GKE, *V5P]],
+)
+def test_policy_training_runs_on_all_hosts(words: list[str]) -> None:
+    done = _run([*words, "--dry_run", "--", "policy", "--model", "m", "--output", "runs/grpo"])
+    assert done.returncode == 0, done.stderr
+    assert "policy" in done.stdout
+
+
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="needs shellcheck")
 def test_shellcheck_finds_nothing() -> None:
     scripts = [f"launch/{name}" for name in ("common.sh", *SCRIPTS)]
