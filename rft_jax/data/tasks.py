@@ -32,11 +32,11 @@ from rft_jax.errors import UserError
 from rft_jax.prompts import get_template
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
 from rft_jax.wordproblems.splits import PROBLEM_SPLITS, SPLITS
+from rft_jax.wordproblems.vocabulary import TOKENIZER_FOLDER
 
 TOKENIZER = "RFT_TOKENIZER"
 TASK_MODULES = "RFT_TASK_MODULES"
 _TEXTS = ("question", "response")
-_EMBEDDED_TOKENIZER = str(Path(__file__).parents[1] / "wordproblems" / "tokenizer")
 _definitions: dict[str, object] = {}
 
 if glob.glob("/dev/nvidia*"):  # without a GPU the call below prints an error
@@ -329,5 +329,5 @@ register_task("gsm8k_sft", {"train": "gsm8k:train", "test": "gsm8k:test"})
 register_task(
     "wordproblems_sft",
     {split: f"wordproblems:{split}" for split in PROBLEM_SPLITS if not SPLITS[split].has_names},
-    _EMBEDDED_TOKENIZER,
+    str(TOKENIZER_FOLDER),
 )

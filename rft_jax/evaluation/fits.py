@@ -36,7 +36,6 @@ def fit_seeds(
     ys: np.ndarray,
     questions: np.ndarray | None = None,
     resamples: int = 10_000,
-    seed: int = 0,
 ) -> dict[str, Any]:
     """A line through each seed's points, and the mean of the lines.
 
@@ -45,7 +44,6 @@ def fit_seeds(
       ys: [seed, point]: the metric at each x.
       questions: [seed, point, question]: the shares in [0, 1] whose means are the ys, if they are.
       resamples: number of bootstrap resamples over seeds and questions.
-      seed: of the resampling.
 
     Returns:
       `slope` and `intercept`, means over the seeds; `r2` of all points; `n` points; `by_seed`, the
@@ -71,7 +69,7 @@ def fit_seeds(
     most = float(np.maximum(weights, 0).sum(1).max())
     test = bounded_t_test(by_question.mean(0), -most, most)
     fit["ci95_questions"] = list(bounded_interval(test, -most, most))
-    return fit | {"method": over_trainings(by_question, -most, most, resamples, seed)}
+    return fit | {"method": over_trainings(by_question, -most, most, resamples)}
 
 
 def _slope_weights(xs: np.ndarray) -> np.ndarray:

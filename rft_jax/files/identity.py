@@ -31,13 +31,13 @@ def setting_like(other: str) -> Any:
     return field(default="", metadata={_SAME_AS: other})
 
 
-def setting_known_as(identity: Callable[[str], str], default: str = "") -> Any:
+def setting_known_as(identity: Callable[[str], str]) -> Any:
     """A text field of settings whose values may have another identity than themselves.
 
     Args:
       identity: of a value; differs from it where the value has meant something else before.
     """
-    return field(default=default, metadata={_KNOWN_AS: identity})
+    return field(default="", metadata={_KNOWN_AS: identity})
 
 
 def settings_identity(settings: Any) -> dict[str, Any]:

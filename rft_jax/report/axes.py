@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-WIDTH = 400.0
+WIDTH, HEIGHT = 400.0, 270.0
+"""Of a chart with two axes, in units."""
 _MOST_TICKS = 12  # of an axis with a tick at every value
 
 Format = Callable[[float], str]
@@ -50,11 +51,11 @@ def plain(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """About `count` round numbers that cover [low, high]."""
+def nice_ticks(low: float, high: float) -> list[float]:
+    """About five round numbers that cover [low, high]."""
     if high <= low:
         high = low + (abs(low) or 1.0)
-    raw = (high - low) / count
+    raw = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
@@ -123,10 +124,10 @@ def spread_ticks(axis: Axis, apart: float = 30.0) -> list[float]:
     return spread
 
 
-def axis_labels(x_label: str, y_label: str, height: float) -> str:
+def axis_labels(x_label: str, y_label: str) -> str:
     """The names of the axes, below to the right and above to the left."""
     return (
-        f'<text class="label" x="{WIDTH - 14}" y="{height - 6}" text-anchor="end">'
+        f'<text class="label" x="{WIDTH - 14}" y="{HEIGHT - 6}" text-anchor="end">'
         f"{escape(x_label)}</text>"
         f'<text class="label" x="4" y="12">{escape(y_label)}</text>'
     )

@@ -8,6 +8,7 @@ from textwrap import wrap
 
 from rft_jax.report import svg
 from rft_jax.report.axes import (
+    HEIGHT,
     WIDTH,
     Axis,
     axis_labels,
@@ -24,10 +25,7 @@ _LONGEST_NAME = 43  # characters of a row's name beside its total
 
 
 def histogram(
-    groups: Sequence[tuple[str, Mapping[int, int], int]],
-    x_label: str,
-    y_label: str,
-    height: float = 270.0,
+    groups: Sequence[tuple[str, Mapping[int, int], int]], x_label: str, y_label: str
 ) -> str:
     """Bars side by side for how often each whole number occurs.
 
@@ -35,13 +33,12 @@ def histogram(
       groups: label, number -> how often, colour.
       x_label: of the horizontal axis.
       y_label: of the vertical axis.
-      height: of the chart, in units.
     """
     numbers = [number for _, counts, _ in groups for number in counts]
     if not numbers:
         return ""
     first, last = min(numbers), max(numbers)
-    left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - 42
+    left, right, top, bottom = 52.0, WIDTH - 14, 24.0, HEIGHT - 42
     y = linear_axis([n for _, counts, _ in groups for n in counts.values()], bottom, top, zero=True)
     x = Axis(first, last + 1, left, right, ticks=range(first, last + 1))
     slot = x(first + 1) - left
@@ -59,9 +56,9 @@ def histogram(
         f'<text x="{x(n) + slot / 2:.1f}" y="{bottom + 17}" text-anchor="middle">{n}</text>'
         for n in spread_ticks(x, 26)
     ]
-    parts.append(axis_labels(x_label, y_label, height))
+    parts.append(axis_labels(x_label, y_label))
     colours = {label: colour for label, _, colour in groups} if len(groups) > 1 else {}
-    return svg.drawing(height, f"{y_label} by {x_label}", parts) + svg.legend(colours)
+    return svg.drawing(HEIGHT, f"{y_label} by {x_label}", parts) + svg.legend(colours)
 
 
 def stacked_bars(rows: Mapping[str, Mapping[str, int]], classes: Mapping[str, str]) -> str:

@@ -18,7 +18,7 @@ _OPEN = 3  # problems of a kind that are shown without a click
 _SHOWN = 12
 
 Shown = Mapping[str, Mapping[str, Example]]
-"""Problem id -> name of the model -> its response."""
+"""Name of the model -> problem id -> its response."""
 
 
 def choose_problems(pair: Pair, seed: int) -> tuple[list[str], list[str]]:
@@ -70,7 +70,7 @@ def _pair_html(
     pair: Pair,
     chosen: tuple[list[str], list[str]],
     problems: Mapping[str, Problem],
-    shown: Mapping[str, Mapping[str, Example]],
+    shown: Shown,
     heading: str,
 ) -> str:
     a, b = pair.a, pair.b
@@ -94,9 +94,7 @@ def _pair_html(
     return body
 
 
-def _problem_html(
-    problem: Problem, sides: tuple[Side, Side], shown: Mapping[str, Mapping[str, Example]]
-) -> str:
+def _problem_html(problem: Problem, sides: tuple[Side, Side], shown: Shown) -> str:
     """A question, the reference and two responses; empty if no response is on disk any more."""
     found = [(side, shown[side.name].get(problem.id)) for side in sides]
     if all(example is None for _, example in found):

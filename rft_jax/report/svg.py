@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from rft_jax.report.axes import (
+    HEIGHT,
     WIDTH,
     Axis,
     Format,
@@ -66,7 +67,6 @@ def line_chart(
     log_x: bool = False,
     marks: bool = True,
     zero: bool = False,
-    height: float = 270.0,
     x_names: Mapping[float, str] | None = None,
 ) -> str:
     """Lines through points with their intervals, and a legend; empty without points.
@@ -79,7 +79,6 @@ def line_chart(
       log_x: whether the horizontal axis is logarithmic.
       marks: whether points have marks at all.
       zero: whether the vertical axis includes 0.
-      height: of the chart, in units.
       x_names: labels of the horizontal axis that are not its numbers, one or two lines each.
     """
     series = [one for one in series if one.points]
@@ -87,18 +86,18 @@ def line_chart(
         return ""
     points = [point for one in series for point in one.points]
     marked = [one for one in series if one.marks and marks]
-    left, right, top, bottom = 52.0, WIDTH - 14, 24.0, height - (57 if x_names else 42)
+    left, right, top, bottom = 52.0, WIDTH - 14, 24.0, HEIGHT - (57 if x_names else 42)
     x = x_axis([point.x for point in points], left + 8, right - 8, log_x)
     bounds = [b for p in points for b in (p.y, p.low, p.high) if b is not None]
     y = linear_axis(bounds, bottom, top, zero)
     parts = [grid(x, y, left, right, bottom, y_format, x_names)]
-    parts.append(axis_labels(x_label, y_label, height))
+    parts.append(axis_labels(x_label, y_label))
     # Marks at the same x are moved sideways, so that their intervals do not overlap.
     apart = min(4.0, 28.0 / max(len(marked), 1))
     aside = {id(one): apart * (i - (len(marked) - 1) / 2) for i, one in enumerate(marked)}
     names = {at: name.replace("\n", ", ") for at, name in (x_names or {}).items()}
     parts += [_line(one, aside.get(id(one), 0.0), x, y, y_format, marks, names) for one in series]
-    return drawing(height, f"{y_label} by {x_label}", parts) + legend(
+    return drawing(HEIGHT, f"{y_label} by {x_label}", parts) + legend(
         {one.label: one.colour for one in series if one.label},
         {one.label for one in series if one.dashed},
     )
@@ -130,15 +129,12 @@ def _line(
     return f'<g class="c{series.colour % COLOURS}">{"".join(parts)}</g>'
 
 
-def interval_chart(
-    rows: Sequence[tuple[str, Sequence[Point], int]], x_label: str, x_format: Format = percent
-) -> str:
+def interval_chart(rows: Sequence[tuple[str, Sequence[Point], int]], x_label: str) -> str:
     """A row per label with a dot and its interval for each point, e.g. one per seed.
 
     Args:
       rows: label, points (x is the value, y is ignored), colour.
-      x_label: of the horizontal axis.
-      x_format: of the horizontal axis and of the dots' titles.
+      x_label: of the horizontal axis, which has shares.
     """
     if not rows:
         return ""
@@ -149,15 +145,13 @@ def interval_chart(
     x = linear_axis([b for b in bounds if b is not None], 14.0, WIDTH - 22)
     parts = [
         f'<line class="grid" x1="{x(t):.1f}" x2="{x(t):.1f}" y1="{top}" y2="{height - 38}"/>'
-        f'<text x="{x(t):.1f}" y="{height - 22}" text-anchor="middle">{escape(x_format(t))}</text>'
+        f'<text x="{x(t):.1f}" y="{height - 22}" text-anchor="middle">{escape(percent(t))}</text>'
         for t in spread_ticks(x, 40)
     ]
     y = top
     for (label, points, colour), tall in zip(rows, heights, strict=True):
         parts.append(row_name(label, y + 13))
-        dots = [
-            _interval_dot(label, p, x, y + head + gap * i, x_format) for i, p in enumerate(points)
-        ]
+        dots = [_interval_dot(label, p, x, y + head + gap * i) for i, p in enumerate(points)]
         parts.append(f'<g class="c{colour % COLOURS}">{"".join(dots)}</g>')
         y += tall
     parts.append(
@@ -167,10 +161,10 @@ def interval_chart(
     return drawing(height, x_label, parts)
 
 
-def _interval_dot(label: str, p: Point, x: Axis, y: float, x_format: Format) -> str:
-    note, interval = f"{label}: {x_format(p.x)}", ""
+def _interval_dot(label: str, p: Point, x: Axis, y: float) -> str:
+    note, interval = f"{label}: {percent(p.x)}", ""
     if p.low is not None and p.high is not None:
-        note += f", 95 % interval {x_format(p.low)} to {x_format(p.high)}"
+        note += f", 95 % interval {percent(p.low)} to {percent(p.high)}"
         interval = (
             f'<line class="interval" x1="{x(p.low):.1f}" x2="{x(p.high):.1f}" y1="{y}" y2="{y}"/>'
         )

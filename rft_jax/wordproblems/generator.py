@@ -54,11 +54,6 @@ class Story:
     tree: Tree
     reference: str
 
-    @property
-    def num_operations(self) -> int:
-        """The number of binary operations in the tree."""
-        return count_operations(self.tree)
-
     def sample_path(self, rng: StoryRandom) -> str:
         """One random solution, as GSM8K writes it."""
         return render_path(self.tree, rng)

@@ -52,7 +52,7 @@ def split_tokens(text: str) -> list[str]:
 
 def count_tokens(query: str, response: str) -> int:
     """The number of tokens of a training row, including its EOS."""
-    return len(_TOKEN.findall(query)) + len(_TOKEN.findall(response)) + 1
+    return len(split_tokens(query)) + len(split_tokens(response)) + 1
 
 
 def build_tokenizer(
