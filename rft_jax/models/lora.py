@@ -60,6 +60,11 @@ def with_adapters(base: Params, adapters: Params) -> Params:
     return unflatten_dict(flatten_dict(base) | flatten_dict(adapters))
 
 
+def whole_params(config: LlamaConfig, frozen: Params, trained: Params) -> Params:
+    """Parameters without adapters, of those that are trained and those that are not."""
+    return merge_adapters(config, with_adapters(frozen, trained))
+
+
 def adapters_of(params: Params) -> Params:
     """The adapters alone."""
     leaves = flatten_dict(params).items()

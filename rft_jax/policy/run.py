@@ -14,9 +14,7 @@ from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.outputs import OutputFolder
-from rft_jax.models.config import LlamaConfig
-from rft_jax.models.llama import Params
-from rft_jax.models.lora import merge_adapters, with_adapters
+from rft_jax.models.lora import whole_params
 from rft_jax.policy.inputs import Inputs, answers_for_both
 from rft_jax.policy.learner import Learner
 from rft_jax.policy.records import StepFiles
@@ -142,16 +140,9 @@ def _prepare(
         judge=judge,
         learner=learner,
         reference=reference,
-        whole=_whole(trained.config, trained.frozen),
+        whole=partial(whole_params, trained.config, trained.frozen),
     )
     return steps, trained
-
-
-def _whole(config: LlamaConfig, frozen: Params) -> Callable[[Params], Params]:
-    """From the parameters that are trained to those that are sampled from."""
-    if config.lora is None:
-        return lambda params: params
-    return lambda adapters: merge_adapters(config, with_adapters(frozen, adapters))
 
 
 def _run(

@@ -30,6 +30,7 @@ class SampleGrader:
         )
         self._key = KEYS[settings.dedup]
         self.reference, self.value = self._grader.reference, self._grader.value
+        self.close = self._grader.close
 
     def grade(self, rows: Sequence[Row], reference: str) -> list[Graded]:
         """Grades samples of one problem, whose final answer is `reference`, each by its form.

@@ -47,6 +47,7 @@ class Worker:
     def __init__(self, settings: CollectSettings) -> None:
         self._settings = settings
         self._grader = SampleGrader(settings)
+        self.close = self._grader.close
         self._decontaminator = make_decontaminator(settings)
 
     def __call__(self, batch: Sequence[Task]) -> Result:

@@ -19,7 +19,7 @@ from rft_jax.devices import partitioning
 from rft_jax.files.jsonl import read_rows
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
-from rft_jax.models.lora import merge_adapters, with_adapters
+from rft_jax.models.lora import whole_params
 from rft_jax.training.batches import Batches
 from rft_jax.training.losses import summed_loss
 from rft_jax.training.metrics import FILE_NAME
@@ -101,8 +101,7 @@ class HeldOut:
         best = max(self._ranks.values(), default=())  # less than any other
         metrics = {LOSS: self._loss(params)}
         if self._accuracy is not None:
-            whole = merge_adapters(self._config, with_adapters(self._frozen, params))
-            metrics[ACCURACY] = self._accuracy(whole)
+            metrics[ACCURACY] = self._accuracy(whole_params(self._config, self._frozen, params))
         self._ranks[step] = rank = self._rank(metrics)
         if rank > best:  # of equal ones the first
             self._keep(params, step)
