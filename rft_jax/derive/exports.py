@@ -26,6 +26,8 @@ from rft_jax.files.jsonl import write_rows
 from rft_jax.files.parquet import SUFFIX, write_parquet
 from rft_jax.prompts import CHAT, PROGRAM_SUFFIX, QUESTION, Template, get_template
 from rft_jax.records import (
+    LEDGER_FILE,
+    PATHS_FILE,
     VERDICTS,
     Problem,
     Sample,
@@ -36,7 +38,6 @@ from rft_jax.records import (
 from rft_jax.records.foreign import read_any_samples
 from rft_jax.verify.answers import reference_answer
 
-PATHS_FILE, LEDGER_FILE = "paths.jsonl", "ledger.jsonl"
 Row = dict[str, Any]
 Message = dict[str, str]
 

@@ -13,6 +13,7 @@ from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.records import (
     FORMS,
+    PATHS_FILE,
     LedgerRow,
     Path,
     Problem,
@@ -69,7 +70,7 @@ class Inputs:
         """The paths that `rft collect` kept."""
         if not self.collected:
             raise UserError("this kind needs --collected, a folder that rft collect wrote")
-        for _, path in read_paths(FilePath(self.collected) / "paths.jsonl"):
+        for _, path in read_paths(FilePath(self.collected) / PATHS_FILE):
             yield path
 
     def sampled_form(self) -> str:

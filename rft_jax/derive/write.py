@@ -17,6 +17,7 @@ from rft_jax.files.identity import input_identity
 from rft_jax.files.jsonl import write_rows
 from rft_jax.files.outputs import open_output
 from rft_jax.records import FORMS, Path, Problem, to_row
+from rft_jax.records import PATHS_FILE as PATHS_FILE
 from rft_jax.verify.equations import find_annotations
 from rft_jax.verify.programs.reading import program_equations
 
@@ -50,7 +51,7 @@ TEXT: dict[str, Callable[[Inputs], Iterable[dict[str, Any]]]] = {
 KINDS = (*CONTROLS, *PROBLEMS, *TEXT)
 OF_SAMPLES = tuple(kind for kind in CONTROLS if kind not in ("oracle", "human"))
 """Controls that are chosen among samples."""
-PATHS_FILE, PROBLEMS_FILE = "paths.jsonl", "problems.jsonl"
+PROBLEMS_FILE = "problems.jsonl"
 
 
 def derived_file(kind: str) -> str:

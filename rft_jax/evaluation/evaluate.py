@@ -20,6 +20,7 @@ from rft_jax.evaluation.graded import grade_all, make_grader
 from rft_jax.evaluation.hybrid import hybrid_lines, hybrid_metrics, read_texts, sample_texts
 from rft_jax.evaluation.inputs import NO_RESPONSES, Responses, read_responses
 from rft_jax.evaluation.intervals import mean_with_ci
+from rft_jax.evaluation.metrics import METRICS
 from rft_jax.evaluation.programs import program_lines, program_metrics
 from rft_jax.evaluation.scoring import Scored, score, to_row
 from rft_jax.evaluation.settings import EvaluateSettings
@@ -297,7 +298,7 @@ def metrics_table(metrics: dict[str, Any]) -> str:
     note = unread_note(metrics)
     lines = [f"{title}; warning: {note}" if note else title]
     # For one sample the last two equal the first.
-    for name in ("accuracy", "mean@1", "maj@k", "pass@k")[: 2 if metrics["k"] == 1 else 4]:
+    for name in METRICS[: 2 if metrics["k"] == 1 else 4]:
         if name in metrics:
             low, high = metrics[name]["ci95"]
             value = metrics[name]["value"]

@@ -18,7 +18,7 @@ from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.evaluation.scoring import Graded, Scored
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import read_rows, write_rows
-from rft_jax.records import Problem, to_row
+from rft_jax.records import VERDICTS, Problem, to_row
 
 # In an evaluation's output: the problems that fall back, and their samples.
 _FALLBACK, _TEXTS = "fallback.jsonl", "samples-text"
@@ -108,7 +108,7 @@ def hybrid_metrics(
         "fallback": sum(fell_back) / len(fell_back),
         "programs": _side(scored, fell_back=False),
         "texts": _side(scored, fell_back=True),
-        "programs_alone": _mean([_decided(p.programs) for p in scored]),
+        "programs_alone": _mean([_correct(problem.programs) for problem in scored]),
         "tokens": {"programs": responses.tokens, "texts": texts.tokens},
     }
 
@@ -125,8 +125,8 @@ def _side(scored: Sequence[Scored], fell_back: bool) -> dict[str, Any]:
     return {"samples": sum(map(len, correct)), "accuracy": _mean(correct)}
 
 
-def _decided(programs: Sequence[str | None]) -> list[bool | None]:
-    return [None if verdict == "timeout" else verdict == "correct" for verdict in programs]
+def _correct(programs: Sequence[str | None]) -> list[bool | None]:
+    return [VERDICTS[verdict].answer_correct for verdict in programs if verdict is not None]
 
 
 def _mean(correct: Iterable[Sequence[bool | None]]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from functools import lru_cache
 
 import numpy as np
 
+METRICS = ("accuracy", "mean@1", "maj@k", "pass@k")
+"""Names of an evaluation's metrics; it has one of the first two."""
 # Up to here maj@k is exact (n = 100, k = 50 takes milliseconds); above it subsets are random.
 MAX_EXACT_SAMPLES = 256
 

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.checkpoints.names import EMBEDDED, MODELS, model_folder
-from rft_jax.derive.write import PATHS_FILE
 from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
 from rft_jax.pipeline.builder import StageBuilder
 from rft_jax.pipeline.measures import Measured, Plot
 from rft_jax.pipeline.stages import Argument, Given, OutputOf, Stage
+from rft_jax.records import PATHS_FILE
+from rft_jax.report.collected import TEST_PATHS
 from rft_jax.sampling.settings import SampleSettings
-
-TEST_PATHS = "test paths"
 
 
 @dataclass

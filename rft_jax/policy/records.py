@@ -6,6 +6,7 @@ done the ledger's are joined in `ledger.jsonl`.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,9 @@ from typing import Any
 
 from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.policy.scored import Scored, StepSamples
-from rft_jax.records import MAX_ANSWER_CHARS, to_row
+from rft_jax.records import LEDGER_FILE, ledger_line, to_row
 
 SAMPLES = "samples"
-LEDGER = "ledger.jsonl"
 _SEGMENTS = "segments"
 
 
@@ -41,7 +41,7 @@ class StepFiles:
 
     def merge(self) -> None:
         """Writes `ledger.jsonl`: the rows of all steps, step by step."""
-        write_rows(self._folder / LEDGER, self._ledger_rows())
+        write_rows(self._folder / LEDGER_FILE, self._ledger_rows())
 
     def remove_segments(self) -> None:
         """Removes the ledger's rows by step, once `ledger.jsonl` has them."""
@@ -65,15 +65,11 @@ def _order(one: Scored) -> tuple[int, int]:
 def _ledger_row(one: Scored, step: int, kept: bool) -> dict[str, Any]:
     """A row as rft collect writes it, with the step and the reward."""
     sample, grade = one.rollout.sample, one.judged.grade
-    return {
-        "id": sample.id,
-        "sample": sample.sample,
-        "model": sample.model,
-        "verdict": grade.verdict,
-        "reason": None if grade.reason is None else grade.reason._asdict(),
-        "answer": None if grade.answer is None else grade.answer[:MAX_ANSWER_CHARS],
-        "key": None,
-        "kept": kept,
+    named = sample.id, sample.sample, sample.model
+    row = json.loads(
+        ledger_line(*named, grade.verdict, grade.reason, grade.answer, key=None, kept=kept)
+    )
+    return row | {
         "step": step + 1,
         "seed": sample.seed,
         "reward": one.judged.reward,

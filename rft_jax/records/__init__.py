@@ -2,7 +2,7 @@
 
 from rft_jax.records.fields import FORMS, to_row
 from rft_jax.records.ledger import (
-    MAX_ANSWER_CHARS,
+    LEDGER_FILE,
     VERDICTS,
     LedgerRow,
     Reason,
@@ -10,7 +10,7 @@ from rft_jax.records.ledger import (
     ledger_line,
     read_ledger,
 )
-from rft_jax.records.paths import Path, path_line, read_paths
+from rft_jax.records.paths import PATHS_FILE, Path, path_line, read_paths
 from rft_jax.records.problems import (
     Problem,
     distinct_id,
@@ -29,7 +29,8 @@ from rft_jax.records.samples import (
 
 __all__ = [
     "FORMS",
-    "MAX_ANSWER_CHARS",
+    "LEDGER_FILE",
+    "PATHS_FILE",
     "VERDICTS",
     "LedgerRow",
     "Path",

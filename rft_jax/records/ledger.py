@@ -13,6 +13,7 @@ from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows
 from rft_jax.records.fields import integer_field, text_field
 
+LEDGER_FILE = "ledger.jsonl"
 MAX_ANSWER_CHARS = 1_000  # of an answer in the ledger
 
 
@@ -121,7 +122,7 @@ def read_ledger(folder: str | Path) -> Iterator[LedgerRow]:
     Raises:
       UserError: a row lacks a field, or its verdict is unknown; names file and line.
     """
-    path = Path(folder) / "ledger.jsonl"
+    path = Path(folder) / LEDGER_FILE
     for number, row in read_rows(path):
         where = f"{path}:{number}"
         verdict = text_field(row, ("verdict",), where)

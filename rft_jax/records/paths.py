@@ -10,6 +10,8 @@ from pathlib import Path as FilePath
 from rft_jax.files.jsonl import read_rows
 from rft_jax.records.fields import form_field, text_field
 
+PATHS_FILE = "paths.jsonl"
+
 
 @dataclass(frozen=True, slots=True)
 class Path:

@@ -10,9 +10,10 @@ from typing import Any
 
 import rft_jax
 from rft_jax.errors import UserError
+from rft_jax.evaluation.metrics import METRICS
 from rft_jax.files.jsonl import atomic_write, read_json, read_rows
 from rft_jax.files.outputs import SETTINGS
-from rft_jax.records import read_paths
+from rft_jax.records import PATHS_FILE, read_paths
 
 CARD = "README.md"
 _LICENCE = "# license: to be chosen by you; those of the base model and of the data bind you"
@@ -21,7 +22,6 @@ _SETTINGS = (
     "learning_rate", "schedule", "num_epochs", "num_steps", "batch_size", "max_length", "seed",
     "lora_rank", "lora_alpha", "dtype",
 )  # fmt: skip
-_METRICS = ("accuracy", "mean@1", "maj@k", "pass@k")
 
 
 def write_model_card(folder: str | Path, source: str | Path, evaluations: Sequence[str]) -> None:
@@ -75,7 +75,7 @@ def write_data_card(file: str | Path, form: str, rows: int, source: str | Path) 
     lines += [f"# {file.resolve().parent.name}", ""]
     text = f"{rows:,} rows in the format `{form}`, from `{source.name}`"
     lines += [f"{text}, by rft_jax {rft_jax.__version__}.", ""]
-    paths = source / "paths.jsonl" if source.is_dir() else source
+    paths = source / PATHS_FILE if source.is_dir() else source
     if paths.is_file() and paths.name.startswith("paths"):
         lines += _table("Paths", ("origin or model", "paths"), _origins(paths))
     _write(card, lines)
@@ -131,7 +131,7 @@ def _set(made: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def _result_rows(folder: Path) -> list[tuple[str, ...]]:
     metrics, made = read_json(folder / "metrics.json"), read_json(folder / SETTINGS)
     rows: list[tuple[str, ...]] = []
-    for name in _METRICS:
+    for name in METRICS:
         found = metrics.get(name)
         if found and not (metrics["k"] == 1 and "@k" in name):
             low, high = found["ci95"]

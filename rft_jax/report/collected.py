@@ -9,6 +9,9 @@ from typing import Any
 from rft_jax.files.jsonl import read_json
 from rft_jax.report.runs import RunRecord, StageRecord, read_settings
 
+TEST_PATHS = "test paths"
+"""The label of a collection of correct paths for test problems, which nobody trains on."""
+
 
 @dataclass(frozen=True)
 class Collected:
@@ -31,7 +34,7 @@ def read_collected(runs: Sequence[RunRecord]) -> list[Collected]:
         Collected(run, stage, read_json(stage.folder / "stats.json"), read_settings(stage.folder))
         for run in runs
         for stage in run.of("collect")
-        if (stage.folder / "stats.json").exists() and stage.label != "test paths"
+        if (stage.folder / "stats.json").exists() and stage.label != TEST_PATHS
     ]
 
 

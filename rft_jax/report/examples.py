@@ -18,6 +18,7 @@ from typing import Any
 
 from rft_jax.errors import UserError
 from rft_jax.records import (
+    PATHS_FILE,
     VERDICTS,
     LedgerRow,
     Problem,
@@ -140,7 +141,7 @@ def _read_problems(folder: Path, ids: set[str]) -> dict[str, tuple[str, str]]:
     any path is missing.
     """
     found: dict[str, tuple[str, str]] = {}
-    for _, path in read_paths(folder / "paths.jsonl"):
+    for _, path in read_paths(folder / PATHS_FILE):
         if path.id in ids:
             last = path.response.strip().rpartition("\n")[2].removeprefix("#### ")
             found.setdefault(path.id, (path.query, last if path.origin == "human" else ""))

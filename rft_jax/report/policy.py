@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from rft_jax.files.jsonl import read_rows
-from rft_jax.records import read_samples, sample_files
+from rft_jax.records import LEDGER_FILE, read_samples, sample_files
 from rft_jax.report import axes, svg
 from rft_jax.report.curves import thin
 from rft_jax.report.html import Section, card, charts, folded, paragraph
@@ -96,7 +96,7 @@ def _rewards(
     stage: StageRecord, wanted: set[tuple[str, int]]
 ) -> dict[tuple[str, int], Mapping[str, Any]]:
     """The ledger's rows of some samples; none before the run is finished."""
-    path = stage.folder / "ledger.jsonl"
+    path = stage.folder / LEDGER_FILE
     rows = (row for _, row in read_rows(path)) if path.exists() else ()
     return {key: row for row in rows if (key := (row["id"], row["sample"])) in wanted}
 

@@ -18,6 +18,7 @@ from rft_jax.evaluation.compare import with_holm
 from rft_jax.evaluation.trainings import student_t
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.files.outputs import SETTINGS
+from rft_jax.records import LEDGER_FILE
 from rft_jax.report.measured import measured
 
 # The file that tells a folder's stage, checked in this order: evaluations and policies hold samples
@@ -25,7 +26,7 @@ from rft_jax.report.measured import measured
 STAGE_FILES = {
     "evaluate": "metrics.json",
     "policy": "samples/samples-*",
-    "collect": "ledger.jsonl",
+    "collect": LEDGER_FILE,
     "train": "metrics.jsonl",
     "sample": "samples-*",
 }

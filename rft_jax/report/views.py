@@ -15,7 +15,7 @@ from html import escape
 from itertools import islice, zip_longest
 
 from rft_jax.errors import UserError
-from rft_jax.records import VERDICTS, read_paths
+from rft_jax.records import PATHS_FILE, VERDICTS, read_paths
 from rft_jax.report.browser import choose_examples, example_html
 from rft_jax.report.collected import read_collected
 from rft_jax.report.costs import costs_section
@@ -89,7 +89,7 @@ def problems(run: RunRecord, count: int = 3) -> View:
     collected = read_collected([run])
     if not collected:
         raise UserError(f"{run.folder}: no collected paths there")
-    read = read_paths(collected[0].stage.folder / "paths.jsonl")
+    read = read_paths(collected[0].stage.folder / PATHS_FILE)
     human = islice((path for _, path in read if path.origin == "human"), count)
     body = "".join(
         f'<div class="sample">{paragraph(path.query, "text question")}'

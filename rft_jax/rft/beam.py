@@ -30,11 +30,11 @@ from rft_jax.errors import UserError
 from rft_jax.files.jsonl import parse_row
 from rft_jax.files.remote import fetched
 from rft_jax.gin_settings import load_config
-from rft_jax.records import Problem
+from rft_jax.records import LEDGER_FILE, PATHS_FILE, Problem
 from rft_jax.records.matching import explain_unmatched
 from rft_jax.records.renamed import Renaming, parse_columns
 from rft_jax.rft.beam_inputs import find_shards, open_plain
-from rft_jax.rft.collect import LEDGER, PATHS, STATS, check_models
+from rft_jax.rft.collect import STATS, check_models
 from rft_jax.rft.decontaminate import make_decontaminator
 from rft_jax.rft.level import (
     has_equation,
@@ -93,6 +93,10 @@ class Resolve(beam.DoFn):
         self._work = self._work or Worker(settings)
         yield index, self._work([Task(index, problem, _blocks(lines))])
 
+    def teardown(self) -> None:
+        if self._work is not None:
+            self._work.close()
+
 
 def _blocks(lines: Sequence[Line]) -> list[Block]:
     return [
@@ -136,8 +140,8 @@ class WriteChunk(beam.DoFn):
     def process(self, element: tuple[int, Iterable[tuple[int, Result]]]) -> Iterator[int]:
         chunk, results = element
         ordered = [result for _, result in sorted(results, key=lambda pair: pair[0])]
-        _write(_chunk(self._output, PATHS, chunk), [result.paths for result in ordered])
-        _write(_chunk(self._output, LEDGER, chunk), [result.ledger for result in ordered])
+        _write(_chunk(self._output, PATHS_FILE, chunk), [result.paths for result in ordered])
+        _write(_chunk(self._output, LEDGER_FILE, chunk), [result.ledger for result in ordered])
         yield chunk
 
 
@@ -278,7 +282,7 @@ def _write_statistics(tally: Tally, output: str, settings: CollectSettings) -> N
 
 
 def _join_chunks(output: str, chunks: int) -> None:
-    for name in (PATHS, LEDGER):
+    for name in (PATHS_FILE, LEDGER_FILE):
         paths = [_chunk(output, name, chunk) for chunk in range(chunks)]
         _write(FileSystems.join(output, name), _contents(paths))
     FileSystems.delete([FileSystems.join(output, CHUNKS)])

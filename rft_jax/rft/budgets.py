@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rft_jax.records import Problem, Sample
+from rft_jax.records import VERDICTS, Problem, Sample
 from rft_jax.rft.graded import SampleGrader
 from rft_jax.rft.rows import Row
 from rft_jax.rft.settings import CollectSettings
@@ -161,7 +161,8 @@ class Proportional(_Budget):
             self._newly_graded(wait=True)
         incorrect = [0] * len(self._references)
         for index, grades in self._grades.items():
-            incorrect[index] = sum(one not in ("correct", "timeout") for one, _ in grades)
+            decided = [one for one, _ in grades if VERDICTS[one].answer_correct is not None]
+            incorrect[index] = len(decided) - decided.count("correct")
         more = allot(self._sum(incorrect), self._more, self._most)
         return [self.first_round + samples for samples in more]
 

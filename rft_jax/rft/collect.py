@@ -14,7 +14,7 @@ from rft_jax.files.identity import settings_identity
 from rft_jax.files.jsonl import atomic_write, file_digest
 from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
-from rft_jax.records import Problem
+from rft_jax.records import LEDGER_FILE, PATHS_FILE, Problem
 from rft_jax.records.foreign import check_format, read_any_samples
 from rft_jax.rft.conversion import in_our_format, raise_all_mistakes
 from rft_jax.rft.decontaminate import make_decontaminator
@@ -35,7 +35,7 @@ from rft_jax.verify.grading import check_references
 from rft_jax.verify.programs.reading import check_programs
 from rft_jax.workers.pool import cpu_cores, map_in_order
 
-PATHS, LEDGER, STATS = "paths.jsonl", "ledger.jsonl", "stats.json"
+STATS = "stats.json"
 _RUNS = ".sorted-runs"
 # A batch ends with the problem that fills it; it does not depend on the number of workers.
 _BATCH_BYTES = 256 << 10
@@ -164,8 +164,8 @@ def _write(
     workers = settings.workers or cpu_cores()
     with (
         Progress("collect", len(problems), "problems") as progress,
-        atomic_write(output / PATHS, "wb") as paths,
-        atomic_write(output / LEDGER, "wb") as ledger,
+        atomic_write(output / PATHS_FILE, "wb") as paths,
+        atomic_write(output / LEDGER_FILE, "wb") as ledger,
         closing(map_in_order(Worker, (settings,), batches, workers)) as results,
     ):
         for result in results:

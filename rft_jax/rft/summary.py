@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rft_jax.records import VERDICTS
+from rft_jax.records import PATHS_FILE, VERDICTS
 from rft_jax.rft.dedup import DEDUP_LEVELS
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.stats import is_unread, readable
@@ -42,7 +42,7 @@ def _paths(tally: Tally) -> Iterator[str]:
     copies = f" ({kept - new:,} of them copies of a reference solution)" if kept > new else ""
     yield (
         f"kept: {kept:,} distinct sampled paths{copies} and {tally.human:,} reference solutions, "
-        f"in paths.jsonl"
+        f"in {PATHS_FILE}"
     )
     if tally.unsolved:
         yield (

@@ -9,14 +9,8 @@ from hypothesis import strategies as st
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
-from rft_jax.records import (
-    MAX_ANSWER_CHARS,
-    VERDICTS,
-    LedgerRow,
-    Reason,
-    ledger_line,
-    read_ledger,
-)
+from rft_jax.records import VERDICTS, LedgerRow, Reason, ledger_line, read_ledger
+from rft_jax.records.ledger import MAX_ANSWER_CHARS
 
 texts = st.text(st.characters(codec=None), max_size=20)
 _reasons = st.builds(Reason, texts, texts, st.none() | st.integers(1, 99))

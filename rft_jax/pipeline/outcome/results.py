@@ -7,7 +7,6 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from rft_jax.derive.write import PATHS_FILE
 from rft_jax.evaluation.against import read_scores
 from rft_jax.evaluation.compare import Scores, compare, with_holm
 from rft_jax.files.jsonl import read_json
@@ -16,18 +15,17 @@ from rft_jax.pipeline.outcome.conditions import condition_rows
 from rft_jax.pipeline.outcome.points import plot_data
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Argument, OutputOf
-from rft_jax.records import read_paths
+from rft_jax.records import PATHS_FILE, read_paths
 from rft_jax.report.cautions import cautions
 from rft_jax.report.conditions import NOTES, comparison_note, comparison_table, conditions_table
 from rft_jax.report.headline import headline
+from rft_jax.report.measured import READING
 from rft_jax.report.overview import is_repeated
 from rft_jax.report.runs import RunRecord
 from rft_jax.report.tables import Table, results_table
 from rft_jax.rft.dedup import content_key
 from rft_jax.wordproblems.splits import SPLITS
 
-# How the greedy responses were read, and how many were cut off.
-_READING = ("no_answer", "truncated", "readable")
 # Characters of a column on the terminal, where its values and the words of its title are shorter.
 _NARROW = 10
 
@@ -76,7 +74,7 @@ def _row(root: Path, one: Measured) -> dict[str, Any]:
         "maj@k": voted.get("maj@k"),
         "pass@k": voted.get("pass@k"),
         "k": voted.get("k"),
-        **{name: metrics[name] for name in _READING if name in metrics},
+        **{name: metrics[name] for name in READING if name in metrics},
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rft_jax.errors import UserError
+from rft_jax.evaluation.metrics import METRICS
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.files.outputs import CONFIG
 from rft_jax.pipeline.measures import Measured
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 FOLDER = "tensorboard"
 _SAMPLES = 5
-_EVALUATED = ("accuracy", "mean@1", "maj@k", "pass@k")
 
 
 def write_tensorboard(root: Path, home: Path, plan: Plan) -> None:
@@ -69,7 +69,7 @@ def _metrics(root: Path, stage: Stage) -> dict[str, float]:
     """The metrics of an evaluation under their names with k; of one response those of it alone."""
     metrics: dict[str, Any] = read_json(root / stage.folder / "metrics.json")
     k = metrics.get("k", 1)
-    names = [name for name in _EVALUATED if name in metrics and (k > 1 or not name.endswith("k"))]
+    names = [name for name in METRICS if name in metrics and (k > 1 or not name.endswith("k"))]
     return {_tag(name, k): metrics[name]["value"] for name in names}
 
 
