@@ -8,9 +8,9 @@ from math import floor
 
 from rft_jax.verify.notation import CURRENCY, MINUS_SIGNS
 
-# Longer texts and larger exponents are not plain numbers: 10**4000 is 13,288 bits, cheap to handle.
-MAX_DIGITS = 4000
-MAX_EXPONENT = 4000
+# A text of more characters, its exponent's zeros among them, is not a plain number: Python writes
+# 4,300 digits at most, and a ratio has those of two numbers.
+MAX_DIGITS = 2000
 # A decimal of at least so many significant digits may stand for the exact value that it rounds.
 ROUNDED_DIGITS = 6
 
@@ -53,10 +53,10 @@ def parse_number(text: str) -> Fraction | None:
 def parse_decimal(text: str) -> Fraction | None:
     """An unsigned decimal (`1,234.5`, `.5`, `18.`, `1.5e3`), exactly, or None."""
     match = _DECIMAL.fullmatch(text)
-    if match is None or len(text) > MAX_DIGITS:
+    if match is None:
         return None
     whole, decimals, power = match["whole"] or "", match["decimals"] or "", int(match["power"] or 0)
-    if (not whole and not decimals) or abs(power) > MAX_EXPONENT:
+    if (not whole and not decimals) or len(text) + abs(power) > MAX_DIGITS:
         return None
     digits = whole.replace(",", "").replace(" ", "") + decimals
     return Fraction(int(digits)) * Fraction(10) ** (power - len(decimals))

@@ -51,6 +51,15 @@ def test_a_tower_of_powers(tmp_path: Path) -> None:
     assert _verdicts(tmp_path, *texts) == ["malformed_equation"] * 3
 
 
+def test_a_number_of_more_digits_than_python_writes(tmp_path: Path) -> None:
+    """It is correct by the paper's floats, and no number where it is compared exactly."""
+    number = f"1.{'1' * 400}e-4000"
+    texts = [f"<<{number}+0=0>>\n#### 18", f"<<0+0={number}>>\n#### 18"]
+    assert _verdicts(tmp_path, *texts) == ["correct"] * 2
+    exactly = _verdicts(tmp_path / "exact", *texts, equations="exact")
+    assert exactly == ["malformed_equation"] * 2
+
+
 def test_a_power_tower_in_running_text(tmp_path: Path) -> None:
     verdicts = _verdicts(tmp_path, "9^9^9^9 = 1\n#### 18", equation_source="text")
     assert verdicts == ["malformed_equation"]

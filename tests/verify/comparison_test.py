@@ -196,6 +196,16 @@ def test_the_order_of_a_list_does_not_count_and_that_of_a_point_does(items, rand
     assert not _equal(comparer, a, b + ", 100")
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [f"1.{'1' * 400}e-4000", f"{'9' * 900}e4000", "1e1900", "1e1900:3e-1900", "1e1900 dozen"],
+)
+def test_a_number_of_thousands_of_digits_is_compared(comparer: AnswerComparer, answer: str) -> None:
+    assert not _equal(comparer, r"\sqrt{2}", answer)
+    assert not _equal(comparer, "5 km", f"{answer} m")
+    assert comparer.value(answer)
+
+
 def test_plain_numbers_words_and_lists_of_them_start_no_process() -> None:
     comparer = AnswerComparer()
     for a, b in (("18", "19"), ("1/2", "0.25"), ("50%", "18"), ("(1,2)", "(1,3)"), ("east", "18")):
