@@ -49,7 +49,7 @@ def rows_flag(
 def columns_flag(parser: argparse.ArgumentParser, **options: Any) -> None:
     """Adds `--columns`, which is about every flag of `rows_flag`; `options` are argparse's."""
     text = (
-        "where columns have names of their own: ours=theirs, with commas between; for example "
+        "names of columns that are not recognised: ours=theirs, separated by commas; for example "
         "question=prompt,answer=target"
     )
     parser.add_argument("--columns", metavar="C", default="", help=text, **options)
@@ -59,7 +59,7 @@ def samples_format_flag(parser: argparse.ArgumentParser) -> None:
     """Adds `--samples_format`."""
     text = (
         "format of the samples: rft, columns, nemo_skills, vllm (run-batch), openai or lm_eval "
-        "(default: found by looking)"
+        "(default: recognised by the first row)"
     )
     parser.add_argument("--samples_format", metavar="F", default="", help=text)
 
@@ -125,8 +125,16 @@ class Command:
 
 
 def wrapped(text: str) -> str:
-    """Paragraphs, filled to the help's width."""
-    return "\n\n".join(textwrap.fill(paragraph, WIDTH) for paragraph in text.split("\n\n"))
+    """Paragraphs, filled to the help's width; a paragraph's further lines are items of a list."""
+    return "\n\n".join(_filled(*paragraph.split("\n")) for paragraph in text.split("\n\n"))
+
+
+def _filled(first: str, *items: str) -> str:
+    listed = [
+        textwrap.fill(item, WIDTH, initial_indent=" " * 2, subsequent_indent=" " * 6)
+        for item in items
+    ]
+    return "\n".join([textwrap.fill(first, WIDTH), *listed])
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):

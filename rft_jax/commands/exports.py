@@ -19,7 +19,7 @@ def _flags(parser: argparse.ArgumentParser) -> None:
     text = "the problems of a ledger (default: those in its folder's paths.jsonl)"
     rows_flag(parser, "--problems", "P", text, default="")
     columns_flag(parser)
-    text = "write a data card (README.md) beside the file: source, counts, models"
+    text = "write a data card (README.md) next to the file: source, counts, models"
     parser.add_argument("--card", action="store_true", help=text)
     text = "template that makes a prompt of a question; chat: messages (default: plain)"
     parser.add_argument("--template", metavar="T", default="plain", help=text)
@@ -42,11 +42,13 @@ EXPORT_DATA = Command(
     name="export-data",
     summary="problems, paths and samples as data for other trainers (TRL, axolotl, verl)",
     description=(
-        "paths: the rows of paths.jsonl. messages: conversations of question and response. "
-        "prompt_completion: the question in a template, and the response. preference (DPO): a "
-        "correct and an incorrect response to the same problem. kto: responses with label true or "
-        "false. verl: problems with their final answers."
-        "\n\n"
+        "Formats:\n"
+        "paths: the rows of paths.jsonl\n"
+        "messages: conversations of question and response\n"
+        "prompt_completion: the question in a template, and the response\n"
+        "preference (DPO): a correct and an incorrect response to the same problem\n"
+        "kto: responses with label true or false\n"
+        "verl: problems with their final answers\n\n"
         "preference and kto need a ledger with its samples: the output of rft collect (with "
         "--samples) or of rft policy (with --problems). With --template chat, their prompts and "
         "responses, and those of prompt_completion, are lists of messages."

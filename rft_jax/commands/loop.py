@@ -25,7 +25,7 @@ def _flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="M",
-        help="the pretrained model's folder (or URL), the same as --gin.run.model=M",
+        help="the pretrained model's folder, URL or name on the Hub; the same as --gin.run.model=M",
     )
     columns_flag(parser, dest="run_columns")  # binds run.columns
     text = "folder (or URL) of the run; run the same command again to resume"
@@ -69,12 +69,12 @@ RUN = Command(
     summary="the whole loop, from data to the table of results",
     description=(
         "Fine-tunes (SFT), samples, collects, fine-tunes the pretrained model again (RFT), "
-        "evaluates, and does the same for controls. Each stage is a command of its own, run in DIR "
+        "evaluates, and does the same for controls. Each stage is a command, run in DIR "
         "as a child process; --dry_run prints them. Stages are named by the hash of their inputs: "
         "run again, the command resumes, and a changed setting recreates only the stages that "
         "depend on it. Writes results.json and report/index.html.\n\n"
         f"Without --gin_file it runs the embedded experiment ({DEFAULT_GIN_FILE}), about ten "
-        f"minutes on two cores; with a model or problems of yours, {OWN_GIN_FILE}, which chooses "
+        f"minutes on two cores; with your own model or problems, {OWN_GIN_FILE}, which chooses "
         "batch size and learning rate. A scope binds a setting for one condition only: "
         "sft/train.num_epochs = 3.\n\n"
         "Started on several hosts, with JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and "

@@ -18,7 +18,7 @@ def _policy_flags(parser: argparse.ArgumentParser) -> None:
     output_flag(parser, "--output", "DIR", OUTPUT_HELP, required=True)
     text = "what the divergence is measured from, with the same tokenizer (default: M)"
     input_flag(parser, "--reference_model", "M2", text)
-    text = "a model to learn from in the place of rewards, with the same tokenizer (distillation)"
+    text = "a model to learn from instead of rewards, with the same tokenizer (distillation)"
     input_flag(parser, "--teacher", "M3", text)
     text = "problems that accuracy is measured on (default: policy.held_out of --problems)"
     rows_flag(parser, "--held_out", "P2", text)
@@ -48,14 +48,13 @@ def _policy(flags: argparse.Namespace, config: Config) -> None:
 
 POLICY = Command(
     name="policy",
-    summary="train a model on its own samples by verified rewards (GRPO and kin)",
+    summary="train a model on its own samples by verified rewards (GRPO and relatives)",
     description=(
         "Every step samples several responses to some problems from the current weights, rewards "
-        "them by the grader's verdict (or by a function of yours), and updates the weights by "
+        "them by the grader's verdict (or by your own function), and updates the weights by "
         "their advantages. policy.preset names the objective: grpo, dr_grpo, dapo, rloo, raft or "
-        "reinforce_rej; "
-        "each of its switches is a setting of its own. With --teacher and policy.preset = "
-        "'distillation' the policy learns from another model in the place of rewards."
+        "reinforce_rej; --help-all lists the settings that it sets. With --teacher and "
+        "policy.preset = 'distillation' the policy learns from another model instead of rewards."
         "\n\n"
         "The output is a model folder as rft train writes it, with metrics.jsonl (a row a step), "
         "samples/ (every step's) and ledger.jsonl (each sample's verdict and reward). The steps "

@@ -153,7 +153,7 @@ def _arithmetic_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the generator")
     text = "number of tokens of the lines to pretrain on"
     parser.add_argument("--tokens", type=int, metavar="N", help=text)
-    text = "what stands behind the expression: steps (the default), direct, reversed or scratchpad"
+    text = "what follows the expression: steps (the default), direct, reversed or scratchpad"
     parser.add_argument("--form", default="steps", choices=ARITHMETIC_FORMS, metavar="F", help=text)
 
 
@@ -171,7 +171,7 @@ GENERATE_ARITHMETIC = Command(
     name="generate-arithmetic",
     summary="expressions with their steps as JSONL, by split, size and seed",
     description=(
-        "Writes problems whose question is an expression with `=` behind it, such as `12+3*4=`, "
+        "Writes problems whose question is an expression that ends in `=`, such as `12+3*4=`, "
         "and whose answer has the steps: `12+12=24`. Values are exact: decimals that end, else "
         "fractions in brackets; the answer is rounded to two decimals, halves away from zero. No "
         "expression of test or dev is in train or pretrain, for any seeds and sizes. The splits "
@@ -223,25 +223,36 @@ DERIVE = Command(
     name="derive",
     summary="build derived data sets (controls, few-shot prompts, self-revision)",
     description=(
-        "Controls (paths.jsonl) have as many rows for each problem as rft collect kept "
-        "(--collected). oracle: further paths from the embedded generator; problems with fewer are "
-        "made up for by others. most_likely: the most likely distinct correct texts among "
-        "--samples. random: correct samples as they were sampled. human: the reference solution "
-        "repeated. At random among --samples, as many in total: unverified: any sample; "
-        "answer_checked: those with a correct answer, whatever their equations; majority: those "
-        "with the answer that most of a problem's samples have, whatever the reference; "
-        "incorrect: those that are not correct.\n\n"
-        "Problems (problems.jsonl). few_shot: --count of --examples before each question. "
-        "turned_round: the question, given the reference solution. chains: prompts that ask for a "
-        "question matching a sampled solution (the first --count samples). queried: those "
-        "solutions with the generated questions. revisions: a question with a sample, to be "
-        "answered again (the first --count samples). farthest_revisions: the same for the one of "
-        "those samples that differs most from the reference solution. steps: the same questions, "
-        "the calculations of the reference solutions expanded step by step.\n\n"
-        "Text to pretrain on, of --count tokens. one_shot_text: with worked problems in pairs; "
-        "arithmetic: lines of arithmetic in --form; words: worked and unsolved problems on "
-        "ordinary and large numbers, whose calculations have --form direct or steps; "
-        "words_and_arithmetic: the same with equations in the place of half of the worked problems."
+        "Controls (paths.jsonl) with as many rows for each problem as rft collect kept "
+        "(--collected):\n"
+        "oracle: further paths from the embedded generator; where a problem has fewer, others "
+        "have more\n"
+        "most_likely: the most likely distinct correct texts among --samples\n"
+        "random: correct samples as they were sampled\n"
+        "human: the reference solution repeated\n\n"
+        "Controls with as many rows in total, chosen at random among --samples:\n"
+        "unverified: any sample\n"
+        "answer_checked: those with a correct answer, whatever their equations\n"
+        "majority: those with the answer that most of a problem's samples have, whatever the "
+        "reference\n"
+        "incorrect: those that are not correct\n\n"
+        "Problems (problems.jsonl):\n"
+        "few_shot: --count of --examples before each question\n"
+        "turned_round: the question, given the reference solution\n"
+        "chains: prompts that ask for a question matching a sampled solution (the first --count "
+        "samples)\n"
+        "queried: those solutions with the generated questions\n"
+        "revisions: a question with a sample, to be answered again (the first --count samples)\n"
+        "farthest_revisions: the same for the one of those samples that differs most from the "
+        "reference solution\n"
+        "steps: the same questions, the calculations of the reference solutions expanded step by "
+        "step\n\n"
+        "Text to pretrain on, of --count tokens:\n"
+        "one_shot_text: with worked problems in pairs\n"
+        "arithmetic: lines of arithmetic in --form\n"
+        "words: worked and unsolved problems on ordinary and large numbers, whose calculations "
+        "have --form direct or steps\n"
+        "words_and_arithmetic: the same with equations instead of half of the worked problems"
     ),
     examples=(
         "rft derive --kind oracle --problems wordproblems:dev --collected runs/collected "

@@ -17,9 +17,9 @@ class RunSettings(CheckedSettings):
       experiment: name of the experiment; its own settings are bound under the same name.
       name: folder in the output for results and report, so that several experiments in one output
         share their stages; '' for the output itself.
-      model: folder of the pretrained model; '' for the embedded one.
-      train_problems: training problems: a JSONL file or a name such as gsm8k:train.
-      test_problems: test problems: a JSONL file or a name such as gsm8k:test.
+      model: folder of the pretrained model, or its name on the Hub; '' for the embedded one.
+      train_problems: training problems: a JSONL or Parquet file, or a name such as gsm8k:train.
+      test_problems: test problems: a JSONL or Parquet file, or a name such as gsm8k:test.
       columns: names of columns in both files, as `--columns` takes them.
       arms: the conditions to measure, with the stages that they need; () for all. The quickstart's
         are rho (the pretrained model), sft, sft_steps (SFT step-matched to RFT), rft, rft_no_dedup

@@ -16,7 +16,7 @@ from rft_jax.verify.answers import answer_formats
 from rft_jax.verify.programs.reading import EVALUATOR, RUNNERS
 
 DISTILLATION = "distillation"
-"""The preset where a teacher is learnt from in the place of rewards."""
+"""The preset where a teacher is learnt from instead of rewards."""
 _PRESETS = "policy/"
 # What such training leaves without effect, with the values that say so.
 _OF_REWARDS: dict[str, Any] = {
@@ -35,18 +35,17 @@ class PolicySettings(CheckedSettings):
     """How a policy is trained on its own samples. None: as the preset has it.
 
     Attributes:
-      preset: named switches: 'grpo', 'dr_grpo', 'dapo', 'rloo', 'raft', 'reinforce_rej',
-        'distillation' (with --teacher), or a gin file of yours that binds some of policy.baseline …
-        policy.resample_rounds.
+      preset: the objective, which sets what is None below: 'grpo', 'dr_grpo', 'dapo', 'rloo',
+        'raft', 'reinforce_rej', 'distillation' (with --teacher), or your own gin file.
       num_steps: steps of sampling, grading and updating.
       problems_per_step: problems sampled in a step.
       samples_per_problem: samples of each of them (the group).
-      updates_per_step: optimizer steps by a step's samples, each by a random share of its problems
-        with all of their samples; with more than 1 the ratio of new to old probability differs from
-        1 and is clipped.
+      updates_per_step: optimizer steps with a step's samples, each with a random share of its
+        problems and all of their samples; with more than 1 the ratio of new to old probability
+        differs from 1 and is clipped.
       learning_rate: peak learning rate; train.schedule and train.warmup_steps shape it.
       reward: 'verdict' (1 for a correct answer, else 0), 'verdict_and_steps' (1 if the equations
-        are correct too), `module:function` of yours, or a list whose product is the reward.
+        are correct too), your own `module:function`, or a list whose product is the reward.
       answers: where a response says its answer: 'first' or 'last' (`#### n`), 'boxed',
         'the_answer_is', 'strict', 'flexible', 'arithmetic' (after the last `=`, which 'first' means
         too where all questions are expressions), or 'program' (what it prints); what is written
@@ -60,8 +59,8 @@ class PolicySettings(CheckedSettings):
         its 'group' or of the 'batch'.
       aggregation: weights of tokens in the loss: the same for every response ('sequence'), for
         every token ('token'), or for every token by the maximum length ('constant').
-      epsilon_low: how far below 1 the ratio of new to old probability counts.
-      epsilon_high: how far above 1 the ratio of new to old probability counts.
+      epsilon_low: the ratio of new to old probability is clipped at 1 - epsilon_low.
+      epsilon_high: the ratio of new to old probability is clipped at 1 + epsilon_high.
       kl: where the divergence from the reference model enters: 'none', 'reward' (k1), 'loss' (k2).
       kl_coefficient: what the divergence is multiplied by.
       positive_only: whether samples without a positive advantage are left out.

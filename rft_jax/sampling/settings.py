@@ -31,8 +31,8 @@ class DecodingSettings(CheckedSettings):
       max_new_tokens: longest response, in tokens, the end token included; where the model has no
         room for the default, half of its positions.
       seed: seed of all random draws.
-      stop: strings that end a response, beside the model's end tokens; the response ends before
-        the first of them.
+      stop: strings that end a response, as the model's end tokens do; the response ends before the
+        first of them.
       max_prompt_length: longest prompt, in tokens.
       common_prefix: whether the tokens that all prompts begin with (few-shot examples, a long
         system message) are prefilled once and held once for all slots; `run.json` says how many.
@@ -41,11 +41,11 @@ class DecodingSettings(CheckedSettings):
       limit: use only this many problems, the first ones; 0 for all.
       template: prompt template ('plain', 'alpaca', 'chatml', 'smollm2', 'none', or 'chat' for the
         model's chat template); '' for the model's own;
-        '+program' behind the name, or alone, asks for a program.
+        '+program' after the name, or alone, asks for a program.
       dtype: dtype of weights, activations and cache, 'float32' or 'bfloat16'; logits are float32.
-      calculator: whether the exact result is put behind the `=` of an annotation, `<<12*3=`, and
-        closed with `>>`; the model resumes there. What does not end has six decimals; what
-        cannot be calculated is left to the model.
+      calculator: whether the exact result and `>>` are inserted after the `=` of an annotation,
+        `<<12*3=`; the model resumes there. Results are rounded to six decimals; what cannot be
+        calculated is left to the model.
     """
 
     COMMON: ClassVar[tuple[str, ...]] = (

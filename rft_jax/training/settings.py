@@ -57,7 +57,7 @@ class TrainSettings(CheckedSettings):
       limit: train on the first this many examples only; 0: on all.
       template: prompt template ('plain', 'alpaca', 'chatml', 'smollm2', 'none', or 'chat' for the
         model's chat template); '' for the model's own.
-        Rows whose form is 'program' get the cue for a program behind the question.
+        Rows whose form is 'program' get the cue for a program after the question.
       tokenizer: folder of the tokenizer, or 'wordproblems:tokenizer', 'arithmetic:tokenizer'; only
         for --model init:CONFIG.
       dtype: dtype of activations, 'float32' or 'bfloat16'; the optimizer's weights are float32.
