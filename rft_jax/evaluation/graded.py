@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from rft_jax.evaluation.inputs import Response, Responses
@@ -12,9 +12,8 @@ from rft_jax.progress import Progress
 from rft_jax.records import Problem
 from rft_jax.verify.answers import PROGRAM
 from rft_jax.verify.grading import Grader
-from rft_jax.workers.pool import cpu_cores, map_in_order
+from rft_jax.workers.pool import batches_of, cpu_cores, map_in_order
 
-# A batch ends with the problem that fills it; it does not depend on the number of workers.
 _BATCH_CHARACTERS = 64 << 10
 
 
@@ -62,7 +61,8 @@ def grade_all(
     workers = (settings.workers or cpu_cores()) if _has_programs(asked, settings) else 1
     graded: list[Graded] = []
     with Progress("score", len(problems), "problems") as progress:
-        for batch in map_in_order(GradingWorker, (settings,), _batches(asked), workers):
+        batches = batches_of(asked, _characters_of, _BATCH_CHARACTERS)
+        for batch in map_in_order(GradingWorker, (settings,), batches, workers):
             graded += batch
             progress.update(len(graded))
     return graded
@@ -74,14 +74,5 @@ def _has_programs(asked: Iterable[_Asked], settings: EvaluateSettings) -> bool:
     return any(response.form == PROGRAM for one in asked for response in one.responses)
 
 
-def _batches(asked: Iterable[_Asked]) -> Iterator[list[_Asked]]:
-    batch: list[_Asked] = []
-    size = 0
-    for one in asked:
-        batch.append(one)
-        size += sum(len(response.text) for response in one.responses)
-        if size >= _BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+def _characters_of(one: _Asked) -> int:
+    return sum(len(response.text) for response in one.responses)

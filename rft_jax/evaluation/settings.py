@@ -34,7 +34,7 @@ class EvaluateSettings(DecodingSettings):
         last line that the response's program prints; 'hybrid': the same, and where a program
         gives no answer, a text for the same problem (with --model sampled by the same template
         without '+program').
-      timeout: seconds that one symbolic comparison of answers may take.
+      timeout: CPU seconds that one symbolic comparison of answers may take.
       bootstrap_resamples: random subsets of samples for maj@k of more than 256 samples.
       bootstrap_seed: seed of the random subsets.
       programs: what becomes of programs: 'evaluator' evaluates them within counted budgets and

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rft_jax.evaluation.inputs import Responses
-from rft_jax.verify.answers import readers_of
+from rft_jax.verify.answers import UNREAD, readers_of
 
-_MANY = 0.5
 _SHOWN = 2
 
 
@@ -19,7 +18,7 @@ def unread_metrics(responses: Responses, no_answer: float) -> dict[str, dict[str
     Args:
       no_answer: the share of responses without an answer.
     """
-    if no_answer <= _MANY:
+    if no_answer <= UNREAD:
         return {}
     texts = [one.text for found in responses.by_problem.values() for one in found]
     counts = Counter(reader for text in texts for reader in readers_of(text))
@@ -33,7 +32,7 @@ def unread_note(metrics: Mapping[str, Any]) -> str:
       metrics: of `metrics.json`, or a row of results.
     """
     share = metrics.get("no_answer") or 0.0
-    if share <= _MANY:
+    if share <= UNREAD:
         return ""
     readers = metrics.get("readable", {}).items()
     advice = ", ".join(f"evaluate.answers = {name!r} reads {n:.0%}" for name, n in readers)

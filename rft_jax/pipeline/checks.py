@@ -9,6 +9,7 @@ from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.gin_settings import Config
 from rft_jax.pipeline.builder import POLICY, VOTE
 from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.stages import Given
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.verify.answers import answers_for
 from rft_jax.verify.grading import check_references
@@ -27,7 +28,7 @@ def check_plan(plan: Plan, config: Config) -> None:
 
 
 def _check_oracle(plan: Plan) -> None:
-    is_used = any(stage.title.endswith("derive oracle") for stage in plan.stages)
+    is_used = any(stage.arguments.get("--kind") == Given("oracle") for stage in plan.stages)
     if is_used and not plan.settings.train_problems.startswith("wordproblems:"):
         raise UserError(
             f"the oracle needs a generator of paths, and run.train_problems is "

@@ -78,7 +78,7 @@ class Judge:
     Args:
       names: registered rewards, or `module:function`; their product is the reward.
       answers: where a response says its answer, one of `answers.answer_formats()`.
-      timeout: seconds that one comparison of formulas may take.
+      timeout: CPU seconds that one comparison of formulas may take.
       programs: what becomes of programs, one of `programs.reading.RUNNERS`.
 
     Attributes:

@@ -50,8 +50,8 @@ class PolicySettings(CheckedSettings):
         'the_answer_is', 'strict', 'flexible', 'arithmetic' (after the last `=`, which 'first' means
         too where all questions are expressions), or 'program' (what it prints); what is written
         after it has no effect, unless the format takes the last answer of a response.
-      timeout: seconds that one symbolic comparison of answers may take; a sample that takes longer
-        is undecided, and left out.
+      timeout: CPU seconds that one symbolic comparison of answers may take; a sample that takes
+        longer is undecided, and left out.
       baseline: what is subtracted from a reward: 'mean' of its group, 'leave_one_out' (mean of the
         group's other samples) or 'none'; 'signed' makes a reward from 0 to 1 one from -1 to 1, and
         leaves out problems whose samples all have the same.

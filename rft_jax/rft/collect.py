@@ -33,11 +33,10 @@ from rft_jax.rft.tally import Tally
 from rft_jax.rft.work import Task, Worker
 from rft_jax.verify.grading import check_references
 from rft_jax.verify.programs.reading import check_programs
-from rft_jax.workers.pool import cpu_cores, map_in_order
+from rft_jax.workers.pool import batches_of, cpu_cores, map_in_order
 
 STATS = "stats.json"
 _RUNS = ".sorted-runs"
-# A batch ends with the problem that fills it; it does not depend on the number of workers.
 _BATCH_BYTES = 256 << 10
 
 
@@ -195,17 +194,14 @@ def check_models(
 
 
 def _batches(problems: Sequence[Problem], shards: Sequence[Shard]) -> Iterator[list[Task]]:
-    """All problems in order, with their samples, in batches of about _BATCH_BYTES."""
-    batch: list[Task] = []
-    size = 0
-    for index, blocks in merge_by_problem(shards, _indices(problems)):
-        batch.append(Task(index, problems[index], blocks))
-        size += 1000 + sum(len(line) for block in blocks for line in block.lines)
-        if size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+    """All problems in order, with their samples."""
+    merged = merge_by_problem(shards, _indices(problems))
+    tasks = (Task(index, problems[index], blocks) for index, blocks in merged)
+    return batches_of(tasks, _bytes_of, _BATCH_BYTES)
+
+
+def _bytes_of(task: Task) -> int:
+    return 1000 + sum(len(line) for block in task.blocks for line in block.lines)
 
 
 def _indices(problems: Sequence[Problem]) -> dict[str, int]:

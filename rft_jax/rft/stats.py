@@ -13,10 +13,10 @@ from typing import Any
 from rft_jax.records import VERDICTS
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.tally import Tally
+from rft_jax.verify.answers import UNREAD
 
 _SHOWN_REFERENCES = 100
 _SHOWN_KINDS = 20
-_MANY = 0.5  # share of the samples without an answer that needs an explanation
 PairCounts = Mapping[tuple[int, int], int]
 
 
@@ -92,7 +92,7 @@ def statistics(tally: Tally, settings: CollectSettings) -> dict[str, Any]:
 
 def is_unread(tally: Tally) -> bool:
     """Whether most samples give no answer."""
-    return tally.verdicts["", "no_answer"] > _MANY * tally.samples[""]
+    return tally.verdicts["", "no_answer"] > UNREAD * tally.samples[""]
 
 
 def readable(tally: Tally) -> dict[str, float]:

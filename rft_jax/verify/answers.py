@@ -197,6 +197,8 @@ def readers_of(text: str) -> list[str]:
     return [name for name, read in READERS.items() if name != ARITHMETIC and read(text) is not None]
 
 
+UNREAD = 0.5
+"""The share of responses without an answer above which other readers are named."""
 PROGRAM = "program"
 IN_RUNNING_TEXT = ("boxed", "the_answer_is")
 """Answer formats in whose answers' sentence or formula more may follow, which closes it."""

@@ -7,11 +7,12 @@ import selectors
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from rft_jax.errors import UserError
 from rft_jax.workers.child import Child
 
+Item = TypeVar("Item")
 # Batches per worker, in progress and queued: with one queued it never waits for this process.
 _BATCHES_PER_WORKER = 2
 # Batches per process that are read ahead of the oldest unfinished one.
@@ -76,6 +77,27 @@ class Pool:
         self._selector.close()
         for child in self._tickets:
             child.close()
+
+
+def batches_of(
+    items: Iterable[Item], size: Callable[[Item], int], enough: int
+) -> Iterator[list[Item]]:
+    """The items in batches; one ends with the item that fills it, whatever the number of workers.
+
+    Args:
+      size: of an item.
+      enough: the size at which a batch is full.
+    """
+    batch: list[Item] = []
+    total = 0
+    for item in items:
+        batch.append(item)
+        total += size(item)
+        if total >= enough:
+            yield batch
+            batch, total = [], 0
+    if batch:
+        yield batch
 
 
 def map_in_order(

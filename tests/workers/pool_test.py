@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from itertools import islice
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rft_jax.errors import UserError
 from rft_jax.workers.child import ChildDiedError
-from rft_jax.workers.pool import cpu_cores, map_in_order
+from rft_jax.workers.pool import batches_of, cpu_cores, map_in_order
 from tests.rft.factories import make_fragile, make_large, make_refusing, make_slow_square
 
 
@@ -36,6 +38,14 @@ def test_no_more_batches_are_taken_than_the_workers_can_hold() -> None:
 def test_answers_larger_than_a_pipe_arrive_whole() -> None:
     results = list(map_in_order(make_large, (1_000_000,), range(20), 3))
     assert results == [bytes([number]) * 1_000_000 for number in range(20)]
+
+
+@given(st.lists(st.integers(0, 9)), st.integers(1, 20))
+def test_a_batch_ends_with_the_item_that_fills_it(sizes: list[int], enough: int) -> None:
+    batches = list(batches_of(sizes, lambda size: size, enough))
+    assert [size for batch in batches for size in batch] == sizes
+    assert all(sum(batch) >= enough > sum(batch[:-1]) for batch in batches[:-1])
+    assert all(batch and sum(batch[:-1]) < enough for batch in batches)
 
 
 def test_without_batches_there_are_no_results() -> None:
