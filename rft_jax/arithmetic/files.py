@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -116,20 +116,33 @@ def write_split(
     Raises:
       UserError: an unknown split, or a bound that is missing, not positive or not for the split.
     """
-    if split not in SPLITS:
-        raise UserError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
+    check_bounds(split, SPLITS, split not in PROBLEM_SPLITS, size, tokens)
+    if split not in PROBLEM_SPLITS:
+        return write_rows(output, pretraining_rows(seed, settings, form, tokens, size))
+    problems = generate_problems(split, size or SPLITS[split].size, seed, settings, form)
+    return write_rows(output, map(to_row, problems))
+
+
+def check_bounds(
+    split: str, splits: Collection[str], is_text: bool, size: int | None, tokens: int | None
+) -> None:
+    """Refuses bounds that are not for a split.
+
+    Args:
+      splits: all that there are.
+      is_text: whether the split is text to pretrain on, which has no end of its own.
+      size: the number of rows, or None.
+      tokens: the number of tokens, or None.
+
+    Raises:
+      UserError: an unknown split, or a bound that is missing, not positive or not for the split.
+    """
+    if split not in splits:
+        raise UserError(f"unknown split {split!r}: choose one of {', '.join(splits)}")
     for name, bound in (("size", size), ("tokens", tokens)):
         if bound is not None and bound < 1:
             raise UserError(f"{name} is {bound}; it must be at least 1")
-    if split in PROBLEM_SPLITS:
-        if tokens is not None:
-            raise UserError(
-                f"tokens is {tokens}: that bounds pretrain only; give split {split} a size"
-            )
-        problems = generate_problems(split, size or SPLITS[split].size, seed, settings, form)
-        rows: Iterator[Row] = map(to_row, problems)
-    elif size is None and tokens is None:
+    if is_text and size is None and tokens is None:
         raise UserError(f"split {split} has no end: give a number of tokens, or a size in rows")
-    else:
-        rows = pretraining_rows(seed, settings, form, tokens, size)
-    return write_rows(output, rows)
+    if tokens is not None and not is_text:
+        raise UserError(f"tokens is {tokens}: that bounds pretrain only; give split {split} a size")

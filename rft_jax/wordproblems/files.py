@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from rft_jax.arithmetic.files import check_bounds
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
 from rft_jax.records import to_row
@@ -41,25 +40,11 @@ def write_split(
       UserError: an unknown split, a form or bound that is not for this split, a bound that is
         missing or not positive.
     """
-    for name, bound in (("size", size), ("tokens", tokens)):
-        if bound is not None and bound < 1:
-            raise UserError(f"{name} is {bound}; it must be at least 1")
-    return write_rows(output, _rows(split, size, seed, tokens, form))
-
-
-def _rows(
-    split: str, size: int | None, seed: int, tokens: int | None, form: str
-) -> Iterator[dict[str, Any]]:
-    if split in PRETRAINING:
-        if size is None and tokens is None:
-            raise UserError(f"split {split} has no end: give a number of tokens, or a size in rows")
+    is_text = split in PRETRAINING
+    check_bounds(split, (*PRETRAINING, *PROBLEM_SPLITS), is_text, size, tokens)
+    if is_text:
         if form != "text":
             raise UserError(f"form is {form!r}: split {split} has its forms already")
-        return iter(PRETRAINING[split](seed, tokens, size))
-    if tokens is not None:
-        raise UserError(f"tokens is {tokens}: that bounds pretrain only; give split {split} a size")
-    if split not in PROBLEM_SPLITS:
-        known = ", ".join((*PRETRAINING, *PROBLEM_SPLITS))
-        raise UserError(f"unknown split {split!r}: choose one of {known}")
+        return write_rows(output, PRETRAINING[split](seed, tokens, size))
     stories = generate_stories(split, size or SPLITS[split].size, seed)
-    return (to_row(story.problem(form)) for story in stories)
+    return write_rows(output, (to_row(story.problem(form)) for story in stories))

@@ -11,7 +11,12 @@ from rft_jax.arithmetic.reading import plain_steps, read_tokens, turned
 from rft_jax.arithmetic.scratchpad import working
 from rft_jax.arithmetic.settings import ArithmeticSettings
 from rft_jax.arithmetic.steps import Step, steps_of
+from rft_jax.commands.tools import ARITHMETIC_FORMS
 from rft_jax.verify.equations import check_exact
+
+
+def test_every_format_can_be_named_on_the_command_line() -> None:
+    assert tuple(FORMATS) == ARITHMETIC_FORMS
 
 
 def line_of(expression: str) -> Line:
