@@ -78,7 +78,8 @@ def read_expressions(path: str | Path) -> list[Problem]:
     The answers are the exact values, rounded as generated ones are.
 
     Raises:
-      UserError: a line is not such an expression, or divides by zero; names file and line.
+      UserError: a line is not such an expression, divides by zero or has a value too long to write;
+        names file and line.
     """
     repeats: Counter[str] = Counter()
     problems = []
@@ -92,13 +93,13 @@ def read_expressions(path: str | Path) -> list[Problem]:
                     "and brackets with = behind it; fix or remove the line"
                 )
             try:
-                value = evaluate(read_tokens(text.removesuffix("=")))
-            except ZeroDivisionError:
-                raise UserError(
-                    f"{path}:{number}: {text[:60]!r} divides by zero; remove the line"
-                ) from None
+                answer = spell_answer(evaluate(read_tokens(text.removesuffix("="))))
+            except (ValueError, ZeroDivisionError) as e:
+                is_zero = isinstance(e, ZeroDivisionError)
+                why = "divides by zero" if is_zero else "has a value with too many digits to write"
+                raise UserError(f"{path}:{number}: {text[:60]!r} {why}; remove the line") from None
             identity = distinct_id(Path(path).stem, text, repeats)
-            problems.append(Problem(identity, text, spell_answer(value)))
+            problems.append(Problem(identity, text, answer))
     return problems
 
 

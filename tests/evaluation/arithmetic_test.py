@@ -169,6 +169,7 @@ def test_the_released_file_is_read_and_scored_as_it_is(tmp_path: Path):
     [
         ("3+4=\n3+x=\n", r"x\.txt:2: '3\+x=' is not an expression"),
         ("1+1=\n4/(2-2)=\n", "2: .* zero"),
+        ("1+1=\n" + "*".join(["9999"] * 1500) + "=\n", "2: .* too many digits"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, text: str, message: str):
