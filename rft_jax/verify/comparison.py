@@ -18,6 +18,7 @@ import re
 from collections.abc import Hashable
 from decimal import Context, Decimal, InvalidOperation
 from fractions import Fraction
+from typing import Protocol
 
 from rft_jax.verify.notation import tidy
 from rft_jax.verify.numbers import is_decimal, parse_number, rounds
@@ -32,6 +33,25 @@ _SETS = re.compile(r"\\(?:cup|cap|setminus|mathbb)(?![A-Za-z])")
 _FLOAT = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _WHOLE = re.compile(r"-?[1-9][0-9]*|0")  # in its one spelling
 _VOTE = Context(prec=30)
+PAPER_TOLERANCE = 1e-4
+"""How far apart the paper's evaluation script lets two floats be."""
+
+
+class Comparer(Protocol):
+    """Decides whether two answers are equal."""
+
+    def equal(self, reference: str, answer: str) -> bool:
+        """Whether the answer equals the reference.
+
+        Raises:
+          TimeoutError: undecided within the time allowed.
+        """
+
+    def value(self, answer: str) -> Hashable:
+        """What the spellings of one answer have in common."""
+
+    def close(self) -> None:
+        """Ends what runs for it."""
 
 
 class NumberComparer:
@@ -196,3 +216,21 @@ def _as_number(values: list[str]) -> Fraction | None:
         return Fraction(*values)
     except (TypeError, ValueError):  # of a formula with variables, or a complex number
         return None
+
+
+class PaperComparer:
+    """As the paper's evaluation script: floats may differ by less than 1e-4.
+
+    Args:
+      exact: decides about what is not two floats.
+    """
+
+    def __init__(self, exact: Comparer) -> None:
+        self._exact = exact
+        self.value, self.close = exact.value, exact.close
+
+    def equal(self, reference: str, answer: str) -> bool:
+        try:
+            return abs(float(answer) - float(reference)) < PAPER_TOLERANCE
+        except ValueError:
+            return self._exact.equal(reference, answer)

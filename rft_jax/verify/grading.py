@@ -7,8 +7,8 @@ sampling budgets ask a `Grader` and nothing else, so a response has the same gra
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from rft_jax.errors import MistakeList, UserError
 from rft_jax.records import VERDICTS, Problem, Reason
@@ -22,15 +22,13 @@ from rft_jax.verify.answers import (
     read_marked,
     reference_answer,
 )
-from rft_jax.verify.comparison import AnswerComparer, NumberComparer
+from rft_jax.verify.comparison import AnswerComparer, Comparer, NumberComparer, PaperComparer
 from rft_jax.verify.equations import EquationChecker, explain
 from rft_jax.verify.programs.reading import EVALUATOR, read_program_answer
 from rft_jax.verify.programs.source import read_program
 from rft_jax.verify.programs.trace import as_equations
 from rft_jax.verify.running_text import equation_source
 
-# How far apart the paper's evaluation script lets two floats be.
-PAPER_TOLERANCE = 1e-4
 _SHOWN = 60  # characters of a question in an error
 
 
@@ -49,41 +47,6 @@ class Grade(NamedTuple):
     equations: list[str]
     verdict: str
     reason: Reason | None
-
-
-class Comparer(Protocol):
-    """Decides whether two answers are equal."""
-
-    def equal(self, reference: str, answer: str) -> bool:
-        """Whether the answer equals the reference.
-
-        Raises:
-          TimeoutError: undecided within the time allowed.
-        """
-
-    def value(self, answer: str) -> Hashable:
-        """What the spellings of one answer have in common."""
-
-    def close(self) -> None:
-        """Ends what runs for it."""
-
-
-class PaperComparer:
-    """As the paper's evaluation script: floats may differ by less than 1e-4.
-
-    Args:
-      exact: decides about what is not two floats.
-    """
-
-    def __init__(self, exact: Comparer) -> None:
-        self._exact = exact
-        self.value, self.close = exact.value, exact.close
-
-    def equal(self, reference: str, answer: str) -> bool:
-        try:
-            return abs(float(answer) - float(reference)) < PAPER_TOLERANCE
-        except ValueError:
-            return self._exact.equal(reference, answer)
 
 
 class _Comparison:

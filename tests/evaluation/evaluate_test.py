@@ -13,7 +13,7 @@ from rft_jax.evaluation.evaluate import evaluate
 from rft_jax.evaluation.intervals import mean_with_ci, wilson_interval
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import read_json, read_rows, write_json, write_rows
-from rft_jax.verify.grading import AnswerComparer
+from rft_jax.verify.comparison import AnswerComparer
 
 SETTINGS = EvaluateSettings(bootstrap_resamples=500)
 

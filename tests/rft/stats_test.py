@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rft_jax.rft.stats import expected_at_k, hit_probability, ks_up_to
 from rft_jax.rft.tally import Tally
-from rft_jax.verify.grading import AnswerComparer
+from rft_jax.verify.comparison import AnswerComparer
 from tests.rft.make import run_collect, sample_row, write_lines, write_samples
 
 

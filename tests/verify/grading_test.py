@@ -4,8 +4,9 @@ import pytest
 
 from rft_jax.errors import UserError
 from rft_jax.records import FORMS, VERDICTS, Problem, Reason
+from rft_jax.verify.comparison import AnswerComparer, PaperComparer
 from rft_jax.verify.equations import CHECKS
-from rft_jax.verify.grading import AnswerComparer, Grade, Grader, PaperComparer, check_references
+from rft_jax.verify.grading import Grade, Grader, check_references
 
 
 class Stub:
