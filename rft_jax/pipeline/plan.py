@@ -13,8 +13,7 @@ from rft_jax.files.identity import input_identity
 from rft_jax.pipeline.builder import StageBuilder
 from rft_jax.pipeline.measures import Measured, Plot
 from rft_jax.pipeline.stages import Argument, Given, OutputOf, Stage
-from rft_jax.records import PATHS_FILE
-from rft_jax.report.collected import TEST_PATHS
+from rft_jax.records import PATHS_FILE, TEST_PATHS
 from rft_jax.sampling.settings import SampleSettings
 
 

@@ -10,7 +10,7 @@ from rft_jax.records.ledger import (
     ledger_line,
     read_ledger,
 )
-from rft_jax.records.paths import PATHS_FILE, Path, path_line, read_paths
+from rft_jax.records.paths import PATHS_FILE, TEST_PATHS, Path, path_line, read_paths
 from rft_jax.records.problems import (
     Problem,
     distinct_id,
@@ -31,6 +31,7 @@ __all__ = [
     "FORMS",
     "LEDGER_FILE",
     "PATHS_FILE",
+    "TEST_PATHS",
     "VERDICTS",
     "LedgerRow",
     "Path",

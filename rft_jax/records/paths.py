@@ -11,6 +11,8 @@ from rft_jax.files.jsonl import read_rows
 from rft_jax.records.fields import form_field, text_field
 
 PATHS_FILE = "paths.jsonl"
+TEST_PATHS = "test paths"
+"""The label of a collection of correct paths for test problems, which nobody trains on."""
 
 
 @dataclass(frozen=True, slots=True)

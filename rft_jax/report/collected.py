@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rft_jax.files.jsonl import read_json
+from rft_jax.records import TEST_PATHS
 from rft_jax.report.runs import RunRecord, StageRecord, read_settings
-
-TEST_PATHS = "test paths"
-"""The label of a collection of correct paths for test problems, which nobody trains on."""
 
 
 @dataclass(frozen=True)

@@ -370,4 +370,4 @@ def test_a_missing_model_is_refused_by_the_setting_that_names_it(
     if setting.startswith("pretraining"):
         flags.append("pretraining_loss.losses=(1.8,)")
     with pytest.raises(UserError, match=message.format(setting)):
-        plan_of(name, *flags)
+        plan_of(setting.partition(".")[0], *flags)

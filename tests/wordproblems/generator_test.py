@@ -15,6 +15,7 @@ from rft_jax.errors import UserError
 from rft_jax.records import question_digest
 from rft_jax.wordproblems import generator
 from rft_jax.wordproblems.cast import StoryRandom
+from rft_jax.wordproblems.expressions import count_operations
 from rft_jax.wordproblems.generator import (
     FAMILIES,
     Story,
@@ -58,7 +59,7 @@ def test_the_shortest_paths_take_as_many_operations_as_the_story_says(stories: l
     for story in stories[:300]:
         paths = [story.reference, *(story.sample_path(rng) for _ in range(20))]
         counts = [len(re.findall(r"[-+*/]", " ".join(equations(path)))) for path in paths]
-        assert min(counts) == story.num_operations
+        assert min(counts) == count_operations(story.tree)
 
 
 def test_stories_read_as_questions_and_name_whom_they_ask_about(stories: list[Story]):
@@ -72,7 +73,7 @@ def test_stories_read_as_questions_and_name_whom_they_ask_about(stories: list[St
 def test_families_and_numbers_of_operations_are_equally_frequent():
     drawn = list(islice(draw_stories("train", seed=3, operations=(2, 3, 4)), 3000))
     families = Counter(story.family for story in drawn)
-    operations = Counter(story.num_operations for story in drawn)
+    operations = Counter(count_operations(story.tree) for story in drawn)
     assert set(families) == set(FAMILIES)
     assert all(abs(n - 600) < 90 for n in families.values()), families
     assert set(operations) == {2, 3, 4}
@@ -80,11 +81,11 @@ def test_families_and_numbers_of_operations_are_equally_frequent():
 
 
 def test_the_experiments_problems_have_four_operations():
-    assert {story.num_operations for story in generate_stories("test", 200, seed=0)} == {4}
+    assert {count_operations(story.tree) for story in generate_stories("test", 200, seed=0)} == {4}
 
 
 def test_each_family_tells_stories_of_each_number_of_operations(stories: list[Story]):
-    kinds = {(story.family, story.num_operations) for story in stories}
+    kinds = {(story.family, count_operations(story.tree)) for story in stories}
     assert kinds == {(family, n) for family in FAMILIES for n in (1, 2, 3, 4)}
 
 
@@ -192,12 +193,12 @@ def test_extra_paths_are_correct_and_differ_from_each_other_and_the_reference(
         extra = extra_paths(story, 8, seed=0)
         keys = [tuple(check_path(story.question, path)) for path in extra]
         assert len({*keys, equations(story.reference)}) == len(keys) + 1
-        assert len(extra) == 8 or story.num_operations < 4
+        assert len(extra) == 8 or count_operations(story.tree) < 4
         assert extra_paths(story, 3, seed=0) == extra[:3]
 
 
 def test_extra_paths_are_fewer_where_the_story_has_no_more(stories: list[Story]):
-    single = [story for story in stories if story.num_operations == 1]
+    single = [story for story in stories if count_operations(story.tree) == 1]
     assert all(len(extra_paths(story, 50, seed=0)) <= 1 for story in single[:50])
     assert extra_paths(single[0], 0, seed=0) == []
 

@@ -9,6 +9,7 @@ from itertools import islice
 import pytest
 
 from rft_jax.prompts import TEMPLATES
+from rft_jax.wordproblems.expressions import count_operations
 from rft_jax.wordproblems.generator import draw_stories
 from rft_jax.wordproblems.pretraining import SHARES, WORKED_OPERATIONS, pretraining_rows
 from rft_jax.wordproblems.splits import bucket_of
@@ -61,7 +62,7 @@ def test_worked_problems_have_at_most_three_operations_and_correct_solutions(
         assert row["query"] == TEMPLATES["plain"].render(story.question)
         assert row["response"] == story.reference
         check_path(story.question, row["response"])
-        operations.add(story.num_operations)
+        operations.add(count_operations(story.tree))
     assert operations == {1, 2, 3}
 
 
