@@ -168,11 +168,9 @@ def _load_problems(settings: RunSettings) -> list[list[Problem]]:
             renaming.check()
             stack.enter_context(names_as_given(dict(zip(copies, specs, strict=True))))
             specs = copies
-        limits = (settings.train_limit or settings.limit, settings.limit)
-        return [
-            chosen_problems(spec, settings.max_calculations, limit)
-            for spec, limit in zip(specs, limits, strict=True)
-        ]
+        most, limit = settings.max_calculations, settings.limit
+        train, test = (chosen_problems(spec, most, limit) for spec in specs)
+        return [train[: settings.train_limit or None], test]
 
 
 def _experiment(config: Config, name: str) -> Experiment:

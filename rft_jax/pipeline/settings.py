@@ -29,7 +29,7 @@ class RunSettings(CheckedSettings):
       vote_arms: conditions whose maj@k and pass@k are measured too, by the settings of scope
         `vote` (`vote/evaluate.num_samples`).
       limit: number of training problems and of test problems to use, from the first on; 0 for all.
-      train_limit: number of training problems, where it is another than limit's; 0: as limit says.
+      train_limit: number of training problems at most, of those that limit leaves; 0 for all.
       max_calculations: use only problems whose reference solution has one to this many calculations
         (`<<…>>`), before the limits; 0: any. For models that solve no longer ones.
       parallel: number of stages that run side by side; 0 chooses one per CPU core (4 at most), or

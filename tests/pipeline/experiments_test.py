@@ -27,6 +27,14 @@ def test_supervised_scaling_has_epoch_matched_and_step_matched_trainings_per_par
     assert sizes[data["sft"]] == 4 and sizes[data["epochs_4"]] == 1
 
 
+@pytest.mark.parametrize(
+    ("limit", "train_limit", "sizes"), [(0, 2, (2, 4)), (3, 2, (2, 3)), (1, 2, (1, 1))]
+)
+def test_a_limit_of_training_problems_is_within_the_runs(plan_of, limit, train_limit, sizes):
+    plan = plan_of("rft_k", f"run.limit={limit}", f"run.train_limit={train_limit}")
+    assert (len(plan.train_list), len(plan.test_list)) == sizes
+
+
 def test_parts_of_the_problems_are_nested_and_drawn_by_seed(plan_of, tmp_path):
     rows = [{"id": str(i), "question": f"{i}?", "answer": "1+1=2\n#### 2"} for i in range(64)]
     (tmp_path / "many.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
