@@ -121,6 +121,12 @@ def test_every_experiment_can_be_planned_at_the_scale_of_gsm8k(plan_of, name):
     assert {stage.settings["train"].max_length for stage in trainings} == {512}
 
 
+@pytest.mark.parametrize("name", [n for n in pipeline.EXPERIMENTS if n not in EMBEDDED_ONLY])
+def test_every_experiment_can_be_planned_with_several_seeds(plan_of, name):
+    plan = plan_of(name, *AT_SCALE.get(name, ()), "run.seeds=(0, 1, 2)")
+    assert {one.seed for one in plan.measured} == {0, 1, 2}
+
+
 def test_few_shot_prompts_of_gsm8k_have_room_and_end_where_their_examples_end(plan_of):
     flags = ["self_consistency.shots=2"]
     plan = plan_of("self_consistency", *flags, more_files=("experiments/gsm8k.gin",))

@@ -94,10 +94,14 @@ class Regimes:
             yield f"steps{step}", OutputOf(pretrained, f"checkpoints/{step}"), TEMPLATE
 
     def _measure(self, plan: Plan, seed: int, cell: Cell) -> None:
-        models = [self._sft(plan, member, cell) for member in (seed, seed + 1)]
+        # Of all problems the second SFT model is the next seed's; of a part, another seed's has
+        # other problems.
+        second = "sft" if cell.num_problems == len(plan.train_list) else "second_sft"
+        members = {seed: _arm("sft", cell), seed + 1: _arm(second, cell)}
+        models = [self._train(plan, arm, of, cell.data, cell) for of, arm in members.items()]
         samples = [
-            self._samples(plan, member, cell, model)
-            for member, model in zip((seed, seed + 1), models, strict=True)
+            self._samples(plan, arm, of, cell, model)
+            for (of, arm), model in zip(members.items(), models, strict=True)
         ]
         facts = {"train_problems": cell.num_problems}
         for k in self.ks:
@@ -112,18 +116,14 @@ class Regimes:
         label = f"{SFT}, {cell.label}"
         plan.measure(_arm("sft", cell), seed, models[0], label, _line(SFT, cell), facts=facts)
 
-    def _sft(self, plan: Plan, seed: int, cell: Cell) -> Stage:
-        return self._train(plan, _arm("sft", cell), seed, cell.data, cell)
-
     def _train(self, plan: Plan, arm: str, seed: int, data: Argument, cell: Cell) -> Stage:
         forced: dict[str, Any] = {} if cell.template is None else {"template": cell.template}
         return plan.train(arm, seed, data, cell.model, **forced)
 
-    def _samples(self, plan: Plan, seed: int, cell: Cell, model: Stage) -> Stage:
+    def _samples(self, plan: Plan, arm: str, seed: int, cell: Cell, model: Stage) -> Stage:
         """As many as other experiments take where they share them, else as many as are used."""
         is_shared = not cell.name and seed in plan.seeds
         forced: dict[str, Any] = {} if is_shared else {"num_samples": max(self.ks)}
-        arm = _arm("sft", cell)
         return plan.sample(arm, seed, OutputOf(model), cell.data, **forced)
 
     def _plot(self, strength: str) -> Plot:

@@ -32,7 +32,7 @@ def test_a_union_has_as_many_samples_as_rft_from_two_models_on_the_same_problems
     }
     titles = {kind: [one.title for one in stage.waits_for] for kind, stage in collected.items()}
     alone = ["sft_n2-0 sample"]
-    assert titles == {"rft": alone, "no_dedup": alone, "union": [*alone, "sft_n2-1 sample"]}
+    assert titles == {"rft": alone, "no_dedup": alone, "union": [*alone, "second_sft_n2-1 sample"]}
     settings = {kind: stage.settings["collect"] for kind, stage in collected.items()}
     first = {kind: one.first_samples for kind, one in settings.items()}
     assert first == {"rft": 4, "no_dedup": 4, "union": 2}
@@ -43,6 +43,19 @@ def test_a_union_has_as_many_samples_as_rft_from_two_models_on_the_same_problems
     trained = {one.arguments["--model"].stage for one in collected["union"].waits_for}
     assert problems == sampled == {one.arguments["--data"] for one in trained}
     assert len(plan.files[problems.pop().value]) == 2
+
+
+def test_seeds_share_the_sft_models_of_all_problems_and_have_their_own_parts(plan_of):
+    plan = plan_of("regimes", *SMALL, "run.seeds=(0, 1)")
+    first, second = (
+        [one for one in plan.measured if one.arm == "union_k4" and one.seed == seed]
+        for seed in (0, 1)
+    )
+    members = [one[0].greedy.arguments["--model"].stage for one in (first, second)]
+    titles = [
+        sorted(made.title for made in one.arguments["--data"].stage.waits_for) for one in members
+    ]
+    assert titles == [["sft-0 sample", "sft-1 sample"], ["sft-1 sample", "sft-2 sample"]]
 
 
 def test_the_run_s_model_on_all_problems_shares_the_stages_of_rft_k(plan_of):
