@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -298,6 +299,18 @@ def test_the_folder_of_a_run_can_be_moved(tmp_path, config):
     _forget(tmp_path)
     pipeline.run(str(tmp_path / "moved"), config())
     assert _started(tmp_path) == []
+
+
+def test_seeds_of_another_machine_are_joined_by_copying_its_stages(tmp_path, config):
+    here, there = tmp_path / "here", tmp_path / "there"
+    arms = "run.arms=['sft', 'rft']"
+    pipeline.run(str(here), config(arms, "run.seeds=(0,)"))
+    pipeline.run(str(there), config(arms, "run.seeds=(1,)"))
+    shutil.copytree(there / "stages", here / "stages", dirs_exist_ok=True)
+    _forget(tmp_path)
+    pipeline.run(str(here), config(arms, "run.seeds=(0, 1)"))
+    assert _started(tmp_path) == []
+    assert {row["seed"] for row in read_json(here / "results.json")["rows"]} == {0, 1}
 
 
 def test_another_test_set_to_compare_with_makes_other_collecting_stages(
