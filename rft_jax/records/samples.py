@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -122,10 +122,7 @@ def parse_sample(row: Mapping[str, Any], where: str) -> Sample:
         raise UserError(f"{where}: tokens must be a list of integers")
     finish = row.get("finish_reason", "stop")
     if finish not in ("stop", "length"):
-        raise UserError(f"{where}: finish_reason is {finish!r}; 'stop' or 'length' is needed")
-    logprob = row.get("logprob")
-    if logprob is not None and not (isinstance(logprob, int | float) and not math.isnan(logprob)):
-        raise UserError(f"{where}: logprob is {logprob!r}; a number is needed")
+        raise UserError(f"{where}: finish_reason is {finish!r:.60}; 'stop' or 'length' is needed")
     return Sample(
         id=text_field(row, ("id",), where),
         sample=integer_field(row, "sample", where),
@@ -134,6 +131,15 @@ def parse_sample(row: Mapping[str, Any], where: str) -> Sample:
         response=text_field(row, ("response",), where),
         tokens=None if tokens is None else tuple(tokens),
         finish_reason=finish,
-        logprob=None if logprob is None else float(logprob),
+        logprob=_logprob(row.get("logprob"), where),
         form=form_field(row, where),
     )
+
+
+def _logprob(value: Any, where: str) -> float | None:
+    if value is None:
+        return None
+    with suppress(OverflowError):  # a whole number beyond the floats
+        if isinstance(value, int | float) and not math.isnan(value):
+            return float(value)
+    raise UserError(f"{where}: logprob is {value!r:.60}; a number is needed")

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from decimal import Context, Decimal, InvalidOperation
-from fractions import Fraction
+from decimal import Context, Decimal, InvalidOperation, Overflow
 from typing import Protocol
 
 from rft_jax.verify.notation import tidy
@@ -171,7 +170,8 @@ class AnswerComparer:
         decimal, exact = (a, b) if is_decimal(a.text) else (b, a)
         value = exact.number
         if value is None:
-            value = _as_number(self._formulas.value(exact.formula))
+            digits = self._formulas.value(exact.formula)  # several of a formula with variables
+            value = parse_number(digits[0]) if len(digits) == 1 else None
         elif pow(10, value.denominator.bit_length(), value.denominator) == 0:
             return False  # it has a finite decimal form
         return value is not None and rounds(decimal.text, value)
@@ -204,18 +204,11 @@ class AnswerComparer:
 
 
 def _rounded(digits: str) -> str:
-    """The digits that count for a vote; complex numbers as they are."""
+    """The digits that count for a vote; complex numbers, and those out of range, as they are."""
     try:
         return str(_VOTE.create_decimal(digits).normalize())
-    except InvalidOperation:
+    except (InvalidOperation, Overflow):
         return digits
-
-
-def _as_number(values: list[str]) -> Fraction | None:
-    try:
-        return Fraction(*values)
-    except (TypeError, ValueError):  # of a formula with variables, or a complex number
-        return None
 
 
 class PaperComparer:

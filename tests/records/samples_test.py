@@ -37,6 +37,7 @@ def test_a_foreign_sample_needs_id_index_and_response() -> None:
         ("finish_reason", "eos"),
         ("logprob", "-1"),
         ("logprob", math.nan),
+        ("logprob", -(10**400)),
         ("model", None),
         ("response", None),
         ("form", "code"),

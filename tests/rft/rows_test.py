@@ -28,7 +28,7 @@ odd_rows = st.fixed_dictionaries(
         "response": texts | st.sampled_from(['"tokens": [', "]", '\\"tokens": [1', "\\ud800"]),
         "tokens": st.lists(st.integers(0, 9), max_size=3),
         "finish_reason": st.sampled_from(["stop", "length", "eos"]),
-        "logprob": st.floats() | st.none() | st.integers(),
+        "logprob": st.floats() | st.none() | st.integers() | st.just(-(10**400)),
     },
     optional={"form": st.sampled_from(["text", "program", "code"])},
 )

@@ -206,6 +206,13 @@ def test_a_number_of_thousands_of_digits_is_compared(comparer: AnswerComparer, a
     assert comparer.value(answer)
 
 
+@pytest.mark.parametrize("formula", ["e^{1000000000}", "e^{-1000000000}", "-e^{10000000}"])
+def test_a_formula_of_millions_of_digits_is_compared(comparer: AnswerComparer, formula: str) -> None:
+    """Its value as a ratio would take the memory of the machine."""
+    assert not _equal(comparer, "3.141592", formula)
+    assert comparer.value(formula)
+
+
 def test_plain_numbers_words_and_lists_of_them_start_no_process() -> None:
     comparer = AnswerComparer()
     for a, b in (("18", "19"), ("1/2", "0.25"), ("50%", "18"), ("(1,2)", "(1,3)"), ("east", "18")):
