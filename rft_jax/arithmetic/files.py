@@ -10,10 +10,9 @@ from typing import Any
 
 from rft_jax.arithmetic.formats import FORMATS
 from rft_jax.arithmetic.generator import Line, lines
-from rft_jax.arithmetic.reading import MAX_CHARS, asks_for_value, read_tokens
+from rft_jax.arithmetic.reading import MAX_CHARS, asks_for_value, expression_value
 from rft_jax.arithmetic.settings import ArithmeticSettings
 from rft_jax.arithmetic.splits import PROBLEM_SPLITS, SPLITS
-from rft_jax.arithmetic.steps import evaluate
 from rft_jax.arithmetic.values import spell_answer
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
@@ -78,8 +77,8 @@ def read_expressions(path: str | Path) -> list[Problem]:
     The answers are the exact values, rounded as generated ones are.
 
     Raises:
-      UserError: a line is not such an expression, divides by zero or has a value too long to write;
-        names file and line.
+      UserError: a line is not such an expression, divides by zero or has values that are too long
+        to write; names file and line.
     """
     repeats: Counter[str] = Counter()
     problems = []
@@ -93,10 +92,8 @@ def read_expressions(path: str | Path) -> list[Problem]:
                     "and brackets with = behind it; fix or remove the line"
                 )
             try:
-                answer = spell_answer(evaluate(read_tokens(text.removesuffix("="))))
-            except (ValueError, ZeroDivisionError) as e:
-                is_zero = isinstance(e, ZeroDivisionError)
-                why = "divides by zero" if is_zero else "has a value with too many digits to write"
+                answer = spell_answer(expression_value(text.removesuffix("=")))
+            except ValueError as why:
                 raise UserError(f"{path}:{number}: {text[:60]!r} {why}; remove the line") from None
             identity = distinct_id(Path(path).stem, text, repeats)
             problems.append(Problem(identity, text, answer))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from rft_jax.arithmetic.steps import CLOSING, OPENING, Token
+from rft_jax.arithmetic.steps import CLOSING, OPENING, Token, evaluate
 from rft_jax.arithmetic.values import Value, simplified
 
 MAX_CHARS = 10_000
@@ -102,6 +102,22 @@ def asks_for_value(question: str) -> bool:
         return bool(read_tokens(question.removesuffix("=")))
     except ValueError:
         return False
+
+
+def expression_value(expression: str) -> Value:
+    """The exact value of an expression.
+
+    Raises:
+      ValueError: the text is not an expression, divides by zero, or has values that are too long to
+        write; says which.
+    """
+    tokens = read_tokens(expression)
+    try:
+        return evaluate(tokens)
+    except ZeroDivisionError:
+        raise ValueError("divides by zero") from None
+    except ValueError:  # more digits than Python writes
+        raise ValueError("has values with too many digits to write") from None
 
 
 def number_value(text: str) -> Value:

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 from rft_jax.arithmetic.reading import (
     Profile,
+    expression_value,
     plain_steps,
     profile,
     read_tokens,
 )
-from rft_jax.arithmetic.steps import evaluate
 from rft_jax.arithmetic.values import rounded
+from rft_jax.errors import MistakeList, UserError
 from rft_jax.evaluation.inputs import Response
 from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.evaluation.step_faults import Fault, first_fault
@@ -51,11 +52,30 @@ class ScoredLine(NamedTuple):
         return {**self.profile._asdict(), **self.shares, "faults": faults}
 
 
+def check_expressions(problems: Iterable[Problem], of: str) -> None:
+    """Refuses questions that are expressions without a value to score by, all at once.
+
+    Args:
+      of: names the problems: the file, say.
+
+    Raises:
+      UserError: there are such questions; names them by id and question.
+    """
+    mistakes = MistakeList()
+    for problem in problems:
+        with mistakes.caught():
+            try:
+                expression_value(problem.question.removesuffix("="))
+            except ValueError as why:
+                named = f"problem {problem.id!r} ({problem.question[:60]!r})"
+                raise UserError(f"{named} {why}; remove it") from None
+    mistakes.raise_any(of)
+
+
 def score_line(problem: Problem, responses: Sequence[Response]) -> ScoredLine:
-    """Scores all responses to one expression."""
+    """Scores all responses to one expression, which `check_expressions` accepts."""
     expression = problem.question.removesuffix("=")
-    tokens = read_tokens(expression)
-    truth = Fraction(evaluate(tokens))
+    truth = Fraction(expression_value(expression))
     read = answer_reader(ARITHMETIC)
     values = [parse_number(read(one.text) or "") for one in responses]
     shares = {
@@ -63,7 +83,7 @@ def score_line(problem: Problem, responses: Sequence[Response]) -> ScoredLine:
         for measure, holds in _HOLDS.items()
     }
     faults = tuple(first_fault(expression, plain_steps(one.text.strip())) for one in responses)
-    return ScoredLine(profile(expression, tokens), shares, faults)
+    return ScoredLine(profile(expression, read_tokens(expression)), shares, faults)
 
 
 _HOLDS: dict[str, Callable[[Fraction, Fraction], bool]] = {

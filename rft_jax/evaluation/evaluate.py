@@ -11,7 +11,7 @@ from typing import Any
 from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.errors import UserError
 from rft_jax.evaluation.against import check_comparable, write_comparison
-from rft_jax.evaluation.arithmetic import arithmetic_metrics, score_line
+from rft_jax.evaluation.arithmetic import arithmetic_metrics, check_expressions, score_line
 from rft_jax.evaluation.graded import grade_all, make_grader
 from rft_jax.evaluation.hybrid import hybrid_metrics, read_texts, sample_texts
 from rft_jax.evaluation.inputs import NO_RESPONSES, Responses, read_responses
@@ -78,11 +78,11 @@ def evaluate(
         with distributed.open_shared_output(output, made_with, config_text) as folder:
             sampled = str(folder.path / "samples")
             if not folder.is_complete:
+                loaded = _problems(problems, settings)  # refused here and not after hours
                 forcing = calculator_of(settings)
                 sampling = settings.sampling()
                 sample(model, problems, sampled, None, sampling, mesh, forcing=forcing)
                 if settings.is_hybrid:
-                    loaded = _problems(problems, settings)
                     fallback = sample_texts(model, loaded, folder.path, settings, mesh)
             measure = partial(_measure, folder, problems, [sampled], fallback, settings, against)
             distributed.on_main(measure, "scoring", folder.path)
@@ -132,7 +132,13 @@ def _identity_of_samples(samples: Sequence[str]) -> str | list[str] | None:
 def _problems(spec: str, settings: EvaluateSettings) -> list[Problem]:
     problems = load_problems(spec)[: settings.limit or None]
     check_references(problems, settings.reading(problems).graded_by, spec)
+    if _are_scored_as_expressions(problems):
+        check_expressions(problems, spec)
     return problems
+
+
+def _are_scored_as_expressions(problems: Sequence[Problem]) -> bool:
+    return are_expressions([problem.question for problem in problems])
 
 
 def _measure(
@@ -176,7 +182,7 @@ def _score_into(
     shares = majorities(scored, k, settings)
     rows = [to_row(one, k, share) for one, share in zip(scored, shares, strict=True)]
     metrics = summarise(rows, scored, k, responses, settings)
-    if are_expressions([problem.question for problem in problems]):
+    if _are_scored_as_expressions(problems):
         found = [score_line(one, responses.by_problem[one.id]) for one in problems]
         metrics["arithmetic"] = arithmetic_metrics(found)
         rows = [row | one.row for row, one in zip(rows, found, strict=True)]

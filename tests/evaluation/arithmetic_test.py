@@ -19,6 +19,8 @@ from rft_jax.files.jsonl import write_rows
 from rft_jax.records import Problem
 from tests.arithmetic.exact import exact
 
+LONG_PRODUCT = "*".join(["9999"] * 1500)
+
 
 def shares(question: str, *answers: str) -> dict[str, float]:
     problem = Problem("p", question, "")
@@ -169,10 +171,33 @@ def test_the_released_file_is_read_and_scored_as_it_is(tmp_path: Path):
     [
         ("3+4=\n3+x=\n", r"x\.txt:2: '3\+x=' is not an expression"),
         ("1+1=\n4/(2-2)=\n", "2: .* zero"),
-        ("1+1=\n" + "*".join(["9999"] * 1500) + "=\n", "2: .* too many digits"),
+        (f"1+1=\n{LONG_PRODUCT}=\n", "2: .* too many digits"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, text: str, message: str):
     (tmp_path / "x.txt").write_text(text)
     with pytest.raises(UserError, match=message):
         load_problems(str(tmp_path / "x.txt"))
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [("4/(2-2)=", "'b' .* divides by zero"), (f"{LONG_PRODUCT}=", "'b' .* too many digits")],
+)
+def test_a_question_without_a_value_is_named(tmp_path: Path, question: str, message: str):
+    rows = [{"id": "a", "question": "1+1=", "answer": "2"}]
+    write_rows(tmp_path / "p.jsonl", [*rows, {"id": "b", "question": question, "answer": "1"}])
+    samples = [{"id": name, "sample": 0, "model": "m", "response": "1"} for name in "ab"]
+    write_rows(tmp_path / "samples.jsonl", samples)
+    given = str(tmp_path / "p.jsonl"), str(tmp_path / "out"), EvaluateSettings()
+    with pytest.raises(UserError, match=message):
+        evaluate(*given, samples=str(tmp_path / "samples.jsonl"))
+
+
+def test_an_answer_of_thousands_of_digits_is_scored():
+    digits = "9" * 5000
+    assert shares("10/3=", digits, f"{digits}/3", f"10/3={digits}+1={digits}") == {
+        "exact": 0.0,
+        "rounded": 0.0,
+        "within_1_percent": 0.0,
+    }

@@ -207,7 +207,9 @@ def test_a_number_of_thousands_of_digits_is_compared(comparer: AnswerComparer, a
 
 
 @pytest.mark.parametrize("formula", ["e^{1000000000}", "e^{-1000000000}", "-e^{10000000}"])
-def test_a_formula_of_millions_of_digits_is_compared(comparer: AnswerComparer, formula: str) -> None:
+def test_a_formula_of_millions_of_digits_is_compared(
+    comparer: AnswerComparer, formula: str
+) -> None:
     """Its value as a ratio would take the memory of the machine."""
     assert not _equal(comparer, "3.141592", formula)
     assert comparer.value(formula)
