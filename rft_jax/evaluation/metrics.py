@@ -1,8 +1,7 @@
-"""pass@k and maj@k of one problem from its votes, whichever k samples come first.
+"""maj@k of one problem from its votes, whichever k samples come first.
 
-Both are means over all subsets of k of the n samples. pass@k is the unbiased estimator of Chen et
-al. 2021 (arXiv 2107.03374, section 2.1). maj@k shares a tie: when t incorrect answers have as many
-votes as the correct one, the correct one gets 1 / (1 + t).
+As `estimators.pass_at_k` it is a mean over all subsets of k of the n samples. It shares a tie: when
+t incorrect answers have as many votes as the correct one, the correct one gets 1 / (1 + t).
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+
+from rft_jax.estimators import check_k
 
 METRICS = ("accuracy", "mean@1", "maj@k", "pass@k")
 """Names of an evaluation's metrics; it has one of the first two."""
@@ -54,12 +55,6 @@ def count_votes(votes: Sequence[tuple[Hashable | None, bool]]) -> Votes:
     return Votes(len(votes) - abstained - sum(counts), counts, abstained)
 
 
-def pass_at_k(correct: int, n: int, k: int) -> float:
-    """The share of k-subsets of n samples that have one of the `correct` ones."""
-    _check_k(k, n)
-    return 1.0 - math.comb(n - correct, k) / math.comb(n, k)
-
-
 def majority_at_k(votes: Votes, k: int, resamples: int = 10_000, seed: int = 0) -> float:
     """The share of k-subsets whose majority is correct, ties shared.
 
@@ -68,7 +63,7 @@ def majority_at_k(votes: Votes, k: int, resamples: int = 10_000, seed: int = 0) 
     Args:
       seed: of the random subsets.
     """
-    _check_k(k, votes.n)
+    check_k(k, votes.n)
     if k == votes.n:
         return _share(votes.correct, votes.incorrect)
     if votes.n <= MAX_EXACT_SAMPLES:
@@ -91,11 +86,6 @@ def first_majority(labels: Sequence[str | None]) -> str | None:
     """The label with most votes; of equals the one seen first (the paper's convention)."""
     counts = Counter(label for label in labels if label is not None)
     return max(counts, key=counts.__getitem__) if counts else None
-
-
-def _check_k(k: int, n: int) -> None:
-    if not 1 <= k <= n:
-        raise ValueError(f"k = {k} is not between 1 and the number of samples {n}")
 
 
 def _share(correct: int, incorrect: Sequence[int]) -> float:

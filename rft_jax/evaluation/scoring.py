@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from rft_jax.estimators import pass_at_k
 from rft_jax.evaluation import metrics
 from rft_jax.evaluation.inputs import Response
 from rft_jax.records import VERDICTS, Problem
@@ -57,7 +58,7 @@ class Scored:
         if not self.votes:
             return None
         n = len(self.votes)
-        return metrics.pass_at_k(self.correct.count(True), n, min(k, n))
+        return pass_at_k(self.correct.count(True), n, min(k, n))
 
     def majority_at_k(self, k: int, votes: str, resamples: int, seed: int) -> float | None:
         """maj@k: over all subsets with ties shared, or by the paper's convention."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from itertools import combinations
 from typing import Any
 
+from rft_jax.estimators import pass_at_k
 from rft_jax.records import VERDICTS
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.tally import Tally
@@ -20,29 +19,20 @@ _SHOWN_KINDS = 20
 PairCounts = Mapping[tuple[int, int], int]
 
 
-@cache
-def hit_probability(n: int, count: int, k: int) -> float:
-    """The share of k-subsets of n samples with one or more of `count`: 1 - C(n-c,k) / C(n,k).
-
-    If there are fewer than k samples, all of them are used.
-    """
-    k = min(k, n)
-    return 1.0 - math.comb(n - count, k) / math.comb(n, k)
-
-
 def expected_at_k(counts: PairCounts, problems: int, k: int) -> float:
     """The expected number of things found by k samples of a problem, over all k-subsets.
 
     Args:
-      counts: (n, c) -> how many things (keys, or problems solved) c of n samples had.
+      counts: (n, c) -> how many things (keys, or problems solved) c of n samples had; n at least 1.
       problems: to average over.
+      k: samples of a problem; where there are fewer, all of them are used.
     """
     if not problems:
         return 0.0
-    return (
-        sum(things * hit_probability(n, count, k) for (n, count), things in sorted(counts.items()))
-        / problems
+    found = (
+        things * pass_at_k(count, n, min(k, n)) for (n, count), things in sorted(counts.items())
     )
+    return sum(found) / problems
 
 
 def ks_up_to(n: int) -> list[int]:

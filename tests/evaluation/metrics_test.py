@@ -12,7 +12,6 @@ from rft_jax.evaluation.metrics import (
     first_majority,
     majority_at_k,
     majority_by_resampling,
-    pass_at_k,
 )
 
 
@@ -42,21 +41,9 @@ def test_majority_at_k_is_the_mean_over_all_subsets(votes: Votes, data: st.DataO
     assert majority_at_k(votes, k) == pytest.approx(sum(subsets) / len(subsets), abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.integers(1, 9), st.data())
-def test_pass_at_k_is_the_mean_over_all_subsets(n: int, data: st.DataObject) -> None:
-    correct, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
-    subsets = [
-        any(subset) for subset in combinations([True] * correct + [False] * (n - correct), k)
-    ]
-    assert pass_at_k(correct, n, k) == pytest.approx(sum(subsets) / len(subsets), abs=1e-12)
-
-
 @given(_votes)
-def test_at_one_sample_both_are_the_share_of_correct_samples(votes: Votes) -> None:
-    share = votes.correct / votes.n
-    assert majority_at_k(votes, 1) == pytest.approx(share)
-    assert pass_at_k(votes.correct, votes.n, 1) == pytest.approx(share)
+def test_at_one_sample_it_is_the_share_of_correct_samples(votes: Votes) -> None:
+    assert majority_at_k(votes, 1) == pytest.approx(votes.correct / votes.n)
 
 
 def test_a_large_case_stays_exact() -> None:
@@ -97,5 +84,3 @@ def test_nothing_wins_without_a_correct_vote() -> None:
 def test_k_outside_the_samples_is_refused(k: int) -> None:
     with pytest.raises(ValueError, match="between 1 and the number of samples 4"):
         majority_at_k(Votes(2, (2,), 0), k)
-    with pytest.raises(ValueError, match="between 1"):
-        pass_at_k(1, 4, k)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rft_jax.rft.stats import expected_at_k, hit_probability, ks_up_to
+from rft_jax.rft.stats import expected_at_k, ks_up_to
 from rft_jax.rft.tally import Tally
 from rft_jax.verify.comparison import AnswerComparer
 from tests.rft.make import run_collect, sample_row, write_lines, write_samples
@@ -26,9 +26,9 @@ def test_distinct_at_k_is_the_mean_over_all_subsets(labels: list[int], data: st.
 
 
 def test_more_samples_than_there_are_count_as_all() -> None:
-    assert hit_probability(3, 1, 5) == 1.0
-    assert hit_probability(3, 0, 5) == 0.0
-    assert hit_probability(500, 1, 250) == pytest.approx(0.5)
+    assert expected_at_k({(3, 1): 1}, 1, 5) == 1.0
+    assert expected_at_k({(3, 0): 1}, 1, 5) == 0.0
+    assert expected_at_k({(500, 1): 1}, 1, 250) == pytest.approx(0.5)
 
 
 def test_curves_have_points_at_powers_of_two_and_the_end() -> None:
