@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a log line every few seconds elsewhere."""
+"""Progress of long work: a bar on a terminal, a log line every few seconds elsewhere; its words."""
 
 from __future__ import annotations
 
@@ -88,6 +88,15 @@ def _short(value: float | str) -> str:
     if isinstance(value, str):
         return value
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def quantity(number: int, noun: str) -> str:
+    """A number of things: `1 step`, `1,000 steps`.
+
+    Args:
+      noun: in the singular; its plural ends in s.
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rft_jax import progress
-from rft_jax.progress import Progress, duration
+from rft_jax.progress import Progress, duration, quantity
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,10 @@ def test_work_that_fails_has_no_last_line(capsys) -> None:
     with pytest.raises(ValueError), Progress("train", 2, "steps"):
         raise ValueError
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps"), (1000, "1,000 steps")]
+)
+def test_one_thing_is_named_in_the_singular(number: int, text: str) -> None:
+    assert quantity(number, "step") == text

@@ -6,6 +6,7 @@ import argparse
 
 from rft_jax.commands.base import Command, columns_flag, output_flag, rows_flag
 from rft_jax.gin_settings import Config
+from rft_jax.progress import quantity
 
 
 def _flags(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +32,7 @@ def _export(flags: argparse.Namespace, config: Config) -> None:
 
     source = Source(flags.source, tuple(flags.samples), flags.problems, flags.template)
     rows = export_data(source, flags.format, flags.output)
-    print(f"{flags.output}: {rows:,} rows")
+    print(f"{flags.output}: {quantity(rows, 'row')}")
     if flags.card:
         from rft_jax.report.cards import write_data_card
 

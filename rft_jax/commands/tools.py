@@ -10,6 +10,7 @@ from rft_jax.commands.advice import after_generating
 from rft_jax.commands.base import Command, input_flag, output_flag
 from rft_jax.commands.stages import MODEL_HELP, PROBLEMS_HELP
 from rft_jax.gin_settings import Config
+from rft_jax.progress import quantity
 from rft_jax.records.fields import FORMS
 from rft_jax.wordproblems.splits import PROBLEM_SPLITS, SPLITS
 
@@ -121,7 +122,7 @@ def _generate(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.wordproblems.files import write_split
 
     rows = write_split(flags.split, flags.output, flags.size, flags.seed, flags.tokens, flags.form)
-    print(f"{flags.output}: {rows:,} rows")
+    print(f"{flags.output}: {quantity(rows, 'row')}")
 
 
 GENERATE_WORDPROBLEMS = Command(
@@ -164,7 +165,7 @@ def _generate_arithmetic(flags: argparse.Namespace, config: Config) -> None:
     bounds = flags.size, flags.seed, flags.tokens
     settings = config.get(ArithmeticSettings)
     rows = write_split(flags.split, flags.output, *bounds, flags.form, settings)
-    print(f"{flags.output}: {rows:,} rows")
+    print(f"{flags.output}: {quantity(rows, 'row')}")
 
 
 GENERATE_ARITHMETIC = Command(

@@ -10,6 +10,7 @@ from rft_jax.arithmetic.reading import asks_for_value
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import MistakeList, UserError
 from rft_jax.files.jsonl import read_rows
+from rft_jax.progress import quantity
 from rft_jax.prompts import with_cue
 from rft_jax.records import Problem, Reference, is_only_answer, read_reference
 from rft_jax.tokenizers import replace_surrogates
@@ -70,9 +71,10 @@ def _is_learnt_from(one: Reference) -> bool:
 
 def _nothing_to_train_on(spec: str, total: int) -> UserError:
     return UserError(
-        f"{spec}: all {total:,} problems have only an answer, no solution, so there is nothing to "
-        "train on; sample an instruction-tuned model for them (rft sample), keep its correct paths "
-        "(rft collect) and train on those (rft train --data …/paths.jsonl), or add solutions"
+        f"{spec}: {quantity(total, 'problem')}, all with only an answer, no solution, so there is "
+        "nothing to train on; sample an instruction-tuned model for them (rft sample), keep its "
+        "correct paths (rft collect) and train on those (rft train --data …/paths.jsonl), or add "
+        "solutions"
     )
 
 

@@ -16,6 +16,7 @@ from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
 from rft_jax.files.jsonl import write_rows
 from rft_jax.files.outputs import open_output
+from rft_jax.progress import quantity
 from rft_jax.records import FORMS, Path, Problem, to_row
 from rft_jax.records import PATHS_FILE as PATHS_FILE
 from rft_jax.verify.equations import find_annotations
@@ -88,7 +89,7 @@ def write_derived(kind: str, inputs: Inputs, output: str, config_text: str = "")
                 raise UserError(f"{kind}: these inputs give no rows")
             write_rows(FilePath(output) / derived_file(kind), rows)
             folder.commit()
-            print(f"{kind}: {len(rows):,} rows")
+            print(f"{kind}: {quantity(len(rows), 'row')}")
 
 
 def _lines(kind: str, inputs: Inputs) -> dict[str, Any]:

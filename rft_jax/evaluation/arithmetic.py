@@ -23,6 +23,7 @@ from rft_jax.errors import MistakeList, UserError
 from rft_jax.evaluation.inputs import Response
 from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.evaluation.step_faults import Fault, first_fault
+from rft_jax.progress import quantity
 from rft_jax.records import Problem
 from rft_jax.verify.answers import ARITHMETIC, answer_reader
 from rft_jax.verify.numbers import parse_number
@@ -138,10 +139,10 @@ def arithmetic_lines(metrics: dict[str, Any]) -> list[str]:
     if found is None:
         return []
     values = {name: f"{found[name]['value']:.1%}" for name in MEASURES}
-    steps = found["steps"]
+    steps, faulty = found["steps"], quantity(found["steps"]["faulty"], "response")
     return [
         f"  {values['exact']} exact, {values['rounded']} after rounding, "
         f"{values['within_1_percent']} within 1 %",
-        f"  of {steps['faulty']:,} responses with a wrong step: {steps['operation']:,} in an "
-        f"operation, {steps['copying']:,} in copying, {steps['malformed']:,} malformed",
+        f"  of {faulty} with a wrong step: {steps['operation']:,} in an operation, "
+        f"{steps['copying']:,} in copying, {steps['malformed']:,} malformed",
     ]

@@ -21,6 +21,7 @@ from rft_jax.evaluation.summary import majorities, metrics_table, summarise
 from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import read_json, write_json, write_rows
 from rft_jax.files.outputs import OutputFolder, open_output
+from rft_jax.progress import quantity
 from rft_jax.records import Problem
 from rft_jax.records.foreign import check_format
 from rft_jax.verify.answers import are_expressions
@@ -202,6 +203,6 @@ def _common_k(scored: Sequence[Scored], k: int) -> int:
     if k > len(least.answers):
         raise UserError(
             f"evaluate.k or evaluate.curve asks for k = {k}, but problem {least.problem.id!r} has "
-            f"{len(least.answers)} samples; sample more or lower k"
+            f"{quantity(len(least.answers), 'sample')}; sample more or lower k"
         )
     return k or len(least.answers)

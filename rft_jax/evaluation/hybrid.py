@@ -18,6 +18,7 @@ from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.evaluation.scoring import Graded, Scored
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import read_rows, write_rows
+from rft_jax.progress import quantity
 from rft_jax.records import VERDICTS, Problem, to_row
 
 # In an evaluation's output: the problems that fall back, and their samples.
@@ -82,16 +83,16 @@ def read_texts(path: str | None, output: Path, graded: Sequence[Graded]) -> Resp
         return NO_RESPONSES
     if path is None:
         raise UserError(
-            f"evaluate.answers = 'hybrid': {len(needed)} problems have programs without an answer, "
-            f"the first is {needed[0].problem.id!r}; name their text samples with --fallback"
+            f"evaluate.answers = 'hybrid': {quantity(len(needed), 'problem')} without an answer by "
+            f"a program, the first is {needed[0].problem.id!r}; name text samples with --fallback"
         )
     texts = read_responses([path], [one.problem for one in needed])
     for one in needed:
         name, asked_for = one.problem.id, len(one.grades)
         if (found := len(texts.by_problem[name])) < asked_for:
             raise UserError(
-                f"{path}: problem {name!r} has {found} texts for {asked_for} programs; sample as "
-                "many"
+                f"{path}: problem {name!r} has {quantity(found, 'text')} for "
+                f"{quantity(asked_for, 'program')}; sample as many"
             )
     return texts
 
@@ -145,5 +146,6 @@ def hybrid_lines(metrics: dict[str, Any]) -> list[str]:
         for side in ("programs", "texts")
         if hybrid[side]["samples"]
     ]
-    tokens = [f"{n:,} tokens of {side}" for side, n in hybrid["tokens"].items() if n is not None]
+    counts = [(side, n) for side, n in hybrid["tokens"].items() if n is not None]
+    tokens = [f"{quantity(n, 'token')} of {side}" for side, n in counts]
     return [f"  {hybrid['fallback']:.1%} fell back to a text: {', '.join([*sides, *tokens])}"]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rft_jax.evaluation.scoring import Scored
+from rft_jax.progress import quantity
 
 _WITHOUT_ANSWER = ("truncated", "unsupported", "program_error", "no_output")
 
@@ -31,8 +32,9 @@ def program_lines(metrics: dict[str, Any]) -> list[str]:
         return []
     shares = {name: f"{value:.1%}" for name, value in programs.items() if name != "samples"}
     counted = "" if "hybrid" in metrics else " (counted as unsolved)"
+    number = quantity(programs["samples"], "program")
     return [
-        f"  of {programs['samples']:,} programs: {shares['unsupported']} unsupported{counted}, "
+        f"  of {number}: {shares['unsupported']} unsupported{counted}, "
         f"{shares['program_error']} ended by an error, {shares['no_output']} printed "
         f"nothing, {shares['ran_and_incorrect']} ran and were incorrect"
     ]

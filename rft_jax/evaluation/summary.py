@@ -14,6 +14,7 @@ from rft_jax.evaluation.programs import program_lines, program_metrics
 from rft_jax.evaluation.scoring import Scored
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.evaluation.unread import unread_metrics, unread_note
+from rft_jax.progress import quantity
 
 LENGTH_BINS = 4
 
@@ -102,7 +103,8 @@ def _by_words(
 
 def metrics_table(metrics: dict[str, Any]) -> str:
     """The metrics as a small table for the terminal."""
-    title = f"{metrics['model'] or 'samples'}: {metrics['n']} problems, k = {metrics['k']}"
+    title = f"{metrics['model'] or 'samples'}: {quantity(metrics['n'], 'problem')}"
+    title += f", k = {metrics['k']}"
     note = unread_note(metrics)
     lines = [f"{title}; warning: {note}" if note else title]
     # For one sample the last two equal the first.
@@ -116,8 +118,10 @@ def metrics_table(metrics: dict[str, Any]) -> str:
     lines += [*program_lines(metrics), *hybrid_lines(metrics), *arithmetic_lines(metrics)]
     undecided = metrics.get("undecided", {"samples": 0})
     if undecided["samples"]:
+        samples = quantity(undecided["samples"], "sample")
+        problems = quantity(undecided["problems"], "problem")
         lines.append(
-            f"  {undecided['samples']} samples undecided, {undecided['problems']} problems without "
-            "any other: not counted (a comparison took longer than evaluate.timeout)"
+            f"  {samples} undecided, {problems} without any other: not counted (a comparison took "
+            "longer than evaluate.timeout)"
         )
     return "\n".join(lines)

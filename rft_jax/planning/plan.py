@@ -16,6 +16,7 @@ from rft_jax.planning.hours import StageCost, stage_costs, training_cost
 from rft_jax.planning.loop import Loop, loop_lines
 from rft_jax.planning.settings import PlanSettings
 from rft_jax.planning.topologies import Topology, parse_topology
+from rft_jax.progress import quantity
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training import recipe
 from rft_jax.training.settings import TrainSettings
@@ -116,7 +117,7 @@ def _heading(inputs: PlanInputs) -> list[str]:
         share = available_memory(chip) / chip.hbm
         memory += f" ({share:.0%} of it for JAX, by XLA_PYTHON_CLIENT_MEM_FRACTION)"
     return [
-        f"{topology.name}: {topology.num_chips} chips, each with {memory}, "
+        f"{topology.name}: {quantity(topology.num_chips, 'chip')}, each with {memory}, "
         f"{chip.peak / 1e12:.0f} TFLOP/s in bf16, {chip.bandwidth / 1e9:,.0f} GB/s",
         f"model: {num_params(inputs.config):,} parameters",
     ]

@@ -23,6 +23,7 @@ from rft_jax.policy.rollouts import Rollouts
 from rft_jax.policy.scored import split_held_out
 from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
 from rft_jax.policy.steps import PolicySteps
+from rft_jax.progress import quantity
 from rft_jax.prompts import shown
 from rft_jax.records import Problem
 from rft_jax.training.loop import run_steps
@@ -171,7 +172,8 @@ def _summary(steps: PolicySteps) -> str:
         f"reward {' × '.join(policy.rewards)}" if steps.learner.teacher is None else "a teacher"
     )
     return (
-        f"policy: {policy.preset}, {signal}; {len(steps.trained):,} "
-        f"problems, {len(held_out):,} more held out; {policy.num_steps:,} steps of "
-        f"{policy.problems_per_step} × {policy.samples_per_problem} samples"
+        f"policy: {policy.preset}, {signal}; "
+        f"{quantity(len(steps.trained), 'problem')}, {len(held_out):,} more held out; "
+        f"{quantity(policy.num_steps, 'step')} of {policy.problems_per_step} × "
+        f"{quantity(policy.samples_per_problem, 'sample')}"
     )

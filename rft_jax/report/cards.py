@@ -13,6 +13,7 @@ from rft_jax.errors import UserError
 from rft_jax.evaluation.metrics import METRICS
 from rft_jax.files.jsonl import atomic_write, read_json, read_rows
 from rft_jax.files.outputs import SETTINGS
+from rft_jax.progress import quantity
 from rft_jax.records import PATHS_FILE, read_paths
 
 CARD = "README.md"
@@ -73,7 +74,7 @@ def write_data_card(file: str | Path, form: str, rows: int, source: str | Path) 
     split = f"configs: [{{config_name: default, data_files: {json.dumps(file.name)}}}]"
     lines = _front([split, "task_categories: [text-generation]", "tags: [math, rft_jax]"])
     lines += [f"# {file.resolve().parent.name}", ""]
-    text = f"{rows:,} rows in the format `{form}`, from `{source.name}`"
+    text = f"{quantity(rows, 'row')} in the format `{form}`, from `{source.name}`"
     lines += [f"{text}, by rft_jax {rft_jax.__version__}.", ""]
     paths = source / PATHS_FILE if source.is_dir() else source
     if paths.is_file() and paths.name.startswith("paths"):

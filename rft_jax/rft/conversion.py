@@ -12,6 +12,7 @@ import orjson
 
 from rft_jax.errors import MistakeList
 from rft_jax.files.jsonl import numbered_lines, open_lines, parse_row
+from rft_jax.progress import quantity
 from rft_jax.records import Problem, parse_sample, to_row
 from rft_jax.records.foreign import ForeignSamples, file_format
 from rft_jax.records.sample_formats import OURS
@@ -120,4 +121,4 @@ def raise_all_mistakes(shards: Sequence[Shard], indices: Mapping[str, int]) -> N
                     if line.strip():
                         problem_index(line, indices, where)
                         parse_sample({**parse_row(line, where), "tokens": None}, where)
-    mistakes.raise_any(f"{len(shards):,} samples files")
+    mistakes.raise_any(quantity(len(shards), "samples file"))

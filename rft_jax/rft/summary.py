@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rft_jax.progress import quantity
 from rft_jax.records import PATHS_FILE, VERDICTS
 from rft_jax.rft.dedup import DEDUP_LEVELS
 from rft_jax.rft.settings import CollectSettings
@@ -21,7 +22,7 @@ def summary(tally: Tally, settings: CollectSettings) -> str:
 
 def _table(tally: Tally) -> Iterator[str]:
     samples = tally.samples[""]
-    yield f"collect: {samples:,} samples of {tally.problems:,} problems"
+    yield f"collect: {quantity(samples, 'sample')} of {quantity(tally.problems, 'problem')}"
     for verdict, meaning in VERDICTS.items():
         number = tally.verdicts["", verdict]
         if number:
@@ -41,14 +42,12 @@ def _paths(tally: Tally) -> Iterator[str]:
     kept, new = tally.num_kept, tally.num_new
     copies = f" ({kept - new:,} of them copies of a reference solution)" if kept > new else ""
     yield (
-        f"kept: {kept:,} distinct sampled paths{copies} and {tally.human:,} reference solutions, "
-        f"in {PATHS_FILE}"
+        f"kept: {quantity(kept, 'distinct sampled path')}{copies} and "
+        f"{quantity(tally.human, 'reference solution')}, in {PATHS_FILE}"
     )
     if tally.unsolved:
-        yield (
-            f"  {tally.unsolved:,} references are an answer without a solution, so they are not "
-            "training paths"
-        )
+        found = quantity(tally.unsolved, "reference")
+        yield f"  {found} without a solution, an answer alone: not among the training paths"
 
 
 def _warnings(tally: Tally, settings: CollectSettings) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rft_jax.models.shapes import num_params
+from rft_jax.progress import quantity
 from rft_jax.training.loop import Run
 
 # Below these a training is hardly one; with Adam the weights move by about a learning rate a step.
@@ -22,14 +23,14 @@ def outlook(run: Run) -> Iterator[str]:
         f"{manifest[n]} {n}" for n in ("empty", "dropped", "cut") if manifest.get(n)
     )
     yield (
-        f"train: {num_params(run.config):,} parameters; {len(lengths):,} examples"
-        f"{f' ({left_out})' if left_out else ''}; {run.num_steps:,} steps of "
+        f"train: {num_params(run.config):,} parameters; {quantity(len(lengths), 'example')}"
+        f"{f' ({left_out})' if left_out else ''}; {quantity(run.num_steps, 'step')} of "
         f"{batches.batch_size} × {settings.max_length}, {filled:.0%} filled; learning rate up to "
         f"{settings.learning_rate:g}"
     )
     if run.num_steps < _FEW_STEPS:
         yield (
-            f"warning: {run.num_steps} steps at a learning rate of up to "
+            f"warning: {quantity(run.num_steps, 'step')} at a learning rate of up to "
             f"{settings.learning_rate:g} may change little: raise train.num_epochs or "
             f"train.learning_rate{_lower(run)}"
         )
@@ -45,4 +46,4 @@ def _lower(run: Run) -> str:
     """Names the batch size, unless every device computes a single row already."""
     rows, shape = run.settings.batch_size, run.mesh.shape
     is_lowest = rows <= shape["data"] * shape["fsdp"]
-    return "" if is_lowest else f", or lower train.batch_size (now {rows} rows)"
+    return "" if is_lowest else f", or lower train.batch_size (now {quantity(rows, 'row')})"

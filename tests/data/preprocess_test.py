@@ -33,7 +33,7 @@ def test_problems_with_only_an_answer_are_left_out_and_counted(
     assert list(training_examples(path)) == [("b?", r"1 + 2 is \boxed{3}")]
     assert "3 of 4 problems have only an answer, no solution, and are left out" in caplog.text
     write_rows(path, bare)
-    with pytest.raises(UserError, match=r"all 3 problems have only an answer.*(rft collect)"):
+    with pytest.raises(UserError, match=r"3 problems, all with only an answer.*(rft collect)"):
         list(training_examples(path))
 
 

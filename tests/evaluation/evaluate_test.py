@@ -153,7 +153,7 @@ def test_undecided_samples_are_counted_apart_and_are_in_no_mean(
         assert (metrics[name]["value"], metrics[name]["n"]) == (0.5, 2)
     assert sum(row["n"] for row in metrics["by_words"]) == 2
     assert (
-        "3 samples undecided, 1 problems without any other: not counted" in capsys.readouterr().out
+        "3 samples undecided, 1 problem without any other: not counted" in capsys.readouterr().out
     )
 
 
@@ -275,7 +275,7 @@ def test_more_votes_than_samples_are_refused(tmp_path: Path) -> None:
     problems = _problems(tmp_path, [1, 2])
     samples = _samples(tmp_path / "s", [[1, 1], [2]])
     settings = EvaluateSettings(k=2)
-    with pytest.raises(UserError, match=r"asks for k = 2, but problem 'q1' has 1 samples"):
+    with pytest.raises(UserError, match=r"asks for k = 2, but problem 'q1' has 1 sample;"):
         evaluate(problems, str(tmp_path / "out"), settings, samples=samples)
 
 

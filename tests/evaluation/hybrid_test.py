@@ -64,9 +64,9 @@ def test_whether_a_program_falls_back_does_not_depend_on_the_reference(tmp_path:
 
 
 def test_texts_are_needed_for_what_falls_back_and_for_nothing_else(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"2 problems have programs.*first is 'q1'.*--fallback"):
+    with pytest.raises(UserError, match=r"2 problems without an answer.*first is 'q1'.*--fallback"):
         _evaluate(tmp_path)
-    with pytest.raises(UserError, match=r"problem 'q2' has 1 texts for 2 programs"):
+    with pytest.raises(UserError, match=r"problem 'q2' has 1 text for 2 programs"):
         _evaluate(tmp_path, [[], TEXTS[1], TEXTS[2][:1]])
     assert _evaluate(tmp_path, [[], *TEXTS[1:]])["hybrid"]["fallback"] == 0.5
 

@@ -387,7 +387,7 @@ def test_problems_with_only_answers_are_refused_before_the_first_stage_if_a_stag
         assert pipeline.commands(str(tmp_path / "run"), settings)
         return
     for start in (pipeline.commands, pipeline.run):
-        with pytest.raises(UserError, match=r"answers\.jsonl: all 3 problems have only an answer"):
+        with pytest.raises(UserError, match=r"answers\.jsonl: 3 problems, all with only an answer"):
             start(str(tmp_path / "run"), settings)
     assert not _started(tmp_path)
     assert not (tmp_path / "run").exists()

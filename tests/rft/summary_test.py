@@ -24,14 +24,14 @@ def test_verdicts_and_kept_paths_are_a_table(
 ) -> None:
     texts = ["<<9*2=18>>\n#### 18", "<<9*2=18>> again\n#### 18", "#### 17", ANNOTATED]
     _, *said = _said(tmp_path, capsys, texts).splitlines()  # the progress is first
-    assert said[0] == "collect: 4 samples of 1 problems"
+    assert said[0] == "collect: 4 samples of 1 problem"
     assert [line.split()[:3] for line in said[1:3]] == [
         ["wrong_answer", "1", "25.0%"],
         ["correct", "3", "75.0%"],
     ]
     assert said[3] == (
         "kept: 2 distinct sampled paths (1 of them copies of a reference solution) and 1 reference "
-        "solutions, in paths.jsonl"
+        "solution, in paths.jsonl"
     )
     assert "warning" not in "".join(said)
 
@@ -53,7 +53,7 @@ def test_a_run_without_any_equation_is_offered_the_text_as_key(
 ) -> None:
     texts = [f"{word}, so 18\n#### 18" for word in ("one", "two", "three", "three")]
     said = _said(tmp_path, capsys, texts)
-    assert "kept: 1 distinct sampled paths" in said
+    assert "kept: 1 distinct sampled path and" in said
     assert (
         "collect.dedup = 'equations'; --gin.collect.dedup=exact_text would keep 3 "
         "(--gin.collect.dedup='' takes it where no solution and no sample has an equation), "
@@ -63,7 +63,7 @@ def test_a_run_without_any_equation_is_offered_the_text_as_key(
         folder = tmp_path / f"by-{level}"
         again = _said(folder, capsys, texts, dedup=level, reference="So 18\n#### 18")
         assert "warning" not in again
-        assert f"kept: {kept} distinct sampled paths" in again
+        assert f"kept: {kept} distinct sampled path" in again
     said = _said(tmp_path / "from", capsys, texts, equation_source="text")
     assert "dedup=none all 4\n" in said
 
@@ -82,7 +82,7 @@ def test_a_reference_that_is_only_an_answer_is_not_a_training_path(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = _said(tmp_path, capsys, ["<<9*2=18>>\n#### 18"], reference="18")
-    assert "kept: 1 distinct sampled paths and 0 reference solutions" in said
-    assert "1 references are an answer without a solution" in said
+    assert "kept: 1 distinct sampled path and 0 reference solutions" in said
+    assert "1 reference without a solution" in said
     assert "would not be accepted" not in said
     assert (tmp_path / "out" / "paths.jsonl").read_text().count('"human"') == 0

@@ -20,17 +20,17 @@ def _said(
         patch.setattr(trainer, "run_steps", preempt)
         trainer.train(CONFIG, [data], str(folder), settings)
     said = capsys.readouterr().out.splitlines()
-    return [line for line in said if "steps" in line or "warn" in line]
+    return [line for line in said if "step" in line or "warn" in line]
 
 
 def test_rows_that_no_example_fills_are_not_computed_and_few_steps_are_a_warning(
     data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = _said(tmp_path / "a", data, capsys, batch_size=512)
-    rows = int(said[0].split("1 steps of ")[1].split(" ")[0])
+    rows = int(said[0].split("1 step of ")[1].split(" ")[0])
     assert "60 examples" in said[0] and 30 < rows <= 64
     few = (
-        "warning: 1 steps at a learning rate of up to 0.01 may change little: raise "
+        "warning: 1 step at a learning rate of up to 0.01 may change little: raise "
         "train.num_epochs or train.learning_rate"
     )
     assert said[1] == f"{few}, or lower train.batch_size (now 512 rows)"

@@ -9,6 +9,7 @@ from typing import Any
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.pipeline.stages import Stage
+from rft_jax.progress import quantity
 
 
 def stage_result(root: Path, stage: Stage) -> str:
@@ -27,18 +28,21 @@ def stage_result(root: Path, stage: Stage) -> str:
 def _training(folder: Path) -> str:
     rows = [row for _, row in read_rows(folder / "metrics.jsonl")]
     last = rows[-max(1, len(rows) // 10) :]
-    return f"loss {sum(row['loss'] for row in last) / len(last):.4g} after {len(rows):,} steps"
+    loss = sum(row["loss"] for row in last) / len(last)
+    return f"loss {loss:.4g} after {quantity(len(rows), 'step')}"
 
 
 def _policy(folder: Path) -> str:
     rows = [row for _, row in read_rows(folder / "metrics.jsonl")]
-    return f"reward {rows[0]['reward']:.3g} → {rows[-1]['reward']:.3g} in {len(rows):,} steps"
+    first, last = rows[0]["reward"], rows[-1]["reward"]
+    return f"reward {first:.3g} → {last:.3g} in {quantity(len(rows), 'step')}"
 
 
 def _collecting(folder: Path) -> str:
     stats = read_json(folder / "stats.json")
     kept, solved = stats["paths"]["sampled"], stats["solved"]
-    return f"kept {kept:,} paths, {solved:,} of {stats['problems']:,} problems solved"
+    problems = quantity(stats["problems"], "problem")
+    return f"kept {quantity(kept, 'path')}, {solved:,} of {problems} solved"
 
 
 def _evaluation(folder: Path) -> str:
