@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.files.jsonl import read_json
+from rft_jax.files.names import METRICS_FILE, STATS_FILE
 
 _NOT_TEXT = (".parquet", ".gz")
 
@@ -22,7 +23,7 @@ def after_collect(flags: argparse.Namespace, output: Path) -> list[str]:
       flags: as they were typed.
       output: the folder that was written.
     """
-    stats = read_json(output / "stats.json")
+    stats = read_json(output / STATS_FILE)
     if not stats["samples"] and not (stats["paths"]["human"] or stats["paths"]["new"]):
         return [
             "rft sample --model INSTRUCT --problems {problems} --output SAMPLES",
@@ -46,7 +47,7 @@ def after_evaluate(flags: argparse.Namespace, output: Path) -> list[str]:
       flags: as they were typed.
       output: the folder that was written.
     """
-    metrics = read_json(output / "metrics.json")
+    metrics = read_json(output / METRICS_FILE)
     if metrics.get("accuracy", metrics.get("mean@1"))["value"]:
         return []
     samples = flags.samples or [f"{flags.output}/samples"]

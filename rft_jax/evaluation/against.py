@@ -10,12 +10,13 @@ from typing import Any
 from rft_jax.errors import UserError
 from rft_jax.evaluation.compare import check_same_questions, compare, with_holm
 from rft_jax.files.jsonl import read_json, read_rows, write_json
+from rft_jax.files.names import METRICS_FILE, PREDICTIONS_FILE
 from rft_jax.records import Problem
 
 
 def read_scores(folder: Path) -> dict[str, Fraction | None]:
     """Each problem's share of correct samples, from `predictions.jsonl`; None where undecided."""
-    return {row["id"]: _share(row["correct"]) for _, row in read_rows(folder / "predictions.jsonl")}
+    return {row["id"]: _share(row["correct"]) for _, row in read_rows(folder / PREDICTIONS_FILE)}
 
 
 def _share(correct: Sequence[bool | None]) -> Fraction | None:
@@ -29,7 +30,7 @@ def _read_majorities(folder: Path) -> dict[str, Fraction | None]:
         row["id"]: None
         if row["maj@k"] is None
         else Fraction(row["maj@k"]).limit_denominator(1_000_000)
-        for _, row in read_rows(folder / "predictions.jsonl")
+        for _, row in read_rows(folder / PREDICTIONS_FILE)
     }
 
 
@@ -43,7 +44,7 @@ def check_comparable(against: Path, problems: Sequence[Problem]) -> None:
     Raises:
       UserError: the folder holds no evaluation, or one of other problems.
     """
-    if not (against / "metrics.json").is_file():
+    if not (against / METRICS_FILE).is_file():
         raise UserError(
             f"{against}: no metrics.json there; --against is the output of a finished rft evaluate"
         )
@@ -62,7 +63,7 @@ def write_comparison(output: Path, against: Path) -> str:
     Raises:
       UserError: the two are not on the same problems.
     """
-    a, b = read_json(output / "metrics.json"), read_json(against / "metrics.json")
+    a, b = read_json(output / METRICS_FILE), read_json(against / METRICS_FILE)
     named = {"a": str(output), "b": str(against)}
     names, compared = ["correct"], [compare({0: read_scores(output)}, {0: read_scores(against)})]
     if a["k"] == b["k"] > 1:

@@ -20,6 +20,7 @@ from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.evaluation.summary import majorities, metrics_table, summarise
 from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import read_json, write_json, write_rows
+from rft_jax.files.names import METRICS_FILE, PREDICTIONS_FILE
 from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.progress import quantity
 from rft_jax.records import Problem
@@ -87,7 +88,7 @@ def evaluate(
                     fallback = sample_texts(model, loaded, folder.path, settings, mesh)
             measure = partial(_measure, folder, problems, [sampled], fallback, settings, against)
             distributed.on_main(measure, "scoring", folder.path)
-    return read_json(Path(output) / "metrics.json")
+    return read_json(Path(output) / METRICS_FILE)
 
 
 def _check_source(
@@ -157,7 +158,7 @@ def _measure(
         responses = read_responses(samples, loaded, samples_format)
         _score_into(folder.path, loaded, responses, fallback, settings)
         folder.commit()
-    print(metrics_table(read_json(folder.path / "metrics.json")), flush=True)
+    print(metrics_table(read_json(folder.path / METRICS_FILE)), flush=True)
     if against is not None:
         print(write_comparison(folder.path, Path(against)), flush=True)
 
@@ -187,10 +188,10 @@ def _score_into(
         found = [score_line(one, responses.by_problem[one.id]) for one in problems]
         metrics["arithmetic"] = arithmetic_metrics(found)
         rows = [row | one.row for row, one in zip(rows, found, strict=True)]
-    write_rows(output / "predictions.jsonl", rows)
+    write_rows(output / PREDICTIONS_FILE, rows)
     if settings.is_hybrid:
         metrics["hybrid"] = hybrid_metrics(scored, responses, texts)
-    write_json(output / "metrics.json", metrics)
+    write_json(output / METRICS_FILE, metrics)
 
 
 def _common_k(scored: Sequence[Scored], k: int) -> int:

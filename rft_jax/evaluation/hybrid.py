@@ -22,7 +22,7 @@ from rft_jax.progress import quantity
 from rft_jax.records import VERDICTS, Problem, to_row
 
 # In an evaluation's output: the problems that fall back, and their samples.
-_FALLBACK, _TEXTS = "fallback.jsonl", "samples-text"
+_FALLBACK, TEXTS_FOLDER = "fallback.jsonl", "samples-text"
 
 
 def sample_texts(
@@ -53,7 +53,7 @@ def sample_texts(
     distributed.on_main(write_asked, "programs evaluated", output)
     if not asked.stat().st_size:
         return None
-    texts = str(output / _TEXTS)
+    texts = str(output / TEXTS_FOLDER)
     forcing = calculator_of(settings)
     sample(model, str(asked), texts, None, settings.text_sampling(), mesh, forcing=forcing)
     return texts

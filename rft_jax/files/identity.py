@@ -10,9 +10,10 @@ from typing import Any
 
 from rft_jax.files.digests import SHORT, SMALL_BYTES, WHOLE, content_digest, lines_digest
 from rft_jax.files.mirror import left_at_store
+from rft_jax.files.names import TIMING_FILE
 
 _ADDED, _SAME_AS, _KNOWN_AS = "added", "same_as", "known_as"
-_TIMED = ("timing.json",)
+_TIMED = (TIMING_FILE,)
 # In a training's checkpoints: the model's description, beside the numbered steps.
 _MODEL, _CONFIG, _PARAMS = "model", "config.json", "params"
 

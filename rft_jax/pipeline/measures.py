@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from rft_jax.files.jsonl import read_json, read_rows
+from rft_jax.files.names import STEPS_FILE, TRAINING_DATA_FILE
 from rft_jax.pipeline.stages import Argument, Stage, training_steps
 
 
@@ -32,7 +33,7 @@ class LossAt:
 
     def read(self, root: Path) -> float:
         """The loss in nats per token, from the training's output in a run's folder."""
-        rows = [row for _, row in read_rows(root / self.stage.folder / "metrics.jsonl")]
+        rows = [row for _, row in read_rows(root / self.stage.folder / STEPS_FILE)]
         window = max(1, len(rows) // 10)
         losses = [row["loss"] for row in rows if self.step - window < row["step"] <= self.step]
         return sum(losses) / len(losses)
@@ -52,7 +53,7 @@ class ExamplesAt:
     def read(self, root: Path) -> int:
         """The number of examples, from the training's output in a run's folder."""
         folder = root / self.stage.folder
-        examples = read_json(folder / "data.json")["examples"]
+        examples = read_json(folder / TRAINING_DATA_FILE)["examples"]
         if self.step is None:
             return examples
         return round(examples * self.step / training_steps(folder))
@@ -74,7 +75,7 @@ class SamplesAt:
     def read(self, root: Path) -> int:
         """The number of samples, from the training's output in a run's folder."""
         last = math.inf if self.step is None else self.step
-        rows = (row for _, row in read_rows(root / self.stage.folder / "metrics.jsonl"))
+        rows = (row for _, row in read_rows(root / self.stage.folder / STEPS_FILE))
         return self.before + round(sum(row["samples"] for row in rows if row["step"] <= last))
 
 

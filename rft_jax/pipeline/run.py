@@ -20,7 +20,8 @@ from rft_jax.devices.cluster import VARIABLES, ClusterProcess, is_started_togeth
 from rft_jax.errors import UserError, names_as_given
 from rft_jax.files.jsonl import atomic_write, write_json, write_rows
 from rft_jax.files.mirror import original
-from rft_jax.files.outputs import CONFIG, open_output
+from rft_jax.files.names import COSTS_FILE, RESULTS_FILE, TIMING_FILE
+from rft_jax.files.outputs import CONFIG, RUN, open_output
 from rft_jax.files.remote import fetched
 from rft_jax.gin_settings import Config
 from rft_jax.installation import versions
@@ -111,9 +112,9 @@ def _lead(root: Path, config: Config, plan: Plan, hosts: Hosts) -> None:
         _run_stages(root, plan, hosts)
     finally:
         models = link_models(root, home, plan)
-    write_json(home / "results.json", make_results(root, plan))
-    write_json(home / "costs.json", make_costs(root, plan))
-    write_json(home / "timing.json", {"stages": _stage_timing(root, plan)})
+    write_json(home / RESULTS_FILE, make_results(root, plan))
+    write_json(home / COSTS_FILE, make_costs(root, plan))
+    write_json(home / TIMING_FILE, {"stages": _stage_timing(root, plan)})
     write_tensorboard(root, home, plan)
     print(f"\n{results_text(read_run(str(home)))}\n", flush=True)
     run_report(home, child_environment(os.environ, one_thread=False))
@@ -193,7 +194,7 @@ def _write_inputs(root: Path, home: Path, config: Config, plan: Plan) -> None:
             write_rows(root / name, map(to_row, rows))
     with atomic_write(home / CONFIG) as file:
         file.write(config.text())
-    write_json(home / "run.json", _describe(root, home, plan))
+    write_json(home / RUN, _describe(root, home, plan))
 
 
 def _describe(root: Path, home: Path, plan: Plan) -> dict[str, Any]:

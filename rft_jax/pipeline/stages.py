@@ -18,6 +18,7 @@ from typing import Any
 from rft_jax.files import outputs
 from rft_jax.files.identity import settings_identity
 from rft_jax.files.jsonl import read_json, read_rows
+from rft_jax.files.names import STEPS_FILE, TRAINING_DATA_FILE
 from rft_jax.gin_settings import flag_value
 
 FOLDER = "stages"
@@ -109,7 +110,7 @@ class ExamplesOf(_OfStage):
     def resolve(self, root: Path) -> str:
         if not self.stage.is_complete(root):
             return "EXAMPLES"
-        return str(read_json(root / self.stage.folder / "data.json")["examples"])
+        return str(read_json(root / self.stage.folder / TRAINING_DATA_FILE)["examples"])
 
 
 Argument = Given | OutputOf | Many | StepsOf | ExamplesOf
@@ -122,7 +123,7 @@ it as typed in the run's folder: a placeholder until it is determined, a list fo
 
 def training_steps(folder: Path) -> int:
     """The number of optimizer steps of a finished training, from its folder."""
-    return max(row["step"] for _, row in read_rows(folder / "metrics.jsonl"))
+    return max(row["step"] for _, row in read_rows(folder / STEPS_FILE))
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import rft_jax
 from rft_jax.errors import UserError
 from rft_jax.evaluation.metrics import METRICS
 from rft_jax.files.jsonl import atomic_write, read_json, read_rows
+from rft_jax.files.names import METRICS_FILE, STEPS_FILE, TRAINING_DATA_FILE
 from rft_jax.files.outputs import SETTINGS
 from rft_jax.progress import quantity
 from rft_jax.records import PATHS_FILE, read_paths
@@ -102,9 +103,9 @@ def _name(identity: str) -> str:
 
 
 def _data_lines(source: Path, made: Mapping[str, Any]) -> list[str]:
-    if not (source / "data.json").exists():
+    if not (source / TRAINING_DATA_FILE).exists():
         return []
-    counts = read_json(source / "data.json")
+    counts = read_json(source / TRAINING_DATA_FILE)
     rows: list[tuple[str, ...]] = [("files", ", ".join(map(_name, made.get("data", ()))))]
     for field in ("examples", "dropped", "tokens", "response_tokens"):
         rows.append((field.replace("_", " "), f"{counts.get(field, 0):,}"))
@@ -115,9 +116,9 @@ def _chosen(source: Path, made: Mapping[str, Any]) -> dict[str, Any]:
     """What a training chose by its data and its model, where its settings left that open (0)."""
     chosen: dict[str, Any] = {}
     if made.get("batch_size") == 0:
-        chosen["batch_size"] = read_json(source / "data.json").get("batch_rows")
+        chosen["batch_size"] = read_json(source / TRAINING_DATA_FILE).get("batch_rows")
     if made.get("learning_rate") == 0:
-        rates = (row["learning_rate"] for _, row in read_rows(source / "metrics.jsonl"))
+        rates = (row["learning_rate"] for _, row in read_rows(source / STEPS_FILE))
         chosen["learning_rate"] = float(f"{max(rates):.2g}")
     return chosen
 
@@ -130,7 +131,7 @@ def _set(made: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _result_rows(folder: Path) -> list[tuple[str, ...]]:
-    metrics, made = read_json(folder / "metrics.json"), read_json(folder / SETTINGS)
+    metrics, made = read_json(folder / METRICS_FILE), read_json(folder / SETTINGS)
     rows: list[tuple[str, ...]] = []
     for name in METRICS:
         found = metrics.get(name)

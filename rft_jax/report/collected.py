@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rft_jax.files.jsonl import read_json
+from rft_jax.files.names import STATS_FILE
 from rft_jax.records import TEST_PATHS
 from rft_jax.report.runs import RunRecord, StageRecord, read_settings
 
@@ -29,10 +30,10 @@ class Collected:
 def read_collected(runs: Sequence[RunRecord]) -> list[Collected]:
     """The finished collect stages that wrote training data."""
     return [
-        Collected(run, stage, read_json(stage.folder / "stats.json"), read_settings(stage.folder))
+        Collected(run, stage, read_json(stage.folder / STATS_FILE), read_settings(stage.folder))
         for run in runs
         for stage in run.of("collect")
-        if (stage.folder / "stats.json").exists() and stage.label != TEST_PATHS
+        if (stage.folder / STATS_FILE).exists() and stage.label != TEST_PATHS
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rft_jax.files.jsonl import read_json, read_rows
+from rft_jax.files.names import METRICS_FILE, STEPS_FILE
 from rft_jax.report import axes, svg
 from rft_jax.report.difficulty import difficulty_cards
 from rft_jax.report.html import Section, card, charts
@@ -86,7 +87,7 @@ def accuracy_chart(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str
 def _training_cards(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> Iterator[str]:
     """For each metric a line per training run, an arm's seeds in one colour."""
     trainings = [
-        (run, stage, [row for _, row in read_rows(stage.folder / "metrics.jsonl")])
+        (run, stage, [row for _, row in read_rows(stage.folder / STEPS_FILE)])
         for run in runs
         for stage in run.of("train")
     ]
@@ -106,7 +107,7 @@ def _votes_card(runs: Sequence[RunRecord], palette: Mapping[str, int]) -> str:
     lines = []
     for run in runs:
         for stage in run.of("evaluate"):
-            curve = read_json(stage.folder / "metrics.json").get("curve", ())
+            curve = read_json(stage.folder / METRICS_FILE).get("curve", ())
             points = [
                 svg.Point(at["k"], at["maj@k"]["value"], *at["maj@k"]["ci95"])
                 for at in sorted(curve, key=lambda at: at["k"])

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from rft_jax.files.jsonl import read_rows
+from rft_jax.files.names import STEPS_FILE
 from rft_jax.records import LEDGER_FILE, read_samples, sample_files
 from rft_jax.report import axes, svg
 from rft_jax.report.curves import thin
@@ -66,7 +67,7 @@ def _named(stages: Sequence[tuple[RunRecord, StageRecord]]) -> list[tuple[str, S
 
 def _metrics(stage: StageRecord) -> list[dict[str, Any]]:
     """The rows of `metrics.jsonl`, which are there from the first checkpoint on."""
-    path = stage.folder / "metrics.jsonl"
+    path = stage.folder / STEPS_FILE
     return [row for _, row in read_rows(path)] if path.exists() else []
 
 

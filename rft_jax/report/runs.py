@@ -17,17 +17,25 @@ from rft_jax.errors import UserError
 from rft_jax.evaluation.compare import with_holm
 from rft_jax.evaluation.trainings import student_t
 from rft_jax.files.jsonl import read_json, read_rows
-from rft_jax.files.outputs import SETTINGS
+from rft_jax.files.names import (
+    COSTS_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    RESULTS_FILE,
+    STEPS_FILE,
+    TIMING_FILE,
+)
+from rft_jax.files.outputs import RUN, SETTINGS
 from rft_jax.records import LEDGER_FILE
 from rft_jax.report.measured import measured
 
 # The file that tells a folder's stage, checked in this order: evaluations and policies hold samples
 # too, and policies a ledger.
 STAGE_FILES = {
-    "evaluate": "metrics.json",
+    "evaluate": METRICS_FILE,
     "policy": "samples/samples-*",
     "collect": LEDGER_FILE,
-    "train": "metrics.jsonl",
+    "train": STEPS_FILE,
     "sample": "samples-*",
 }
 
@@ -114,16 +122,16 @@ def read_run(path: str) -> RunRecord:
     folder = Path(path)
     if not folder.is_dir():
         raise UserError(f"{path}: no such folder; name what rft run or a single stage wrote")
-    described = _optional(folder / "run.json")
+    described = _optional(folder / RUN)
     if isinstance(described.get("stages"), dict):
         return _whole_run(folder, described)
-    if (folder / "results.json").exists():  # as it is published, without its stages
+    if (folder / RESULTS_FILE).exists():  # as it is published, without its stages
         return _whole_run(folder, {"stages": {}})
     return _single_stage(folder)
 
 
 def _whole_run(folder: Path, described: Mapping[str, Any]) -> RunRecord:
-    results, timing = (_optional(folder / name) for name in ("results.json", "timing.json"))
+    results, timing = (_optional(folder / name) for name in (RESULTS_FILE, TIMING_FILE))
     notes = described.get("notes", results.get("notes", []))
     labels = {one["model"]: one["label"] for one in results.get("conditions", ())}
     settings = described.get("settings", {})
@@ -138,7 +146,7 @@ def _whole_run(folder: Path, described: Mapping[str, Any]) -> RunRecord:
         comparisons=tuple(with_holm([_compared(row) for row in results.get("comparisons", ())])),
         plots=tuple(results.get("figures", ())),
         labels=described.get("arms", labels),
-        costs=_optional(folder / "costs.json"),
+        costs=_optional(folder / COSTS_FILE),
         notes=(notes,) if isinstance(notes, str) else tuple(map(str, notes)),
         settings=settings,
         versions=described.get("versions", {}),
@@ -150,7 +158,7 @@ def _rows_so_far(stages: Iterable[StageRecord]) -> list[dict[str, Any]]:
     """Rows of results from the evaluations that a run has finished, those of a model together."""
     rows: dict[tuple[str, int | None], dict[str, Any]] = {}
     for stage in stages:
-        if stage.command == "evaluate" and (stage.folder / "metrics.json").exists():
+        if stage.command == "evaluate" and (stage.folder / METRICS_FILE).exists():
             row = rows.setdefault((stage.arm, stage.seed), {"model": stage.arm, "seed": stage.seed})
             row |= measured(stage.folder) | row
     for row in rows.values():
@@ -216,13 +224,13 @@ def greedy_evaluations(run: RunRecord) -> list[StageRecord]:
     return [
         stage
         for stage in run.of("evaluate")
-        if "accuracy" in read_json(stage.folder / "metrics.json")
+        if "accuracy" in read_json(stage.folder / METRICS_FILE)
     ]
 
 
 def read_predictions(stage: StageRecord) -> list[dict[str, Any]]:
     """The rows of an evaluation's `predictions.jsonl` without undecided samples, or none."""
-    path = stage.folder / "predictions.jsonl"
+    path = stage.folder / PREDICTIONS_FILE
     rows = []
     for _, row in read_rows(path) if path.exists() else ():
         if decided := [one for one in row["correct"] if one is not None]:

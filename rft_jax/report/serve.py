@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from rft_jax.errors import Preempted, UserError
-from rft_jax.files.outputs import COMPLETE
+from rft_jax.files.names import COSTS_FILE, METRICS_FILE, RESULTS_FILE, STEPS_FILE
+from rft_jax.files.outputs import COMPLETE, RUN
 from rft_jax.report.html import live
 from rft_jax.report.runs import read_run
 
@@ -131,10 +132,10 @@ def signature(inputs: Sequence[str]) -> Signature:
 
 
 def _watched(path: str) -> Iterator[Path]:
-    for name in ("run.json", "results.json", "costs.json", COMPLETE):
+    for name in (RUN, RESULTS_FILE, COSTS_FILE, COMPLETE):
         yield Path(path) / name
     for stage in read_run(path).stages:
-        for name in (COMPLETE, "metrics.json", "metrics.jsonl"):
+        for name in (COMPLETE, METRICS_FILE, STEPS_FILE):
             yield stage.folder / name
 
 

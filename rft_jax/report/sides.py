@@ -8,6 +8,7 @@ from typing import Any
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows
+from rft_jax.files.names import PREDICTIONS_FILE
 from rft_jax.report.headline import ranked_comparisons
 from rft_jax.report.runs import RunRecord, StageRecord, greedy_evaluations
 
@@ -83,7 +84,7 @@ def _check_named(runs: Sequence[RunRecord], named: Sequence[str]) -> None:
 
 def read_side(run: RunRecord, stage: StageRecord) -> Side:
     """An evaluation with its predictions; none if it has no such file."""
-    path = stage.folder / "predictions.jsonl"
+    path = stage.folder / PREDICTIONS_FILE
     rows = read_rows(path) if path.exists() else iter(())
     return Side(run, stage, {row["id"]: row for _, row in rows})
 

@@ -28,13 +28,14 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import parse_row
+from rft_jax.files.names import STATS_FILE
 from rft_jax.files.remote import fetched
 from rft_jax.gin_settings import load_config
 from rft_jax.records import LEDGER_FILE, PATHS_FILE, Problem
 from rft_jax.records.matching import explain_unmatched
 from rft_jax.records.renamed import Renaming, parse_columns
 from rft_jax.rft.beam_inputs import find_shards, open_plain
-from rft_jax.rft.collect import STATS, check_models
+from rft_jax.rft.collect import check_models
 from rft_jax.rft.decontaminate import make_decontaminator
 from rft_jax.rft.level import (
     has_equation,
@@ -193,8 +194,8 @@ def collect_with_beam(
     """
     make_decontaminator(settings)
     check_programs(settings.programs)
-    if FileSystems.exists(FileSystems.join(output, STATS)):
-        raise UserError(f"{output}: holds {STATS} already; name another --output")
+    if FileSystems.exists(FileSystems.join(output, STATS_FILE)):
+        raise UserError(f"{output}: holds {STATS_FILE} already; name another --output")
     with TemporaryDirectory() as name:
         scratch, chunks = Path(name), FileSystems.join(output, CHUNKS)
         renaming = Renaming(parse_columns(columns), scratch) if columns else None
@@ -278,7 +279,7 @@ def _level_file(output: str) -> str:
 
 
 def _write_statistics(tally: Tally, output: str, settings: CollectSettings) -> None:
-    _write(FileSystems.join(output, STATS), [statistics_bytes(tally, settings)])
+    _write(FileSystems.join(output, STATS_FILE), [statistics_bytes(tally, settings)])
 
 
 def _join_chunks(output: str, chunks: int) -> None:

@@ -12,6 +12,7 @@ from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.errors import UserError
 from rft_jax.files.identity import settings_identity
 from rft_jax.files.jsonl import atomic_write, file_digest
+from rft_jax.files.names import STATS_FILE
 from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.progress import Progress
 from rft_jax.records import LEDGER_FILE, PATHS_FILE, Problem
@@ -35,7 +36,6 @@ from rft_jax.verify.grading import check_references
 from rft_jax.verify.programs.reading import check_programs
 from rft_jax.workers.pool import batches_of, cpu_cores, map_in_order
 
-STATS = "stats.json"
 _RUNS = ".sorted-runs"
 _BATCH_BYTES = 256 << 10
 
@@ -131,7 +131,7 @@ def _collect(
         except UserError:
             raise_all_mistakes(shards, _indices(problems))
             raise
-        with atomic_write(output.path / STATS, "wb") as file:
+        with atomic_write(output.path / STATS_FILE, "wb") as file:
             file.write(statistics_bytes(tally, settings))
         print(summary(tally, settings), flush=True)
         if tally.failing:
@@ -146,7 +146,7 @@ def _failing_references(tally: Tally) -> str:
     return (
         f"{len(tally.failing):,} of {tally.problems:,} reference solutions would not be accepted "
         f"as samples ({counts}); the first is {first['id']}: {first['detail']}. See "
-        f"failing_references in {STATS}"
+        f"failing_references in {STATS_FILE}"
     )
 
 

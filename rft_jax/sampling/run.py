@@ -15,6 +15,7 @@ from rft_jax.devices.distributed import initialize, is_main, open_shared_output,
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import write_json
+from rft_jax.files.names import TIMING_FILE
 from rft_jax.files.outputs import OutputFolder
 from rft_jax.prompts import shown
 from rft_jax.records import Problem
@@ -143,7 +144,7 @@ def _finish(folder: OutputFolder, run: SamplingRun) -> None:
     """The leading process marks the folder finished, once all files are there."""
     wait_for_all("all samples merged", folder.path)
     if run.share.leads:
-        write_json(folder.path / "timing.json", run.source.counters.to_json())
+        write_json(folder.path / TIMING_FILE, run.source.counters.to_json())
         run.share.remove_other_files(folder.path)
         folder.commit()
         remove_segments(folder.path)

@@ -22,6 +22,7 @@ from rft_jax.data.sources import load_problems, problems_identity
 from rft_jax.errors import UserError
 from rft_jax.files.identity import settings_identity
 from rft_jax.files.jsonl import read_json, write_json
+from rft_jax.files.names import TIMING_FILE
 from rft_jax.files.outputs import RUN, SETTINGS, open_output
 from rft_jax.installation import versions
 from rft_jax.prompts import QUESTION, Template, get_template, shown
@@ -101,7 +102,7 @@ def sample_from_server(
                 lambda _what: None,
             )
             run.sample(make_budget)
-            write_json(folder.path / "timing.json", server.timing())
+            write_json(folder.path / TIMING_FILE, server.timing())
             folder.commit()
             remove_segments(folder.path)
     shard.join(Path(output))

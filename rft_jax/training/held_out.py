@@ -17,12 +17,12 @@ from rft_jax.checkpoints.load import LoadedModel
 from rft_jax.checkpoints.train_state import TrainStateCheckpoints, restore_params
 from rft_jax.devices import partitioning
 from rft_jax.files.jsonl import read_rows
+from rft_jax.files.names import STEPS_FILE
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
 from rft_jax.models.lora import whole_params
 from rft_jax.training.batches import Batches
 from rft_jax.training.losses import summed_loss
-from rft_jax.training.metrics import FILE_NAME
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import forward
 
@@ -114,7 +114,7 @@ class HeldOut:
 
     def _earlier(self, step: int) -> Iterator[tuple[int, tuple[float, ...]]]:
         """Ranks of the steps of the starts before this one."""
-        path = self._folder / FILE_NAME
+        path = self._folder / STEPS_FILE
         for _, row in read_rows(path) if path.exists() else ():
             if LOSS in row and row["step"] < step:
                 yield row["step"], self._rank(row)

@@ -21,6 +21,7 @@ from rft_jax.devices.chips import chip_of
 from rft_jax.devices.distributed import is_main
 from rft_jax.errors import Preempted, UserError
 from rft_jax.files.jsonl import write_json
+from rft_jax.files.names import TIMING_FILE
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
 from rft_jax.models.shapes import train_flops_per_token
@@ -252,4 +253,4 @@ class _Steps:
         if is_main():
             speed: dict[str, Any] = dict(self._speed(self._run.num_steps))
             speed["device"] = jax.devices()[0].device_kind
-            write_json(self._run.folder / "timing.json", speed)
+            write_json(self._run.folder / TIMING_FILE, speed)

@@ -11,9 +11,8 @@ from typing import Any
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows, write_rows
+from rft_jax.files.names import STEPS_FILE
 from rft_jax.training.settings import TrainSettings
-
-FILE_NAME = "metrics.jsonl"
 
 
 class MetricsLog:
@@ -29,7 +28,7 @@ class MetricsLog:
     """
 
     def __init__(self, folder: Path, step: int, settings: TrainSettings) -> None:
-        self._path = folder / FILE_NAME
+        self._path = folder / STEPS_FILE
         self.tensorboard = folder / "tensorboard"
         self.rows: list[dict[str, Any]] = []
         if step and self._path.exists():

@@ -17,6 +17,7 @@ from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import write_json
+from rft_jax.files.names import TRAINING_DATA_FILE
 from rft_jax.files.outputs import OutputFolder
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.families import Features
@@ -133,7 +134,8 @@ def _train(
     settings = recipe.complete(settings, start.config, arrays.num_questions, columns, unit)
     batches = _batches(arrays, settings, tokenizer.pad_id, unit)
     if distributed.is_main():
-        write_json(folder.path / "data.json", {**arrays.manifest, "batch_rows": batches.batch_size})
+        made_of = {**arrays.manifest, "batch_rows": batches.batch_size}
+        write_json(folder.path / TRAINING_DATA_FILE, made_of)
     num_steps = settings.num_steps or batches.num_steps(settings.num_epochs)
     trained = TrainedModel.of(start, settings)
     config, frozen = trained.config, trained.frozen

@@ -15,6 +15,8 @@ from rft_jax.checkpoints.huggingface_config import read_config
 from rft_jax.checkpoints.names import MODELS
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json, read_rows
+from rft_jax.files.names import STEPS_FILE, TRAINING_DATA_FILE
+from rft_jax.files.outputs import SETTINGS
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import train_flops_per_token
 from rft_jax.pipeline.plan import Plan
@@ -68,9 +70,9 @@ def _training(folder: Path) -> StageUsage:
     """Counts whole rows for FLOPs; tokens in proportion to the trained response tokens."""
     if not (folder / "config.json").exists():
         return StageUsage()
-    config, settings = _config(folder), read_json(folder / "settings.json")
-    rows = [row for _, row in read_rows(folder / "metrics.jsonl")]
-    data = read_json(folder / "data.json")
+    config, settings = _config(folder), read_json(folder / SETTINGS)
+    rows = [row for _, row in read_rows(folder / STEPS_FILE)]
+    data = read_json(folder / TRAINING_DATA_FILE)
     trained = sum(row["tokens"] for row in rows)
     tokens = trained * data["tokens"] / max(data["response_tokens"], 1)
     batch_rows = data.get("batch_rows", settings["batch_size"])  # older folders lack it
@@ -121,8 +123,8 @@ def _policy(root: Path, stage: Stage) -> StageUsage:
     sampled = _sampling(root, stage, folder / "samples")
     if not sampled.tokens:
         return sampled
-    config, settings = _config(folder), read_json(folder / "settings.json")
-    samples = sum(row["samples"] for _, row in read_rows(folder / "metrics.jsonl"))
+    config, settings = _config(folder), read_json(folder / SETTINGS)
+    samples = sum(row["samples"] for _, row in read_rows(folder / STEPS_FILE))
     problems = root / str(stage.arguments["--problems"].resolve(root))
     tokens = sampled.tokens + samples * _prompt_tokens(folder, problems)
     has_reference = settings["policy.measure_kl"] or settings["policy.kl"] != "none"

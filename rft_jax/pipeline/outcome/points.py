@@ -13,6 +13,7 @@ import numpy as np
 from rft_jax.evaluation.fits import fit_seeds
 from rft_jax.evaluation.trainings import student_t
 from rft_jax.files.jsonl import read_json
+from rft_jax.files.names import METRICS_FILE, STATS_FILE
 from rft_jax.pipeline.measures import Measured, Plot
 from rft_jax.pipeline.outcome.conditions import mean_over_trainings, question_shares
 
@@ -145,7 +146,7 @@ def _vote_points(root: Path, members: Members) -> list[dict[str, Any]]:
     curves: dict[int, list[dict[str, Any]]] = {}
     for one, _ in members:
         if one.vote is not None:
-            metrics = read_json(root / one.vote.folder / "metrics.json")
+            metrics = read_json(root / one.vote.folder / METRICS_FILE)
             for at in metrics.get("curve", [{"k": metrics["k"], "maj@k": metrics["maj@k"]}]):
                 curves.setdefault(at["k"], []).append(at["maj@k"])
     return [{"x": k, **_mean_votes(curves[k])} for k in sorted(curves)]
@@ -168,7 +169,7 @@ def _histogram(root: Path, members: Members) -> list[dict[str, Any]]:
     counts: Counter[int] = Counter()
     for one, _ in members:
         if one.tests is not None:
-            stats = read_json(root / one.tests.folder / "stats.json")
+            stats = read_json(root / one.tests.folder / STATS_FILE)
             counts.update({int(n): c for n, c in stats["paths"]["problems_by_sampled"].items()})
             counts[0] -= stats["problems"] - stats["sampled_problems"]
     return [{"x": n, "value": counts[n]} for n in sorted(counts)]

@@ -10,6 +10,7 @@ from typing import Any
 from rft_jax.evaluation.against import read_scores
 from rft_jax.evaluation.compare import Scores, compare, with_holm
 from rft_jax.files.jsonl import read_json
+from rft_jax.files.names import METRICS_FILE, TRAINING_DATA_FILE
 from rft_jax.pipeline.measures import FromOutput, Measured, SamplesAt
 from rft_jax.pipeline.outcome.conditions import condition_rows
 from rft_jax.pipeline.outcome.points import plot_data
@@ -61,8 +62,8 @@ def _problems(plan: Plan) -> dict[str, Any]:
 
 
 def _row(root: Path, one: Measured) -> dict[str, Any]:
-    metrics = read_json(root / one.greedy.folder / "metrics.json")
-    voted = read_json(root / one.vote.folder / "metrics.json") if one.vote else {}
+    metrics = read_json(root / one.greedy.folder / METRICS_FILE)
+    voted = read_json(root / one.vote.folder / METRICS_FILE) if one.vote else {}
     accuracy = "accuracy" if "accuracy" in metrics else "mean@1"
     return {
         "model": one.arm,
@@ -98,7 +99,7 @@ def _training_data(root: Path, model: Argument) -> dict[str, Any]:
     if not isinstance(model, OutputOf) or model.file:  # a pretraining's checkpoint
         return {"train_rows": 0, "distinct_paths_per_problem": None}
     training = model.stage
-    manifest = read_json(root / training.folder / "data.json")
+    manifest = read_json(root / training.folder / TRAINING_DATA_FILE)
     rows = manifest["examples"] - manifest["dropped"]
     data = training.arguments["--data"]
     if not isinstance(data, OutputOf) or data.file != PATHS_FILE:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json, read_rows
+from rft_jax.files.names import METRICS_FILE, STATS_FILE, STEPS_FILE
 from rft_jax.pipeline.stages import Stage
 from rft_jax.progress import quantity
 
@@ -26,27 +27,27 @@ def stage_result(root: Path, stage: Stage) -> str:
 
 
 def _training(folder: Path) -> str:
-    rows = [row for _, row in read_rows(folder / "metrics.jsonl")]
+    rows = [row for _, row in read_rows(folder / STEPS_FILE)]
     last = rows[-max(1, len(rows) // 10) :]
     loss = sum(row["loss"] for row in last) / len(last)
     return f"loss {loss:.4g} after {quantity(len(rows), 'step')}"
 
 
 def _policy(folder: Path) -> str:
-    rows = [row for _, row in read_rows(folder / "metrics.jsonl")]
+    rows = [row for _, row in read_rows(folder / STEPS_FILE)]
     first, last = rows[0]["reward"], rows[-1]["reward"]
     return f"reward {first:.3g} → {last:.3g} in {quantity(len(rows), 'step')}"
 
 
 def _collecting(folder: Path) -> str:
-    stats = read_json(folder / "stats.json")
+    stats = read_json(folder / STATS_FILE)
     kept, solved = stats["paths"]["sampled"], stats["solved"]
     problems = quantity(stats["problems"], "problem")
     return f"kept {quantity(kept, 'path')}, {solved:,} of {problems} solved"
 
 
 def _evaluation(folder: Path) -> str:
-    metrics = read_json(folder / "metrics.json")
+    metrics = read_json(folder / METRICS_FILE)
     if metrics["k"] > 1:
         return "  ".join(_share(f"{n}@{metrics['k']}", metrics[f"{n}@k"]) for n in ("maj", "pass"))
     return _share("accuracy", metrics.get("accuracy") or metrics["mean@1"])

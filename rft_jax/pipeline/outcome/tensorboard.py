@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rft_jax.errors import UserError
 from rft_jax.evaluation.metrics import METRICS
 from rft_jax.files.jsonl import read_json, read_rows
+from rft_jax.files.names import METRICS_FILE, STEPS_FILE
 from rft_jax.files.outputs import CONFIG
 from rft_jax.pipeline.measures import Measured
 from rft_jax.pipeline.plan import Plan
@@ -48,7 +49,7 @@ def _training(writer: SummaryWriter, root: Path, one: Measured) -> int:
     if not isinstance(model, OutputOf) or model.file:
         return last
     folder = root / model.stage.folder
-    for _, row in read_rows(folder / "metrics.jsonl"):
+    for _, row in read_rows(folder / STEPS_FILE):
         last = row["step"]
         for name, value in row.items():
             if name != "step":
@@ -67,7 +68,7 @@ def _evaluations(writer: SummaryWriter, root: Path, one: Measured, last: int) ->
 
 def _metrics(root: Path, stage: Stage) -> dict[str, float]:
     """The metrics of an evaluation under their names with k; of one response those of it alone."""
-    metrics: dict[str, Any] = read_json(root / stage.folder / "metrics.json")
+    metrics: dict[str, Any] = read_json(root / stage.folder / METRICS_FILE)
     k = metrics.get("k", 1)
     names = [name for name in METRICS if name in metrics and (k > 1 or not name.endswith("k"))]
     return {_tag(name, k): metrics[name]["value"] for name in names}

@@ -1,0 +1,23 @@
+"""Names of the files that one command writes into its output folder and another one reads.
+
+Those of every output folder are in `files.outputs`, those of rows that `records` reads are there.
+"""
+
+from __future__ import annotations
+
+METRICS_FILE = "metrics.json"
+"""Of `rft evaluate`: its metrics."""
+PREDICTIONS_FILE = "predictions.jsonl"
+"""Of `rft evaluate`: a row per problem."""
+STATS_FILE = "stats.json"
+"""Of `rft collect`: its counts."""
+STEPS_FILE = "metrics.jsonl"
+"""Of `rft train` and `rft policy`: a row per optimizer step."""
+TRAINING_DATA_FILE = "data.json"
+"""Of `rft train`: the manifest of its token arrays, and the rows of a batch."""
+TIMING_FILE = "timing.json"
+"""Times and speeds, which are never compared."""
+RESULTS_FILE = "results.json"
+"""Of `rft run`: a row per training, and the comparisons."""
+COSTS_FILE = "costs.json"
+"""Of `rft run`: what its stages computed."""
