@@ -1,6 +1,7 @@
 """Columns of problems and samples by the names that data sets give them: one table for all readers.
 
-A name is looked up as it is, then without regard to case; `a.b` is the field `b` of the field `a`.
+A name is looked up as it is, then without regard to case; `a.b` is a column of that name, else the
+field `b` of the field `a`.
 """
 
 from __future__ import annotations
@@ -46,14 +47,16 @@ def find(row: Mapping[str, Any], names: Sequence[str]) -> Cell | None:
 
 def value_at(row: Any, name: str) -> Any:
     """The value of a column; None if the row has none."""
-    for part in name.split("."):
-        if not isinstance(row, Mapping):
-            return None
-        found = row.get(part)
-        if found is None:
-            found = next((v for key, v in row.items() if key.lower() == part), None)
-        row = found
-    return row
+    if not isinstance(row, Mapping):
+        return None
+    found = row.get(name)
+    if found is None:
+        folded = name.lower()
+        found = next((value for key, value in row.items() if key.lower() == folded), None)
+    if found is None and "." in name:
+        first, _, rest = name.partition(".")
+        found = value_at(value_at(row, first), rest)
+    return found
 
 
 def text(cell: Cell, where: str, numbers: bool = False) -> str:

@@ -21,15 +21,21 @@ def parse_columns(text: str) -> dict[str, str]:
     """The mapping of `--columns`: our name -> the file's, from `question=prompt,answer=target`.
 
     Raises:
-      UserError: it is written otherwise, or one of our names does not exist.
+      UserError: it is written otherwise, or one of our names does not exist or occurs twice.
     """
-    pairs = [pair.partition("=") for pair in filter(None, text.split(","))]
-    for ours, sign, theirs in pairs:
-        if not sign or not theirs.strip() or ours.strip() not in OURS:
+    columns: dict[str, str] = {}
+    for pair in filter(None, text.split(",")):
+        ours, _, theirs = map(str.strip, pair.partition("="))
+        if not theirs or ours not in OURS:
             raise UserError(
                 f"--columns {text}: NAME=COLUMN,… is needed, NAME one of {', '.join(OURS)}"
             )
-    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+        if ours in columns:
+            raise UserError(
+                f"--columns {text}: {ours} is {columns[ours]!r} and {theirs!r}; name one of them"
+            )
+        columns[ours] = theirs
+    return columns
 
 
 def _folder_name(path: Path) -> str:

@@ -17,6 +17,11 @@ def test_a_mapping_that_says_nothing_is_refused(text: str) -> None:
         parse_columns(text)
 
 
+def test_a_name_with_two_columns_is_refused() -> None:
+    with pytest.raises(UserError, match=r"--columns .*: answer is 'a' and 'b'; name one"):
+        parse_columns("answer=a,question=q,answer=b")
+
+
 def _collect(tmp_path: Path, columns: str) -> int:
     words = ["collect", "--problems", str(tmp_path / "p.parquet"), "--columns", columns]
     words += ["--samples", str(tmp_path / "s.jsonl"), "--gin.collect.workers=1"]
