@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json
 from rft_jax.files.outputs import SETTINGS
-from rft_jax.records import Problem
+from rft_jax.records import Problem, check_named_once
 from rft_jax.records.foreign import read_any_samples
 
 
@@ -69,9 +69,10 @@ def read_responses(
       samples_format: a key of `records.sample_formats.SAMPLE_FORMATS`; '' for found by looking.
 
     Raises:
-      UserError: unfinished folder, samples of two models in it, a sample twice, or none for a
-        problem.
+      UserError: a path twice, an unfinished folder, samples of two models in it, a sample twice,
+        or none for a problem.
     """
+    check_named_once(paths)
     parts = [_read_one(path, problems, samples_format) for path in paths]
     by_problem = {
         problem.id: [one for part in parts for one in part.by_problem[problem.id]]
@@ -96,7 +97,10 @@ def _read_one(path: str, problems: Sequence[Problem], samples_format: str) -> Re
         model = sample.model
         responses = by_problem[sample.id]
         if sample.sample in responses:
-            raise UserError(f"{where}: sample {sample.sample} of {sample.id!r} occurs twice")
+            raise UserError(
+                f"{where}: sample {sample.sample} of {sample.id!r} is in an earlier line already; "
+                "remove one of the two"
+            )
         tokens = None if sample.tokens is None else len(sample.tokens)
         row = Response(sample.response, sample.finish_reason, sample.form, tokens)
         responses[sample.sample] = row

@@ -19,7 +19,9 @@ from rft_jax.records.problems import (
 )
 from rft_jax.records.references import Reference, is_only_answer, read_reference
 from rft_jax.records.samples import (
+    FINISH_REASONS,
     Sample,
+    check_named_once,
     finished_sample_files,
     folder_model,
     parse_sample,
@@ -28,6 +30,7 @@ from rft_jax.records.samples import (
 )
 
 __all__ = [
+    "FINISH_REASONS",
     "FORMS",
     "LEDGER_FILE",
     "PATHS_FILE",
@@ -40,6 +43,7 @@ __all__ = [
     "Reference",
     "Sample",
     "Verdict",
+    "check_named_once",
     "distinct_id",
     "finished_sample_files",
     "folder_model",

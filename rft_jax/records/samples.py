@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,8 @@ from rft_jax.files.jsonl import read_rows
 from rft_jax.files.outputs import COMPLETE, SETTINGS
 from rft_jax.records.fields import form_field, integer_field, text_field
 
+FINISH_REASONS = ("stop", "length")
+"""How a response ended: by itself, or cut off; a row that does not say ended by itself."""
 # Of rft sample and of lm-evaluation-harness; where there are none, of NeMo-Skills.
 _FILE_NAMES = [
     re.compile(rf"{start}.*\.(?:jsonl(?:\.gz)?|parquet)") for start in ("samples", "output")
@@ -90,6 +92,20 @@ def sample_files(path: str | Path) -> list[Path]:
     return [path / name for name in names]
 
 
+def check_named_once(paths: Sequence[str]) -> None:
+    """Refuses a folder or file that is among the paths twice: its samples would count twice.
+
+    Raises:
+      UserError: there is one; names both spellings.
+    """
+    seen: dict[Path, str] = {}
+    for path in paths:
+        place = Path(path).resolve()
+        if place in seen:
+            raise UserError(f"{path}: named twice (as {seen[place]}); name it once")
+        seen[place] = path
+
+
 def finished_sample_files(folder: str, names: Collection[str]) -> list[str]:
     """The samples files among the names in a folder, in order.
 
@@ -119,10 +135,11 @@ def parse_sample(row: Mapping[str, Any], where: str) -> Sample:
     if tokens is not None and not (
         isinstance(tokens, list) and all(type(token) is int for token in tokens)
     ):
-        raise UserError(f"{where}: tokens must be a list of integers")
-    finish = row.get("finish_reason", "stop")
-    if finish not in ("stop", "length"):
-        raise UserError(f"{where}: finish_reason is {finish!r:.60}; 'stop' or 'length' is needed")
+        raise UserError(f"{where}: tokens is {tokens!r:.60}; a list of integers is needed")
+    finish = row.get("finish_reason", FINISH_REASONS[0])
+    if finish not in FINISH_REASONS:
+        needed = " or ".join(map(repr, FINISH_REASONS))
+        raise UserError(f"{where}: finish_reason is {finish!r:.60}; {needed} is needed")
     return Sample(
         id=text_field(row, ("id",), where),
         sample=integer_field(row, "sample", where),

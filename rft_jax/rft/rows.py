@@ -11,14 +11,13 @@ import orjson
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import parse_row
-from rft_jax.records import folder_model, is_only_answer, parse_sample
+from rft_jax.records import FINISH_REASONS, folder_model, is_only_answer, parse_sample
 from rft_jax.rft.samples import Block, Shard
 
 _position = itemgetter(slice(3))
 _FIELDS = tuple(map(itemgetter, ("sample", "model", "response", "finish_reason", "logprob")))
 _TYPES = [{int}, {str}, {str}, {str}, {float}]
 _TOKENS = b'"tokens": ['
-_ENDINGS = frozenset(("stop", "length"))
 
 
 class Row(NamedTuple):
@@ -71,7 +70,7 @@ def _parse_block(block: Block) -> list[Row]:
     except (ValueError, LookupError, TypeError, RecursionError):
         columns = []
     types = [set(map(type, column)) for column in columns]
-    usual = types == _TYPES and all(columns[1]) and _ENDINGS.issuperset(columns[3])
+    usual = types == _TYPES and all(columns[1]) and set(FINISH_REASONS).issuperset(columns[3])
     usual = usual and not any("form" in row for row in parsed)
     if not usual or len(parsed) != len(block.lines):
         return [

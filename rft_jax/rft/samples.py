@@ -18,7 +18,7 @@ from typing import IO
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import numbered_lines, open_lines, parse_row
-from rft_jax.records import sample_files
+from rft_jax.records import check_named_once, sample_files
 from rft_jax.records.matching import explain_unmatched
 
 RUN_BYTES = 64 << 20  # of one sorted run, the memory that sorting takes
@@ -65,15 +65,12 @@ def find_shards(folders: Sequence[str]) -> list[Shard]:
     Raises:
       UserError: a folder is missing, named twice, not finished, or holds no samples.
     """
-    shards: list[Shard] = []
-    seen: dict[Path, str] = {}
-    for index, folder in enumerate(folders):
-        path = Path(folder)
-        if path.resolve() in seen:
-            raise UserError(f"{folder}: named twice (as {seen[path.resolve()]}); name it once")
-        seen[path.resolve()] = folder
-        shards += [Shard(str(file), index) for file in sample_files(path)]
-    return shards
+    check_named_once(folders)
+    return [
+        Shard(str(file), index)
+        for index, folder in enumerate(folders)
+        for file in sample_files(folder)
+    ]
 
 
 def sorted_runs(

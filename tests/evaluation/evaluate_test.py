@@ -249,7 +249,7 @@ def test_an_output_made_with_other_settings_is_left_alone(tmp_path: Path) -> Non
     [
         (lambda rows: rows[:1], "1 of 2 problems have no sample, the first is 'q1'"),
         (lambda rows: [*rows, {**rows[0], "sample": 5, "model": "n"}], "'n' among those of 'm'"),
-        (lambda rows: [*rows, rows[0]], "sample 0 of 'q0' occurs twice"),
+        (lambda rows: [*rows, rows[0]], "sample 0 of 'q0' is in an earlier line already"),
     ],
 )
 def test_samples_that_do_not_fit_are_refused(tmp_path: Path, break_it: Any, says: str) -> None:
@@ -261,6 +261,15 @@ def test_samples_that_do_not_fit_are_refused(tmp_path: Path, break_it: Any, says
         evaluate(problems, str(tmp_path / "out"), SETTINGS, samples=str(samples))
     assert says in str(error.value)
     assert str(samples) in str(error.value)
+
+
+def test_samples_named_twice_are_refused_and_do_not_vote_twice(tmp_path: Path) -> None:
+    problems, samples = _problems(tmp_path, [1]), _samples(tmp_path / "s", [[1]])
+    given = [samples, f"{tmp_path}/elsewhere/../s"]
+    with pytest.raises(
+        UserError, match=r"/elsewhere/\.\./s: named twice \(as .*/s\); name it once"
+    ):
+        evaluate(problems, str(tmp_path / "out"), SETTINGS, samples=given)
 
 
 def test_an_unfinished_sampling_is_refused(tmp_path: Path) -> None:
