@@ -11,12 +11,18 @@ from typing import IO
 import orjson
 
 from rft_jax.errors import MistakeList
-from rft_jax.files.jsonl import numbered_lines, open_lines, parse_row
+from rft_jax.files.jsonl import numbered_lines, open_lines
 from rft_jax.progress import quantity
-from rft_jax.records import Problem, parse_sample, to_row
+from rft_jax.records import Problem, to_row
 from rft_jax.records.foreign import ForeignSamples, file_format
 from rft_jax.records.sample_formats import OURS
-from rft_jax.rft.samples import Shard, problem_id, problem_index
+from rft_jax.rft.samples import (
+    Shard,
+    numbered_line,
+    parse_line,
+    problem_id,
+    problem_index,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +70,7 @@ def in_our_format(
                 skipped += _copy_matched(shard, ids, file, mistakes)
             else:
                 for number, sample in readers[shard.folder].read(shard.path):
-                    file.write(b"%d\t%s\n" % (number, _line(to_row(sample))))
+                    file.write(numbered_line(number, _line(to_row(sample))))
         result.append(Shard(str(copy), shard.folder, shard.path))
     mistakes.raise_any(", ".join(folders))
     skipped += sum(reader.skipped for reader in readers.values())
@@ -87,8 +93,8 @@ def _copy_matched(
                 if problem_id(line, where) not in ids:
                     skipped += 1
                     continue
-                parse_sample({**parse_row(line, where), "tokens": None}, where)
-                file.write(b"%d\t%s\n" % (number, line.rstrip(b"\r\n")))
+                parse_line(line, where)
+                file.write(numbered_line(number, line))
     return skipped
 
 
@@ -120,5 +126,5 @@ def raise_all_mistakes(shards: Sequence[Shard], indices: Mapping[str, int]) -> N
                 with mistakes.caught():
                     if line.strip():
                         problem_index(line, indices, where)
-                        parse_sample({**parse_row(line, where), "tokens": None}, where)
+                        parse_line(line, where)
     mistakes.raise_any(quantity(len(shards), "samples file"))

@@ -10,9 +10,8 @@ from typing import NamedTuple
 import orjson
 
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import parse_row
-from rft_jax.records import FINISH_REASONS, folder_model, is_only_answer, parse_sample
-from rft_jax.rft.samples import Block, Shard
+from rft_jax.records import FINISH_REASONS, folder_model, is_only_answer
+from rft_jax.rft.samples import Block, Shard, parse_line
 
 _position = itemgetter(slice(3))
 _FIELDS = tuple(map(itemgetter, ("sample", "model", "response", "finish_reason", "logprob")))
@@ -112,7 +111,7 @@ def _explain_duplicate(blocks: Sequence[Block], duplicate: Row) -> str:
 def _parse(line: bytes, shard: Shard, number: int) -> Row:
     """One line; explains what is invalid, and reads what is unusual and valid."""
     where = f"{shard.name}:{number}"
-    sample = parse_sample({**parse_row(line, where), "tokens": None}, where)
+    sample = parse_line(line, where)
     return Row(
         shard.folder,
         sample.sample,

@@ -18,7 +18,7 @@ from typing import IO
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import numbered_lines, open_lines, parse_row
-from rft_jax.records import check_named_once, sample_files
+from rft_jax.records import Sample, check_named_once, parse_sample, sample_files
 from rft_jax.records.matching import explain_unmatched
 
 RUN_BYTES = 64 << 20  # of one sorted run, the memory that sorting takes
@@ -115,7 +115,7 @@ def _runs(shard: Shard, indices: Mapping[str, int], run_bytes: int) -> Iterator[
         if not line.strip():
             continue
         index = problem_index(line, indices, f"{shard.name}:{number}")
-        rows.append((index, b"%d\t%s\n" % (number, line.rstrip(b"\r\n"))))
+        rows.append((index, numbered_line(number, line)))
         size += len(line)
         if size >= run_bytes:
             yield [row for _, row in sorted(rows, key=_index_of)]
@@ -180,6 +180,24 @@ def shard_lines(file: IO[bytes], shard: Shard) -> Iterator[tuple[int, bytes]]:
     for line in file:
         digits, _, rest = line.partition(b"\t")
         yield int(digits), rest
+
+
+def numbered_line(number: int, line: bytes) -> bytes:
+    """A line of a shard with an `origin`, as `shard_lines` reads it.
+
+    Args:
+      number: of the line in the origin.
+    """
+    return b"%d\t%s\n" % (number, line.rstrip(b"\r\n"))
+
+
+def parse_line(line: bytes, where: str) -> Sample:
+    """The sample in a line, without its tokens, which collecting does not use.
+
+    Raises:
+      UserError: the line is not a sample.
+    """
+    return parse_sample({**parse_row(line, where), "tokens": None}, where)
 
 
 _START = b'{"id": "'

@@ -32,8 +32,8 @@ _SETS = re.compile(r"\\(?:cup|cap|setminus|mathbb)(?![A-Za-z])")
 _FLOAT = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _WHOLE = re.compile(r"-?[1-9][0-9]*|0")  # in its one spelling
 _VOTE = Context(prec=30)
-PAPER_TOLERANCE = 1e-4
-"""How far apart the paper's evaluation script lets two floats be."""
+ANSWER_TOLERANCE = 1e-4
+"""How far apart the paper's evaluation script lets two answers be, as floats."""
 
 
 class Comparer(Protocol):
@@ -224,6 +224,6 @@ class PaperComparer:
 
     def equal(self, reference: str, answer: str) -> bool:
         try:
-            return abs(float(answer) - float(reference)) < PAPER_TOLERANCE
+            return abs(float(answer) - float(reference)) < ANSWER_TOLERANCE
         except ValueError:
             return self._exact.equal(reference, answer)

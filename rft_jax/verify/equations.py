@@ -28,7 +28,8 @@ _ANNOTATION = re.compile(r"<<([^>]*)>>")
 _ANNOTATION_OR_NOT = re.compile(r"<<([^>]*)(>?>?)")
 _SHORT = 4096
 _ROUND_BRACKETS = str.maketrans("[]", "()")
-PAPER_TOLERANCE = 1e-3
+EQUATION_TOLERANCE = 1e-3
+"""How far apart the paper's script lets the two sides of an equation be."""
 # Nine annotations of ten are one operation on two plain numbers; they need no parser.
 _PLAIN = r" *((?:[1-9][0-9]{0,14}|0)(?:\.[0-9]{1,15})?) *"
 _ONE_OPERATION = re.compile(rf"{_PLAIN}([-+*/]){_PLAIN}")
@@ -72,7 +73,7 @@ def check_paper(equation: str) -> Finding:
         return "wrong_equation"
     except ValueError:
         return "malformed_equation"
-    return "correct" if abs(left - right) < PAPER_TOLERANCE else "wrong_equation"
+    return "correct" if abs(left - right) < EQUATION_TOLERANCE else "wrong_equation"
 
 
 def one_operation(left: str, sign: str, right: str) -> float:

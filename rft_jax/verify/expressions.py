@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import TypeAlias
 
-from rft_jax.verify.notation import OPERATOR_SIGNS
+from rft_jax.verify.notation import CURRENCY, OPERATOR_SIGNS
 from rft_jax.verify.numbers import parse_decimal
 
 MAX_CHARS = 10_000  # of one expression
@@ -41,8 +41,8 @@ _PYTHON_TOKEN = re.compile(
     re.VERBOSE,
 )
 _EXACT_TOKEN = re.compile(
-    r"""\s*(?:
-      [$€£¥₹]?(?P<number>(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?
+    rf"""\s*(?:
+      [{CURRENCY}]?(?P<number>(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+(?![0-9])|[0-9]+)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?
                |\.[0-9]+(?:[eE][+-]?[0-9]+)?)
     | (?P<operator>\*\*|//|[-+*/%()])
     )\s*""",

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from rft_jax.arithmetic.reading import plain_steps
 from rft_jax.verify.equations import find_annotations
-from rft_jax.verify.notation import OPERATOR_SIGNS
+from rft_jax.verify.notation import CURRENCY, OPERATOR_SIGNS
 
 _ANNOTATION = re.compile(r"<<[^>]*>?>?")
 _REWRITES = tuple(
@@ -26,10 +26,10 @@ _MIXED = re.compile(r"(?<![0-9.,/_^])([0-9]+) +([1-9][0-9]*)/([0-9]+)(?![0-9.,]*
 # A hyphen or star that begins a line is a bullet, and `3.` or `3)` a number in a list.
 _BULLET = re.compile(r"^[ \t]*(?:[-*+•][ \t]+|[0-9]{1,3}[.)][ \t]+)", re.MULTILINE)
 _TOKEN = re.compile(
-    r"""(?P<number>[$€£¥₹]?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?%?
-                  |[$€£¥₹]?\.[0-9]+%?)
+    rf"""(?P<number>[{CURRENCY}]?(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?%?
+                  |[{CURRENCY}]?\.[0-9]+%?)
     | (?P<operator>\*\*|//|[-+*/()^])
-    | (?P<times>(?<=[0-9)%\s])[xX](?=[ \t]*[($€£¥₹0-9.]))
+    | (?P<times>(?<=[0-9)%\s])[xX](?=[ \t]*[({CURRENCY}0-9.]))
     | (?P<equals>=)
     | (?P<space>[ \t]+)
     | (?P<other>.)""",
@@ -128,7 +128,7 @@ def _runs(text: str) -> list[list[str]]:
 
 def _plain_number(token: str) -> str:
     """Without commas and currency sign; `25%` is 0.25."""
-    digits = re.sub(r"[,$€£¥₹%]", "", token)
+    digits = re.sub(f"[,{CURRENCY}%]", "", token)
     return f"{Decimal(digits).scaleb(-2):f}" if token.endswith("%") else digits
 
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from rft_jax.verify.programs.limits import BudgetSpent, Limits, ProgramError
+from rft_jax.verify.programs.limits import Limits, ProgramError
 from rft_jax.verify.programs.source import parse_program
 
 _COMMUTES = (ast.Add, ast.Mult)
 
 
-def program_key(source: str, limits: Limits | None = None) -> str:
+def program_key(source: str) -> str:
     """The program's syntax with variables renamed in the order of their first use.
 
     Comments, docstrings and type annotations are gone, and the operands of sums and products are
     sorted. Any other text is its own key.
     """
     try:
-        tree = parse_program(source, limits or Limits())
-    except (ProgramError, BudgetSpent):
+        tree = parse_program(source, Limits())
+    except ProgramError:
         return source
     return _Speller(tree).spell(tree)
 

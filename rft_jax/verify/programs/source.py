@@ -38,16 +38,15 @@ _OPENING = ("(", "[", "{", "-", "+", "~", "not", "lambda", "await")
 _SIGNS = re.compile(r"(?:[-+~]\s*|\bnot\s+|\blambda\s*:\s*|\bawait\s+)+")
 
 
-def read_program(response: str, limits: Limits | None = None) -> str:
+def read_program(response: str) -> str:
     """The program that a response gives, by the rules of this module; '' where there is none."""
     blocks = _fenced_blocks(response)
     if blocks:
         named = [text for name, text in blocks if name.lower() in _PYTHON]
         unnamed = [text for name, text in blocks if not name]
         return (named or unnamed or [""])[-1]
-    limits = limits or Limits()
     try:
-        parse_program(response, limits)
+        parse_program(response, Limits())
     except ProgramError:
         return _code_lines(response) or response
     return response
