@@ -44,11 +44,21 @@ def evaluate(
 ) -> dict[str, Any]:
     """Scores a model's samples, sampled first into `<output>/samples`, or given samples.
 
-    Samples of several folders vote together, each read by its own form.
+    Writes `metrics.json` and `predictions.jsonl`, with `against` `comparison.json` too, and prints
+    both as small tables. Hybrid decoding samples texts too, or takes those of `fallback`.
 
-    Writes `metrics.json` and `predictions.jsonl`, with `against` (an earlier output folder on the
-    same problems) `comparison.json` too, and prints both as small tables. Hybrid decoding samples
-    texts too, or takes those of `fallback`.
+    Args:
+      problems: a file, or a name that `data.sources.load_problems` knows.
+      output: the folder that is written.
+      settings: how the model is sampled and its answers are counted.
+      model: a model folder or name; None where samples are given.
+      samples: folders or files; those of several vote together, each read by its own form.
+      against: an earlier output folder on the same problems, to compare with.
+      mesh: sizes of the device mesh, as `sampling.sample` takes them; None for one device.
+      config_text: the resolved settings as a gin file, written into the output.
+      fallback: text samples of hybrid decoding, where `samples` are programs.
+      samples_format: of all samples, a key of `records.sample_formats.SAMPLE_FORMATS`; '' for
+        found by looking.
 
     Returns:
       The content of `metrics.json`.
@@ -73,22 +83,35 @@ def evaluate(
             _measure(folder, problems, given, fallback, settings, against, samples_format)
     else:
         from rft_jax.devices import distributed
-        from rft_jax.evaluation.calculator import calculator_of
-        from rft_jax.sampling import sample
 
         distributed.initialize()
         with distributed.open_shared_output(output, made_with, config_text) as folder:
-            sampled = str(folder.path / "samples")
+            sampled = folder.path / "samples"
             if not folder.is_complete:
-                loaded = _problems(problems, settings)  # refused here and not after hours
-                forcing = calculator_of(settings)
-                sampling = settings.sampling()
-                sample(model, problems, sampled, None, sampling, mesh, forcing=forcing)
-                if settings.is_hybrid:
-                    fallback = sample_texts(model, loaded, folder.path, settings, mesh)
-            measure = partial(_measure, folder, problems, [sampled], fallback, settings, against)
+                fallback = _sample(model, problems, sampled, settings, mesh)
+            given = [str(sampled)]
+            measure = partial(_measure, folder, problems, given, fallback, settings, against)
             distributed.on_main(measure, "scoring", folder.path)
     return read_json(Path(output) / METRICS_FILE)
+
+
+def _sample(
+    model: str, problems: str, sampled: Path, settings: EvaluateSettings, mesh: Any
+) -> str | None:
+    """Samples the model into a folder; returns the folder of hybrid decoding's texts, if any.
+
+    Raises:
+      UserError: problems without an answer or a value, which are refused before they are sampled.
+    """
+    from rft_jax.evaluation.calculator import calculator_of
+    from rft_jax.sampling import sample
+
+    loaded = _problems(problems, settings)
+    forcing, sampling = calculator_of(settings), settings.sampling()
+    sample(model, problems, str(sampled), None, sampling, mesh, forcing=forcing)
+    return (
+        sample_texts(model, loaded, sampled.parent, settings, mesh) if settings.is_hybrid else None
+    )
 
 
 def _check_source(
