@@ -7,6 +7,9 @@ from typing import ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
 
+MOST_BEYOND = 100
+"""Numbers are drawn as floats, which end at 10^308, and brackets by recursion."""
+
 
 @dataclass(frozen=True)
 class ArithmeticSettings(CheckedSettings):
@@ -66,6 +69,8 @@ class ArithmeticSettings(CheckedSettings):
             elif isinstance(value, float):
                 self._check_chance(field.name)
         self._check_at_least(1, "beyond")
+        if self.beyond > MOST_BEYOND:
+            self._refuse("beyond", f"at most {MOST_BEYOND} is needed")
         self._check_at_least(4, "largest")
         if self.decimals + self.percents > 1:
             self._refuse("percents", f"at most 1 - arithmetic.decimals = {1 - self.decimals:g}")

@@ -42,7 +42,7 @@ def training_examples(spec: str, form: str | None = None) -> Iterator[tuple[str,
         elif form in (None, one.form):
             yield _example(one.question, one.answer, one.form)
     if not total:
-        raise UserError(f"{spec}: holds no example")
+        raise UserError(f"{spec}: holds no example; name a file of problems or paths")
     if unsolved == total:
         raise _nothing_to_train_on(spec, total)
     if unsolved:

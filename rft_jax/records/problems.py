@@ -72,10 +72,13 @@ def read_problems(path: str | Path, prefix: str | None = None) -> list[Problem]:
             if identity is None:
                 identity = distinct_id(prefix, read.question, repeats)
             if identity in seen:
-                raise UserError(f"{where}: id {identity!r} is already in line {seen[identity]}")
+                raise UserError(
+                    f"{where}: id {identity!r} is already in line {seen[identity]}; give each "
+                    "problem an id of its own, or remove one of the two"
+                )
             seen[identity] = number
             problems.append(Problem(identity, read.question, read.answer, read.form))
     mistakes.raise_any(str(path))
     if not problems:
-        raise UserError(f"{path}: has no problem")
+        raise UserError(f"{path}: has no problem; write a row per problem, or name another file")
     return problems
