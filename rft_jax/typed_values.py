@@ -68,7 +68,8 @@ def _convert_union(value: Any, arguments: tuple[Any, ...]) -> Any:
 
 def _convert_tuple(value: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise TypeMismatch("a list such as [1, 2] is needed")
+        example = "['a', 'b']" if arguments[0] is str else "[1, 2]"
+        raise TypeMismatch(f"a list such as {example} is needed")
     if len(arguments) == 2 and arguments[1] is Ellipsis:
         return tuple(convert(item, arguments[0]) for item in value)
     if len(value) != len(arguments):

@@ -67,12 +67,13 @@ class Lora:
         return self.alpha / self.rank
 
 
-_CHOICES = {
+CHOICES = {
     "remat": REMAT_POLICIES,
     "attention": ATTENTIONS,
     "dtype": DTYPES,
     "param_dtype": DTYPES,
 }
+"""The values that fields of `LlamaConfig` may have."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class LlamaConfig(Features):
             object.__setattr__(self, "head_dim", self.hidden_size // self.num_heads)
         if self.head_size % 2:
             raise UserError(f"head_dim {self.head_dim} is odd; rotary positions need it even")
-        for name, choices in _CHOICES.items():
+        for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UserError(
                     f"{name} {getattr(self, name)!r}: one of {', '.join(choices)} is needed"

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
 from rft_jax.files.identity import added_setting, setting_known_as
+from rft_jax.models.config import DTYPES
 from rft_jax.prompts import template_identity
 
 OVER_LONG = ("skip", "cut")
 BUDGETS = ("fixed", "uniform", "proportional")
 _FORMER_BUDGETS = {"until": "uniform", "difficulty": "proportional"}  # up to version 0.1.0
-DTYPES = ("float32", "bfloat16")
 # Logits divided by much less are so far apart that float32 cannot tell their differences.
 _LEAST_TEMPERATURE = 1e-4
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
 from rft_jax.files.identity import added_setting, setting_known_as, setting_like
-from rft_jax.models.config import DTYPES, STORED_DTYPES, Lora
+from rft_jax.models.config import CHOICES, DTYPES, STORED_DTYPES, Lora
 from rft_jax.models.families import KERNELS
 from rft_jax.prompts import template_identity
 
@@ -180,7 +180,10 @@ class TrainSettings(CheckedSettings):
         return Lora(self.lora_rank, self.lora_alpha, self.lora_targets)
 
     def __post_init__(self) -> None:
+        self._check_at_least(0, "lora_rank")
         _ = self.lora  # raises on invalid adapters
+        for name in ("dtype", "attention", "remat"):
+            self._check_choice(name, CHOICES[name])
         self._check_choice("schedule", ("cosine", "linear", "constant"))
         self._check_choice("over_long", ("drop", "cut"))
         self._check_choice("question_weights", ("none", "equal"))

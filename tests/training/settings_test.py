@@ -28,6 +28,10 @@ def test_a_model_is_stored_in_the_dtype_of_its_training_unless_another_one_is_as
     ("changes", "message"),
     [
         ({"schedule": "cubic"}, "schedule = 'cubic': one of 'cosine', 'linear', 'constant'"),
+        ({"dtype": "bf16"}, "train.dtype = 'bf16': one of 'float32', 'bfloat16' is needed"),
+        ({"remat": "ful"}, "train.remat = 'ful': one of 'none', 'save_attention', 'full' is"),
+        ({"attention": "flash"}, "train.attention = 'flash': one of 'auto', 'einsum', 'cudnn', "),
+        ({"lora_rank": -1}, "train.lora_rank = -1: at least 0 is needed"),
         ({"moment_dtype": "int8"}, "moment_dtype = 'int8': one of 'float32', 'bfloat16'"),
         ({"max_length": 1}, "max_length = 1: at least 2"),
         ({"loss_chunk": -4}, "loss_chunk = -4: at least 0"),
