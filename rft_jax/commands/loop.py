@@ -60,8 +60,8 @@ def _run(flags: argparse.Namespace, config: Config) -> None:
 def _dry_run(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.pipeline.run import commands
 
-    print(f"\n# commands, in {flags.output}:")
-    print("\n".join(commands(flags.output, config)))
+    lines = commands(flags.output, config)
+    print("\n".join([f"\n# commands, in {flags.output}:", *lines]))
 
 
 RUN = Command(
@@ -102,7 +102,7 @@ RUN = Command(
         "policy": POLICY.settings["policy"],
         **EXPERIMENTS,
     },
-    rare=EXPERIMENTS,
+    rare=("policy", *EXPERIMENTS),  # of some experiments only
     gin_files=_gin_files,
     bindings=_bindings,
     defaults=lengths(*RUN_LENGTHS, model=_model),

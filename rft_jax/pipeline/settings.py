@@ -14,7 +14,8 @@ class RunSettings(CheckedSettings):
     """The whole loop: the experiment, its model and problems, its seeds.
 
     Attributes:
-      experiment: name of the experiment; its own settings are bound under the same name.
+      experiment: name of the experiment, such as quickstart, rft_k or policy_training; its own
+        settings are bound under the same name (`rft_k.ks = (1, 4)`).
       name: folder in the output for results and report, so that several experiments in one output
         share their stages; '' for the output itself.
       model: folder of the pretrained model, or its name on the Hub; '' for the embedded one.
