@@ -71,10 +71,10 @@ class StageBuilder:
         """Problems beside the run's own, chosen as its test problems are."""
         return chosen_problems(spec, self.settings.max_calculations, self.settings.limit)
 
-    def further_file(self, spec: str) -> Given:
-        """The copy of such problems in the run's folder, made once."""
+    def further_file(self, spec: str, name: str = "") -> Given:
+        """The copy of such problems in the run's folder, made once; `name` is its name there."""
         if spec not in self._further_files:
-            self._further_files[spec] = self.file(spec, self.further(spec))
+            self._further_files[spec] = self.file(name or spec, self.further(spec))
         return self._further_files[spec]
 
     def part(self, count: int, seed: int) -> Given:
@@ -113,6 +113,7 @@ class StageBuilder:
         arguments: dict[str, Argument] = {"--model": model or self.model, "--data": data}
         if num_steps is not None:
             arguments["--gin.train.num_steps"] = num_steps
+        settings.check_held_out()
         if held_out := settings.eval_data:
             arguments["--gin.train.eval_data"] = _problems_input(held_out)
             settings = replace(settings, eval_data="")

@@ -52,8 +52,8 @@ class ArithmeticWords:
     def add_to(self, plan: Plan) -> None:
         """Training problems have ordinary numbers; both kinds of numbers are in the text."""
         check_embedded(plan)
-        large = plan.further(self.test_large)
-        sets = {"ordinary numbers": None, "large numbers": plan.file("test-large", large)}
+        large = plan.further_file(self.test_large, "test-large")
+        sets = {"ordinary numbers": None, "large numbers": large}
         inputs = {"problems": plan.train_problems}
         expanded = plan.derive(STEPS, "expanded", 0, inputs)
         data: dict[str, Argument] = {"direct": plan.train_problems, STEPS: expanded}

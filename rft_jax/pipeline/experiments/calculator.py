@@ -42,7 +42,7 @@ class Calculator:
     def add_to(self, plan: Plan) -> None:
         """The calculator is in decoding alone: the models with and without it are the same."""
         data = training_data(plan, self.train_names)
-        large = plan.file("test-large", plan.further(self.test_large))
+        large = plan.further_file(self.test_large, "test-large")
         sets: dict[str, Argument | None] = {"ordinary numbers": None, "large numbers": large}
         for seed in plan.seeds:
             sft, rft, _ = models_of_forms(plan, seed, data, self.k)

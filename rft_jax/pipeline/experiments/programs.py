@@ -41,8 +41,8 @@ class Programs:
         data = training_data(plan, self.train_names)
         sets: dict[str, Argument | None] = {
             "ordinary numbers": None,
-            "large numbers": plan.file("test-large", plan.further(self.test_large)),
-            "names": plan.file("test-names", plan.further(self.test_names)),
+            "large numbers": plan.further_file(self.test_large, "test-large"),
+            "names": plan.further_file(self.test_names, "test-names"),
         }
         for seed in plan.seeds:
             rows = {
