@@ -134,8 +134,8 @@ def get_template(
         template = chat()
     if template is None:
         raise UserError(
-            f"no template {plain!r}; there are {', '.join(TEMPLATES)}, {CHAT}, each also with "
-            f"{PROGRAM_SUFFIX} behind it"
+            f"no template {plain!r}; there are {', '.join(map(repr, (*TEMPLATES, CHAT)))}, each "
+            f"also with {PROGRAM_SUFFIX} behind it"
         )
     if plain == name:
         return template

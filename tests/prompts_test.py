@@ -66,7 +66,7 @@ def test_a_folder_carries_its_template(tmp_path: Path) -> None:
 
 
 def test_a_template_without_its_question_or_of_no_known_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no template 'nope'; there are none, plain, alpaca"):
+    with pytest.raises(UserError, match="no template 'nope'; there are 'none', 'plain', 'alpaca'"):
         get_template("nope")
     path = tmp_path / "prompt_template.json"
     for content, message in (
@@ -105,7 +105,7 @@ def test_a_folder_carries_the_template_with_the_cue(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["code", "code+program", "program"])
 def test_an_unknown_template_is_refused_with_and_without_the_cue(name: str) -> None:
-    with pytest.raises(UserError, match=r"no template '\w+'; there are none, plain.*\+program"):
+    with pytest.raises(UserError, match=r"no template '\w+'; there are 'none', 'plain'.*\+program"):
         get_template(name, Template("mine", "{question}"))
 
 

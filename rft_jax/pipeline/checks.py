@@ -10,6 +10,7 @@ from rft_jax.gin_settings import Config
 from rft_jax.pipeline.builder import POLICY, VOTE
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Given
+from rft_jax.prompts import TEMPLATES, get_template
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.verify.answers import answers_for
 from rft_jax.verify.grading import check_references
@@ -23,6 +24,7 @@ def check_plan(plan: Plan, config: Config) -> None:
     """
     _check_oracle(plan)
     _check_training(plan)
+    _check_templates(plan)
     _check_references(plan)
     _check_scopes(config, plan)
 
@@ -42,6 +44,17 @@ def _check_training(plan: Plan) -> None:
     trained = [stage.arguments["--data"] for stage in plan.stages if stage.command == "train"]
     if plan.train_problems in trained:
         check_solutions(plan.train_list, plan.settings.train_problems)
+
+
+def _check_templates(plan: Plan) -> None:
+    """Refuses a name of no template, which a stage would refuse once the others are finished."""
+    anyone = TEMPLATES["plain"]  # in the place of the model's own
+    for stage in plan.stages:
+        for name, settings in stage.settings.items():
+            try:
+                get_template(getattr(settings, "template", ""), anyone, lambda: anyone)
+            except UserError as error:
+                raise UserError(f"{name}.template: {error}") from error
 
 
 def _check_references(plan: Plan) -> None:

@@ -28,3 +28,14 @@ def test_problems_that_no_stage_could_grade_by_are_named_before_the_first(
     assert not (tmp_path / "run").exists()
     if name == "train":  # SFT trains on the training problems, and nothing is graded by them
         assert plan_of("rft_k", *flags, "run.arms=('sft',)").stages
+
+
+def test_a_template_that_does_not_exist_is_refused_before_the_first_stage(plan_of) -> None:
+    with pytest.raises(UserError, match=r"evaluate\.template: no template 'plian'; there are '"):
+        plan_of("rft_k", "evaluate.template=plian")
+    assert plan_of("rft_k", "evaluate.template=chat+program", "train.template='alpaca'").stages
+
+
+def test_measurements_without_their_data_are_refused_before_the_first_stage(plan_of) -> None:
+    with pytest.raises(UserError, match=r"train\.eval_problems = 5: train\.eval_data is"):
+        plan_of("rft_k", "train.eval_problems=5")
