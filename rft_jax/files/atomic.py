@@ -49,10 +49,17 @@ def remove_leftovers(paths: Iterable[Path]) -> None:
 
 
 def _create(path: Path) -> tuple[Path, IO[bytes]]:
-    """A new temporary file for `path`, locked where the file system locks files."""
+    """A new temporary file for `path`, locked where the file system locks files.
+
+    Raises:
+      OSError: it cannot be created; names `path`.
+    """
     while True:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-        file = open(temporary, "x+b")  # noqa: SIM115  the caller closes it
+        try:
+            file = open(temporary, "x+b")  # noqa: SIM115  the caller closes it
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         with suppress(LocksUnsupported):
             try_lock(file)
         if temporary.exists():

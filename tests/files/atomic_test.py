@@ -51,6 +51,13 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_a_file_that_cannot_be_created_is_named_and_not_its_temporary(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 250)  # longer with the end of a temporary name than a name may be
+    with pytest.raises(OSError, match="File name too long") as error, replacing(path):
+        pass
+    assert error.value.filename == str(path)
+
+
 def test_the_next_write_removes_what_a_killed_process_left(tmp_path: Path) -> None:
     path = tmp_path / "[ledger].jsonl"
     with _writer(path) as child:
