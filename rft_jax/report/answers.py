@@ -47,11 +47,13 @@ def answers(side: Side, problems: Mapping[str, Problem]) -> dict[str, Example]:
 
 
 def _first_samples(side: Side, problems: Mapping[str, Problem]) -> dict[str, Sample]:
+    """Problem id -> its first sample: of the evaluation's own, or of those that it was given."""
     settings = read_settings(side.stage.folder)
     own = side.stage.folder / "samples"
     asked = [one for name, one in problems.items() if name in side.predictions]
     found: dict[str, Sample] = {}
-    for folder in [own] if own.is_dir() else sample_folders(side.run, side.stage, settings):
+    is_own = own.is_dir() or not settings.get("samples")
+    for folder in [own] if is_own else sample_folders(side.run, side.stage, settings):
         with suppress(UserError):
             form = settings.get("samples_format", "")
             for _, sample in read_any_samples(asked, folder, form, skips_others=True):

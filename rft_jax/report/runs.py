@@ -122,12 +122,17 @@ def read_run(path: str) -> RunRecord:
     folder = Path(path)
     if not folder.is_dir():
         raise UserError(f"{path}: no such folder; name what rft run or a single stage wrote")
-    described = _optional(folder / RUN)
-    if isinstance(described.get("stages"), dict):
-        return _whole_run(folder, described)
+    if _is_run(folder):
+        return _whole_run(folder, _optional(folder / RUN))
     if (folder / RESULTS_FILE).exists():  # as it is published, without its stages
         return _whole_run(folder, {"stages": {}})
     return _single_stage(folder)
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether rft run wrote the folder; also sampling writes a `run.json`."""
+    described: Any = _optional(folder / RUN)
+    return isinstance(described, dict) and isinstance(described.get("stages"), dict)
 
 
 def _whole_run(folder: Path, described: Mapping[str, Any]) -> RunRecord:
@@ -192,6 +197,8 @@ def _stage(folder: Path, name: str, described: Mapping[str, Any]) -> StageRecord
 def _single_stage(folder: Path) -> RunRecord:
     command = next((name for name, file in STAGE_FILES.items() if any(folder.glob(file))), None)
     if command is None:
+        if named := [str(one) for one in sorted(folder.iterdir()) if _is_run(one)]:
+            raise UserError(f"{folder}: its runs have names (run.name); report {' '.join(named)}")
         raise UserError(
             f"{folder}: nothing to report; a folder that rft run, train, sample, collect, "
             "evaluate or policy wrote is needed"

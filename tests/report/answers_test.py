@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rft_jax.files.jsonl import read_json, write_json
 from rft_jax.records import Sample
 from rft_jax.report.answers import answers, read_problems_of, verdict_of
 from rft_jax.report.runs import greedy_evaluations, read_run
@@ -79,4 +81,8 @@ def test_without_its_problems_an_evaluation_has_references_and_without_samples_n
     (problem,) = read_problems_of(side, {"test/0"}).values()
     assert (problem.question, problem.answer) == ("", side.predictions["test/0"]["reference"])
     (side.stage.folder / "samples/samples-00000-of-00001.jsonl").unlink()
+    assert answers(side, {"test/0": problem}) == {}
+    shutil.rmtree(side.stage.folder / "samples")
+    settings = side.stage.folder / "settings.json"
+    write_json(settings, read_json(settings) | {"samples": None})  # of rft evaluate --model
     assert answers(side, {"test/0": problem}) == {}

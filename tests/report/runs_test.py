@@ -22,6 +22,14 @@ def test_a_run_is_read_with_its_stages_and_results(make_run: Callable[..., Path]
     assert len(run.notes) == 1
 
 
+def test_a_folder_of_named_runs_names_them(make_run: Callable[..., Path]) -> None:
+    folder = make_run("one").parent
+    make_run("two")
+    write_json(folder / "samples/run.json", {"geometry": {}})
+    with pytest.raises(UserError, match=r"report \S+/one \S+/two$"):
+        read_run(str(folder))
+
+
 def test_a_folder_that_two_arms_share_is_read_once(tmp_path: Path) -> None:
     write_rows(tmp_path / "s/samples-00000-of-00001.jsonl", [])
     stage = {"folder": "s", "command": "sample"}
