@@ -290,7 +290,7 @@ def _resolve_macros(statements: Iterable[Binding]) -> list[Binding]:
 def _checked(binding: Binding, classes: Mapping[str, type], scoped: bool) -> Binding:
     where, name = binding.where, binding.name
     if binding.scope and not scoped:
-        raise UserError(f"{where}: only `rft run` has scopes such as {binding.scope!r}")
+        raise UserError(f"{where}: only rft run and rft plan have scopes such as {binding.scope!r}")
     if name not in classes:
         raise UserError(f"{where}: no settings {name!r} here; {_closest(binding, classes)}")
     types = field_types(classes[name])

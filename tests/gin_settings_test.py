@@ -180,7 +180,7 @@ def test_every_synonym_means_a_setting_that_exists() -> None:
         ("cook.minutes = %M", r"settings.gin:1: %M is not defined"),
         ("minutes = 3", r"settings.gin:1: minutes: not a setting; write NAME.FIELD = VALUE"),
         ("M = %M\ncook.minutes = %M", r"settings.gin:2: %M is not defined"),
-        ("sft/cook.minutes = 3", r"settings.gin:1: only `rft run` has scopes such as 'sft'"),
+        ("sft/cook.minutes = 3", r"settings.gin:1: only rft run and rft plan have scopes"),
         ("include 'nowhere.gin'", r"nowhere.gin: no such gin file"),
         ("include 'settings.gin'", r"include one another in a cycle"),
     ],

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
-from rft_jax.errors import UserError
+
+# Folders of a run's output that are not those of a named run.
+_TAKEN = (".", "..", "stages", "problems", "models", "report", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,8 @@ class RunSettings(CheckedSettings):
         for name in ("arms", "seeds"):
             values = getattr(self, name)
             if len(set(values)) < len(values) or (name == "seeds" and not values):
-                raise UserError(f"run.{name} is {values}; one or more distinct ones are needed")
-        if "/" in self.name or self.name in (
-            ".",
-            "..",
-            "stages",
-            "problems",
-            "models",
-            "report",
-            "tensorboard",
-        ):
-            raise UserError(f"run.name is {self.name!r}; a plain folder name is needed")
+                self._refuse(name, "one or more distinct ones are needed")
+        if "/" in self.name or self.name in _TAKEN:
+            needed = f"a plain folder name is needed, none of {', '.join(map(repr, _TAKEN))}"
+            self._refuse("name", needed)
         self._check_at_least(0, "limit", "train_limit", "max_calculations", "parallel")
