@@ -12,7 +12,7 @@ from rft_jax.errors import MistakeList, UserError
 from rft_jax.files.jsonl import read_rows
 from rft_jax.progress import quantity
 from rft_jax.prompts import with_cue
-from rft_jax.records import Problem, Reference, is_only_answer, read_reference
+from rft_jax.records import PROGRAM, TEXT, Problem, Reference, is_only_answer, read_reference
 from rft_jax.tokenizers import replace_surrogates
 
 logger = logging.getLogger(__name__)
@@ -93,10 +93,10 @@ def _references(spec: str) -> Iterator[Reference]:
 
 
 def _reference(problem: Problem) -> Reference:
-    is_solution = problem.form != "text" or not is_only_answer(problem.answer)
+    is_solution = problem.form != TEXT or not is_only_answer(problem.answer)
     return Reference(problem.question, problem.answer, problem.form, is_solution)
 
 
 def _example(question: str, response: str, form: str) -> tuple[str, str]:
-    asked = with_cue(question) if form == "program" else question
+    asked = with_cue(question) if form == PROGRAM else question
     return replace_surrogates(asked), replace_surrogates(response)

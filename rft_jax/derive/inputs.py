@@ -12,8 +12,8 @@ from rft_jax.arithmetic.settings import ArithmeticSettings
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.records import (
-    FORMS,
     PATHS_FILE,
+    TEXT,
     LedgerRow,
     Path,
     Problem,
@@ -84,7 +84,7 @@ class Inputs:
             raise UserError(
                 f"{self.collected}: has paths of both forms; collect texts and programs apart"
             )
-        return next(iter(forms), FORMS[0])
+        return next(iter(forms), TEXT)
 
     def ledger(self) -> Iterator[LedgerRow]:
         """What `rft collect` decided about every sample."""

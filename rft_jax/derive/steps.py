@@ -12,8 +12,7 @@ from dataclasses import replace
 from rft_jax.arithmetic.reading import read_tokens
 from rft_jax.arithmetic.steps import steps_of
 from rft_jax.derive.inputs import Inputs
-from rft_jax.records import Problem
-from rft_jax.verify.answers import PROGRAM
+from rft_jax.records import PROGRAM, Problem
 from rft_jax.verify.equations import check_exact, replace_annotations
 
 

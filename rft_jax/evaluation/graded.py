@@ -9,8 +9,7 @@ from rft_jax.evaluation.inputs import Response, Responses
 from rft_jax.evaluation.scoring import Graded, grade
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.progress import Progress
-from rft_jax.records import Problem
-from rft_jax.verify.answers import PROGRAM
+from rft_jax.records import PROGRAM, Problem
 from rft_jax.verify.grading import Grader
 from rft_jax.workers.pool import batches_of, cpu_cores, map_in_order
 

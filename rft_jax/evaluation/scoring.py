@@ -10,8 +10,7 @@ from typing import Any
 from rft_jax.estimators import pass_at_k
 from rft_jax.evaluation import metrics
 from rft_jax.evaluation.inputs import Response
-from rft_jax.records import VERDICTS, Problem
-from rft_jax.verify.answers import PROGRAM
+from rft_jax.records import PROGRAM, VERDICTS, Problem
 from rft_jax.verify.grading import Grade, Grader
 
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from rft_jax.files.identity import added_setting
 from rft_jax.prompts import PROGRAM_SUFFIX
-from rft_jax.records import Problem
+from rft_jax.records import PROGRAM, Problem
 from rft_jax.sampling.settings import DecodingSettings, SampleSettings
-from rft_jax.verify.answers import PROGRAM, answer_formats, answers_for
+from rft_jax.verify.answers import answer_formats, answers_for
 from rft_jax.verify.programs.reading import EVALUATOR, RUNNERS
 
 VOTE_KINDS = ("value", "paper")

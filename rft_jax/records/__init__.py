@@ -1,6 +1,6 @@
 """The file formats: problems, samples, the ledger and training paths."""
 
-from rft_jax.records.fields import FORMS, to_row
+from rft_jax.records.fields import FORMS, PROGRAM, TEXT, to_row
 from rft_jax.records.ledger import (
     LEDGER_FILE,
     VERDICTS,
@@ -34,7 +34,9 @@ __all__ = [
     "FORMS",
     "LEDGER_FILE",
     "PATHS_FILE",
+    "PROGRAM",
     "TEST_PATHS",
+    "TEXT",
     "VERDICTS",
     "LedgerRow",
     "Path",

@@ -11,10 +11,11 @@ from rft_jax.errors import UserError
 if TYPE_CHECKING:
     from rft_jax.records import Path, Problem, Sample
 
-FORMS = ("text", "program")
+TEXT, PROGRAM = "text", "program"
+FORMS = (TEXT, PROGRAM)
 """How a response or a reference solution is written; a row that does not say is a text."""
 
-_SOURCE_FORMS = {"CoT": "text", "PoT": "program"}
+_SOURCE_FORMS = {"CoT": TEXT, "PoT": PROGRAM}
 
 _OPTIONAL = ("tokens", "logprob")
 
@@ -22,7 +23,7 @@ _OPTIONAL = ("tokens", "logprob")
 def to_row(record: Problem | Sample | Path) -> dict[str, Any]:
     """The record's JSONL row, without a sample's missing tokens or logprob and a text's form."""
     row = asdict(record)
-    if row["form"] == FORMS[0]:
+    if row["form"] == TEXT:
         del row["form"]
     return {name: v for name, v in row.items() if not (name in _OPTIONAL and v is None)}
 
@@ -69,4 +70,4 @@ def form_field(row: Mapping[str, Any], where: str) -> str:
 
 def _form_of_source(source: Any) -> str:
     folders = source.split("/") if isinstance(source, str) else ()
-    return next((_SOURCE_FORMS[name] for name in folders if name in _SOURCE_FORMS), FORMS[0])
+    return next((_SOURCE_FORMS[name] for name in folders if name in _SOURCE_FORMS), TEXT)

@@ -8,7 +8,7 @@ from json.encoder import encode_basestring as quoted
 from pathlib import Path as FilePath
 
 from rft_jax.files.jsonl import read_rows
-from rft_jax.records.fields import form_field, text_field
+from rft_jax.records.fields import TEXT, form_field, text_field
 
 PATHS_FILE = "paths.jsonl"
 TEST_PATHS = "test paths"
@@ -53,7 +53,7 @@ def path_line(
 
 
 def _form_field(form: str) -> str:
-    return "" if form == "text" else f', "form": "{form}"'
+    return "" if form == TEXT else f', "form": "{form}"'
 
 
 def read_paths(path: str | FilePath) -> Iterator[tuple[int, Path]]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rft_jax.errors import UserError
 from rft_jax.records import columns
-from rft_jax.records.fields import FORMS, form_field
+from rft_jax.records.fields import TEXT, form_field
 
 _ONLY_BOX = re.compile(r"\$*\\boxed\s*\{[^\n]*\}\$*\.?")
 _MOST_WORDS = 3
@@ -58,7 +58,7 @@ def read_reference(row: Mapping[str, Any], where: str) -> Reference:
     form = form_field(row, where)
     question = read_question(row, where)
     answer = _text(row, columns.ANSWER, where)
-    if answer is not None and (form != FORMS[0] or not is_only_answer(answer)):
+    if answer is not None and (form != TEXT or not is_only_answer(answer)):
         return Reference(question, answer, form, True)
     final = _text(row, columns.FINAL, where) or answer
     solution = _text(row, columns.SOLUTION, where) or _reply(row, where)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
-from rft_jax.records import VERDICTS, Problem
+from rft_jax.records import PROGRAM, VERDICTS, Problem
 from rft_jax.rft.dedup import TRACE, coarser_key, content_key, equations_key, trace_key
 from rft_jax.rft.graded import Graded
 from rft_jax.rft.problem import Selection, models_by_key
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.rft.tally import Tally
-from rft_jax.verify.answers import PROGRAM, readers_of
+from rft_jax.verify.answers import readers_of
 from rft_jax.verify.grading import Grade
 
 # Fewer samples say nothing about a reference.

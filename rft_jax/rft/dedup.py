@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+from rft_jax.records import PROGRAM
 from rft_jax.rft.rows import Row
 from rft_jax.verify.canonical import canonical_text, spell_number
 from rft_jax.verify.expressions import MalformedError, exact_postfix
@@ -48,7 +49,7 @@ def coarser_key(mode: str, equations: Sequence[str]) -> str:
 
 def source_key(row: Row) -> str:
     """A digest of a program with its variables renamed; of any other text, of the text."""
-    is_program = row.form == "program"
+    is_program = row.form == PROGRAM
     return text_key(program_key(read_program(row.response)) if is_program else row.response)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from rft_jax.records import Problem
+from rft_jax.records import PROGRAM, Problem
 from rft_jax.rft.settings import BY_DATA, CollectSettings
-from rft_jax.verify.answers import PROGRAM
 from rft_jax.verify.running_text import equation_source
 
 

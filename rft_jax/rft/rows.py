@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 
 from rft_jax.errors import UserError
-from rft_jax.records import FINISH_REASONS, folder_model, is_only_answer
+from rft_jax.records import FINISH_REASONS, PROGRAM, folder_model, is_only_answer
 from rft_jax.rft.samples import Block, Shard, parse_line
 
 _position = itemgetter(slice(3))
@@ -40,7 +40,7 @@ class Row(NamedTuple):
     @property
     def is_solution(self) -> bool:
         """Whether it is more than a final answer."""
-        return self.form == "program" or not is_only_answer(self.response)
+        return self.form == PROGRAM or not is_only_answer(self.response)
 
 
 def parse_rows(blocks: Sequence[Block]) -> list[Row]:

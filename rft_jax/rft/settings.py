@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from rft_jax.checked_settings import CheckedSettings
 from rft_jax.files.identity import added_setting
+from rft_jax.records import PROGRAM
 from rft_jax.rft.dedup import DEDUP_LEVELS, KEYS, TRACE
 from rft_jax.rft.select import SELECTORS
-from rft_jax.verify.answers import PROGRAM, answer_formats
+from rft_jax.verify.answers import answer_formats
 from rft_jax.verify.equations import CHECKS
 from rft_jax.verify.programs.reading import EVALUATOR, RUNNERS, SANDBOX
 from rft_jax.verify.running_text import EQUATION_SOURCES

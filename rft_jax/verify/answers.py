@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 
 from rft_jax.arithmetic.reading import asks_for_value, plain_steps
 from rft_jax.errors import UserError
+from rft_jax.records import PROGRAM
 
 _NUMBER_MARK = re.compile(r"#### (-?[0-9.,]+)")
 _NUMBER = re.compile(r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.[0-9]*)?")
@@ -199,7 +200,6 @@ def readers_of(text: str) -> list[str]:
 
 UNREAD = 0.5
 """The share of responses without an answer above which other readers are named."""
-PROGRAM = "program"
 IN_RUNNING_TEXT = ("boxed", "the_answer_is")
 """Answer formats in whose answers' sentence or formula more may follow, which closes it."""
 _READ_NUMBERS = ("first", "strict")

@@ -11,12 +11,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from rft_jax.errors import MistakeList, UserError
-from rft_jax.records import VERDICTS, Problem, Reason
+from rft_jax.records import PROGRAM, VERDICTS, Problem, Reason
 from rft_jax.verify.answer_end import end_of_answer
 from rft_jax.verify.answers import (
     ARITHMETIC,
     IN_RUNNING_TEXT,
-    PROGRAM,
     Reader,
     answer_reader,
     read_marked,

@@ -13,7 +13,7 @@ from rft_jax.pipeline.measures import Measured, Plot
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Argument, Many, OutputOf, Stage
 from rft_jax.prompts import PROGRAM_SUFFIX
-from rft_jax.verify.answers import PROGRAM
+from rft_jax.records import PROGRAM
 
 TEXT: dict[str, Any] = {}
 PROGRAMS = {"answers": PROGRAM, "template": PROGRAM_SUFFIX}
