@@ -18,11 +18,11 @@ from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.evaluation.scoring import Graded, Scored
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import read_rows, write_rows
+from rft_jax.files.names import TEXTS_FOLDER
 from rft_jax.progress import quantity
 from rft_jax.records import VERDICTS, Problem, to_row
 
-# In an evaluation's output: the problems that fall back, and their samples.
-_FALLBACK, TEXTS_FOLDER = "fallback.jsonl", "samples-text"
+_FALLBACK = "fallback.jsonl"  # in an evaluation's output: the problems that fall back
 
 
 def sample_texts(

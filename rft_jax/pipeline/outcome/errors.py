@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.derive.stories import stories_of
-from rft_jax.evaluation.hybrid import TEXTS_FOLDER
 from rft_jax.files.jsonl import read_rows
-from rft_jax.files.names import PREDICTIONS_FILE
+from rft_jax.files.names import PREDICTIONS_FILE, TEXTS_FOLDER
 from rft_jax.pipeline.stages import Stage
 from rft_jax.records import read_problems, read_samples
 from rft_jax.verify.plans import plan_values
