@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from rft_jax.arithmetic.files import generate_problems
 from rft_jax.arithmetic.settings import ArithmeticSettings
 from rft_jax.arithmetic.vocabulary import vocabulary
+from rft_jax.checked_settings import CheckedSettings
 from rft_jax.checkpoints.names import DIGIT_TOKENIZER
-from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
 from rft_jax.pipeline.experiments.small_models import embedded_shape
 from rft_jax.pipeline.measures import ExamplesAt, Plot
@@ -26,7 +26,7 @@ POINTS = 4
 
 
 @dataclass(frozen=True)
-class ArithmeticSteps:
+class ArithmeticSteps(CheckedSettings):
     """Accuracy by the number of operations, one of them and one digit more than in training.
 
     Also accuracy on lines as in training, against the number of examples that were read. All values
@@ -41,6 +41,8 @@ class ArithmeticSteps:
       lines: test lines for each number of operations, and of more digits.
     """
 
+    gin_name: ClassVar[str] = "arithmetic_steps"
+
     tokens: int = 9_500_000
     width: int = 128
     small_width: int = 64
@@ -49,10 +51,7 @@ class ArithmeticSteps:
     lines: int = 400
 
     def __post_init__(self) -> None:
-        for name in ("tokens", "width", "lines"):
-            if getattr(self, name) < 1:
-                value = getattr(self, name)
-                raise UserError(f"arithmetic_steps.{name} = {value}: at least 1 is needed")
+        self._check_at_least(1, "tokens", "width", "lines")
         _ = self.mix
 
     @property

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import ClassVar
 
+from rft_jax.checked_settings import CheckedSettings
 from rft_jax.checkpoints.names import TOKENIZER
 from rft_jax.derive.write import STEPS, WORDS, WORDS_AND_ARITHMETIC
-from rft_jax.errors import UserError
 from rft_jax.pipeline.experiments.error_rows import (
     arm_on,
     check_embedded,
@@ -28,7 +29,7 @@ STAGES = {"base": "pretrained", "sft": "SFT", "rft": "RFT"}
 
 
 @dataclass(frozen=True)
-class ArithmeticWords:
+class ArithmeticWords(CheckedSettings):
     """Four bases, pretrained on equal tokens; each is measured, and again after SFT and RFT.
 
     Attributes:
@@ -38,16 +39,15 @@ class ArithmeticWords:
       test_large: test problems with larger numbers, beside `run.test_problems`.
     """
 
+    gin_name: ClassVar[str] = "arithmetic_words"
+
     tokens: int = 6_000_000
     pretraining_rate: float = 2.5e-3
     k: int = 8
     test_large: str = "wordproblems:test-large"
 
     def __post_init__(self) -> None:
-        for name in ("tokens", "k"):
-            if getattr(self, name) < 1:
-                value = getattr(self, name)
-                raise UserError(f"arithmetic_words.{name} = {value}: at least 1 is needed")
+        self._check_at_least(1, "tokens", "k")
 
     def add_to(self, plan: Plan) -> None:
         """Training problems have ordinary numbers; both kinds of numbers are in the text."""
