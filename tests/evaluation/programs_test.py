@@ -108,12 +108,13 @@ def test_samples_of_several_folders_may_have_names_of_their_own_and_are_not_hybr
     problems = write_problem(tmp_path, "#### 18")
     one = write_samples(tmp_path, "one.jsonl", ["#### 18"])
     other = write_samples(tmp_path, "other.jsonl", ["#### 18"], model="n")
+    third = write_samples(tmp_path, "third.jsonl", ["#### 18"])
     settings = EvaluateSettings(bootstrap_resamples=10)
-    metrics = evaluate(problems, str(tmp_path / "votes"), settings, samples=[one, other, one])
+    metrics = evaluate(problems, str(tmp_path / "votes"), settings, samples=[one, other, third])
     assert (metrics["model"], metrics["k"]) == ("m + n", 3)
     hybrid = EvaluateSettings(answers="hybrid")
     with pytest.raises(UserError, match="'hybrid' takes one --samples, and there are 2"):
-        evaluate(problems, str(tmp_path / "out"), hybrid, samples=[one, one])
+        evaluate(problems, str(tmp_path / "out"), hybrid, samples=[one, other])
 
 
 def test_any_number_of_workers_gives_the_same_metrics(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rft_jax.wordproblems.splits import SPLITS
 
-MEASURED_AGAIN = {"test": 3}
-"""`rft_k`, `self_consistency` and `what_carries_the_gain` had pages of this split before."""
+MEASURED_AGAIN = {"test": 4}
+"""`rft_k`, `self_consistency`, `what_carries_the_gain` and `quickstart_seeds` had pages of it before."""
 
 RESULTS = Path(__file__).parents[2] / "docs/results"
 
