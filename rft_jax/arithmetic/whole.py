@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
 
+from rft_jax.errors import UserError
+
 _OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.floordiv}
 PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
 _BOTH_SIDES = 0.4  # chance that of three operations the last works on the results of the others
 _RESULT_FIRST = 0.6  # chance that a further operand stands behind a result, not before it
 _SMALL_DIVISOR = 0.8
 _LARGEST_FACTOR = 9
+MOST_ATTEMPTS = 1_000_000
+"""Attempts at one expression, half a minute; one of 25 operations takes about 400."""
 
 
 class OutOfBounds(Exception):
@@ -66,12 +70,21 @@ class WholeNumbers:
     largest: int
 
     def draw(self, operations: Callable[[], int]) -> Whole:
-        """An expression of as many operations as `operations` draws, before every attempt."""
-        while True:
+        """An expression of as many operations as `operations` draws, before every attempt.
+
+        Raises:
+          UserError: none was found in `MOST_ATTEMPTS`.
+        """
+        for _ in range(MOST_ATTEMPTS):
             try:
                 return self._draw(operations())
             except OutOfBounds:
                 continue
+        raise UserError(
+            f"in {MOST_ATTEMPTS:,} attempts no expression was found whose every value is a whole "
+            f"number from {self.smallest} to {self.largest}; ask for fewer operations "
+            "(arithmetic.operations, .beyond), a higher arithmetic.largest, or arithmetic.whole = 0"
+        )
 
     def _draw(self, operations: int) -> Whole:
         sign, rng = self.sign(), self.rng

@@ -4,9 +4,11 @@ from random import Random
 
 import pytest
 
+from rft_jax.arithmetic import whole
 from rft_jax.arithmetic.reading import read_tokens
 from rft_jax.arithmetic.steps import evaluate, steps_of
 from rft_jax.arithmetic.whole import OutOfBounds, WholeNumbers, apply_whole
+from rft_jax.errors import UserError
 
 
 @pytest.mark.parametrize("operations", [1, 2, 3, 5])
@@ -27,3 +29,11 @@ def test_results_out_of_bounds_are_refused():
     for sign, left, right in (("+", 60, 60), ("-", 3, 2), ("*", 20, 5), ("/", 7, 2)):
         with pytest.raises(OutOfBounds):
             apply_whole(sign, left, right, 2, 99)
+
+
+def test_an_expression_that_hardly_exists_is_refused_after_so_many_attempts(monkeypatch):
+    monkeypatch.setattr(whole, "MOST_ATTEMPTS", 1000)
+    rng = Random(0)
+    numbers = WholeNumbers(rng, lambda: rng.choice("+-*/"), 2, 9)
+    with pytest.raises(UserError, match=r"in 1,000 attempts no .* from 2 to 9; ask"):
+        numbers.draw(lambda: 110)

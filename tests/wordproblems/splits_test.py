@@ -9,7 +9,7 @@ from pathlib import Path
 from rft_jax.wordproblems.splits import SPLITS
 
 MEASURED_AGAIN = {"test": 4}
-"""`rft_k`, `self_consistency`, `what_carries_the_gain` and `quickstart_seeds` had pages of it before."""
+"""Of `rft_k`, `self_consistency`, `what_carries_the_gain` and `quickstart_seeds`, before test2."""
 
 RESULTS = Path(__file__).parents[2] / "docs/results"
 
