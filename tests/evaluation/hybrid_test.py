@@ -124,5 +124,5 @@ def test_what_the_sandbox_executes_does_not_fall_back(tmp_path: Path) -> None:
     problems = write_problem(tmp_path, "#### 18")
     metrics = evaluate(problems, str(tmp_path / "out"), settings, samples=programs)
     assert (metrics["hybrid"]["fallback"], metrics["accuracy"]["value"]) == (0, 1)
-    with pytest.raises(UserError, match="programs without an answer"):
+    with pytest.raises(UserError, match="1 problem without an answer by a program"):
         evaluate(problems, str(tmp_path / "evaluated"), SETTINGS, samples=programs)
