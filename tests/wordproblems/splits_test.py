@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rft_jax.wordproblems.splits import SPLITS
 
-MEASURED_AGAIN = {"test": 4}
-"""Of `rft_k`, `self_consistency`, `what_carries_the_gain` and `quickstart_seeds`, before test2."""
+MEASURED_AGAIN = {"test": 5}
+"""Of `rft_k`, `self_consistency`, `what_carries_the_gain`, `quickstart_seeds` and `iterate`."""
 
 RESULTS = Path(__file__).parents[2] / "docs/results"
 
