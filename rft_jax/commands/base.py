@@ -144,12 +144,50 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=WIDTH, max_help_position=24)
 
 
+class _Once(argparse._StoreAction):
+    """Stores a flag's value; a second one is refused, as it would replace the first silently."""
+
+    def __call__(
+        self, _: argparse.ArgumentParser, flags: argparse.Namespace, value: Any, *__: Any
+    ) -> None:
+        _check_filled(self, value)
+        given = getattr(flags, self.dest)
+        if given is not self.default:
+            raise argparse.ArgumentError(self, f"given twice, {given} and {value}; give it once")
+        setattr(flags, self.dest, value)
+
+
+class _Each(argparse._AppendAction):
+    """Stores every value of a flag that is repeatable."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, flags: argparse.Namespace, value: Any, *_: Any
+    ) -> None:
+        _check_filled(self, value)
+        super().__call__(parser, flags, value)
+
+
+def _check_filled(flag: argparse.Action, value: Any) -> None:
+    """Refuses an empty value, but for a flag of the type `str`, which takes any text."""
+    values = value if isinstance(value, list) else [value]
+    if flag.type is not str and not all(str(one).strip() for one in values):
+        raise argparse.ArgumentError(flag, "the value is empty (an unset variable?); write one")
+
+
 class HelpParser(argparse.ArgumentParser):
-    """A subcommand's parser, whose help ends with examples and its gin settings."""
+    """A subcommand's parser, whose help ends with examples and its gin settings.
+
+    A flag that is not repeatable is given once, and no flag has an empty value.
+    """
 
     command: Command
     shows_all = False
     """Whether the help has every setting, or the common ones."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, action in ((None, _Once), ("store", _Once), ("append", _Each)):
+            self.register("action", name, action)
 
     def format_help(self) -> str:
         parts = [super().format_help().rstrip()]

@@ -31,6 +31,7 @@ def _copy_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--system_prompt",
+        type=str,  # which may be empty
         metavar="TEXT",
         default="",
         help="system message, put into every prompt by the model's chat template",
