@@ -17,7 +17,7 @@ _SIGNS = {
     "×": r"\times ", "✕": r"\times ", "·": r"\cdot ", "∙": r"\cdot ", "÷": r"\div ",
     "√": r"\sqrt ", "π": r"\pi ", "∞": r"\infty ", "∪": r"\cup ", "∩": r"\cap ",
     "∅": "no solution", "°": r"^\circ ", "±": r"\pm ",
-    "²": "^2", "³": "^3", "％": "%", "：": ":",
+    "²": "^2", "³": "^3",
 }  # fmt: skip
 _VULGAR_FRACTION = re.compile("[¼-¾⅐-⅞]")
 _FUNCTIONS = "sqrt|pi|exp|sin|cos|tan|sec|csc|cot|log|ln|infty|frac"
@@ -62,7 +62,13 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r" +", " "),
     )
 )
-_BEFORE, _AFTER = " \n\t*_:=", " \n\t*_:.,;"
+_BEFORE, _AFTER = " \n\t*_:=`", " \n\t*_:.,;`。"
+# Letters, digits and signs of full width, as in Chinese text; other slashes and points; what
+# nobody sees.
+_WIDTH = {0xFF01 + i: 0x21 + i for i in range(94)}
+_UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"), "")
+_CHARACTERS = {**_WIDTH, **_UNSEEN, ord("⁄"): "/", ord("∕"): "/", ord("٫"): ".", ord("٬"): ","}
+_OTHER_DIGIT = re.compile(r"[^\D0-9]")
 # A space beside anything but two letters or digits means nothing.
 _IDLE_SPACE = re.compile(r"(?<![A-Za-z0-9]) | (?![A-Za-z0-9])")
 
@@ -72,7 +78,10 @@ def tidy(text: str) -> str:
 
     `**$\dfrac12$.**` is `\frac{1}{2}`. Spaces between digits stay: `1 1/2` is not `11/2`.
     """
-    text = text.translate(MINUS_SIGNS).lstrip(_BEFORE).rstrip(_AFTER)
+    if not text.isascii():
+        text = text.translate(MINUS_SIGNS).translate(_CHARACTERS)
+        text = _OTHER_DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
+    text = text.lstrip(_BEFORE).rstrip(_AFTER)
     text = _VULGAR_FRACTION.sub(_as_fraction, text)
     for sign, latex in _SIGNS.items():
         text = text.replace(sign, latex)
