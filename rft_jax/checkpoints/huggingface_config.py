@@ -8,7 +8,6 @@ transformers ignores is ignored, with a warning.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -46,6 +45,7 @@ _ONLY: Mapping[str, tuple[Any, ...]] = {
     "num_local_experts": (0,),
 }
 _LAYER_TYPES = ("full_attention", "sliding_attention")
+_LARGEST = 1e100  # of any number: products of two are finite
 _REQUIRED = (
     "vocab_size",
     "hidden_size",
@@ -126,7 +126,10 @@ def _refuse_unknown_computation(content: Mapping[str, Any], family: Family, wher
     for field, allowed in _ONLY.items():
         if field not in own:
             _refuse_other(content, field, allowed, where)
-    for kind in content.get("layer_types") or ():
+    kinds = content.get("layer_types") or []
+    if not isinstance(kinds, list):
+        raise UserError(f"{where}: layer_types {_short(kinds)} is not a list")
+    for kind in kinds:
         if kind not in _LAYER_TYPES:
             raise UserError(
                 f"{where}: {_short(kind)} in layer_types is not supported, only "
@@ -245,8 +248,8 @@ def _number(
         return default[0]
     if value is None:
         raise UserError(f"{where}: {field} is missing")
-    if not isinstance(value, kinds) or isinstance(value, bool) or not 0 < value < math.inf:
-        raise UserError(f"{where}: {field} {_short(value)} is not a {words}")
+    if not isinstance(value, kinds) or isinstance(value, bool) or not 0 < value < _LARGEST:
+        raise UserError(f"{where}: {field} {_short(value)} is not a {words} below {_LARGEST:g}")
     return value
 
 

@@ -274,6 +274,12 @@ def test_transformers_reads_a_written_config_as_the_same_model() -> None:
         ({"model_type": "granite", "logits_scaling": 0}, "logits_scaling 0 is not a positive"),
         ({"model_type": ["llama"]}, r"model_type \['llama'\] is not supported"),
         ({"layer_types": ["full_attention", "linear_attention"]}, "'linear_attention' in layer_ty"),
+        ({"layer_types": 2}, "layer_types 2 is not a list"),
+        (
+            {"rope_parameters": {"rope_theta": 10**400}},
+            "rope_theta 10.* is not a positive number below 1e",
+        ),
+        ({"rope_parameters": {"rope_type": "linear", "factor": 1e308}}, "factor 1e.308 is not"),
         ({"model_type": "mistral", "sliding_window": 0.5}, "sliding_window 0.5 is not"),
         ({"hidden_act": "gelu"}, "hidden_act 'gelu' is not supported, only 'silu'"),
         (
