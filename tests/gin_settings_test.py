@@ -214,3 +214,9 @@ def test_the_title_is_the_first_line_of_the_text():
 def test_loads_are_independent():
     load_config(CLASSES, flags=["cook.minutes=7"])
     assert load_config(CLASSES).get(Cook).minutes == 10
+
+
+def test_a_gin_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "mine.gin").write_bytes(b"\xef\xbb\xbfsample.top_p = 0.5\r\n")
+    config = load_config({"sample": SampleSettings}, [str(tmp_path / "mine.gin")])
+    assert config["sample"].top_p == 0.5

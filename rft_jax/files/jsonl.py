@@ -25,6 +25,17 @@ from rft_jax.files.parquet import SUFFIX, parquet_rows
 _GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
 # Suffixes of tables, and what tells Python's reader how their cells are divided.
 _DELIMITERS = {".csv": "", ".tsv": r",delimiter='\t'"}
+# The first bytes of a file that is not lines of UTF-8 -> what it is and the fix.
+_OTHER_FILES = {
+    codecs.BOM_UTF16_LE: "UTF-16; write it as UTF-8: iconv -f UTF-16 -t UTF-8",
+    codecs.BOM_UTF16_BE: "UTF-16; write it as UTF-8: iconv -f UTF-16 -t UTF-8",
+    b"\x1f\x8b": "compressed by gzip; give its name the suffix .gz",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd; decompress it: zstd -d",
+    b"\xfd7zXZ": "compressed by xz; decompress it: xz -d",
+    b"BZh": "compressed by bzip2; decompress it: bunzip2",
+    b"PK\x03\x04": "a zip archive; unpack it",
+    b"PAR1": f"Parquet; give its name the suffix {SUFFIX}",
+}
 LONGEST_LINE = 64 << 20
 """Bytes; parsed JSON takes several times as many."""
 
@@ -123,7 +134,8 @@ def numbered_lines(file: IO[bytes], name: str) -> Iterator[tuple[int, bytes]]:
 
     Raises:
       UserError: a gzip file is truncated or damaged, or a line is longer than LONGEST_LINE, which
-        a small gzip file may contain; names file and line.
+        a small gzip file may contain; names file and line. Or the file is in another encoding or
+        compression.
     """
     number = 0
     try:
@@ -133,11 +145,20 @@ def numbered_lines(file: IO[bytes], name: str) -> Iterator[tuple[int, bytes]]:
                     f"{name}:{number}: a line of more than {LONGEST_LINE >> 20} MiB; remove it, or "
                     "shorten its fields"
                 )
-            yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+            if number == 1:
+                _refuse_other_files(line, name)
+                line = line.removeprefix(codecs.BOM_UTF8)
+            yield number, line
     except _GZIP_ERRORS as error:
         raise UserError(
             f"{name}:{number + 1}: the gzip stream is damaged ({error}); write the file again"
         ) from error
+
+
+def _refuse_other_files(start: bytes, name: str) -> None:
+    for magic, kind in _OTHER_FILES.items():
+        if start.startswith(magic):
+            raise UserError(f"{name}: is {kind}")
 
 
 def parse_row(line: bytes, where: str) -> dict[str, Any]:
@@ -202,7 +223,7 @@ def read_json(path: str | Path) -> Any:
       UserError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except (ValueError, RecursionError) as error:

@@ -6,6 +6,7 @@ field `b` of the field `a`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -37,12 +38,17 @@ class Cell(NamedTuple):
 
 
 def find(row: Mapping[str, Any], names: Sequence[str]) -> Cell | None:
-    """The first of the columns that the row has a value for; null is none."""
+    """The first of the columns that the row has a value for; null and NaN are none."""
     for name in names:
         value = value_at(row, name)
-        if value is not None:
+        if not _is_empty(value):
             return Cell(name, value)
     return None
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether a cell has no value: null, or the NaN that tables have there."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def value_at(row: Any, name: str) -> Any:
@@ -64,16 +70,16 @@ def text(cell: Cell, where: str, numbers: bool = False) -> str:
 
     Args:
       where: file and line, for messages.
-      numbers: whether a number is one too.
+      numbers: whether a finite number is one too.
 
     Raises:
       UserError: it is of another type.
     """
     if isinstance(cell.value, str):
         return cell.value
-    if numbers and isinstance(cell.value, int | float) and not isinstance(cell.value, bool):
+    if numbers and type(cell.value) in (int, float) and cell.value not in (math.inf, -math.inf):
         return str(cell.value)
-    needed = "a string or a number" if numbers else "a string"
+    needed = "a string or a finite number" if numbers else "a string"
     raise UserError(f"{where}: {cell.name} is {cell.value!r:.60}; {needed} is needed")
 
 
@@ -84,7 +90,8 @@ def missing(row: Mapping[str, Any], what: str, ours: str, where: str) -> UserErr
       what: the row lacks.
       ours: the name of the column here.
     """
-    columns = ", ".join(map(repr, row))
+    named = (f"{name!r} (null)" if _is_empty(value) else repr(name) for name, value in row.items())
+    columns = ", ".join(named) or "of an empty row"
     return UserError(
         f"{where}: no {what} in the columns {columns:.200}; rename the one that has it to "
         f"{ours!r}, or say which it is: --columns {ours}=NAME"

@@ -42,6 +42,19 @@ def text_field(row: Mapping[str, Any], names: tuple[str, ...], where: str) -> st
     raise UserError(f"{where}: no {' or '.join(repr(name) for name in names)}; add the field")
 
 
+def texts_field(row: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
+    """The strings of a list; none where the row has no such field, or null.
+
+    Raises:
+      UserError: the value is not a list of strings.
+    """
+    value = row.get(name)
+    values = [] if value is None else value
+    if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+        raise UserError(f"{where}: {name} is {value!r:.60}; a list of strings is needed")
+    return tuple(values)
+
+
 def integer_field(row: Mapping[str, Any], name: str, where: str) -> int:
     """The value of a field.
 

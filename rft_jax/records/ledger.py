@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from json.encoder import encode_basestring as quoted
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows
@@ -120,7 +120,8 @@ def read_ledger(folder: str | Path) -> Iterator[LedgerRow]:
     """The rows of a collect folder's `ledger.jsonl`, also one of an earlier version.
 
     Raises:
-      UserError: a row lacks a field, or its verdict is unknown; names file and line.
+      UserError: a row lacks a field, has one of another type, or its verdict is unknown; names
+        file and line.
     """
     path = Path(folder) / LEDGER_FILE
     for number, row in read_rows(path):
@@ -128,15 +129,29 @@ def read_ledger(folder: str | Path) -> Iterator[LedgerRow]:
         verdict = text_field(row, ("verdict",), where)
         if verdict not in VERDICTS:
             raise UserError(f"{where}: verdict {verdict!r:.60}; there are {', '.join(VERDICTS)}")
-        reason = row.get("reason")
         yield LedgerRow(
             id=text_field(row, ("id",), where),
             sample=integer_field(row, "sample", where),
             model=text_field(row, ("model",), where),
             verdict=verdict,
-            reason=None if reason is None else Reason(**reason),
-            answer=row.get("answer"),
-            key=row.get("key"),
+            reason=_reason(row.get("reason"), where),
+            answer=_text_or_none(row, "answer", where),
+            key=_text_or_none(row, "key", where),
             kept=bool(row.get("kept")),
             end=None if row.get("end") is None else integer_field(row, "end", where),
         )
+
+
+def _reason(value: Any, where: str) -> Reason | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: reason is {value!r:.60}; an object or null is needed")
+    kind, detail = (text_field(value, (name,), f"{where}: reason") for name in ("kind", "detail"))
+    is_whole = value.get("line") is None
+    line = None if is_whole else integer_field(value, "line", f"{where}: reason")
+    return Reason(kind, detail, line)
+
+
+def _text_or_none(row: dict[str, Any], name: str, where: str) -> str | None:
+    return None if row.get(name) is None else text_field(row, (name,), where)

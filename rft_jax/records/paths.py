@@ -8,7 +8,7 @@ from json.encoder import encode_basestring as quoted
 from pathlib import Path as FilePath
 
 from rft_jax.files.jsonl import read_rows
-from rft_jax.records.fields import TEXT, form_field, text_field
+from rft_jax.records.fields import TEXT, form_field, text_field, texts_field
 
 PATHS_FILE = "paths.jsonl"
 TEST_PATHS = "test paths"
@@ -60,7 +60,8 @@ def read_paths(path: str | FilePath) -> Iterator[tuple[int, Path]]:
     """Yields (line number, path) of a paths file.
 
     Raises:
-      UserError: a row lacks a field or has an unknown form; names file and line.
+      UserError: a row lacks a field, has one of another type or an unknown form; names file and
+        line.
     """
     for number, row in read_rows(path):
         where = f"{path}:{number}"
@@ -71,8 +72,8 @@ def read_paths(path: str | FilePath) -> Iterator[tuple[int, Path]]:
                 query=text_field(row, ("query",), where),
                 response=text_field(row, ("response",), where),
                 origin=text_field({"origin": "human", **row}, ("origin",), where),
-                models=tuple(row.get("models", ())),
-                equations=tuple(row.get("equations", ())),
+                models=texts_field(row, "models", where),
+                equations=texts_field(row, "equations", where),
                 form=form_field(row, where),
             ),
         )

@@ -172,7 +172,7 @@ def _lm_eval_prompt(arguments: Any, where: str) -> str | None:
             arguments = arguments[0]
     if not isinstance(arguments, str):
         return None
-    with suppress(ValueError, UserError):
+    with suppress(ValueError, UserError, RecursionError):
         return columns.conversation(
             columns.Cell("arguments", json.loads(arguments)), where
         ).question

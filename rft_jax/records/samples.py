@@ -21,6 +21,7 @@ FINISH_REASONS = ("stop", "length")
 _FILE_NAMES = [
     re.compile(rf"{start}.*\.(?:jsonl(?:\.gz)?|parquet)") for start in ("samples", "output")
 ]
+_SHARD = re.compile(r"samples-(?P<index>[0-9]{5})-of-(?P<count>[0-9]{5})\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,26 @@ def finished_sample_files(folder: str, names: Collection[str]) -> list[str]:
     raise UserError(
         f"{folder}: no samples-*.jsonl there; name what rft sample wrote, or the samples file"
     )
+
+
+def check_shards(folder: str, files: Sequence[str]) -> None:
+    """Refuses a folder that lacks some of the shards that the others' names count.
+
+    Args:
+      files: names of the samples files in it.
+
+    Raises:
+      UserError: some are missing; names the first.
+    """
+    shards = [match for file in files if (match := _SHARD.match(file))]
+    present = {(int(one["index"]), int(one["count"])) for one in shards}
+    for count in {count for _, count in present}:
+        missing = sorted(set(range(count)) - {index for index, of in present if of == count})
+        if missing:
+            raise UserError(
+                f"{folder}: {len(missing)} of {count} shards are missing, the first is "
+                f"samples-{missing[0]:05d}-of-{count:05d}; copy them too, or name the files"
+            )
 
 
 def parse_sample(row: Mapping[str, Any], where: str) -> Sample:

@@ -21,7 +21,7 @@ from rft_jax.errors import names_as_given
 from rft_jax.files.jsonl import refuse_tables
 from rft_jax.files.parquet import SUFFIX
 from rft_jax.files.remote import fetched
-from rft_jax.records import Problem, finished_sample_files, sample_files
+from rft_jax.records import Problem, check_shards, finished_sample_files, sample_files
 from rft_jax.records.foreign import check_format, first_format
 from rft_jax.records.renamed import Renaming
 from rft_jax.records.sample_formats import OURS
@@ -87,7 +87,9 @@ def _list(folder: str) -> list[str]:
         return [folder]
     (listing,) = FileSystems.match([FileSystems.join(folder, "*")])
     paths = {FileSystems.split(file.path)[1]: file.path for file in listing.metadata_list}
-    return [paths[name] for name in finished_sample_files(folder, paths)]
+    names = finished_sample_files(folder, paths)
+    check_shards(folder, names)
+    return [paths[name] for name in names]
 
 
 def _format(path: str, named: str) -> str:

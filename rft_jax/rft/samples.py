@@ -18,7 +18,7 @@ from typing import IO
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import numbered_lines, open_lines, parse_row
-from rft_jax.records import Sample, check_named_once, parse_sample, sample_files
+from rft_jax.records import Sample, check_named_once, check_shards, parse_sample, sample_files
 from rft_jax.records.matching import explain_unmatched
 
 RUN_BYTES = 64 << 20  # of one sorted run, the memory that sorting takes
@@ -63,14 +63,16 @@ def find_shards(folders: Sequence[str]) -> list[Shard]:
     """The samples files of each folder; a file may be named too.
 
     Raises:
-      UserError: a folder is missing, named twice, not finished, or holds no samples.
+      UserError: a folder is missing, named twice, not finished, holds no samples, or lacks shards.
     """
     check_named_once(folders)
-    return [
-        Shard(str(file), index)
-        for index, folder in enumerate(folders)
-        for file in sample_files(folder)
-    ]
+    shards = []
+    for index, folder in enumerate(folders):
+        files = sample_files(folder)
+        if Path(folder).is_dir():
+            check_shards(folder, [file.name for file in files])
+        shards += [Shard(str(file), index) for file in files]
+    return shards
 
 
 def sorted_runs(

@@ -103,6 +103,22 @@ def test_a_compressed_file_has_the_same_bytes_each_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        ('{"a": "é"}\n'.encode("utf-16"), r"rows\.jsonl: is UTF-16; write it as UTF-8: iconv"),
+        (gzip.compress(b'{"a": 1}\n'), r"rows\.jsonl: is compressed by gzip; .* \.gz$"),
+        (b"PK\x03\x04rest", r"rows\.jsonl: is a zip archive; unpack it"),
+    ],
+)
+def test_a_file_that_is_not_lines_of_utf_8_is_refused_with_the_fix(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        list(read_rows(tmp_path / "rows.jsonl", MistakeList()))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
         (b'{"a": 1}\n{"a": ', r"rows\.jsonl:2: not JSON"),
         (b'{"a": "\xff"}', r"rows\.jsonl:1: not JSON"),
         (b"[" * 100_000, r"rows\.jsonl:1: not JSON"),
@@ -172,6 +188,8 @@ def test_one_json_value_comes_back(tmp_path: Path) -> None:
     for value in ({"b": [1, "é"], "a": None}, {"lone": "é\ud800"}):
         write_json(tmp_path / "value.json", value)
         assert read_json(tmp_path / "value.json") == value
+    (tmp_path / "value.json").write_bytes(codecs.BOM_UTF8 + b"[1]")  # as some editors write it
+    assert read_json(tmp_path / "value.json") == [1]
     (tmp_path / "value.json").write_text("{")
     with pytest.raises(UserError, match=r"value\.json: not JSON"):
         read_json(tmp_path / "value.json")

@@ -69,3 +69,20 @@ def test_an_unknown_verdict_is_named_by_file_and_line(tmp_path: Path) -> None:
     write_rows(tmp_path / "ledger.jsonl", [row])
     with pytest.raises(UserError, match=r"ledger\.jsonl:1: verdict 'fine'; there are timeout, tru"):
         list(read_ledger(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("reason", "answer"),
+        ("reason", {"kind": "answer"}),
+        ("reason", {"kind": "answer", "detail": "d", "line": "1"}),
+        ("answer", 5),
+        ("key", ["3+2=5"]),
+    ],
+)
+def test_a_field_of_another_type_is_named(tmp_path: Path, field: str, value: object) -> None:
+    row = {"id": "p", "sample": 0, "model": "m", "verdict": "correct", field: value}
+    write_rows(tmp_path / "ledger.jsonl", [row])
+    with pytest.raises(UserError, match=rf"ledger\.jsonl:1: {field}"):
+        list(read_ledger(tmp_path))

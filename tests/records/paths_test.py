@@ -4,9 +4,11 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
 from rft_jax.records import FORMS, path_line, read_paths, to_row
 from rft_jax.records import Path as TrainingPath
@@ -25,6 +27,15 @@ def test_a_path_round_trips(tmp_path: Path) -> None:
         (3, program),
     ]
     assert "form" not in to_row(path)
+
+
+def test_lists_may_be_null_and_are_of_strings(tmp_path: Path) -> None:
+    row = {"id": "p", "query": "a?", "response": "b"}
+    write_rows(tmp_path / "paths.jsonl", [row | {"models": None, "equations": None}])
+    assert next(read_paths(tmp_path / "paths.jsonl"))[1].models == ()
+    write_rows(tmp_path / "paths.jsonl", [row | {"models": "7b"}])
+    with pytest.raises(UserError, match=r"paths\.jsonl:1: models is '7b'; a list of strings"):
+        list(read_paths(tmp_path / "paths.jsonl"))
 
 
 @given(

@@ -61,7 +61,10 @@ def test_rows_of_mathinstruct_have_the_form_of_their_source(tmp_path: Path, name
             [{"answer": "1"}],
             r":1: no question in the columns 'answer'; rename .*--columns question=",
         ),
-        ([{"question": "a?", "answer": True}], r":1: answer is True; a string or a number is"),
+        (
+            [{"question": "a?", "answer": True}],
+            r":1: answer is True; a string or a finite number is",
+        ),
         ([{"question": 5, "answer": "1"}], r":1: question is 5; a string is needed"),
         ([{"question": " \n", "answer": "1"}], r":1: the question is empty; write it, or remove"),
         ([{"question": "a?", "answer": ""}], r":1: the answer is empty; write it, or remove"),

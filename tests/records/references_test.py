@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -45,6 +46,7 @@ REPLY = {"role": "assistant", "content": "It is 5."}
         ),
         ({"prompt": "q?", "completion": "It is 5."}, "It is 5.", True),
         ({"question": "q?", "answer": "print(5)", "form": "program"}, "print(5)", True),
+        ({"question": "q?", "answer": math.nan, "expected_answer": 5}, "5", False),
     ],
 )
 def test_a_row_is_read_by_its_columns(row: dict, answer: str, is_solution: bool) -> None:
@@ -59,7 +61,10 @@ def test_a_row_is_read_by_its_columns(row: dict, answer: str, is_solution: bool)
         ({"messages": [{"role": "user"}]}, "a message has 'role' and 'content'"),
         ({"messages": [REPLY], "answer": 5}, "no message with the role 'user'"),
         ({"question": None, "answer": 5}, "no question in the columns"),
-        ({"question": "q?", "answer": ["5"]}, r"answer is \['5'\]; a string or a number"),
+        ({"question": "q?", "answer": ["5"]}, r"answer is \['5'\]; a string or a finite number"),
+        ({"question": "q?", "answer": math.inf}, "answer is inf; a string or a finite number"),
+        ({"question": "q?", "answer": math.nan}, r"no answer in the columns .*'answer' \(null\)"),
+        ({}, "no question in the columns of an empty row"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_explained(row: dict, message: str) -> None:

@@ -143,3 +143,6 @@ def test_folders_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         find_shards([str(tmp_path)])
     (tmp_path / "COMPLETE").touch()
     assert len(find_shards([str(tmp_path)])) == 1
+    write_lines(tmp_path / "samples-00002-of-00004.jsonl.gz", [])
+    with pytest.raises(UserError, match=r"3 of 4 shards are missing, the first is .*-00000-of-0"):
+        find_shards([str(tmp_path)])
