@@ -55,11 +55,12 @@ def _write(folder: Path, mode: str) -> tuple[str, str]:
     """Problems, and samples whose answers are equal, nearly equal and different."""
     rng = random.Random(mode)
     problems, samples = [], []
+    frames = (mode, "first", "first" if mode == "arithmetic" else "boxed")  # which reads no boxes
     for number in range(PROBLEMS):
         is_formula = rng.random() < 0.03
         value = _value(rng)
         reference = rng.choice(FORMULAS) if is_formula else _spelling(rng, value)
-        solution = FRAMES[rng.choice((mode, "first", "boxed"))].format(reference)
+        solution = FRAMES[rng.choice(frames)].format(reference)
         problems.append({"id": f"p{number}", "question": "?", "answer": solution})
         for sample in range(SAMPLES):
             other = value if rng.random() < 0.6 else _value(rng)

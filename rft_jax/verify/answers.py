@@ -7,7 +7,8 @@ Ways to read an answer (`answer_reader`):
 - `last`: the line after the last `####`.
 - `boxed`: the last `\boxed{…}`, or several that only commas, "and" or "or" stand between.
 - `the_answer_is`: what follows the last "the answer is", up to the end of the clause.
-- `arithmetic`: what follows the last `=` of an expression's steps, in any of their formats.
+- `arithmetic`: what follows the last `=` of an expression's steps, in any of their formats; with
+  `####` the line after the last one.
 - `strict`, `flexible`: the two filters of lm-evaluation-harness for GSM8K (first `#### n`; last
   number anywhere).
 
@@ -178,6 +179,8 @@ def _drop_ignored(text: str) -> str | None:
 
 
 def _read_last_form(text: str) -> str | None:
+    if "####" in text:
+        return _read_last_line(text)
     return plain_steps(text.strip()).rpartition("=")[2].strip() or None
 
 

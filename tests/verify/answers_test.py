@@ -72,6 +72,9 @@ from tests.rft.paper_script import answer_of
         ("flexible", "it is -7", "-7"),
         ("flexible", "it is 18... I am sure...", "18"),
         ("flexible", "no number", None),
+        ("arithmetic", "2*3+1=6+1=7", "7"),
+        ("arithmetic", "2+3=5\n#### 5", "5"),  # GSM8K's format
+        ("arithmetic", "7", "7"),
     ],
 )
 def test_an_answer_is_read_as_its_mode_says(mode: str, text: str, answer: str | None) -> None:
