@@ -280,6 +280,7 @@ class RolloutSettings(SampleSettings):
     NEEDED: ClassVar[dict[str, float]] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
 
     def __post_init__(self) -> None:
+        _check_here(self)
         super().__post_init__()
         for name, needed in self.NEEDED.items():
             if getattr(self, name) != needed:
@@ -287,7 +288,6 @@ class RolloutSettings(SampleSettings):
                 self._refuse(name, f"rft policy needs {needed}: its gradient is that of {of}")
         if self.calculator:
             self._refuse("calculator", "rft policy samples every token from the policy")
-        _check_here(self)
 
     def complete(self, policy: PolicySettings) -> SampleSettings:
         """All settings of sampling, those of the policy's among them."""

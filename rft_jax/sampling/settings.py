@@ -14,6 +14,13 @@ from rft_jax.prompts import template_identity
 OVER_LONG = ("skip", "cut")
 BUDGETS = ("fixed", "uniform", "proportional")
 _FORMER_BUDGETS = {"until": "uniform", "difficulty": "proportional"}  # up to version 0.1.0
+# Setting -> the budgets that read it.
+_OF_BUDGETS = {
+    "enough": ("uniform",),
+    "average": ("proportional",),
+    "round_size": ("uniform", "proportional"),
+    "answers": ("uniform", "proportional"),
+}
 # Logits divided by much less are so far apart that float32 cannot tell their differences.
 _LEAST_TEMPERATURE = 1e-4
 
@@ -104,9 +111,10 @@ class SampleSettings(DecodingSettings):
         (DART-Math's Prop2Diff) a first round for all, then the rest of sample.average times the
         number of problems in proportion to the incorrect samples of that round.
       enough: distinct correct paths at which the 'uniform' budget stops sampling a problem.
-      round_size: samples of a problem between two decisions of a budget.
+      round_size: samples of a problem between two decisions of a 'uniform' budget, or in the first
+        round of a 'proportional' one.
       average: samples per problem on average with the 'proportional' budget.
-      answers: how a budget reads answers, as collect.answers does.
+      answers: how a 'uniform' or 'proportional' budget reads answers, as collect.answers does.
       over_long: what to do with a prompt that is too long: 'skip' leaves its problem out, 'cut'
         removes its first tokens; `run.json` lists them either way.
       chunk: maximum decoding steps of one jitted call.
@@ -140,12 +148,25 @@ class SampleSettings(DecodingSettings):
         self._check_choice("cache_dtype", ("", "int8"))
         if self.budget not in _FORMER_BUDGETS:
             self._check_choice("budget", BUDGETS)
+        self._check_settings_of_budgets()
         average_fits = self.round_size <= self.average <= self.num_samples
         if self.budget_kind == "proportional" and not average_fits:
             least, most = self.round_size, self.num_samples
             self._refuse("average", f"from round_size = {least} to num_samples = {most} is needed")
         if self.budget_kind == "uniform" and self.span_hosts:
             self._refuse("budget", "sample.span_hosts = False is needed")
+
+    def _check_settings_of_budgets(self) -> None:
+        """Refuses settings of another budget than this one, which would have no effect."""
+        for name, budgets in _OF_BUDGETS.items():
+            is_set = getattr(self, name) != getattr(type(self), name)
+            if is_set and self.budget_kind not in budgets:
+                needed = " or ".join(map(repr, budgets))
+                self._refuse(
+                    name,
+                    f"it has no effect with sample.budget = {self.budget!r}; leave it out, or set "
+                    f"sample.budget to {needed}",
+                )
 
     @property
     def budget_kind(self) -> str:

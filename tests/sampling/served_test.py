@@ -154,7 +154,7 @@ def test_an_interrupted_run_asks_only_for_what_it_lacks(
 def test_a_budget_decides_how_many_samples_a_problem_gets(
     url: str, problems: str, handler: type[_Handler], tmp_path: Path
 ) -> None:
-    settings = SampleSettings(num_samples=6, round_size=2, slots=3)
+    settings = SampleSettings(num_samples=6, slots=3)
     rows = _sample(
         *(url, problems, tmp_path / "out"),
         settings=settings,
