@@ -38,7 +38,7 @@ def test_every_file_of_the_package_is_installed(built):
 def test_gin_files_are_installed_and_found_there(built):
     names = {str(p.relative_to(ROOT / "configs")) for p in (ROOT / "configs").rglob("*.gin")}
     assert {str(p.relative_to(built / "configs")) for p in built.rglob("*.gin")} == names
-    code = "from rft_jax.gin_settings import find_gin_file; print(find_gin_file('runs/sft.gin'))"
+    code = "from rft_jax.gin_files import find_gin_file; print(find_gin_file('runs/sft.gin'))"
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=built.parent, capture_output=True, text=True, check=True
     )

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from rft_jax.checked_settings import CheckedSettings
 from rft_jax.errors import UserError
 from rft_jax.files.identity import added_setting
-from rft_jax.gin_settings import installed_gin_files, load_config
+from rft_jax.gin_files import installed_gin_files
+from rft_jax.gin_settings import load_config
 from rft_jax.policy.switches import Objective
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.settings import TrainSettings

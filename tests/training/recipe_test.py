@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rft_jax.gin_settings import find_gin_file, load_config
+from rft_jax.gin_files import find_gin_file
+from rft_jax.gin_settings import load_config
 from rft_jax.models.config import LlamaConfig
 from rft_jax.training.recipe import complete
 from rft_jax.training.settings import TrainSettings
