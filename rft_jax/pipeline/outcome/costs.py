@@ -15,7 +15,7 @@ from rft_jax.checkpoints.huggingface_config import read_config
 from rft_jax.checkpoints.names import MODELS
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json, read_rows
-from rft_jax.files.names import STEPS_FILE, TRAINING_DATA_FILE
+from rft_jax.files.names import STEPS_FILE, TEXTS_FOLDER, TRAINING_DATA_FILE
 from rft_jax.files.outputs import SETTINGS
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import train_flops_per_token
@@ -41,6 +41,14 @@ class StageUsage:
     flops: float = 0.0
     paper_flops: float = 0.0
 
+    def plus(self, other: StageUsage) -> StageUsage:
+        """Both together."""
+        return StageUsage(
+            self.tokens + other.tokens,
+            self.flops + other.flops,
+            self.paper_flops + other.paper_flops,
+        )
+
 
 def make_costs(root: Path, plan: Plan) -> dict[str, Any]:
     """The content of `costs.json`: a row per stage."""
@@ -60,7 +68,7 @@ def stage_usage(root: Path, stage: Stage) -> StageUsage:
     if stage.command == "sample":
         return _sampling(root, stage, root / stage.folder)
     if stage.command == "evaluate" and "--model" in stage.arguments:
-        return _sampling(root, stage, root / stage.folder / "samples")
+        return _evaluation(root, stage)
     if stage.command == "policy":
         return _policy(root, stage)
     return StageUsage()
@@ -79,6 +87,15 @@ def _training(folder: Path) -> StageUsage:
     computed = len(rows) * batch_rows * settings["max_length"]
     flops = computed * train_flops_per_token(config, settings["max_length"])
     return StageUsage(tokens, flops, paper_train_flops(config, tokens))
+
+
+def _evaluation(root: Path, stage: Stage) -> StageUsage:
+    """Sampling; with hybrid decoding also the texts where programs gave no answer."""
+    folder = root / stage.folder
+    sampled = _sampling(root, stage, folder / "samples")
+    if not (folder / TEXTS_FOLDER).is_dir():
+        return sampled
+    return sampled.plus(_sampling(root, stage, folder / TEXTS_FOLDER))
 
 
 def _sampling(root: Path, stage: Stage, folder: Path) -> StageUsage:
@@ -116,21 +133,24 @@ def _model_folder(root: Path, given: Argument) -> Path:
 def _policy(root: Path, stage: Stage) -> StageUsage:
     """Sampling, and one training step on every sample with its prompt, padding left out.
 
-    A forward pass is a third of a training step: a teacher's, the reference model's where its
-    divergence is measured or has a part in the objective, the policy's own before several updates.
+    A forward pass is a third of a training step: a teacher's, the reference model's in the steps in
+    which its divergence is measured or has a part in the objective, the policy's own before several
+    updates on rewards.
     """
     folder = root / stage.folder
     sampled = _sampling(root, stage, folder / "samples")
     if not sampled.tokens:
         return sampled
     config, settings = _config(folder), read_json(folder / SETTINGS)
-    samples = sum(row["samples"] for _, row in read_rows(folder / STEPS_FILE))
+    rows = [row for _, row in read_rows(folder / STEPS_FILE)]
+    samples = sum(row["samples"] for row in rows)
     problems = root / str(stage.arguments["--problems"].resolve(root))
     tokens = sampled.tokens + samples * _prompt_tokens(folder, problems)
-    has_reference = settings["policy.measure_kl"] or settings["policy.kl"] != "none"
-    forward = has_reference + (settings["policy.updates_per_step"] > 1)
+    compared = sum(row["samples"] for row in rows if "kl" in row)  # with the reference model
+    teacher = stage.arguments.get("--teacher")
+    forward = compared / samples + (settings["policy.updates_per_step"] > 1 and not teacher)
     passes = [(1 + forward / 3, config)]
-    if teacher := stage.arguments.get("--teacher"):
+    if teacher:
         passes.append((1 / 3, _config(_model_folder(root, teacher))))
     length = settings["train.max_length"]
     flops = sum(n * tokens * train_flops_per_token(shape, length) for n, shape in passes)
