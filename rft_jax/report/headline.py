@@ -25,7 +25,9 @@ def headline(run: RunRecord) -> str:
 def _comparison(run: RunRecord, compared: Compared) -> str:
     a, b = (f"{run.arm_name(compared[side])}" for side in "ab")
     share_a, share_b = (_mean_accuracy(run, compared[side]) for side in "ab")
-    n = measure(run.rows[0])["n"]
+    # Rows of other conditions may be on other problems.
+    of_a = (row for row in run.rows if row["model"] == compared["a"])
+    n = measure(next(of_a, run.rows[0]))["n"]
     return (
         f"Of {_problems(run, n)}, {a} solves {share_a:.1f} % and {b} {share_b:.1f} %"
         f"{_average(compared)}: {_points(100 * compared['difference'])} "

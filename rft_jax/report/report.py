@@ -42,7 +42,8 @@ class ReportSettings(CheckedSettings):
 
     Attributes:
       title: heading of the page.
-      samples_per_verdict: most samples of each verdict on the page, chosen by `report.seed`.
+      samples_per_verdict: most samples of each verdict on the page, chosen by `report.seed`; 0: no
+        samples, and no answers side by side.
       seed: seed for choosing the samples of the page.
       pair: the two conditions whose answers are shown side by side, e.g. ('rft', 'sft_steps'), as
         results.json names them; () for the main comparison.
@@ -60,6 +61,9 @@ class ReportSettings(CheckedSettings):
         object.__setattr__(self, "pair", tuple(self.pair))  # gin gives lists
         if self.pair and (len(self.pair) != 2 or len(set(self.pair)) == 1):
             self._refuse("pair", "two conditions are needed, or ()")
+        if self.pair and not self.samples_per_verdict:
+            needed = "report.samples_per_verdict = 0 leaves all samples out, those of a pair too"
+            self._refuse("pair", f"{needed}; set one of the two")
 
 
 def report(inputs: list[str], output: str, settings: ReportSettings, config_text: str = "") -> Path:

@@ -63,6 +63,14 @@ def test_one_training_each_is_about_two_models(difference, p_value, says) -> Non
     assert "of the methods" not in said and "Student" not in said
 
 
+def test_the_problems_are_those_of_the_compared_conditions() -> None:
+    on_others = _row("pretrained", 0.1)
+    on_others["accuracy"]["n"] = 400
+    rows = [on_others, _row("sft", 0.48), _row("rft", 0.5)]
+    said = headline(_run(rows, _compared("rft", "sft", 0.02, 0.3)))
+    assert said.startswith("Of the 2,000 problems of wordproblems:test2, RFT solves ")
+
+
 def test_a_mean_is_rounded_as_in_the_table_of_conditions() -> None:
     values = (0.73725, 0.745, 0.69725)  # their sum as floats is just below three times 0.7265
     rows = [_row("rft", value, seed) for seed, value in enumerate(values)] + [_row("sft", 0.4)]

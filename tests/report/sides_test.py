@@ -71,6 +71,11 @@ def test_a_pair_is_of_two_conditions(pair: tuple[str, ...]) -> None:
         ReportSettings(pair=pair)
 
 
+def test_a_pair_is_refused_on_a_page_without_samples() -> None:
+    with pytest.raises(UserError, match=r"report\.pair = .*samples_per_verdict = 0 leaves all"):
+        ReportSettings(pair=("rft", "sft"), samples_per_verdict=0)
+
+
 def test_where_nothing_was_compared_the_best_condition_is_beside_the_first(
     make_run: Callable[..., Path],
 ) -> None:
