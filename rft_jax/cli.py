@@ -6,17 +6,13 @@ Exit codes are those of `rft_jax.errors`, and 1 for anything else.
 from __future__ import annotations
 
 import argparse
-import errno
 import logging
 import os
 import shlex
 import sys
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import rft_jax
@@ -25,17 +21,19 @@ from rft_jax.commands.base import (
     Command,
     HelpFormatter,
     HelpParser,
-    InputPath,
-    OutputPath,
-    RowsPath,
     ShowAll,
     wrapped,
 )
+from rft_jax.commands.collect import COLLECT
+from rft_jax.commands.evaluate import EVALUATE
 from rft_jax.commands.exports import EXPORT_DATA
+from rft_jax.commands.failures import explained
+from rft_jax.commands.local_copies import local_copies
 from rft_jax.commands.loop import RUN
 from rft_jax.commands.planning import PLAN
 from rft_jax.commands.policy import POLICY
-from rft_jax.commands.stages import COLLECT, EVALUATE, REPORT, SAMPLE, TRAIN
+from rft_jax.commands.report import REPORT
+from rft_jax.commands.sample import SAMPLE
 from rft_jax.commands.tools import (
     DERIVE,
     DOCTOR,
@@ -44,11 +42,10 @@ from rft_jax.commands.tools import (
     GENERATE_WORDPROBLEMS,
     IMPORT_HF,
 )
-from rft_jax.errors import Preempted, StageFailed, UserError, names_as_given
-from rft_jax.files.remote import fetched, mirrored
+from rft_jax.commands.train import TRAIN
+from rft_jax.errors import UserError
 from rft_jax.gin_settings import load_config
 from rft_jax.pipeline.supervise.environment import end_with_parent
-from rft_jax.records.renamed import Renaming, parse_columns
 from rft_jax.signals import stop_on_signals
 
 COMMANDS = {
@@ -71,18 +68,6 @@ COMMANDS = {
         DOCTOR,
     )
 }
-# The errors of a path that cannot be read or written under its name.
-_PATH_ERRORS = {
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EEXIST,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
-}
-_DISK_ERRORS = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,42 +85,11 @@ def _exit_code(argv: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (Exception, KeyboardInterrupt) as error:
-        code, message = _explained(error)
+        code, message = explained(error)
         print(f"rft: {message}", file=sys.stderr, flush=True)
         _end_soon(code)
         return code
     return 0
-
-
-def _explained(error: BaseException) -> tuple[int, str]:
-    """The exit code and the line that says what happened; a traceback is printed for a bug."""
-    if isinstance(error, UserError):
-        return error.exit_code, "\n  ".join(error.lines())
-    if isinstance(error, Preempted | KeyboardInterrupt):
-        return Preempted.exit_code, f"{error or 'stopped'}; run the same command again to resume"
-    if isinstance(error, StageFailed):
-        return error.exit_code, str(error)
-    if isinstance(error, ModuleNotFoundError) and (hint := _missing_package(error.name or "")):
-        return UserError.exit_code, hint
-    if isinstance(error, OSError) and error.filename and error.errno in _PATH_ERRORS:
-        path = error.filename2 or error.filename  # of a rename, the final name
-        return UserError.exit_code, f"{path}: {error.strerror}; name another path"
-    for number, text in _DISK_ERRORS.items():
-        # Libraries that write by themselves pass on the system's words and not its number.
-        if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
-            return 1, f"{text}; free some space and run the same command again"
-    traceback.print_exception(error)
-    return 1, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
-
-
-def _missing_package(module: str) -> str:
-    """How to install what provides a missing module; '' for a module that no extra provides."""
-    from rft_jax.installation import extra_with, how_to_install
-
-    extra = extra_with(module)
-    if extra is None:
-        return ""
-    return f"this needs {module}, which is not installed: {how_to_install(extra)}"
 
 
 def _end_soon(code: int) -> None:
@@ -168,7 +122,7 @@ def _dispatch(argv: list[str]) -> None:
             command.dry_run(flags, config)
         return
     typed = argparse.Namespace(**vars(flags))
-    with _local_copies(flags):
+    with local_copies(flags):
         command.run(flags, config)
         if not _leads():
             return
@@ -197,43 +151,6 @@ def _leads() -> bool:
 
     # Without several processes nothing is asked that would open the devices.
     return not jax.distributed.is_initialized() or jax.process_index() == 0
-
-
-@contextmanager
-def _local_copies(flags: argparse.Namespace) -> Iterator[None]:
-    """Within the block the path flags name local files with our columns, also for URLs.
-
-    Errors name the files as the user did.
-    """
-    copies: dict[str, str] = {}
-    columns = parse_columns(getattr(flags, "columns", ""))
-    with ExitStack() as stack:
-        renaming = None
-        if columns:
-            renaming = Renaming(columns, Path(stack.enter_context(TemporaryDirectory())))
-        stack.enter_context(names_as_given(copies))
-        for name, value in vars(flags).items():
-            setattr(flags, name, _fetched(value, copies, renaming))
-        if renaming:
-            renaming.check()
-        for name, value in vars(flags).items():
-            if isinstance(value, OutputPath):
-                setattr(flags, name, stack.enter_context(mirrored(str(value))))
-        yield
-
-
-def _fetched(value: Any, copies: dict[str, str], renaming: Renaming | None) -> Any:
-    """A flag's value with the local copies of its paths, which are noted in `copies`."""
-    if isinstance(value, list):
-        return [_fetched(one, copies, renaming) for one in value]
-    if not isinstance(value, InputPath):
-        return value
-    local = fetched(str(value))
-    if renaming and isinstance(value, RowsPath):
-        local = str(renaming.copy(Path(local)))
-    if local != value:
-        copies[local] = str(value)
-    return local
 
 
 def _gin_flags(rest: Sequence[str], command: Command) -> list[str]:

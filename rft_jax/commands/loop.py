@@ -6,9 +6,12 @@ import argparse
 
 from rft_jax.checkpoints.names import EMBEDDED
 from rft_jax.commands.base import Command, columns_flag, output_flag
+from rft_jax.commands.collect import COLLECT
+from rft_jax.commands.evaluate import EVALUATE
 from rft_jax.commands.lengths import lengths
 from rft_jax.commands.policy import POLICY
-from rft_jax.commands.stages import COLLECT, EVALUATE, SAMPLE, TRAIN
+from rft_jax.commands.sample import SAMPLE
+from rft_jax.commands.train import TRAIN
 from rft_jax.gin_settings import Config, flag_value
 from rft_jax.pipeline.experiments import EXPERIMENTS
 

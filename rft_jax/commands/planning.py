@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.base import Command, input_flag
+from rft_jax.commands.common import SHAPED
 from rft_jax.commands.lengths import lengths
 from rft_jax.commands.loop import RUN, RUN_LENGTHS
-from rft_jax.commands.stages import SHAPED
 from rft_jax.gin_settings import Config
 
 if TYPE_CHECKING:

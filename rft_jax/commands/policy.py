@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 
 from rft_jax.checkpoints.names import model_folder
-from rft_jax.commands.base import Command, columns_flag, input_flag, output_flag, rows_flag
+from rft_jax.commands.base import Command, input_flag, rows_flag
+from rft_jax.commands.common import MESH, MODEL_HELP, output_folder_flag, problems_flag
 from rft_jax.commands.lengths import lengths
-from rft_jax.commands.stages import MODEL_HELP, OUTPUT_HELP, PROBLEMS_HELP
 from rft_jax.gin_settings import Config
 
 
 def _policy_flags(parser: argparse.ArgumentParser) -> None:
     input_flag(parser, "--model", "M", f"where training starts: {MODEL_HELP}", required=True)
-    rows_flag(parser, "--problems", "P", PROBLEMS_HELP, required=True)
-    columns_flag(parser)
-    output_flag(parser, "--output", "DIR", OUTPUT_HELP, required=True)
+    problems_flag(parser)
+    output_folder_flag(parser)
     text = "what the divergence is measured from, with the same tokenizer (default: M)"
     input_flag(parser, "--reference_model", "M2", text)
     text = "a model to learn from instead of rewards, with the same tokenizer (distillation)"
@@ -76,7 +75,7 @@ POLICY = Command(
         "policy": "rft_jax.policy.settings:PolicySettings",
         "train": "rft_jax.policy.settings:UpdateSettings",
         "sample": "rft_jax.policy.settings:RolloutSettings",
-        "mesh": "rft_jax.devices.mesh_settings:MeshSettings",
+        **MESH,
     },
     defaults=lengths("train.max_length", "sample.max_new_tokens"),
     next=(

@@ -8,7 +8,7 @@ from rft_jax.arithmetic import splits as arithmetic
 from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.advice import after_generating
 from rft_jax.commands.base import Command, input_flag, output_flag
-from rft_jax.commands.stages import MODEL_HELP, PROBLEMS_HELP
+from rft_jax.commands.common import MODEL_HELP, PROBLEMS_HELP
 from rft_jax.gin_settings import Config
 from rft_jax.progress import quantity
 from rft_jax.records.fields import FORMS
@@ -214,11 +214,18 @@ def _derive(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.derive.write import write_derived
 
     samples = tuple(flags.samples)
+    settings = ArithmeticSettings() if _derive_unused(flags) else config.get(ArithmeticSettings)
     inputs = Inputs(
         *(flags.problems, flags.collected, samples, flags.examples, flags.count, flags.seed),
-        *(flags.form, config.get(ArithmeticSettings)),
+        *(flags.form, settings),
     )
     write_derived(flags.kind, inputs, flags.output, config.text())
+
+
+def _derive_unused(flags: argparse.Namespace) -> dict[str, str]:
+    from rft_jax.derive.write import ARITHMETIC
+
+    return {} if flags.kind == ARITHMETIC else {"arithmetic": f"with --kind {flags.kind}"}
 
 
 DERIVE = Command(
@@ -264,6 +271,7 @@ DERIVE = Command(
     ),
     add_flags=_derive_flags,
     run=_derive,
+    unused=_derive_unused,
     settings={"arithmetic": "rft_jax.arithmetic.settings:ArithmeticSettings"},
 )
 

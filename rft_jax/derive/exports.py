@@ -197,6 +197,22 @@ FORMATS: dict[str, Callable[[Source], Iterator[Row]]] = {
 """Name -> the rows of a source."""
 
 
+_OF_LEDGER = ("preference", "kto")
+_READ = {
+    "samples": _OF_LEDGER,
+    "problems": _OF_LEDGER,
+    "template": ("prompt_completion", *_OF_LEDGER),
+}
+"""What a source may have -> the formats that read it."""
+
+
+def _check_source(source: Source, form: str) -> None:
+    """Refuses what a format does not read."""
+    for name, forms in _READ.items():
+        if getattr(source, name) != getattr(Source, name) and form not in forms:
+            raise UserError(f"--{name} has no effect with --format {form}; leave it out")
+
+
 def export_data(source: Source, form: str, output: str) -> int:
     """Writes a file for another trainer and returns its number of rows.
 
@@ -206,10 +222,12 @@ def export_data(source: Source, form: str, output: str) -> int:
       output: a JSONL file (`.jsonl`, `.jsonl.gz`) or a Parquet file (`.parquet`).
 
     Raises:
-      UserError: an unknown format or suffix, nothing to export, or an unsuitable source.
+      UserError: an unknown format or suffix, nothing to export, or a source that is unsuitable, or
+        has what the format does not read.
     """
     if form not in FORMATS:
         raise UserError(f"--format {form}: one of {', '.join(FORMATS)} is needed")
+    _check_source(source, form)
     writers = {SUFFIX: write_parquet, ".jsonl": write_rows, ".jsonl.gz": write_rows}
     writer = next((w for suffix, w in writers.items() if output.endswith(suffix)), None)
     if writer is None:

@@ -29,7 +29,7 @@ class Inputs:
     """The flags of `rft derive`.
 
     Attributes:
-      problems: wordproblems:…, gsm8k:… or a JSONL file.
+      problems: wordproblems:…, gsm8k:… or a JSONL file; '' for none.
       collected: a folder that `rft collect` wrote; '' for none.
       samples: folders that `rft sample` wrote, or samples files.
       examples: problems for few-shot prompts; '' for none.
@@ -39,7 +39,7 @@ class Inputs:
       arithmetic: the mix of lines of arithmetic.
     """
 
-    problems: str
+    problems: str = ""
     collected: str = ""
     samples: tuple[str, ...] = ()
     examples: str = ""
@@ -50,7 +50,13 @@ class Inputs:
 
     @cached_property
     def problem_list(self) -> list[Problem]:
-        """The problems."""
+        """The problems.
+
+        Raises:
+          UserError: none are given.
+        """
+        if not self.problems:
+            raise UserError("this kind needs --problems, a file or a name such as gsm8k:train")
         return load_problems(self.problems)
 
     @cached_property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -53,6 +53,18 @@ KINDS = (*CONTROLS, *PROBLEMS, *TEXT)
 OF_SAMPLES = tuple(kind for kind in CONTROLS if kind not in ("oracle", "human"))
 """Controls that are chosen among samples."""
 PROBLEMS_FILE = "problems.jsonl"
+_OF_FIRST_SAMPLES = ("problems", "samples", "count")
+_READ: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(CONTROLS, ("problems", "collected")),
+    **dict.fromkeys(OF_SAMPLES, ("problems", "collected", "samples")),
+    **dict.fromkeys(("turned_round", STEPS), ("problems",)),
+    **dict.fromkeys(("chains", "queried"), _OF_FIRST_SAMPLES),
+    **dict.fromkeys(("revisions", "farthest_revisions"), _OF_FIRST_SAMPLES),
+    "few_shot": ("problems", "examples", "count"),
+    **dict.fromkeys(TEXT, ("count", "form")),
+    "one_shot_text": ("count",),
+}
+"""Kind -> the inputs that it reads, beside the seed."""
 
 
 def derived_file(kind: str) -> str:
@@ -67,10 +79,12 @@ def write_derived(kind: str, inputs: Inputs, output: str, config_text: str = "")
       config_text: the settings as a gin file, written into the output.
 
     Raises:
-      UserError: there is no such kind, or one of its inputs is missing or invalid.
+      UserError: there is no such kind, or one of its inputs is missing or invalid, or one is given
+        that it does not read.
     """
     if kind not in KINDS:
         raise UserError(f"kind {kind!r}; there are {', '.join(KINDS)}")
+    _check_inputs(kind, inputs)
     made_with = {
         "command": "derive",
         "kind": kind,
@@ -90,6 +104,14 @@ def write_derived(kind: str, inputs: Inputs, output: str, config_text: str = "")
             write_rows(FilePath(output) / derived_file(kind), rows)
             folder.commit()
             print(f"{kind}: {quantity(len(rows), 'row')}")
+
+
+def _check_inputs(kind: str, inputs: Inputs) -> None:
+    """Refuses inputs that a kind does not read."""
+    for one in fields(Inputs):
+        is_given = getattr(inputs, one.name) != one.default
+        if is_given and one.name not in (*_READ[kind], "seed", "arithmetic"):
+            raise UserError(f"--{one.name} has no effect with --kind {kind}; leave it out")
 
 
 def _lines(kind: str, inputs: Inputs) -> dict[str, Any]:

@@ -16,16 +16,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rft_jax.errors import UserError
 from rft_jax.records import VERDICTS, Problem, Sample
 from rft_jax.rft.graded import SampleGrader
 from rft_jax.rft.rows import Row
 from rft_jax.rft.settings import CollectSettings
+from rft_jax.verify.answers import answer_formats
 from rft_jax.workers.pool import Pool, cpu_cores
 
 # A problem's final answer, and (response, finish reason, form) of some of its samples.
 Question = tuple[str, list[tuple[str, str, str]]]
 # The verdict and the dedup key of each of those samples.
 Grades = list[tuple[str, str]]
+
+
+def check_answers(answers: str) -> None:
+    """Refuses a way to read answers that there is not.
+
+    Args:
+      answers: the setting `sample.answers`.
+
+    Raises:
+      UserError: names those that there are.
+    """
+    if answers not in answer_formats():
+        needed = ", ".join(map(repr, answer_formats()))
+        raise UserError(f"sample.answers = {answers!r}: one of {needed} is needed")
 
 
 def make_worker(answers: str = "first") -> Callable[[Question], Grades]:

@@ -6,8 +6,9 @@ import pytest
 
 from rft_jax import cli
 from rft_jax.commands.loop import RUN
-from rft_jax.commands.stages import TRAIN
-from rft_jax.gin_settings import installed_gin_files, load_config
+from rft_jax.commands.train import TRAIN
+from rft_jax.gin_files import installed_gin_files
+from rft_jax.gin_settings import load_config
 from rft_jax.training.settings import TrainSettings
 
 
@@ -114,3 +115,18 @@ def test_settings_without_an_effect_are_refused(rft, words, why):
     code, lines = rft(*words, "--problems", "p", "--output", "o", "--gin.mesh.data=2")
     assert code == 2
     assert lines == [f"rft: --gin.mesh.data=2: mesh.data has no effect with {why}; leave it out"]
+
+
+def test_settings_of_arithmetic_are_refused_by_kinds_without_it(rft):
+    words = ["derive", "--kind", "human", "--problems", "p", "--output", "o"]
+    code, lines = rft(*words, "--gin.arithmetic.largest=9")
+    assert code == 2
+    assert "arithmetic.largest has no effect with --kind human; leave it out" in lines[0]
+
+
+@pytest.mark.parametrize("words", [["collect"], ["evaluate", "--model", "m"]])
+def test_a_format_of_samples_is_refused_without_samples(rft, words, problems, tmp_path):
+    given = ["--problems", problems, "--samples_format", "vllm", "--output", tmp_path / "out"]
+    code, lines = rft(*words, *given)
+    assert code == 2
+    assert lines == ["rft: --samples_format is for --samples; name some, or leave it out"]

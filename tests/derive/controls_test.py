@@ -122,12 +122,12 @@ def _change(inputs: Inputs, name: str, sample: int, **changed: str | None) -> No
 
 
 def test_human_repeats_the_reference_solution(inputs, tmp_path):
-    found = _responses(inputs, "human", tmp_path / "out")
+    found = _responses(replace(inputs, samples=()), "human", tmp_path / "out")
     assert found == {"p": [PROBLEMS[0].answer] * 3, "q": [PROBLEMS[1].answer] * 2}
 
 
 def test_the_rows_say_their_equations(inputs, tmp_path):
-    write_derived("human", inputs, str(tmp_path / "out"))
+    write_derived("human", replace(inputs, samples=()), str(tmp_path / "out"))
     first = next(path for _, path in read_paths(tmp_path / "out" / "paths.jsonl"))
     assert first.equations == ("1+1=2",)
 
@@ -149,6 +149,25 @@ def test_an_input_that_is_missing_is_named(inputs, tmp_path):
         write_derived("random", Inputs(inputs.problems, inputs.collected), str(tmp_path / "b"))
     with pytest.raises(UserError, match="kind 'randon'; there are oracle"):
         write_derived("randon", inputs, str(tmp_path / "c"))
+    with pytest.raises(UserError, match="needs --problems"):
+        write_derived("random", replace(inputs, problems=""), str(tmp_path / "d"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed", "flag"),
+    [
+        ("human", {}, "samples"),
+        ("unverified", {"count": 100}, "count"),
+        ("random", {"examples": "p.jsonl"}, "examples"),
+        ("revisions", {}, "collected"),
+        ("one_shot_text", {"collected": "", "samples": (), "count": 9}, "problems"),
+        ("steps", {"collected": "", "samples": (), "form": "direct"}, "form"),
+    ],
+)
+def test_an_input_that_a_kind_does_not_read_is_refused(inputs, tmp_path, kind, changed, flag):
+    with pytest.raises(UserError, match=f"--{flag} has no effect with --kind {kind}; leave it"):
+        write_derived(kind, replace(inputs, **changed), str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_controls_of_programs_are_programs_with_what_they_execute(inputs, tmp_path):

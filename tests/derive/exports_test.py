@@ -73,7 +73,7 @@ def test_paths_become_conversations_and_completions(
     collected: Source, tmp_path: Path, form: str, count: int, suffix: str
 ) -> None:
     output = tmp_path / f"out{suffix}"
-    assert export_data(collected, form, str(output)) == count
+    assert export_data(Source(collected.name), form, str(output)) == count
     assert read(output)[0] == EXPECTED[form]
 
 
@@ -193,6 +193,21 @@ def test_a_policys_responses_are_exported_as_they_were_graded(tmp_path: Path) ->
         {"prompt": PROMPT, "completion": "#### 4", "label": False},
         {"prompt": "1 + 2? Let's write a program.\n", "completion": "print(3)", "label": True},
     ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "form", "flag"),
+    [
+        ({"samples": ("s",)}, "messages", "samples"),
+        ({"problems": "p"}, "paths", "problems"),
+        ({"template": "chat"}, "verl", "template"),
+    ],
+)
+def test_what_a_format_does_not_read_is_refused(
+    tmp_path: Path, changed: dict[str, Any], form: str, flag: str
+) -> None:
+    with pytest.raises(UserError, match=f"--{flag} has no effect with --format {form}; leave it"):
+        export_data(Source("folder", **changed), form, str(tmp_path / "out.jsonl"))
 
 
 @pytest.mark.usefixtures("collected")
