@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import random
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from rft_jax.arithmetic.settings import ArithmeticSettings
-from rft_jax.data.sources import problems_identity
 from rft_jax.derive.write import ARITHMETIC, derived_file
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
 from rft_jax.evaluation.settings import EvaluateSettings
-from rft_jax.gin_settings import Config
+from rft_jax.gin_settings import flag_value
 from rft_jax.models.config import LlamaConfig
 from rft_jax.pipeline.graph import StageGraph
+from rft_jax.pipeline.inputs import RunInputs, problems_input
 from rft_jax.pipeline.measured_steps import saving_at
-from rft_jax.pipeline.problems import chosen_problems
-from rft_jax.pipeline.settings import RunSettings
 from rft_jax.pipeline.stages import Argument, Given, Many, OutputOf, Stage
+from rft_jax.policy.rewards import REWARDS, reward_identity
 from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
-from rft_jax.records import Problem, to_row
 from rft_jax.rft.level import level_note, with_level
 from rft_jax.rft.settings import BY_DATA, CollectSettings
 from rft_jax.sampling.settings import SampleSettings
@@ -37,54 +30,18 @@ VOTE, POLICY = "vote", "policy"
 
 
 @dataclass
-class StageBuilder:
-    """Inputs and settings of a run, and its stages.
+class StageBuilder(RunInputs):
+    """The stages of a run, of its inputs.
 
     A stage belongs to a condition of the experiment (`arm`, e.g. `rft_k12`) and to a seed.
 
     Attributes:
-      settings: the run's.
-      config: the stages' settings; a condition's own are bound in its scope, those for derived
-        problems in the scope of their kind (`few_shot/evaluate.max_prompt_length = 2048`).
-      model: the pretrained model.
-      train_list, test_list: the problems.
       graph: the stages.
-      files: the problems by the names of the files that the run writes them to.
       notes: lines to print before the first stage.
     """
 
-    settings: RunSettings
-    config: Config
-    model: Given
-    train_list: Sequence[Problem]
-    test_list: Sequence[Problem]
     graph: StageGraph
-    files: dict[str, Sequence[Problem]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._further_files: dict[str, Given] = {}
-        self.train_problems = self.file(self.settings.train_problems, self.train_list)
-        self.test_problems = self.file(self.settings.test_problems, self.test_list)
-
-    def further(self, spec: str) -> list[Problem]:
-        """Problems beside the run's own, chosen as its test problems are."""
-        return chosen_problems(spec, self.settings.max_calculations, self.settings.limit)
-
-    def further_file(self, spec: str, name: str = "") -> Given:
-        """The copy of such problems in the run's folder, made once; `name` is its name there."""
-        if spec not in self._further_files:
-            self._further_files[spec] = self.file(name or spec, self.further(spec))
-        return self._further_files[spec]
-
-    def part(self, count: int, seed: int) -> Given:
-        """`count` of the training problems, chosen at random; smaller parts are within larger."""
-        if count >= len(self.train_list):
-            return self.train_problems
-        order = list(range(len(self.train_list)))
-        random.Random(f"part/{seed}").shuffle(order)
-        chosen = [self.train_list[i] for i in sorted(order[:count])]
-        return self.file(f"{self.settings.train_problems}-{count}-{seed}", chosen)
 
     def train(
         self,
@@ -115,7 +72,7 @@ class StageBuilder:
             arguments["--gin.train.num_steps"] = num_steps
         settings.check_held_out()
         if held_out := settings.eval_data:
-            arguments["--gin.train.eval_data"] = _problems_input(held_out)
+            arguments["--gin.train.eval_data"] = problems_input(held_out)
             settings = replace(settings, eval_data="")
         if limit is not None:
             arguments["--gin.train.limit"] = limit
@@ -143,21 +100,36 @@ class StageBuilder:
           teacher: a model that is learnt from in the place of rewards.
           forced: further settings of policy training, a preset among them.
         """
-        bound = self.config.bound
-        policy = self._policy_values(arm) | {"seed": seed, "num_steps": steps[-1]}
-        shared = {
-            "train": (UpdateSettings, bound(TrainSettings, POLICY, arm)),
-            "sample": (RolloutSettings, bound(SampleSettings, POLICY, arm)),
-        }
-        settings: dict[str, Any] = {"policy": PolicySettings(**policy | forced)}
-        others = {*UpdateSettings.ELSEWHERE, *RolloutSettings.ELSEWHERE, *RolloutSettings.NEEDED}
-        for name, (kind, values) in shared.items():
-            settings[name] = kind(**{n: v for n, v in values.items() if n not in others})
-        settings["train"] = saving_at(settings["train"], steps)
-        arguments = {"--model": model, "--problems": self.train_problems}
+        settings = self._policy_settings(arm, steps, {"seed": seed, **forced})
+        arguments: dict[str, Argument] = {"--model": model, "--problems": self.train_problems}
         if teacher is not None:
             arguments["--teacher"] = teacher
+        policy: PolicySettings = settings["policy"]
+        if not REWARDS.keys() >= {*policy.rewards}:  # functions of the user's, whose content counts
+            digest = "\n".join(map(reward_identity, policy.rewards))
+            arguments["--gin.policy.reward"] = Given(flag_value(policy.reward), digest)
         return self._add("policy", arm, seed, arguments, settings)
+
+    def _policy_settings(
+        self, arm: str, steps: Sequence[int], forced: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The settings of policy training, of its updates and of its samples, by gin name."""
+        policy = {**self._policy_values(arm), "num_steps": steps[-1], **forced}
+        train = self.config.bound(TrainSettings, POLICY, arm)
+        sample = self.config.bound(SampleSettings, POLICY, arm)
+        for values, others in (
+            (train, UpdateSettings.ELSEWHERE),
+            (sample, RolloutSettings.ELSEWHERE | RolloutSettings.NEEDED),
+        ):
+            for name in others:  # those of rft train and rft sample, which mean another thing there
+                values.pop(name, None)
+        if train.get("template") == self.config.bound(TrainSettings).get("template"):
+            train.pop("template", None)  # the model that it starts from has the trainings' template
+        return {
+            "policy": PolicySettings(**policy),
+            "train": saving_at(UpdateSettings(**train), steps),
+            "sample": RolloutSettings(**sample),
+        }
 
     def samples_per_step(self, arm: str = "") -> int:
         """Samples of a step of a condition's policy training, without those that replace others."""
@@ -179,7 +151,7 @@ class StageBuilder:
         Args:
           forced: further settings.
         """
-        settings = self.config.get(SampleSettings, _kind(problems), arm)
+        settings = self.config.get(SampleSettings, kind_of_problems(problems), arm)
         settings = replace(settings, seed=seed, **forced)
         arguments = {
             "--model": model,
@@ -211,7 +183,7 @@ class StageBuilder:
             samples = Many(tuple(OutputOf(stage) for stage in samples))
         arguments = {"--problems": problems or self.train_problems, "--samples": samples}
         if test := settings.decontaminate:
-            arguments["--gin.collect.decontaminate"] = _problems_input(test)
+            arguments["--gin.collect.decontaminate"] = problems_input(test)
             settings = replace(settings, decontaminate="")
         return self.graph.add(Stage("collect", arm, seed, arguments, {"collect": settings}, label))
 
@@ -274,7 +246,7 @@ class StageBuilder:
           scope: of its settings, and its name, where the condition has a greedy evaluation too.
           forced: further settings.
         """
-        kind = _kind(problems)
+        kind = kind_of_problems(problems)
         if scope:
             forced["seed"] = seed
         settings = replace(self.config.get(EvaluateSettings, kind, scope or arm), **forced)
@@ -321,23 +293,8 @@ class StageBuilder:
         meshed = {**settings, "mesh": self.config.get(MeshSettings, arm)}
         return self.graph.add(Stage(command, arm, seed, arguments, meshed, label))
 
-    def file(self, spec: str, problems: Sequence[Problem]) -> Given:
-        """The copy of problems in the run's folder, named by its content."""
-        content = json.dumps([to_row(problem) for problem in problems], sort_keys=True)
-        digest = hashlib.sha256(content.encode()).hexdigest()
-        name = re.sub(r"\W+", "-", Path(spec).name.removesuffix(".gz").removesuffix(".jsonl"))
-        given = Given(f"problems/{name}-{digest[:12]}.jsonl", digest)
-        self.files[given.value] = problems
-        return given
 
-
-def _problems_input(spec: str) -> Given:
-    """Problems that a setting names, from any folder."""
-    path = str(Path(spec).absolute()) if Path(spec).exists() else spec
-    return Given(path, problems_identity(spec))
-
-
-def _kind(problems: Argument | None) -> str:
+def kind_of_problems(problems: Argument | None) -> str:
     """The kind of derived problems, as `rft derive --kind` has it; '' for others."""
     stages = problems.stages if problems else ()
     given = stages[0].arguments.get("--kind") if stages else None

@@ -11,6 +11,7 @@ from rft_jax.pipeline.builder import POLICY, VOTE
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Given
 from rft_jax.prompts import TEMPLATES, get_template
+from rft_jax.rft.budgets import check_answers
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.verify.answers import answers_for
 from rft_jax.verify.grading import check_references
@@ -25,6 +26,7 @@ def check_plan(plan: Plan, config: Config) -> None:
     _check_oracle(plan)
     _check_training(plan)
     _check_templates(plan)
+    _check_budgets(plan)
     _check_references(plan)
     _check_scopes(config, plan)
 
@@ -55,6 +57,13 @@ def _check_templates(plan: Plan) -> None:
                 get_template(getattr(settings, "template", ""), anyone, lambda: anyone)
             except UserError as error:
                 raise UserError(f"{name}.template: {error}") from error
+
+
+def _check_budgets(plan: Plan) -> None:
+    """Refuses ways to read answers that a sampling's budget does not know."""
+    for stage in plan.stages:
+        if stage.command == "sample" and stage.settings["sample"].budget_kind != "fixed":
+            check_answers(stage.settings["sample"].answers)
 
 
 def _check_references(plan: Plan) -> None:

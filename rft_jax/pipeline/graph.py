@@ -14,11 +14,15 @@ class StageGraph:
 
     Args:
       folders: short digest -> name of the folders that earlier runs made.
+
+    Attributes:
+      added: the stages as they were added, those that do the same work among them.
     """
 
     def __init__(self, folders: Mapping[str, str]) -> None:
         self._folders = folders
         self._stages: dict[str, Stage] = {}
+        self.added: list[Stage] = []
         self._digests: dict[str, str] = {}  # by title
 
     def add(self, stage: Stage) -> Stage:
@@ -29,6 +33,7 @@ class StageGraph:
         """
         if self._digests.setdefault(stage.title, stage.digest) != stage.digest:
             raise ValueError(f"two different stages are called {stage.title!r}; give one a label")
+        self.added.append(stage)
         if folder := self._folders.get(stage.digest[:SHORT]):
             stage = replace(stage, known_folder=folder)
         return self._stages.setdefault(stage.digest, stage)

@@ -43,6 +43,7 @@ from rft_jax.pipeline.supervise.environment import child_environment
 from rft_jax.pipeline.supervise.execute import Executor, stage_seconds
 from rft_jax.pipeline.supervise.hosts import Hosts, several_hosts
 from rft_jax.pipeline.supervise.process import run_report
+from rft_jax.pipeline.unused import check_bindings
 from rft_jax.records import Problem, to_row
 from rft_jax.records.renamed import Renaming, parse_columns
 from rft_jax.report.runs import read_run
@@ -52,8 +53,8 @@ from rft_jax.workers.pool import cpu_cores
 _MADE_WITH = {"command": "run"}
 _MOST_PARALLEL = 4
 _NAMED = 8  # models in the last line
-# Settings of stages that the run itself sets, by seed.
-_NOT_TO_BIND = {"train.seed": "run.seeds", "sample.seed": "run.seeds"}
+_SEEDED = ("train", "sample", "policy")
+"""Settings whose seed is the run's."""
 
 
 def run(output: str, config: Config) -> None:
@@ -125,9 +126,14 @@ def _lead(root: Path, config: Config, plan: Plan, hosts: Hosts) -> None:
 
 
 def commands(output: str, config: Config) -> list[str]:
-    """The command lines of the stages that `run` would start in `output`, in order."""
+    """The command lines of the stages that `run` would start in `output`, in order.
+
+    Before them, as comments, the notes that `run` would print.
+    """
     root = Path(output)
-    return [_command_line(stage, root) for stage in make_plan(config, root).stages]
+    plan = make_plan(config, root)
+    notes = [f"# {note}" for note in plan.notes]
+    return [*notes, *(_command_line(stage, root) for stage in plan.stages)]
 
 
 def _command_line(stage: Stage, root: Path) -> str:
@@ -145,9 +151,9 @@ def make_plan(config: Config, root: Path) -> Plan:
       UserError: an input is missing or invalid, or the experiment does not use a bound setting.
     """
     settings = config.get(RunSettings)
-    for name, instead in _NOT_TO_BIND.items():
-        if where := config.location_of(name):
-            raise UserError(f"{where}: rft run sets {name} from {instead}; bind that")
+    for one in config.bindings:
+        if one.field == "seed" and one.name in _SEEDED and config.is_asked_for(one):
+            raise UserError(f"{one.where}: rft run sets {one.key} from run.seeds; bind that")
     experiment = _experiment(config, settings.experiment)
     train, test = _load_problems(settings)
     model = model_input(settings.model or EMBEDDED)
@@ -155,6 +161,7 @@ def make_plan(config: Config, root: Path) -> Plan:
     experiment.add_to(plan)
     plan.select_arms()
     check_plan(plan, config)
+    plan.notes += check_bindings(plan, config)
     return plan
 
 
@@ -181,10 +188,13 @@ def _experiment(config: Config, name: str) -> Experiment:
       UserError: there is no such experiment, or settings of another one are bound.
     """
     chosen: type[Experiment] = experiment_class(name)
-    for other in EXPERIMENTS:
-        kind = experiment_class(other)
-        if other != name and config.get(kind) != kind():
-            raise UserError(f"{other} has settings bound, and run.experiment is {name!r}")
+    for one in config.bindings:
+        is_of_another = one.name in EXPERIMENTS and one.name != name
+        if is_of_another and config.is_asked_for(one):
+            raise UserError(
+                f"{one.where}: {one.key} is bound, and run.experiment is {name!r}; leave it out, "
+                f"or set that to {one.name!r}"
+            )
     return config.get(chosen)
 
 

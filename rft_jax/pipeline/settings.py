@@ -62,6 +62,8 @@ class RunSettings(CheckedSettings):
             values = getattr(self, name)
             if len(set(values)) < len(values) or (name == "seeds" and not values):
                 self._refuse(name, "one or more distinct ones are needed")
+        if any(seed < 0 for seed in self.seeds):
+            self._refuse("seeds", "numbers from 0 on are needed")
         if "/" in self.name or self.name in _TAKEN:
             needed = f"a plain folder name is needed, none of {', '.join(map(repr, _TAKEN))}"
             self._refuse("name", needed)

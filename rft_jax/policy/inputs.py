@@ -48,7 +48,7 @@ class Inputs:
     held_out: str | None = None
 
     def check(self, settings: PolicySettings) -> None:
-        """Refuses a teacher without the preset for it, and the other way round.
+        """Refuses models and problems that the settings leave without an effect, or don't have.
 
         Raises:
           UserError: says what to change.
@@ -57,6 +57,11 @@ class Inputs:
             settings.check_distillation()
         elif settings.preset == DISTILLATION:
             raise UserError(f"policy.preset = {DISTILLATION!r}: --teacher is needed")
+        if self.reference_model and not settings.has_reference:
+            raise UserError(
+                "--reference_model has no effect with policy.kl = 'none' and policy.measure_kl = "
+                "False; leave it out, or set one of them"
+            )
         if self.held_out and not settings.held_out:
             raise UserError(
                 f"policy.held_out = 0: how many problems of {self.held_out} to measure on is needed"
@@ -115,7 +120,7 @@ class Inputs:
         Raises:
           UserError: the reference model has another tokenizer.
         """
-        if settings.kl == "none" and not settings.measure_kl:
+        if not settings.has_reference:
             return None
         if self.reference_model is None:
             is_kept = train.lora is not None

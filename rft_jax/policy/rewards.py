@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
+from rft_jax.policy import USERS_FOLDER
 from rft_jax.records import VERDICTS, Problem
 from rft_jax.verify.answers import ARITHMETIC
 from rft_jax.verify.grading import Grade, Grader
@@ -184,17 +185,24 @@ def _of_the_user(name: str) -> Reward:
 
 
 def _imported(name: str) -> Callable[[Problem, str], Any]:
-    """The function at `module:function`, the module found from the current folder too."""
+    """The function at `module:function`, the module found from the user's folder too.
+
+    Raises:
+      UserError: there is none, or its module cannot be imported.
+    """
     if ":" not in name:
         raise UserError(
             f"policy.reward {name!r}: one of {', '.join(REWARDS)} is needed, or module:function"
         )
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    folder = os.environ.get(USERS_FOLDER) or os.getcwd()
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     try:
         found = resolve_name(name)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"policy.reward {name!r}: {error}") from error
+    except Exception as error:  # of the user's module
+        raise UserError(f"policy.reward {name!r}: {type(error).__name__}: {error}") from error
     if not callable(found):
         raise UserError(f"policy.reward {name!r}: is not a function")
     return found

@@ -24,6 +24,8 @@ _OF_REWARDS: dict[str, Any] = {
     "reward": "verdict",
     "baseline": "none",
     "scale": "none",
+    "epsilon_low": 0.2,
+    "epsilon_high": 0.2,
     "kl": "none",
     "positive_only": False,
     "importance_cap": 0.0,
@@ -162,6 +164,11 @@ class PolicySettings(CheckedSettings):
     def samples_per_step(self) -> int:
         """Samples that a step draws, before any zero-variance group is replaced."""
         return self.problems_per_step * self.samples_per_problem
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether the divergence from the reference model is measured or in the objective."""
+        return self.measure_kl or self.kl != "none"
 
     def check_distillation(self) -> None:
         """Refuses switches that have no effect where a teacher is learnt from.

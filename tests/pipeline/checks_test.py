@@ -8,6 +8,7 @@ import pytest
 
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
+from tests.pipeline.plans import SMALL_STEPS
 
 GOOD = {"question": "How many?", "answer": "1 + 1 = 2\n#### 2"}
 BAD = {"question": "How many pens?", "answer": "1 + 1\nis two"}
@@ -34,6 +35,18 @@ def test_a_template_that_does_not_exist_is_refused_before_the_first_stage(plan_o
     with pytest.raises(UserError, match=r"evaluate\.template: no template 'plian'; there are '"):
         plan_of("rft_k", "evaluate.template=plian")
     assert plan_of("rft_k", "evaluate.template=chat+program", "train.template='alpaca'").stages
+
+
+def test_answers_that_no_budget_reads_are_refused_before_the_first_stage(plan_of) -> None:
+    budget = ("sample.budget=uniform", "run.arms=('rft_k1',)")
+    with pytest.raises(UserError, match=r"sample\.answers = 'boxd': one of 'first', 'last'"):
+        plan_of("rft_k", *budget, "sample.answers=boxd")
+    assert plan_of("rft_k", *budget, "sample.answers=boxed").stages
+
+
+def test_a_reward_that_does_not_exist_is_refused_before_the_first_stage(plan_of) -> None:
+    with pytest.raises(UserError, match=r"policy\.reward 'verdct': one of verdict, .* is needed"):
+        plan_of("policy_training", *SMALL_STEPS, "policy.reward=verdct")
 
 
 def test_measurements_without_their_data_are_refused_before_the_first_stage(plan_of) -> None:

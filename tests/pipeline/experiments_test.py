@@ -347,7 +347,7 @@ def test_pretraining_loss_takes_given_models_with_their_losses(plan_of, tmp_path
 
 def test_another_experiments_settings_are_a_mistake(experiment, tmp_path):
     config = experiment("iterate", "rft_k.ks=(1, 2)")
-    with pytest.raises(UserError, match=r"rft_k has settings bound, and run\.experiment is 'it"):
+    with pytest.raises(UserError, match=r"rft_k\.ks is bound, and run\.experiment is 'iterate'"):
         pipeline.make_plan(config, tmp_path / "run")
 
 

@@ -82,7 +82,9 @@ def test_a_policy_starts_from_a_model_with_the_settings_that_mean_the_same_to_it
         "sample.temperature=0.7",
         "sample.num_samples=12",
         "sample.max_new_tokens=96",
+        "sample.over_long=cut",
         "policy.learning_rate=0.25",
+        "policy/train.template=plain",
         "grpo/policy.held_out=0",
     )
     sft, _ = plan.sft(3)
@@ -92,13 +94,35 @@ def test_a_policy_starts_from_a_model_with_the_settings_that_mean_the_same_to_it
     assert (policy.learning_rate, policy.seed, policy.num_steps) == (0.25, 3, 7)
     assert (policy.preset, policy.epsilon_high, policy.held_out) == ("dapo", 0.28, 0)
     assert (train.max_length, train.scan_unroll, train.schedule) == (192, 4, "constant")
-    assert (sample.temperature, sample.max_new_tokens) == (1.0, 96)
+    assert train.template == "plain"
+    assert (sample.temperature, sample.max_new_tokens, sample.over_long) == (1.0, 96, "cut")
     words = stage.words(Path())
     assert "--gin.policy.epsilon_high=0.28" in words
     assert not [word for word in words if "sample.temperature" in word or "num_samples" in word]
     config = load_config(POLICY.settings_classes(), [], _bindings(words))
     assert config.get(type(policy)) == policy
     assert config.get(type(train)) == train
+
+
+def test_another_function_of_the_users_is_another_policy(
+    make_plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def stage(reward: str, module: str = "") -> Stage:
+        if module:
+            (tmp_path / f"{module}.py").write_text("def f(problem, response):\n    return 1\n")
+        plan = make_plan(f"policy.reward={reward}")
+        return plan.policy("grpo", 0, plan.model, (7,))
+
+    first = stage("f_of_one_run:f", "f_of_one_run")
+    assert "--gin.policy.reward=f_of_one_run:f" in first.words(Path())
+    assert first.digest == stage("f_of_one_run:f").digest
+    (tmp_path / "f_of_one_run.py").write_text("def f(problem, response):\n    return 2\n")
+    assert first.digest != stage("f_of_one_run:f").digest
+    registered = stage("verdict_and_steps")
+    assert registered.arguments.keys() == {"--model", "--problems"}
+    assert "--gin.policy.reward=verdict_and_steps" in registered.words(Path())
 
 
 def _bindings(words: list[str]) -> list[str]:

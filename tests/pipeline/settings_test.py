@@ -17,6 +17,7 @@ from rft_jax.pipeline.settings import RunSettings
         ({"name": "stages"}, r"run\.name = 'stages': a plain folder name .*, 'stages', 'problems'"),
         ({"seeds": ()}, r"run\.seeds = \(\): one or more distinct ones are needed"),
         ({"seeds": (1, 1)}, r"run\.seeds = \(1, 1\): one or more distinct"),
+        ({"seeds": (0, -1)}, r"run\.seeds = \(0, -1\): numbers from 0 on are needed"),
         ({"arms": ("rft", "rft")}, r"run\.arms = \('rft', 'rft'\): one or more distinct"),
         ({"train_limit": -1}, r"run\.train_limit = -1: at least 0 is needed"),
     ],

@@ -6,8 +6,9 @@ import pytest
 
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
-from rft_jax.policy.inputs import answers_for_both
+from rft_jax.policy.inputs import Inputs, answers_for_both
 from rft_jax.policy.rewards import Judge
+from rft_jax.policy.settings import PolicySettings
 from rft_jax.records import Problem
 
 WORDS = [Problem("p", "What is 1 + 2?", "#### 3")]
@@ -19,6 +20,17 @@ def test_the_reference_solution_of_an_expression_is_rewarded() -> None:
     for problem in problems:
         judged = judge.grade(problem, problem.answer, "stop")
         assert judge.reward(problem, problem.answer, judged) == 1.0
+
+
+def test_models_and_problems_that_the_settings_do_not_use_are_refused() -> None:
+    unmeasured = PolicySettings(measure_kl=False)
+    given = Inputs("m", "p", reference_model="r")
+    with pytest.raises(UserError, match=r"--reference_model has no effect .* set one of them"):
+        given.check(unmeasured)
+    given.check(PolicySettings(measure_kl=True))
+    given.check(PolicySettings(measure_kl=False, kl="loss", kl_coefficient=0.1))
+    with pytest.raises(UserError, match=r"policy\.held_out = 0: how many problems of p2"):
+        Inputs("m", "p", held_out="p2").check(PolicySettings(held_out=0))
 
 
 def test_words_and_expressions_are_not_read_alike_and_refused_together() -> None:

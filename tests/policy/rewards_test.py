@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rft_jax.errors import UserError
+from rft_jax.policy import USERS_FOLDER
 from rft_jax.policy.rewards import REWARDS, Judge, Judged, Rule, reward_identity
 from rft_jax.records import Problem
 
@@ -122,6 +123,34 @@ def test_a_reward_that_is_not_a_finite_number_is_refused_with_problem_and_respon
 def test_a_reward_that_does_not_exist_is_refused_by_name(name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         Judge([name])
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "says"),
+    [
+        ("unfinished_rewards", "def f(:", "SyntaxError: "),
+        ("failing_rewards", "raise KeyError('x')", "KeyError: 'x'"),
+    ],
+)
+def test_a_users_module_that_cannot_be_imported_is_named_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, text: str, says: str
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / f"{module}.py").write_text(text)
+    with pytest.raises(UserError, match=rf"policy\.reward '{module}:f': {says}"):
+        Judge([f"{module}:f"])
+
+
+def test_a_stage_of_a_run_finds_rewards_where_the_run_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "users").mkdir()
+    (tmp_path / "users" / "rewards_of_a_run.py").write_text("def f(problem, response):\n return 2")
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.setenv(USERS_FOLDER, str(tmp_path / "users"))
+    assert reward("#### 3", "rewards_of_a_run:f") == 2
 
 
 def test_an_undecided_sample_has_no_reward(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,6 +156,10 @@ def test_settings_are_completed_by_those_of_the_policy() -> None:
             PolicySettings(preset="distillation", kl="loss", kl_coefficient=1.0),
             "policy.kl = 'loss'",
         ),
+        (
+            PolicySettings(preset="distillation", epsilon_high=0.3),
+            "policy.epsilon_high = 0.3: has no effect with a teacher",
+        ),
     ],
 )
 def test_switches_of_rewards_are_refused_with_a_teacher(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rft_jax.devices.cluster import VARIABLES
 from rft_jax.files.digests import cache_folder
+from rft_jax.policy import USERS_FOLDER
 
 ENDS_WITH_PARENT = "RFT_ENDS_WITH_PARENT"
 
@@ -19,7 +20,8 @@ def child_environment(environment: Mapping[str, str], one_thread: bool) -> dict[
     """A child's environment variables.
 
     Compiled programs, however small, are kept for the next stage and run (in
-    JAX_COMPILATION_CACHE_DIR).
+    JAX_COMPILATION_CACHE_DIR). A child, which works in the run's folder, finds functions of the
+    user's in this process's.
 
     Args:
       environment: the parent's, whose values take precedence; those by which a run's processes
@@ -31,6 +33,7 @@ def child_environment(environment: Mapping[str, str], one_thread: bool) -> dict[
     child["PYTHONUNBUFFERED"] = "1"
     child.setdefault("JAX_COMPILATION_CACHE_DIR", str(compilation_cache()))
     child.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    child.setdefault(USERS_FOLDER, os.getcwd())
     if one_thread:
         flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
         child["XLA_FLAGS"] = f"{child.get('XLA_FLAGS', '')} {flags}".strip()

@@ -8,6 +8,7 @@ import pytest
 
 from rft_jax.devices.cluster import ClusterProcess
 from rft_jax.pipeline.supervise.environment import child_environment, compilation_cache
+from rft_jax.policy import USERS_FOLDER
 
 
 def test_a_child_does_not_join_the_run_s_own_processes() -> None:
@@ -23,6 +24,13 @@ def test_one_thread_is_added_to_the_flags_of_the_parent() -> None:
     assert child["XLA_FLAGS"].startswith("--a --xla_cpu_multi_thread_eigen=false ")
     assert child["OMP_NUM_THREADS"] == "7"
     assert "OMP_NUM_THREADS" not in child_environment({}, one_thread=False)
+
+
+def test_a_child_finds_the_users_functions_where_the_run_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert child_environment({}, one_thread=False)[USERS_FOLDER] == str(tmp_path)
 
 
 def test_compiled_programs_are_cached_where_the_parent_says(
