@@ -28,6 +28,7 @@ from rft_jax.files.names import (
 from rft_jax.files.outputs import RUN, SETTINGS
 from rft_jax.records import LEDGER_FILE
 from rft_jax.report.measured import measured
+from rft_jax.report.results_file import read_results
 
 # The file that tells a folder's stage, checked in this order: evaluations and policies hold samples
 # too, and policies a ledger.
@@ -136,7 +137,8 @@ def _is_run(folder: Path) -> bool:
 
 
 def _whole_run(folder: Path, described: Mapping[str, Any]) -> RunRecord:
-    results, timing = (_optional(folder / name) for name in (RESULTS_FILE, TIMING_FILE))
+    file = folder / RESULTS_FILE
+    results, timing = read_results(file) if file.exists() else {}, _optional(folder / TIMING_FILE)
     notes = described.get("notes", results.get("notes", []))
     labels = {one["model"]: one["label"] for one in results.get("conditions", ())}
     settings = described.get("settings", {})
