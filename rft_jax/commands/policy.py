@@ -73,8 +73,8 @@ POLICY = Command(
     run=_policy,
     settings={
         "policy": "rft_jax.policy.settings:PolicySettings",
-        "train": "rft_jax.policy.settings:UpdateSettings",
-        "sample": "rft_jax.policy.settings:RolloutSettings",
+        "train": "rft_jax.policy.shared_settings:UpdateSettings",
+        "sample": "rft_jax.policy.shared_settings:RolloutSettings",
         **MESH,
     },
     defaults=lengths("train.max_length", "sample.max_new_tokens"),

@@ -19,7 +19,8 @@ from rft_jax.pipeline.inputs import RunInputs, problems_input
 from rft_jax.pipeline.measured_steps import saving_at
 from rft_jax.pipeline.stages import Argument, Given, Many, OutputOf, Stage
 from rft_jax.policy.rewards import REWARDS, reward_identity
-from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
+from rft_jax.policy.settings import PolicySettings
+from rft_jax.policy.shared_settings import RolloutSettings, UpdateSettings
 from rft_jax.rft.level import level_note, with_level
 from rft_jax.rft.settings import BY_DATA, CollectSettings
 from rft_jax.sampling.settings import SampleSettings

@@ -16,12 +16,8 @@ from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.policy.learner import Weights
 from rft_jax.policy.rewards import reward_identity
-from rft_jax.policy.settings import (
-    DISTILLATION,
-    PolicySettings,
-    RolloutSettings,
-    UpdateSettings,
-)
+from rft_jax.policy.settings import DISTILLATION, PolicySettings
+from rft_jax.policy.shared_settings import RolloutSettings, UpdateSettings
 from rft_jax.records import Problem
 from rft_jax.training.model import starting_model
 from rft_jax.training.settings import TrainSettings

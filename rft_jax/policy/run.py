@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import jax
 from jax.sharding import Mesh
@@ -16,18 +18,21 @@ from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.outputs import OutputFolder
 from rft_jax.models.lora import whole_params
 from rft_jax.policy.inputs import Inputs, answers_for_both
-from rft_jax.policy.learner import Learner
+from rft_jax.policy.learner import Learner, Weights
 from rft_jax.policy.records import StepFiles
 from rft_jax.policy.rewards import Judge
 from rft_jax.policy.rollouts import Rollouts
 from rft_jax.policy.scored import split_held_out
-from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
+from rft_jax.policy.settings import PolicySettings
+from rft_jax.policy.shared_settings import RolloutSettings, UpdateSettings
 from rft_jax.policy.steps import PolicySteps
 from rft_jax.progress import quantity
 from rft_jax.prompts import shown
 from rft_jax.records import Problem
+from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.loop import run_steps
 from rft_jax.training.model import TrainedModel, is_finished, starting_model, train_further
+from rft_jax.training.settings import TrainSettings
 from rft_jax.verify.grading import check_references
 from rft_jax.verify.programs.reading import check_programs
 
@@ -80,70 +85,102 @@ def train_policy(
         check_references(problems + held_out, answers, inputs.problems)
         judge = Judge(settings.rewards, answers, settings.timeout, settings.programs)
         with jax.set_mesh(device_mesh), closing(judge):
-            start = starting_model(inputs.model, update.complete(settings), device_mesh)
-            steps, trained = _prepare(
-                *(inputs, problems, held_out, folder, files, start, judge),
-                *(settings, update, rollout, device_mesh),
-            )
+            train = update.complete(settings)
+            start = starting_model(inputs.model, train, device_mesh)
+            sample = rollout.complete(settings)
+            setup = _Setup(inputs, settings, train, sample, device_mesh, folder.path, start, judge)
+            steps, trained = setup.steps(problems, held_out, files)
             _run(steps, trained, stopped, folder)
 
 
-def _prepare(
-    inputs: Inputs,
-    problems: list[Problem],
-    held_out: list[Problem],
-    folder: OutputFolder,
-    files: StepFiles,
-    start: LoadedModel,
-    judge: Judge,
-    settings: PolicySettings,
-    update: UpdateSettings,
-    rollout: RolloutSettings,
-    mesh: Mesh,
-) -> tuple[PolicySteps, TrainedModel]:
-    """The steps, and what they train."""
-    train = update.complete(settings)
-    start.config.check_length(train.max_length)
-    reference = inputs.load_reference(start, settings, train, mesh)
-    teacher = inputs.load_teacher(start, train, mesh)
-    every, sampling = problems + held_out, rollout.complete(settings)
-    rollouts = Rollouts(start, every, sampling, mesh, folder.path, judge.form)
-    rollouts.check_length(train.max_length)
-    apart = len(problems) if held_out else None
-    chosen, measured = split_held_out(rollouts.places, settings, apart)
-    answers, bound = judge.answers, settings.timeout
-    grading = EvaluateSettings(answers=answers, timeout=bound, programs=settings.programs)
-    trained = TrainedModel.of(start, train)
-    learner = Learner(
-        objective=settings.objective,
-        settings=train,
-        config=trained.config,
-        mesh=mesh,
-        pad_id=start.tokenizer.pad_id,
-        longest=rollout.max_new_tokens,
-        updates=settings.updates_per_step,
-        drops=bool(settings.resample_rounds),
-        frozen=trained.frozen,
-        teacher=teacher,
-    )
-    steps = PolicySteps(
-        settings=train,
-        mesh=mesh,
-        num_steps=settings.num_steps,
-        folder=folder.path,
-        frozen=trained.frozen,
-        policy=settings,
-        files=files,
-        problems=every,
-        trained=chosen,
-        held_out=rollouts.accuracy(measured, grading) if measured else None,
-        rollouts=rollouts,
-        judge=judge,
-        learner=learner,
-        reference=reference,
-        whole=partial(whole_params, trained.config, trained.frozen),
-    )
-    return steps, trained
+@dataclass(frozen=True, eq=False)
+class _Setup:
+    """What the steps of a run are made of.
+
+    Attributes:
+      inputs: models and problems.
+      policy: settings of policy training.
+      train: settings of the updates, those that policy training decides among them.
+      sample: settings of the samples, likewise.
+      mesh: the devices.
+      folder: the run's.
+      start: the model that training starts from.
+      judge: grades and rewards samples.
+    """
+
+    inputs: Inputs
+    policy: PolicySettings
+    train: TrainSettings
+    sample: SampleSettings
+    mesh: Mesh
+    folder: Path
+    start: LoadedModel
+    judge: Judge
+
+    def steps(
+        self, problems: list[Problem], held_out: list[Problem], files: StepFiles
+    ) -> tuple[PolicySteps, TrainedModel]:
+        """The steps, and what they train.
+
+        Args:
+          problems: those of --problems.
+          held_out: those of --held_out, if there are any.
+          files: of the steps.
+
+        Raises:
+          UserError: models, problems and settings don't fit each other.
+        """
+        start, train, mesh = self.start, self.train, self.mesh
+        start.config.check_length(train.max_length)
+        reference = self.inputs.load_reference(start, self.policy, train, mesh)
+        teacher = self.inputs.load_teacher(start, train, mesh)
+        every = problems + held_out
+        rollouts = Rollouts(start, every, self.sample, mesh, self.folder, self.judge.form)
+        rollouts.check_length(train.max_length)
+        apart = len(problems) if held_out else None
+        chosen, measured = split_held_out(rollouts.places, self.policy, apart)
+        trained = TrainedModel.of(start, train)
+        steps = PolicySteps(
+            settings=train,
+            mesh=mesh,
+            num_steps=self.policy.num_steps,
+            folder=self.folder,
+            frozen=trained.frozen,
+            policy=self.policy,
+            files=files,
+            problems=every,
+            trained=chosen,
+            held_out=rollouts.accuracy(measured, self._grading) if measured else None,
+            rollouts=rollouts,
+            judge=self.judge,
+            learner=self._learner(trained, teacher),
+            reference=reference,
+            whole=partial(whole_params, trained.config, trained.frozen),
+        )
+        return steps, trained
+
+    @property
+    def _grading(self) -> EvaluateSettings:
+        """How answers to held-out problems are graded: as samples are."""
+        return EvaluateSettings(
+            answers=self.judge.answers,
+            timeout=self.policy.timeout,
+            programs=self.policy.programs,
+        )
+
+    def _learner(self, trained: TrainedModel, teacher: Weights | None) -> Learner:
+        return Learner(
+            objective=self.policy.objective,
+            settings=self.train,
+            config=trained.config,
+            mesh=self.mesh,
+            pad_id=self.start.tokenizer.pad_id,
+            longest=self.sample.max_new_tokens,
+            updates=self.policy.updates_per_step,
+            drops=bool(self.policy.resample_rounds),
+            frozen=trained.frozen,
+            teacher=teacher,
+        )
 
 
 def _run(

@@ -9,7 +9,8 @@ import pytest
 from rft_jax.files.jsonl import write_rows
 from rft_jax.policy.inputs import Inputs
 from rft_jax.policy.run import train_policy
-from rft_jax.policy.settings import PolicySettings, RolloutSettings, UpdateSettings
+from rft_jax.policy.settings import PolicySettings
+from rft_jax.policy.shared_settings import RolloutSettings, UpdateSettings
 from rft_jax.records import Problem
 from tests.tiny_model import write_tiny_model
 

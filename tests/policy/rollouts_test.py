@@ -20,7 +20,8 @@ from rft_jax.files.jsonl import write_json, write_rows
 from rft_jax.models.llama import Params
 from rft_jax.policy.rewards import Judge
 from rft_jax.policy.rollouts import Rollouts
-from rft_jax.policy.settings import PolicySettings, RolloutSettings
+from rft_jax.policy.settings import PolicySettings
+from rft_jax.policy.shared_settings import RolloutSettings
 from rft_jax.prompts import PROGRAM_CUE
 from rft_jax.records import Problem, to_row
 from rft_jax.wordproblems.generator import generate_problems
