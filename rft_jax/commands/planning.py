@@ -42,12 +42,13 @@ def _plan(flags: argparse.Namespace, config: Config) -> None:
 def _loop(config: Config) -> Loop | None:
     """The run that the settings describe; None where they name no conditions."""
     from rft_jax.evaluation.settings import EvaluateSettings
+    from rft_jax.pipeline.builder import VOTE
     from rft_jax.planning.loop import Loop
 
     run = config["run"]
     if not run.arms:
         return None
-    votes = config.get(EvaluateSettings, "vote").num_samples
+    votes = config.get(EvaluateSettings, VOTE).num_samples
     return Loop(run.arms, run.vote_arms, votes, config["sample"].num_samples, len(run.seeds))
 
 

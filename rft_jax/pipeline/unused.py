@@ -26,24 +26,25 @@ _OF_STAGES = ("train", "sample", "collect", "evaluate", "policy", "mesh")
 def check_bindings(plan: Plan, config: Config) -> list[str]:
     """Refuses flags without an effect on any stage of the experiment.
 
-    Conditions that `run.arms` leaves out count, so that a run can be narrowed by that flag alone.
+    Conditions that `run.arms` leaves out count, so that a run can be narrowed by that flag alone;
+    for the same reason those of votes, which `run.vote_arms` decides about, are not refused.
 
     Returns:
-      A sentence for each reason why settings in the user's own gin files have no effect: several
-      experiments may share a file, as they do those of the package.
+      A sentence for each reason why settings of votes, or in the user's own gin files, have no
+      effect: several experiments may share a file, as they do those of the package.
 
     Raises:
       UserError: names the flag, and why it has no effect.
     """
-    in_files: dict[str, list[Binding]] = {}
+    noted: dict[str, list[Binding]] = {}
     for binding, why in _unused(plan, config):
-        if binding.origin == "flag":
+        if binding.origin == "flag" and binding.scope != VOTE:
             raise UserError(f"{binding.where}: {binding.key} has no effect: {why}; leave it out")
-        if binding.origin == "file" and config.is_asked_for(binding):
-            in_files.setdefault(why, []).append(binding)
+        if binding.origin in ("flag", "file") and config.is_asked_for(binding):
+            noted.setdefault(why, []).append(binding)
     return [
         f"{found[0].where}: without effect: {', '.join(one.key for one in found)}: {why}"
-        for why, found in in_files.items()
+        for why, found in noted.items()
     ]
 
 
@@ -60,7 +61,9 @@ def _unused(plan: Plan, config: Config) -> Iterator[tuple[Binding, str]]:
             for stage in plan.graph.added
             if one.name in stage.settings and _is_in_scope(stage, one.scope)
         ]
-        if not stages:
+        if not stages and one.scope == VOTE:
+            yield one, "no condition votes (run.vote_arms)"
+        elif not stages:
             yield one, f"no stage of run.experiment = {experiment!r} has {one.name} settings"
         elif not any(_has(stage, one) for stage in stages):
             yield one, _set_elsewhere(stages, one, experiment)

@@ -108,7 +108,8 @@ def test_with_the_template_chat_prompts_and_responses_are_messages(
     collected: Source, tmp_path: Path, form: str, suffix: str
 ) -> None:
     output = tmp_path / f"{form}{suffix}"
-    words = ["--from", collected.name, "--samples", *collected.samples, "--template", "chat"]
+    words = ["--from", collected.name, "--template", "chat"]
+    words += [] if form == "prompt_completion" else ["--samples", *collected.samples]
     assert main(["export-data", *words, "--format", form, "--output", str(output)]) == 0
     expected: dict[str, Any] = {
         name: [{"role": "assistant", "content": value}] if isinstance(value, str) else value

@@ -62,6 +62,15 @@ def test_a_run_of_some_conditions_takes_the_settings_of_the_others(plan_of: Plan
     assert {stage.command for stage in plan.stages} == {"train", "evaluate"}
 
 
+def test_settings_of_votes_that_no_condition_has_are_noted(plan_of: PlanOf) -> None:
+    flags = ("vote/evaluate.num_samples=6", "vote/evaluate.slots=8")
+    assert plan_of("rft_k", *flags).notes == [
+        "--gin.vote/evaluate.num_samples=6: without effect: vote/evaluate.num_samples, "
+        "vote/evaluate.slots: no condition votes (run.vote_arms)"
+    ]
+    assert plan_of("rft_k", *flags, "run.vote_arms=('sft',)").notes == []
+
+
 def test_what_files_of_the_user_bind_without_an_effect_is_noted_and_the_packages_is_not(
     plan_of: PlanOf, tmp_path: Path
 ) -> None:
@@ -85,10 +94,12 @@ def test_the_resolved_settings_of_a_run_are_those_of_the_same_run(
     plans = [make_plan(one, tmp_path / "run") for one in (first, again)]
     made = [[(stage.title, stage.digest) for stage in plan.stages] for plan in plans]
     assert made[0] == made[1]
-    assert [plan.notes for plan in plans] == [[], []]
+    assert plans[0].notes == []
+    (note,) = plans[1].notes  # of those that the file has from the package
+    assert note.endswith("vote/evaluate.limit: no condition votes (run.vote_arms)")
 
 
-def test_lengths_that_the_model_decides_are_no_flags_of_the_user(plan_of: PlanOf) -> None:
+def test_lengths_that_the_model_decides_are_not_taken_for_flags(plan_of: PlanOf) -> None:
     plan = plan_of("supervised_scaling")
     classes = RUN.settings_classes()
     config = load_config(classes, scoped=True, defaults=["sample.max_new_tokens=9"])

@@ -83,24 +83,7 @@ class ArithmeticSteps(CheckedSettings):
                 a, b = (_arm(one, name) for one in pair)
                 if {a, b} <= measured:
                     plan.compare(a, b)
-        plan.plots += [
-            Plot(
-                name="operations",
-                title="Accuracy by the number of operations",
-                x="operations",
-                y="accuracy",
-                series=tuple(labels),
-                x_label="operations; the last are more than in training",
-            ),
-            Plot(
-                name="examples",
-                title="Accuracy against training examples",
-                x="examples",
-                y="accuracy",
-                series=tuple(labels)[: len(CURVES)],
-                x_label="examples read; lines as in training",
-            ),
-        ]
+        plan.plots += _plots(tuple(labels))
 
     def _checkpoints(self, plan: Plan) -> int:
         """Steps between two checkpoints that are measured; 0 where trainings are too short."""
@@ -177,6 +160,28 @@ def _measure_curve(
         problems=problems,
         facts={"examples": ExamplesAt(model)},
     )
+
+
+def _plots(labels: tuple[str, ...]) -> list[Plot]:
+    """Accuracy by operations, and against examples for the first models."""
+    return [
+        Plot(
+            name="operations",
+            title="Accuracy by the number of operations",
+            x="operations",
+            y="accuracy",
+            series=labels,
+            x_label="operations; the last are more than in training",
+        ),
+        Plot(
+            name="examples",
+            title="Accuracy against training examples",
+            x="examples",
+            y="accuracy",
+            series=labels[: len(CURVES)],
+            x_label="examples read; lines as in training",
+        ),
+    ]
 
 
 def _arm(condition: str, name: str) -> str:
