@@ -113,7 +113,7 @@ def _read_file(name: str, beside: Path | None, depth: int) -> Iterator[Binding]:
     if depth == 0:
         raise UserError(f"{path}: gin files include one another in a cycle")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text ({error})") from error
     is_installed = any(path.resolve().is_relative_to(folder) for folder in CONFIG_FOLDERS)
