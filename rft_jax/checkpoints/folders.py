@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rft_jax.checkpoints.huggingface_config import CONFIG_JSON
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import read_json
+from rft_jax.files.jsonl import read_object
 from rft_jax.files.outputs import SETTINGS
 
 DESCRIPTION = "model"
@@ -16,7 +16,7 @@ DESCRIPTION = "model"
 def find_description(folder: Path) -> tuple[Path, int | None]:
     """The folder of a model's config.json and tokenizer, and the step that `folder` names."""
     candidates: dict[Path, int | None] = {folder: None, folder / DESCRIPTION: None}
-    if folder.name.isdigit():
+    if folder.name.isdecimal():
         candidates[folder.parent / DESCRIPTION] = int(folder.name)
     for candidate, step in candidates.items():
         if (candidate / CONFIG_JSON).is_file():
@@ -29,7 +29,7 @@ def find_description(folder: Path) -> tuple[Path, int | None]:
 def _instead_of(folder: Path) -> str:
     """What to name in the place of a folder that is not a model."""
     for run in (folder, folder.parent, folder.parent.parent):
-        made_with = read_json(run / SETTINGS) if (run / SETTINGS).is_file() else {}
+        made_with = read_object(run / SETTINGS) if (run / SETTINGS).is_file() else {}
         if made_with.get("lora_rank") or made_with.get("train.lora_rank"):
             return (
                 "a LoRA training saves adapters alone, without the weights that they change; "

@@ -137,7 +137,7 @@ def remove_optimizer_states(folder: str | Path) -> None:
     """
     path = _epath(folder)
     for step in path.iterdir() if path.is_dir() else ():
-        if step.name.isdigit() and (step / _REST).exists():
+        if step.name.isdecimal() and (step / _REST).exists():
             (step / _REST).rmtree()
 
 

@@ -82,13 +82,13 @@ def _checkpoints_of(path: Path) -> Path | None:
     """The folder of checkpoints that `path` is, or is a step of; None for any other path."""
     if (path / _CONFIG).is_file():
         return None
-    roots = [path, path.parent] if path.name.isdigit() else [path]
+    roots = [path, path.parent] if path.name.isdecimal() else [path]
     return next((root for root in roots if (root / _MODEL / _CONFIG).is_file()), None)
 
 
 def _checkpoint_lines(root: Path, path: Path) -> list[str]:
     """The files that `path`, the folder of checkpoints or a step of it, is read from."""
-    steps = [p for p in root.iterdir() if p.name.isdigit()] if path == root else [path]
+    steps = [p for p in root.iterdir() if p.name.isdecimal()] if path == root else [path]
     folders = [root / _MODEL, *(step / _PARAMS for step in steps)]
     files = (file for folder in folders for file in folder.rglob("*") if file.is_file())
     start = "" if path == root else f"{path.name}/"

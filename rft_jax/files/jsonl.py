@@ -230,6 +230,18 @@ def read_json(path: str | Path) -> Any:
         raise UserError(f"{path}: not JSON ({error})") from error
 
 
+def read_object(path: str | Path) -> dict[str, Any]:
+    """The object of a JSON file.
+
+    Raises:
+      UserError: the file is missing, is not JSON, or has another value than an object.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: a JSON object is needed, found {type(value).__name__}")
+    return value
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Writes one JSON value atomically, indented, keys in the order given."""
     with atomic_write(path, "wb") as file:

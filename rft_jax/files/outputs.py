@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from rft_jax.errors import UserError
 from rft_jax.files.atomic import remove_leftovers
-from rft_jax.files.jsonl import atomic_write, read_json, write_json
+from rft_jax.files.jsonl import atomic_write, read_object, write_json
 from rft_jax.files.locks import LocksUnsupported, try_lock
 
 SETTINGS = "settings.json"
@@ -141,7 +141,7 @@ def check_settings(
     """
     if not (path / SETTINGS).exists():
         return
-    settings, found = json.loads(json.dumps(settings)), read_json(path / SETTINGS)
+    settings, found = json.loads(json.dumps(settings)), read_object(path / SETTINGS)
     for name in [*settings, *found]:
         before, now = found.get(name), settings.get(name)
         if before != now:

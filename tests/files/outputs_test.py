@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rft_jax.errors import UserError
-from rft_jax.files.outputs import RUN, open_output
+from rft_jax.files.outputs import RUN, check_settings, open_output
 
 HOLD = """
 import sys, time
@@ -50,6 +50,12 @@ def test_other_settings_are_refused_with_name_and_both_values_and_no_file_change
     ):
         pass
     assert listing(tmp_path) == before
+
+
+def test_settings_that_are_no_object_are_named(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text("[1]")
+    with pytest.raises(UserError, match=r"settings\.json: a JSON object is needed, found list"):
+        check_settings(tmp_path, {"a": 1})
 
 
 def test_a_folder_of_other_files_and_a_file_are_refused(tmp_path: Path) -> None:
