@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import read_json
+from rft_jax.files.jsonl import read_object
 from rft_jax.models.config import STORED_DTYPES, LlamaConfig, RopeScaling
 from rft_jax.models.families import FAMILIES, Family, Features, family_of
+from rft_jax.models.numbers import REAL, WHOLE, is_positive
 
 CONFIG_JSON = "config.json"
 
@@ -44,15 +46,16 @@ _ONLY: Mapping[str, tuple[Any, ...]] = {
     "num_experts": (0,),
     "num_local_experts": (0,),
 }
+_LLAMA3_FACTORS = ("factor", "low_freq_factor", "high_freq_factor")
 _LAYER_TYPES = ("full_attention", "sliding_attention")
-_LARGEST = 1e100  # of any number: products of two are finite
-_REQUIRED = (
-    "vocab_size",
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-)
+# Fields of `LlamaConfig` that every file has, by their names there.
+_REQUIRED = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "hidden_size",
+    "intermediate_size": "intermediate_size",
+    "num_layers": "num_hidden_layers",
+    "num_heads": "num_attention_heads",
+}
 logger = logging.getLogger(__name__)
 
 
@@ -67,15 +70,12 @@ def read_config(folder: str | Path, **overrides: Any) -> LlamaConfig:
       UserError: the file or a field is missing, or a field needs something the model lacks.
     """
     path = Path(folder) / CONFIG_JSON
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: a JSON object is needed, found {type(content).__name__}")
-    return config_from_json(content, str(path), **overrides)
+    return config_from_json(read_object(path), str(path), **overrides)
 
 
 def stored_dtype(folder: str | Path) -> str:
     """The dtype of a folder's weights by its `config.json`; 'float32' where it names none."""
-    content = read_json(Path(folder) / CONFIG_JSON)
+    content = read_object(Path(folder) / CONFIG_JSON)
     named = content.get("dtype") or content.get("torch_dtype")
     return named if named in STORED_DTYPES else "float32"
 
@@ -90,35 +90,40 @@ def config_from_json(content: Mapping[str, Any], where: str, **overrides: Any) -
     for name in ("attention_bias", "mlp_bias", "use_sliding_window"):
         _flag(content, name, where)
     computation = family.read(content)
-    try:
-        Features(**computation)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from error
-    sizes = {field: _whole_number(content, field, where) for field in _REQUIRED}
-    heads = sizes["num_attention_heads"]
-    rope_theta, rope_scaling = _rope(content, where)
     if content.get("sliding_window") is not None and "sliding_window" not in computation:
         logger.warning(
             "%s: sliding_window is ignored: a %r has none (as in transformers)", where, kind
         )
-    for ignored in _ignored(content, rope_theta):
+    shape = _shape(content, where)
+    for ignored in _ignored(content, shape["rope_theta"]):
         logger.warning("%s: %s", where, ignored)
-    return LlamaConfig(
-        vocab_size=sizes["vocab_size"],
-        hidden_size=sizes["hidden_size"],
-        intermediate_size=sizes["intermediate_size"],
-        num_layers=sizes["num_hidden_layers"],
-        num_heads=heads,
-        num_kv_heads=_whole_number(content, "num_key_value_heads", where, heads),
-        head_dim=_whole_number(content, "head_dim", where, None),
-        max_position_embeddings=_whole_number(content, "max_position_embeddings", where),
-        rope_theta=rope_theta,
-        rope_scaling=rope_scaling,
-        rms_norm_eps=_positive(content, "rms_norm_eps", where, 1e-6),
-        tie_word_embeddings=_flag(content, "tie_word_embeddings", where),
-        **computation,
-        **overrides,
-    )
+    with _naming(where):
+        return LlamaConfig(**shape, **computation, **overrides)
+
+
+def _shape(content: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The fields of `LlamaConfig` that all families read alike."""
+    sizes = {ours: _whole_number(content, theirs, where) for ours, theirs in _REQUIRED.items()}
+    rope_theta, rope_scaling = _rope(content, where)
+    return {
+        **sizes,
+        "num_kv_heads": _whole_number(content, "num_key_value_heads", where, sizes["num_heads"]),
+        "head_dim": _whole_number(content, "head_dim", where, None),
+        "max_position_embeddings": _whole_number(content, "max_position_embeddings", where),
+        "rope_theta": rope_theta,
+        "rope_scaling": rope_scaling,
+        "rms_norm_eps": _positive(content, "rms_norm_eps", where, 1e-6),
+        "tie_word_embeddings": _flag(content, "tie_word_embeddings", where),
+    }
+
+
+@contextmanager
+def _naming(where: str) -> Iterator[None]:
+    """Within the block, errors about a model's shape begin with the file's name."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
 
 
 def _refuse_unknown_computation(content: Mapping[str, Any], family: Family, where: str) -> None:
@@ -126,10 +131,10 @@ def _refuse_unknown_computation(content: Mapping[str, Any], family: Family, wher
     for field, allowed in _ONLY.items():
         if field not in own:
             _refuse_other(content, field, allowed, where)
-    kinds = content.get("layer_types") or []
-    if not isinstance(kinds, list):
-        raise UserError(f"{where}: layer_types {_short(kinds)} is not a list")
-    for kind in kinds:
+    layer_types = content.get("layer_types") or []
+    if not isinstance(layer_types, list):
+        raise UserError(f"{where}: layer_types {_short(layer_types)} is not a list")
+    for kind in layer_types:
         if kind not in _LAYER_TYPES:
             raise UserError(
                 f"{where}: {_short(kind)} in layer_types is not supported, only "
@@ -196,11 +201,10 @@ def config_to_json(config: LlamaConfig, dtype: str) -> dict[str, Any]:
 def _scaling_to_json(scaling: RopeScaling | None) -> dict[str, Any] | None:
     if scaling is None:
         return None
-    content: dict[str, Any] = {"rope_type": scaling.kind, "factor": scaling.factor}
-    if scaling.kind == "llama3":
-        for field in ("low_freq_factor", "high_freq_factor", "original_max_position_embeddings"):
-            content[field] = getattr(scaling, field)
-    return content
+    if scaling.kind == "linear":
+        return {"rope_type": "linear", "factor": scaling.factor}
+    fields = (*_LLAMA3_FACTORS, "original_max_position_embeddings")
+    return {"rope_type": "llama3"} | {name: getattr(scaling, name) for name in fields}
 
 
 def _rope(content: Mapping[str, Any], where: str) -> tuple[float, RopeScaling | None]:
@@ -225,36 +229,27 @@ def _rope(content: Mapping[str, Any], where: str) -> tuple[float, RopeScaling | 
         )
     if kind == "linear":
         return theta, RopeScaling("linear", factor=_positive(rope, "factor", where))
-    return theta, RopeScaling(
-        "llama3",
-        factor=_positive(rope, "factor", where),
-        low_freq_factor=_positive(rope, "low_freq_factor", where),
-        high_freq_factor=_positive(rope, "high_freq_factor", where),
-        original_max_position_embeddings=_whole_number(
-            rope,
-            "original_max_position_embeddings",
-            where,
-            _whole_number(content, "max_position_embeddings", where),
-        ),
-    )
+    factors = {name: _positive(rope, name, where) for name in _LLAMA3_FACTORS}
+    positions = _whole_number(content, "max_position_embeddings", where)
+    original = _whole_number(rope, "original_max_position_embeddings", where, positions)
+    with _naming(f"{where}: {field}"):
+        return theta, RopeScaling("llama3", **factors, original_max_position_embeddings=original)
 
 
-def _number(
-    kinds: Any, words: str, content: Mapping[str, Any], field: str, where: str, *default: Any
-) -> Any:
-    """A field that is a positive number of one of these kinds; null counts as absent."""
+def _number(kind: str, content: Mapping[str, Any], field: str, where: str, *default: Any) -> Any:
+    """A field that is a positive number of this kind; null counts as absent."""
     value = content.get(field)
     if value is None and default:
         return default[0]
     if value is None:
         raise UserError(f"{where}: {field} is missing")
-    if not isinstance(value, kinds) or isinstance(value, bool) or not 0 < value < _LARGEST:
-        raise UserError(f"{where}: {field} {_short(value)} is not a {words} below {_LARGEST:g}")
+    if not is_positive(value, kind):
+        raise UserError(f"{where}: {field} {_short(value)} is not a {kind}")
     return value
 
 
-_whole_number = partial(_number, int, "positive whole number")
-_positive = partial(_number, int | float, "positive number")
+_whole_number = partial(_number, WHOLE)
+_positive = partial(_number, REAL)
 
 
 def _flag(content: Mapping[str, Any], field: str, where: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from rft_jax.errors import UserError
 from rft_jax.models.families import KERNELS, Features
+from rft_jax.models.numbers import REAL, WHOLE, check_positive
 
 REMAT_POLICIES = ("none", "save_attention", "full")
 DTYPES = ("float32", "bfloat16")
@@ -36,6 +37,13 @@ class RopeScaling:
     def __post_init__(self) -> None:
         if self.kind not in ("linear", "llama3"):
             raise UserError(f"rope scaling {self.kind!r}: 'linear' or 'llama3' is needed")
+        check_positive(self, REAL, "factor", "low_freq_factor", "high_freq_factor")
+        check_positive(self, WHOLE, "original_max_position_embeddings")
+        if self.kind == "llama3" and self.low_freq_factor >= self.high_freq_factor:
+            raise UserError(
+                f"low_freq_factor {self.low_freq_factor} is not below high_freq_factor "
+                f"{self.high_freq_factor}"
+            )
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,10 @@ class Lora:
         return self.alpha / self.rank
 
 
+_SIZES = (
+    *("vocab_size", "hidden_size", "intermediate_size", "num_layers", "num_heads", "num_kv_heads"),
+    *("head_dim", "max_position_embeddings", "scan_unroll"),
+)
 CHOICES = {
     "remat": REMAT_POLICIES,
     "attention": ATTENTIONS,
@@ -127,6 +139,8 @@ class LlamaConfig(Features):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_positive(self, WHOLE, *_SIZES)
+        check_positive(self, REAL, "rope_theta", "rms_norm_eps")
         if self.num_heads % self.num_kv_heads:
             raise UserError(
                 f"num_heads {self.num_heads} is not divisible by num_kv_heads {self.num_kv_heads}"

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rft_jax.errors import UserError
+from rft_jax.models.numbers import REAL, WHOLE, check_positive
 
 if TYPE_CHECKING:
     from rft_jax.models.config import LlamaConfig
@@ -62,21 +62,14 @@ class Features:
         unknown = sorted(set(self.biases) - set(KERNELS))
         if unknown:
             raise UserError(f"biases {unknown}: some of {', '.join(KERNELS)} are needed")
-        self._check_number("sliding_window", int, "positive whole number")
-        for name in _MULTIPLIERS:
-            self._check_number(name, int | float, "positive number")
+        check_positive(self, WHOLE, "sliding_window")
+        check_positive(self, REAL, *_MULTIPLIERS)
         choices = {"query_key_norm": QUERY_KEY_NORMS, "norm_position": NORM_POSITIONS}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise UserError(
                     f"{name} {getattr(self, name)!r}: one of {', '.join(allowed)} is needed"
                 )
-
-    def _check_number(self, name: str, kinds: Any, words: str) -> None:
-        value = getattr(self, name)
-        is_number = isinstance(value, kinds) and not isinstance(value, bool)
-        if value is not None and not (is_number and 0 < value < math.inf):
-            raise UserError(f"{name} {value!r:.60} is not a {words}")
 
 
 @dataclass(frozen=True)
@@ -122,8 +115,8 @@ def _write_mistral(features: Features) -> dict[str, Any]:
 
 def _qwen_window(content: Content) -> dict[str, Any]:
     """The window of those layers that have one."""
-    slides = content.get("use_sliding_window") and "sliding_attention" in content.get(
-        "layer_types", ("sliding_attention",)
+    slides = content.get("use_sliding_window") and "sliding_attention" in (
+        content.get("layer_types") or ("sliding_attention",)
     )
     return {"sliding_window": content.get("sliding_window") if slides else None}
 

@@ -274,12 +274,12 @@ def test_transformers_reads_a_written_config_as_the_same_model() -> None:
         ({"model_type": "granite", "logits_scaling": 0}, "logits_scaling 0 is not a positive"),
         ({"model_type": ["llama"]}, r"model_type \['llama'\] is not supported"),
         ({"layer_types": ["full_attention", "linear_attention"]}, "'linear_attention' in layer_ty"),
-        ({"layer_types": 2}, "layer_types 2 is not a list"),
+        ({"layer_types": 2}, r"config\.json: layer_types 2 is not a list"),
         (
             {"rope_parameters": {"rope_theta": 10**400}},
-            "rope_theta 10.* is not a positive number below 1e",
+            "rope_theta 10.* is over the largest that fits",
         ),
-        ({"rope_parameters": {"rope_type": "linear", "factor": 1e308}}, "factor 1e.308 is not"),
+        ({"rope_parameters": {"rope_type": "linear", "factor": 1e308}}, "factor 1e.308 is over"),
         ({"model_type": "mistral", "sliding_window": 0.5}, "sliding_window 0.5 is not"),
         ({"hidden_act": "gelu"}, "hidden_act 'gelu' is not supported, only 'silu'"),
         (
@@ -301,7 +301,13 @@ def test_transformers_reads_a_written_config_as_the_same_model() -> None:
         ({"rms_norm_eps": float("inf")}, "rms_norm_eps inf is not a positive number"),
         ({"rms_norm_eps": float("nan")}, "rms_norm_eps nan is not a positive number"),
         ({"tie_word_embeddings": "false"}, "tie_word_embeddings 'false' is not true or false"),
-        ({"num_key_value_heads": 3}, "num_heads 4 is not divisible by num_kv_heads 3"),
+        ({"num_key_value_heads": 3}, r"\.json: num_heads 4 is not divisible by num_kv_heads 3"),
+        ({"head_dim": 7}, r"config\.json: head_dim 7 is odd"),
+        ({"max_position_embeddings": 2**40}, "max_position_embeddings 1099511627776 is not a pos"),
+        (
+            {"rope_parameters": LLAMA3_ROPE | {"low_freq_factor": 4.0, "high_freq_factor": 4.0}},
+            r"config\.json: rope_parameters: low_freq_factor 4\.0 is not below high_freq_factor",
+        ),
     ],
 )
 def test_what_the_model_lacks_is_refused_by_the_fields_name(
@@ -310,6 +316,31 @@ def test_what_the_model_lacks_is_refused_by_the_fields_name(
     (tmp_path / "config.json").write_text(json.dumps(tiny_config() | change))
     with pytest.raises(UserError, match=message):
         read_config(tmp_path)
+
+
+ODD: tuple[Any, ...] = (
+    *(None, True, False, 0, 1, -1, 2.5, 1e308, 10**400, float("nan"), float("inf")),
+    *("", "x", [], [1], [[]], ["sliding_attention"], {}, {"a": 1}),
+)
+OTHER_FIELDS = (
+    *("layer_types", "sliding_window", "use_sliding_window", "rope_scaling", "attention_dropout"),
+    *("quantization_config", "no_rope_layers", "attention_bias", *GRANITE),
+)
+
+
+@pytest.mark.parametrize("model_type", FAMILIES)
+def test_no_value_of_a_field_ends_in_anything_but_a_shape_or_a_message(model_type: str) -> None:
+    content = tiny_config(model_type=model_type, use_sliding_window=True, sliding_window=32)
+    changes = [{field: value} for field in (*content, *OTHER_FIELDS) for value in ODD]
+    for rope in (LLAMA3_ROPE, LINEAR_ROPE):
+        changes += [{"rope_parameters": rope | {name: odd}} for name in rope for odd in ODD]
+    for change in changes:
+        try:
+            config = config_from_json(content | change, "m/config.json")
+        except UserError as error:
+            assert str(error).startswith("m/config.json: "), change
+        else:
+            assert config.max_length > 0 and hash(config), change
 
 
 def test_errors_name_the_file(tmp_path: Path) -> None:
