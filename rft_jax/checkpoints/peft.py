@@ -8,7 +8,7 @@ or `.lora_B.weight` (outputs × rank), always float32 here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,15 +16,17 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 
 from rft_jax.checkpoints.huggingface import to_host
+from rft_jax.checkpoints.safetensors_files import TensorReader
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import atomic_write, read_json, write_json
+from rft_jax.files.jsonl import atomic_write, read_object, write_json
 from rft_jax.models.config import LlamaConfig, Lora
 from rft_jax.models.families import KERNELS
 from rft_jax.models.llama import Params
-from rft_jax.models.parameters import Parameter, parameters
+from rft_jax.models.numbers import REAL, WHOLE, is_positive
+from rft_jax.models.parameters import Parameter, adapted_kernels
 
 FOLDER = "adapter"
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
@@ -39,30 +41,31 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "rank_pattern": ({}, None),
     "alpha_pattern": ({}, None),
     "trainable_token_indices": (None,),
+    "lora_bias": (False, None),
+    "use_qalora": (False, None),
+    "layer_replication": (None, []),
+    "target_parameters": (None, []),
+    "alora_invocation_tokens": (None, []),
+    # The others change the base model's weights, so that the adapter alone is not all of it.
+    "init_lora_weights": (True, False, None, "gaussian", "orthogonal", "eva"),
 }
 
 
 class _Adapter(NamedTuple):
-    """A kernel's adapter: its place in the tree, its module in the files, and the kernel."""
+    """A kernel's adapter: its path in the tree, its module in the files, and the kernel."""
 
     path: str
     module: str
     kernel: Parameter
 
-    @property
-    def inputs(self) -> tuple[int, ...]:
-        return self.kernel.shape[: self.kernel.inputs]
-
-    @property
-    def outputs(self) -> tuple[int, ...]:
-        return self.kernel.shape[self.kernel.inputs :]
+    def tensors(self, layer: int) -> dict[str, str]:
+        """The names of its two tensors in the files, by letter."""
+        return {letter: f"{self.module.format(layer)}.lora_{letter}.weight" for letter in "AB"}
 
 
 def _adapters(config: LlamaConfig, targets: tuple[str, ...]) -> Iterator[_Adapter]:
-    for path, kernel in parameters(config).items():
-        place, _, name = path.rpartition("/")
-        if path.startswith("layers/") and name == "kernel" and place.split("/")[-1] in targets:
-            yield _Adapter(place, _PREFIX + kernel.tensor.removesuffix(".weight"), kernel)
+    for path, kernel in adapted_kernels(config, targets):
+        yield _Adapter(path, _PREFIX + kernel.tensor.removesuffix(".weight"), kernel)
 
 
 def export_adapters(
@@ -84,10 +87,10 @@ def export_adapters(
     for one in _adapters(config, config.lora.targets):
         down, up = (to_host(leaves[f"{one.path}/lora_{letter}"]) for letter in "ab")
         for layer in range(config.num_layers):
-            module = one.module.format(layer)
+            names = one.tensors(layer)
             narrow, wide = down[layer].reshape(-1, rank).T, up[layer].reshape(rank, -1).T
-            tensors[f"{module}.lora_A.weight"] = np.ascontiguousarray(narrow)
-            tensors[f"{module}.lora_B.weight"] = np.ascontiguousarray(wide)
+            tensors[names["A"]] = np.ascontiguousarray(narrow)
+            tensors[names["B"]] = np.ascontiguousarray(wide)
     if jax.process_index() == 0:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with atomic_write(Path(folder) / TENSORS, "wb") as file:
@@ -124,68 +127,85 @@ def read_adapters(folder: str | Path, config: LlamaConfig) -> tuple[LlamaConfig,
       UserError: the folder needs something that this package does not compute, or its tensors are
         not those of adapters of this model.
     """
-    path = Path(folder) / CONFIG
-    lora, content = _read_description(path), read_json(path)
-    stored = _read_tensors(Path(folder))
-    names = {name for one in _adapters(config, KERNELS) for name in _names(one, config)}
-    if others := sorted(stored.keys() - names):
-        raise UserError(
-            f"{folder}: {len(others)} tensors are not adapters of the model's kernels, the first "
-            f"is {others[0]!r}; name the base model {content.get('base_model_name_or_path')!r}"
-        )
-    targets = tuple(
-        one.path.rpartition("/")[2]
-        for one in _adapters(config, KERNELS)
-        if any(name in stored for name in _names(one, config))
-    )
+    folder = Path(folder)
+    content = read_object(folder / CONFIG)
+    lora = _read_lora(content, folder / CONFIG)
+    stored = _read_tensors(folder)
+    lora = replace(lora, targets=_targets(config, stored, folder, content))
     leaves: dict[str, np.ndarray] = {}
-    for one in _adapters(config, targets):
-        shapes = {"a": (*one.inputs, lora.rank), "b": (lora.rank, *one.outputs)}
+    for one in _adapters(config, lora.targets):
+        shapes = {
+            "A": (*one.kernel.input_axes, lora.rank),
+            "B": (lora.rank, *one.kernel.output_axes),
+        }
         for letter, shape in shapes.items():
-            tensors = [
-                _tensor(stored, f"{one.module.format(n)}.lora_{letter.upper()}.weight", shape, one)
-                for n in range(config.num_layers)
-            ]
-            leaves[f"{one.path}/lora_{letter}"] = np.stack(tensors)
-    adapted = replace(config, lora=replace(lora, targets=targets))
-    return adapted, unflatten_dict(leaves, sep="/")
+            names = [one.tensors(layer)[letter] for layer in range(config.num_layers)]
+            tensors = [_tensor(stored, name, shape, folder) for name in names]
+            leaves[f"{one.path}/lora_{letter.lower()}"] = np.stack(tensors)
+    return replace(config, lora=lora), unflatten_dict(leaves, sep="/")
 
 
-def _read_description(path: Path) -> Lora:
-    content = read_json(path)
+def _read_lora(content: Mapping[str, Any], path: Path) -> Lora:
+    """Rank and scale, of all kernels."""
     for name, neutral in _NEUTRAL.items():
         if content.get(name) not in neutral:
             raise UserError(
-                f"{path}: {name} is {content.get(name)!r}, which this package does not compute; "
-                "merge the adapter into the model with PEFT (merge_and_unload) and import that"
+                f"{path}: {name} is {content.get(name)!r:.60}, which this package does not "
+                "compute; merge the adapter into the model with PEFT (merge_and_unload) and import "
+                "that"
             )
     rank, alpha = content.get("r"), content.get("lora_alpha")
-    if type(rank) is not int or not isinstance(alpha, int | float):
-        raise UserError(f"{path}: r is {rank!r} and lora_alpha {alpha!r}; numbers are needed")
+    if not (is_positive(rank, WHOLE) and is_positive(alpha, REAL)):
+        raise UserError(
+            f"{path}: r is {rank!r:.60} and lora_alpha {alpha!r:.60}; positive numbers are needed"
+        )
     scale = math.sqrt(rank) if content.get("use_rslora") else 1.0
     return Lora(rank, alpha * scale)
 
 
 def _read_tensors(folder: Path) -> dict[str, np.ndarray]:
-    try:
-        return load_file(folder / TENSORS)
-    except FileNotFoundError as error:
-        raise UserError(f"{folder}: no {TENSORS}; name the folder of a PEFT adapter") from error
+    if not (folder / TENSORS).is_file():
+        raise UserError(f"{folder}: no {TENSORS}; name the folder of a PEFT adapter")
+    with TensorReader(folder, TENSORS) as reader:
+        return {name: reader.read(name) for name in reader.names}
 
 
-def _names(adapter: _Adapter, config: LlamaConfig) -> list[str]:
-    modules = map(adapter.module.format, range(config.num_layers))
-    return [f"{module}.lora_{letter}.weight" for module in modules for letter in "AB"]
+def _targets(
+    config: LlamaConfig, stored: Collection[str], folder: Path, content: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """The kernels that have an adapter among the stored tensors.
+
+    Raises:
+      UserError: none has one, or there are other tensors.
+    """
+    found: list[str] = []
+    others = set(stored)
+    for one in _adapters(config, KERNELS):
+        names = {name for n in range(config.num_layers) for name in one.tensors(n).values()}
+        if not names.isdisjoint(others):
+            found.append(one.path.rpartition("/")[2])
+        others -= names
+    if others or not found:
+        base = f"name the base model {content.get('base_model_name_or_path')!r:.100}"
+        first = f", the first is {min(others)!r:.200}" if others else ""
+        raise UserError(
+            f"{folder}: {len(others)} tensors are not adapters of the model's kernels{first}, and "
+            f"{len(stored) - len(others)} are; {base}"
+        )
+    return tuple(found)
 
 
 def _tensor(
-    stored: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...], adapter: _Adapter
+    stored: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...], folder: Path
 ) -> np.ndarray:
     """A stored tensor as a layer's `lora_a` or `lora_b` of this shape."""
     rows = math.prod(shape[1:]) if name.endswith("B.weight") else shape[-1]
     expected = (rows, math.prod(shape) // rows)
     if name not in stored:
-        raise UserError(f"{name}: missing; every layer's {adapter.path} needs an adapter")
+        raise UserError(f"{folder}: {name} is missing; every layer's kernel needs an adapter")
     if stored[name].shape != expected:
-        raise UserError(f"{name}: has the shape {stored[name].shape}; {expected} is needed")
+        raise UserError(
+            f"{folder}: {name} has the shape {stored[name].shape}; {expected} is needed, by r in "
+            f"{CONFIG} and the base model"
+        )
     return stored[name].astype(np.float32).T.reshape(shape)

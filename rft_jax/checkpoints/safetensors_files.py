@@ -27,19 +27,30 @@ logger = logging.getLogger(__name__)
 
 
 class TensorReader:
-    """The tensors of a model folder by name; a context manager, which holds the files open.
+    """The tensors of a folder by name; a context manager, which holds the files open.
+
+    Args:
+      folder: of the files.
+      file: the name of the only one to read; '' for those of a model.
 
     Raises:
-      UserError: the folder has no safetensors, or a file is missing or damaged.
+      UserError: the folder has no safetensors, a file is missing or damaged, or two files have a
+        tensor of the same name.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, file: str = "") -> None:
         self._folder = Path(folder)
         self._stack = ExitStack()
         self._stored: dict[str, tuple[Any, str]] = {}  # name -> open file, name in it
-        for path in _files(self._folder):
-            file = self._open(path)
-            self._stored |= {name: (file, name) for name in file.keys()}  # noqa: SIM118
+        for path in [self._folder / file] if file else _files(self._folder):
+            opened = self._open(path)
+            names = list(opened.keys())
+            if twice := sorted(self._stored.keys() & names):
+                raise UserError(
+                    f"{path}: {twice[0]} is in another file of the folder too; copy the model "
+                    "folder again"
+                )
+            self._stored |= {name: (opened, name) for name in names}
 
     def __enter__(self) -> TensorReader:
         return self
@@ -91,15 +102,23 @@ class TensorReader:
                     f"{self._folder}: {name} has shape {header.get_shape()}, config.json describes "
                     f"{list(shape)}; the two don't belong together"
                 )
-            if header.get_dtype() not in _READ:
-                raise UserError(
-                    f"{self._folder}: {name} is stored as {header.get_dtype()}; quantized weights "
-                    "are not supported, take the model in float32, bfloat16 or float16"
-                )
+            self._check_dtype(name, header)
+
+    def _check_dtype(self, name: str, header: Any) -> None:
+        if header.get_dtype() not in _READ:
+            raise UserError(
+                f"{self._folder}: {name} is stored as {header.get_dtype()}; quantized weights "
+                "are not supported, take the model in float32, bfloat16 or float16"
+            )
 
     def read(self, name: str) -> np.ndarray:
-        """One tensor that `check` has seen, in its own dtype."""
+        """One tensor, in its own dtype.
+
+        Raises:
+          UserError: it isn't stored as plain floats.
+        """
         file, stored = self._stored[name]
+        self._check_dtype(name, file.get_slice(stored))
         return file.get_tensor(stored)
 
 

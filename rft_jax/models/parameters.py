@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -40,12 +40,22 @@ class Parameter:
         return ours if self.inputs is None else ours.reshape(self.stored_shape[::-1]).T
 
     @property
+    def input_axes(self) -> tuple[int, ...]:
+        """Sizes of the axes that are contracted with the input."""
+        return self.shape[: self.inputs or 0]
+
+    @property
+    def output_axes(self) -> tuple[int, ...]:
+        """Sizes of the other axes."""
+        return self.shape[self.inputs or 0 :]
+
+    @property
     def stored_shape(self) -> tuple[int, ...]:
         """The shape of the stored tensor."""
         if self.inputs is None:
             return self.shape
-        outputs = math.prod(self.shape[self.inputs :])
-        return (outputs, math.prod(self.shape[: self.inputs])) if self.inputs else (outputs,)
+        outputs = math.prod(self.output_axes)
+        return (outputs, math.prod(self.input_axes)) if self.inputs else (outputs,)
 
 
 def parameters(config: LlamaConfig) -> dict[str, Parameter]:
@@ -60,6 +70,21 @@ def parameters(config: LlamaConfig) -> dict[str, Parameter]:
     if not config.tie_word_embeddings:
         found["unembed/kernel"] = Parameter((width, vocabulary), HEAD, inputs=1)
     return found
+
+
+def adapted_kernels(
+    config: LlamaConfig, targets: Collection[str]
+) -> Iterator[tuple[str, Parameter]]:
+    """The kernels that low-rank adapters of these targets belong to, by their module's path.
+
+    Args:
+      targets: some of q, k, v, o, gate, up, down.
+    """
+    for path, parameter in parameters(config).items():
+        module, _, name = path.rpartition("/")
+        is_layers = path.startswith("layers/") and name == "kernel"
+        if is_layers and module.rpartition("/")[2] in targets:
+            yield module, parameter
 
 
 def _layer(config: LlamaConfig) -> Iterator[tuple[str, Parameter]]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.parameters import parameters
+from rft_jax.models.parameters import adapted_kernels, parameters
 
 
 def param_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
@@ -26,14 +26,10 @@ def adapter_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
     """The shapes of the adapters alone; none without `config.lora`."""
     if config.lora is None:
         return {}
-    shapes = {}
-    for path, shape in param_shapes(config).items():
-        folder, _, name = path.rpartition("/")
-        target = folder.rpartition("/")[2]
-        if name == "kernel" and target in config.lora.targets:
-            split = 3 if target == "o" else 2  # layers and the axes that are contracted
-            shapes[f"{folder}/lora_a"] = (*shape[:split], config.lora.rank)
-            shapes[f"{folder}/lora_b"] = (shape[0], config.lora.rank, *shape[split:])
+    layers, rank, shapes = config.num_layers, config.lora.rank, {}
+    for module, kernel in adapted_kernels(config, config.lora.targets):
+        shapes[f"{module}/lora_a"] = (layers, *kernel.input_axes, rank)
+        shapes[f"{module}/lora_b"] = (layers, rank, *kernel.output_axes)
     return shapes
 
 

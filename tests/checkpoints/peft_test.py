@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
+from safetensors.numpy import load as load_file_of
 from safetensors.numpy import load_file, save_file
 
 from rft_jax.checkpoints.huggingface import export_model
@@ -95,7 +96,11 @@ def test_a_model_with_a_merged_adapter_is_that_of_the_training(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("use_dora", True), ("bias", "all"), ("modules_to_save", ["lm_head"]), ("peft_type", "IA3")],
+    [
+        *(("use_dora", True), ("bias", "all"), ("modules_to_save", ["lm_head"])),
+        *(("peft_type", "IA3"), ("init_lora_weights", "pissa_niter_4"), ("lora_bias", True)),
+        *(("layer_replication", [[0, 2]]), ("alora_invocation_tokens", [5])),
+    ],
 )
 def test_what_would_be_computed_without_is_refused(
     exported: tuple[Path, LlamaConfig, Params], field: str, value: object
@@ -105,6 +110,40 @@ def test_what_would_be_computed_without_is_refused(
     (folder / CONFIG).write_text(json.dumps({**content, field: value}))
     with pytest.raises(UserError, match=f"{field} is .* does not compute; merge the adapter"):
         read_adapters(folder, replace(config, lora=None))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"r": 0}, {"r": -4, "use_rslora": True}, {"r": 10**400, "use_rslora": True}, {"r": True}]
+    + [{"lora_alpha": value} for value in (float("nan"), 10**400, "16", None)],
+)
+def test_a_rank_or_a_scale_that_is_none_is_refused_with_both(
+    exported: tuple[Path, LlamaConfig, Params], change: dict[str, object]
+) -> None:
+    folder, config, _ = exported
+    content = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps({**content, **change}))
+    with pytest.raises(UserError, match=r"adapter_config\.json: r is .* and lora_alpha .*positive"):
+        read_adapters(folder, replace(config, lora=None))
+
+
+def test_damaged_files_are_named(exported: tuple[Path, LlamaConfig, Params]) -> None:
+    folder, config, _ = exported
+    base, whole = replace(config, lora=None), (folder / TENSORS).read_bytes()
+    for content in (b"", whole[:20], whole[:-5], b"\xff" * 50):
+        (folder / TENSORS).write_bytes(content)
+        with pytest.raises(UserError, match=r"adapter_model\.safetensors: damaged"):
+            read_adapters(folder, base)
+    tensors = load_file_of(whole)
+    save_file({name: x.astype(np.int8) for name, x in tensors.items()}, folder / TENSORS)
+    with pytest.raises(UserError, match="is stored as I8; quantized weights"):
+        read_adapters(folder, base)
+    save_file({}, folder / TENSORS)
+    with pytest.raises(UserError, match=r"0 tensors are not adapters .* kernels, and 0 are; name"):
+        read_adapters(folder, base)
+    (folder / CONFIG).write_text("[]")
+    with pytest.raises(UserError, match=r"adapter_config\.json: a JSON object is needed"):
+        read_adapters(folder, base)
 
 
 def test_rank_stabilised_scales_are_read(exported: tuple[Path, LlamaConfig, Params]) -> None:
@@ -124,7 +163,7 @@ def test_other_tensors_are_named(exported: tuple[Path, LlamaConfig, Params]) -> 
     with pytest.raises(UserError, match=r"1 tensors are not adapters .*'x\.lora_A\.weight'"):
         read_adapters(folder, whole)
     save_file({n: t for n, t in tensors.items() if n != name}, folder / TENSORS)
-    with pytest.raises(UserError, match=r"lora_A\.weight: missing; every layer's"):
+    with pytest.raises(UserError, match=r"adapter: .*lora_A\.weight is missing; every layer's"):
         read_adapters(folder, whole)
     save_file({**tensors, name: tensors[name][:, 1:].copy()}, folder / TENSORS)
     with pytest.raises(UserError, match=r"has the shape \(3, \d+\); \(3, \d+\) is needed"):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from rft_jax.checkpoints.safetensors_files import TensorReader, write_tensors
 from rft_jax.errors import UserError
@@ -54,6 +54,13 @@ def test_what_is_written_is_read_whatever_the_shards(
             assert read.dtype == tensor.dtype and np.array_equal(read, tensor)
     theirs = {k: v for path in folder.glob("*.safetensors") for k, v in load_file(path).items()}
     assert all(np.array_equal(theirs[name], tensor) for name, tensor in stored.items())
+
+
+def test_a_tensor_in_two_files_is_refused(tmp_path: Path) -> None:
+    tensors = _write(tmp_path, {"a": (10,), "b": (10,)}, limit=40)
+    save_file(tensors, tmp_path / "model-00002-of-00002.safetensors")
+    with pytest.raises(UserError, match=r"00002-of-00002\.safetensors: a is in another file"):
+        TensorReader(tmp_path)
 
 
 def test_a_file_has_the_most_tensors_that_fit(tmp_path: Path) -> None:
