@@ -153,7 +153,7 @@ def copy_model(
     if adapter:
         config, adapters = read_adapters(adapter, config)
         params = with_adapters(params, adapters)
-    dtype = dtype or stored_dtype(find_description(Path(source))[0])
+    dtype = dtype or stored_dtype(find_description(Path(model.source))[0])
     try:
         export_model(target, config, params, model.tokenizer, chosen, dtype)
     except BaseException:

@@ -70,6 +70,24 @@ def test_a_step_is_a_model_by_itself_on_any_mesh(training: Path) -> None:
     assert {len(leaf.sharding.device_set) for leaf in leaves} == {8}
 
 
+def test_a_model_of_the_package_is_copied_by_its_name(tmp_path: Path) -> None:
+    copy_model("wordproblems:model", tmp_path / "copy")
+    assert json.loads((tmp_path / "copy" / "config.json").read_text())["model_type"] == "llama"
+
+
+@pytest.mark.parametrize("name", ["run", "\u00b2"])
+def test_a_folder_that_is_no_model_is_refused_whatever_its_settings_are(
+    tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    with pytest.raises(UserError, match=r"no config\.json in it"):
+        load_model(folder)
+    (folder / "settings.json").write_text("[1]")
+    with pytest.raises(UserError, match=r"settings\.json: a JSON object is needed, found list"):
+        load_model(folder)
+
+
 def test_the_folder_of_an_unfinished_training_is_refused_with_the_fix(training: Path) -> None:
     (training.parent / "settings.json").write_text('{"command": "train", "lora_rank": 0}')
     with pytest.raises(UserError, match="not finished; run it again"):
