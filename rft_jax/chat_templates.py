@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import atomic_write, read_json
+from rft_jax.files.jsonl import atomic_write, read_object
 from rft_jax.prompts import (
     CHAT,
     PROGRAM_CUE,
@@ -36,6 +36,7 @@ DEFAULT_TEMPLATE = "plain"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 logger = logging.getLogger(__name__)
 _OLDER_FILES = ("chat_template.json", TOKENIZER_CONFIG)
+_SPECIAL_TOKENS_FILES = ("special_tokens_map.json", TOKENIZER_CONFIG)
 _MARK = "Qk7wMARKz3"
 _CPU_SECONDS = 5.0
 _WALL_SECONDS = 120.0  # for a machine under load; CPU time is what ends a template
@@ -74,6 +75,11 @@ class ChatTemplate:
             raise UserError(
                 f"{self.where}: the chat template does more to a question than to insert it; name "
                 "another template, or write prompt_template.json"
+            )
+        if QUESTION in plain:
+            raise UserError(
+                f"{self.where}: the chat template writes {QUESTION} itself, where every question "
+                "would be inserted again; name another template, or write prompt_template.json"
             )
         return Template(CHAT, plain.replace(_MARK, QUESTION), strips_question=strips)
 
@@ -183,17 +189,17 @@ def own_template(folder: str | Path) -> Template:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    content = read_json(path) if path.is_file() else {}
-    return content if isinstance(content, dict) else {}
+    return read_object(path) if path.is_file() else {}
 
 
 def _special_tokens(folder: Path) -> dict[str, str]:
-    """`bos_token` and others, as tokenizer_config.json declares them: texts or objects."""
+    """`bos_token` and others, as the tokenizer's files declare them: texts or objects."""
     tokens = {}
-    for name, value in _object(folder / TOKENIZER_CONFIG).items():
-        text = value.get("content") if isinstance(value, dict) else value
-        if name.endswith("_token") and isinstance(text, str):
-            tokens[name] = text
+    for file in _SPECIAL_TOKENS_FILES:  # of two that declare one, the last
+        for name, value in _object(folder / file).items():
+            text = value.get("content") if isinstance(value, dict) else value
+            if name.endswith("_token") and isinstance(text, str):
+                tokens[name] = text
     return tokens
 
 

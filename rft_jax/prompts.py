@@ -161,5 +161,7 @@ def load_template(folder: str | Path) -> Template | None:
     content = read_json(path)
     if not (isinstance(content, dict) and isinstance(content.get("prompt"), str)):
         raise UserError(f"{path}: {{'name': …, 'prompt': …}} is needed")
+    if QUESTION not in content["prompt"]:
+        raise UserError(f"{path}: the prompt has no {QUESTION} in it; put it where questions stand")
     switches = {name: bool(content.get(name, False)) for name in _SWITCHES}
     return Template(str(content.get("name", "custom")), content["prompt"], **switches)

@@ -13,6 +13,7 @@ import tokenizers
 
 from rft_jax import chat_templates
 from rft_jax.chat_templates import (
+    ChatTemplate,
     own_template,
     read_chat_template,
     to_chat_template,
@@ -183,6 +184,21 @@ def test_a_chat_template_is_found_wherever_folders_have_it(
     chat = read_chat_template(_folder(tmp_path, source, True, file))
     assert chat is not None
     assert chat.to_prompt() == Template(CHAT, "<s>[INST] {question} [/INST]")
+
+
+def test_tokens_of_the_special_tokens_map_may_be_named(tmp_path: Path) -> None:
+    (tmp_path / "chat_template.jinja").write_text("{{ bos_token }}{{ messages[0].content }}")
+    (tmp_path / "special_tokens_map.json").write_text('{"bos_token": {"content": "<s>"}}')
+    assert own_template(tmp_path).prompt == "<s>{question}"
+    (tmp_path / "tokenizer_config.json").write_text('{"bos_token": "<b>"}')
+    assert own_template(tmp_path).prompt == "<b>{question}"
+
+
+def test_a_template_that_writes_the_mark_of_the_question_is_refused() -> None:
+    """Every question would be inserted there too."""
+    source = "Put {question} last. {{ messages[0].content }}"
+    with pytest.raises(UserError, match=r"x\.jinja: the chat template writes {question} itself"):
+        ChatTemplate(source, {}, "x.jinja").to_prompt()
 
 
 def test_a_folder_without_one_has_none(tmp_path: Path) -> None:
