@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 import threading
-import time
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,10 +18,12 @@ from rft_jax.errors import UserError
 API_KEY = "OPENAI_API_KEY"
 _ATTEMPTS = 6
 _FIRST_PAUSE = 1.0  # seconds; doubled from one attempt to the next
-_TIMEOUT = 600.0
+_CONNECT_SECONDS = 30.0
+_ANSWER_SECONDS = 600.0  # without a byte of the answer
 _MOST_BYTES = 32 << 20
 # A server that is starting, restarting or overloaded; other errors are the request's.
 _TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
+_ADDRESS = "http://HOST:PORT or https://HOST is needed, without user, query or fragment"
 
 
 @dataclass(frozen=True)
@@ -45,18 +49,26 @@ class Client:
       pause: seconds before the second attempt of a request that failed.
 
     Raises:
-      UserError: the URL is not one of HTTP.
+      UserError: the URL is not one of HTTP, or the key in $OPENAI_API_KEY is not one.
     """
 
     def __init__(self, url: str, pause: float = _FIRST_PAUSE) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UserError(f"--server {url}: http://HOST:PORT or https://HOST is needed")
-        self._url, self._host, self._port = url, parts.hostname, parts.port
+        try:
+            parts = urlsplit(url)
+            self._port = parts.port
+        except ValueError as error:
+            raise UserError(f"--server {url}: {error}; {_ADDRESS}") from error
+        is_more = parts.username is not None or parts.query or parts.fragment
+        if parts.scheme not in ("http", "https") or not parts.hostname or is_more:
+            raise UserError(f"--server {url}: {_ADDRESS}")
+        self._url, self._host = url, parts.hostname
         self._is_secure = parts.scheme == "https"
         self._path = f"{parts.path.rstrip('/').removesuffix('/v1')}/v1"
         self._pause = pause
+        self._headers = _headers()
         self._local = threading.local()
+        self._connections: list[http.client.HTTPConnection] = []
+        self._closed = threading.Event()
 
     def complete(self, prompt: str, is_chat: bool, options: dict[str, Any]) -> Completion:
         """The response to a prompt.
@@ -69,6 +81,7 @@ class Client:
         Raises:
           UserError: the server refuses the request, says something else than a response, or does
             not answer in several attempts.
+          CancelledError: the client was closed.
         """
         if is_chat:
             body = {"messages": [{"role": "user", "content": prompt}], **options}
@@ -78,8 +91,8 @@ class Client:
     def _post(self, path: str, body: dict[str, Any]) -> Any:
         reason = ""
         for attempt in range(_ATTEMPTS):
-            if attempt:
-                time.sleep(self._pause * 2 ** (attempt - 1))
+            if attempt and self._closed.wait(self._pause * 2 ** (attempt - 1)):
+                raise CancelledError
             try:
                 status, content = self._attempt(path, json.dumps(body).encode())
             except (OSError, http.client.HTTPException) as error:
@@ -97,11 +110,8 @@ class Client:
         )
 
     def _attempt(self, path: str, body: bytes) -> tuple[int, bytes]:
-        headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(API_KEY):
-            headers["Authorization"] = f"Bearer {key}"
         connection = self._connection()
-        connection.request("POST", self._path + path, body, headers)
+        connection.request("POST", self._path + path, body, self._headers)
         response = connection.getresponse()
         content = response.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
@@ -110,15 +120,30 @@ class Client:
         return response.status, content
 
     def _connection(self) -> http.client.HTTPConnection:
-        if getattr(self._local, "connection", None) is None:
+        """This thread's connection."""
+        if not hasattr(self._local, "connection"):
             kind = http.client.HTTPSConnection if self._is_secure else http.client.HTTPConnection
-            self._local.connection = kind(self._host, self._port, timeout=_TIMEOUT)
-        return self._local.connection
+            self._local.connection = kind(self._host, self._port, timeout=_CONNECT_SECONDS)
+            self._connections.append(self._local.connection)
+        connection = self._local.connection
+        if connection.sock is None:
+            connection.connect()
+            connection.sock.settimeout(_ANSWER_SECONDS)
+        if self._closed.is_set():  # after connecting: `close` ends what is connected by then
+            raise CancelledError
+        return connection
 
     def _disconnect(self) -> None:
-        if getattr(self._local, "connection", None) is not None:
+        if hasattr(self._local, "connection"):
             self._local.connection.close()
-            self._local.connection = None
+
+    def close(self) -> None:
+        """Ends the requests of all threads, those too that wait for an answer."""
+        self._closed.set()
+        for connection in list(self._connections):
+            if (connected := connection.sock) is not None:
+                with suppress(OSError):
+                    connected.shutdown(socket.SHUT_RDWR)
 
     def _decoded(self, content: bytes) -> Any:
         try:
@@ -139,6 +164,14 @@ class Client:
         if not isinstance(text, str | None) or not isinstance(tokens, int):
             raise UserError(f"{self._url}: its response is {text!r:.100}, a text is needed")
         return Completion(text or "", finish == "stop", tokens)
+
+
+def _headers() -> dict[str, str]:
+    headers = {"Content-Type": "application/json"}
+    key = os.environ.get(API_KEY, "")
+    if not (key.isascii() and key.isprintable()):
+        raise UserError(f"${API_KEY}: has a line break or another character that no key has")
+    return headers | ({"Authorization": f"Bearer {key}"} if key else {})
 
 
 def _excerpt(content: bytes) -> str:

@@ -183,7 +183,6 @@ class ServerSampler:
         running: dict[Future[Completion], tuple[Request, int]] = {}
         parts: dict[int, dict[int, Completion]] = defaultdict(dict)  # by problem, then sample
         new: Sequence[Request] = requests
-        # Threads stay behind where a stop or an error ends the loop: they end with their request.
         pool = ThreadPoolExecutor(slots)
         try:
             while True:
@@ -201,8 +200,9 @@ class ServerSampler:
                 new = further(not waiting and not running)
                 if not (new or waiting or running):
                     return
-        finally:
+        finally:  # a stop or an error waits for no answer
             pool.shutdown(wait=False, cancel_futures=True)
+            self._client.close()
 
     def _counted(
         self, request: Request, found: dict[int, Completion]

@@ -11,15 +11,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 from rft_jax import cli
 from rft_jax.errors import Preempted, UserError
 from rft_jax.files.jsonl import read_json, read_rows, write_rows
+from rft_jax.prompts import QUESTION, Template
+from rft_jax.records import Problem
 from rft_jax.rft.budgets import Uniform
 from rft_jax.sampling import served
 from rft_jax.sampling.openai_client import Client
-from rft_jax.sampling.served import sample_from_server
+from rft_jax.sampling.requests import Request
+from rft_jax.sampling.served import ServerSampler, sample_from_server
 from rft_jax.sampling.settings import SampleSettings
 
 SETTINGS = SampleSettings(num_samples=3, temperature=0.5, max_new_tokens=9, slots=4)
@@ -32,10 +36,13 @@ class _Handler(BaseHTTPRequestHandler):
     asked: ClassVar[list[tuple[str, dict[str, Any], str | None]]]
     failures: ClassVar[list[int]]
     body: ClassVar[bytes | None]
+    stalled: ClassVar[threading.Event | None]
 
     def do_POST(self) -> None:
         content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.asked.append((self.path, content, self.headers["Authorization"]))
+        if self.stalled is not None:
+            self.stalled.wait(30)
         if self.failures:
             self._send(self.failures.pop(0), b'{"error": "not now"}')
             return
@@ -59,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def handler() -> type[_Handler]:
     class Own(_Handler):
-        asked, failures, body = [], [], None
+        asked, failures, body, stalled = [], [], None, None
 
     return Own
 
@@ -202,10 +209,40 @@ def test_no_server_is_one_error_after_some_attempts(problems: str, tmp_path: Pat
         _sample("http://127.0.0.1:9", problems, tmp_path / "out")
 
 
-@pytest.mark.parametrize("bad", ["localhost:8000", "ftp://host", "http://"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *("localhost:8000", "ftp://host", "http://", "http://host:99999", "http://host:x"),
+        *("http://[::1", "http://user:secret@host", "http://host/v1?version=2"),
+    ],
+)
 def test_an_address_that_is_none_is_refused(bad: str, problems: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="http://HOST:PORT"):
         _sample(bad, problems, tmp_path / "out")
+
+
+def test_a_key_that_no_header_can_have_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("a\nX: y", "\u00e9"):
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+        with pytest.raises(UserError, match=r"\$OPENAI_API_KEY: has a line break or another"):
+            Client("http://host")
+
+
+def test_a_stop_waits_for_no_answer(url: str, handler: type[_Handler]) -> None:
+    """Otherwise the process would live on for minutes, until its requests time out."""
+    handler.stalled = threading.Event()
+    before = set(threading.enumerate())
+    problem, settings = Problem("p", "1 + 1?", "#### 2"), replace(SETTINGS, num_samples=2)
+    template = Template("plain", QUESTION)
+    server = ServerSampler(Client(url), "m", settings, template, [problem])
+    running = server.run([Request(0, (), np.zeros(2), 2)], lambda _wait: [])
+    assert next(running) == []
+    running.close()
+    requests = [t for t in threading.enumerate() if t not in before and "Pool" in t.name]
+    for thread in requests:
+        thread.join(10)
+    assert len(requests) == 2 and not any(thread.is_alive() for thread in requests)
+    handler.stalled.set()
 
 
 def test_settings_of_our_own_sampler_are_refused(url: str, problems: str, tmp_path: Path) -> None:
