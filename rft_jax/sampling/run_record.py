@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import read_json, write_json
+from rft_jax.files.jsonl import read_object, write_json
 from rft_jax.files.outputs import RUN, SETTINGS
 from rft_jax.installation import versions
 from rft_jax.records import Problem
@@ -26,21 +26,51 @@ def settle_geometry(folder: Path, chosen: Geometry, share: Share) -> Geometry:
       folder: the run's.
       chosen: the geometry for a first start.
       share: this process's.
+
+    Raises:
+      UserError: the first start's can't be read.
     """
     path = folder / RUN
     if path.exists():
-        return Geometry.from_json(read_json(path)["geometry"])
+        return _recorded(path)
     if not share.leads:
         return chosen
     device = jax.devices()[0]
     record = {
-        "settings": read_json(folder / SETTINGS),
+        "settings": read_object(folder / SETTINGS),
         "geometry": asdict(chosen),
         "device": {"platform": device.platform, "kind": device.device_kind},
         "versions": versions(),
     }
     write_json(path, record)
     return chosen
+
+
+def _recorded(path: Path) -> Geometry:
+    try:
+        return Geometry.from_json(read_object(path)["geometry"])
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: its geometry can't be read ({error!r:.200}), which a resumed run keeps; name "
+            "another --output"
+        ) from error
+
+
+def check_shards(folder: Path, geometry: Geometry, shards: int) -> None:
+    """Refuses devices that the geometry of the run's first start can't be split over.
+
+    Args:
+      shards: of the mesh, that slots are split over.
+
+    Raises:
+      UserError: names both numbers.
+    """
+    if geometry.groups % shards:
+        raise UserError(
+            f"{folder / RUN}: the run was begun with {geometry.groups} groups of slots, which "
+            f"{shards} shards of the mesh can't share evenly; resume it on devices and a mesh like "
+            "those that it was begun with, or name another --output"
+        )
 
 
 def report_over_long(
@@ -71,4 +101,4 @@ def report_over_long(
             f"max_prompt_length, lower {settings.gin_name}.max_new_tokens, or set "
             "sample.over_long = 'cut'"
         )
-    write_json(folder / RUN, read_json(folder / RUN) | {"over_long": names})
+    write_json(folder / RUN, read_object(folder / RUN) | {"over_long": names})

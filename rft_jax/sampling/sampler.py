@@ -34,6 +34,12 @@ from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.stops import StopStrings
 from rft_jax.tokenizers import Tokenizer
 
+_OF_A_CALL = (
+    *("temperature", "top_p", "top_k", "max_new_tokens", "seed", "stop", "max_prompt_length"),
+    *("common_prefix", "slots", "group", "over_long", "chunk", "cache_dtype"),
+)
+"""Settings that a call of `Sampler.sample` may change."""
+
 if TYPE_CHECKING:
     from rft_jax.checkpoints.load import LoadedModel
 
@@ -79,6 +85,11 @@ class Sampler:
         self._params: Params = {}
         self.load(model.params)
 
+    @property
+    def shards(self) -> int:
+        """Shards of the mesh that slots are split over."""
+        return self._hardware.shards
+
     def load(self, params: Params) -> None:
         """Samples from these parameters from now on; nothing is compiled again.
 
@@ -102,7 +113,15 @@ class Sampler:
           prompts: used as they are; `Template.render` makes one of a question.
           k: samples of each prompt.
           changes: settings for this call, such as `temperature` or `seed`.
+
+        Raises:
+          UserError: a change that has no effect on a call.
         """
+        if others := sorted(changes.keys() - set(_OF_A_CALL)):
+            raise UserError(
+                f"Sampler.sample({others[0]}=…): has no effect on one call; a call takes "
+                f"{', '.join(_OF_A_CALL)}, and Sampler(settings=…) the others"
+            )
         settings = replace(self.settings, num_samples=k, **changes)
         encoded = self.encode(prompts, settings)
         geometry = self.geometry(settings, encoded)

@@ -42,7 +42,7 @@ class Shard:
         Raises:
           UserError: it names none.
         """
-        match = re.fullmatch(r"(\d+)/(\d+)", text)
+        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
         if not match or not int(match[1]) < int(match[2]):
             raise UserError(f"--shard {text}: I/N is needed, I from 0 to N - 1, such as 0/8")
         return Shard(int(match[1]), int(match[2]))

@@ -13,7 +13,7 @@ from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import write_json
 from rft_jax.records import Problem
 from rft_jax.sampling.prompt_tokens import EncodedPrompts
-from rft_jax.sampling.run_record import report_over_long, settle_geometry
+from rft_jax.sampling.run_record import check_shards, report_over_long, settle_geometry
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.shares import Share
 from tests.sampling.tiny import GEOMETRY
@@ -30,6 +30,21 @@ def test_a_resumed_run_keeps_the_geometry_of_its_first_start(tmp_path: Path) -> 
     assert record["settings"] == {"seed": 3}
     assert record["device"]["platform"] == "cpu"
     assert {"python", "jax", "numpy"} <= record["versions"].keys()
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"geometry": 5}', '{"geometry": {"slots": 4}}', "{"])
+def test_a_geometry_that_cannot_be_read_is_one_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(UserError, match=r"run\.json: (a JSON object|not JSON|its geometry can't)"):
+        settle_geometry(tmp_path, GEOMETRY, Share())
+
+
+def test_devices_that_cannot_share_the_groups_are_refused(tmp_path: Path) -> None:
+    geometry = replace(GEOMETRY, slots=12, group=2)
+    for shards in (1, 2, 3, 6):
+        check_shards(tmp_path, geometry, shards)
+    with pytest.raises(UserError, match=r"run\.json: the run was begun with 6 groups .* 4 shards"):
+        check_shards(tmp_path, geometry, 4)
 
 
 def test_only_the_leading_process_writes_the_record(tmp_path: Path) -> None:

@@ -35,6 +35,13 @@ def test_a_sampler_samples_in_three_lines(model: LoadedModel) -> None:
     assert sampler.sample(["How many?\n"], k=2)[0] == sampled[1]
 
 
+@pytest.mark.parametrize("name", ["calculator", "dtype", "template", "limit", "heat"])
+def test_a_change_without_effect_on_a_call_is_refused(model: LoadedModel, name: str) -> None:
+    sampler = Sampler(model, model.tokenizer, SETTINGS)
+    with pytest.raises(UserError, match=rf"Sampler.sample\({name}=…\): has no effect on one call"):
+        sampler.sample(["How many?\n"], **{name: 1})
+
+
 def test_one_stop_string_may_be_given_as_text(model: LoadedModel) -> None:
     sampler = Sampler(model, model.tokenizer, SETTINGS)
     (free,) = sampler.sample(["How many?\n"], k=8)
