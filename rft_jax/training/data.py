@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
-import numpy as np
-
 from rft_jax.errors import UserError
 from rft_jax.prompts import Template
 from rft_jax.tokenizers import Tokenizer
@@ -15,6 +13,7 @@ from rft_jax.training.settings import TrainSettings
 from rft_jax.training.token_arrays import (
     TokenArrays,
     concatenated,
+    first_examples,
     is_token_arrays,
     load_token_arrays,
     tokenize,
@@ -31,20 +30,24 @@ def load_training_data(
         seqio tasks, which are concatenated.
       tokenizer: the model's.
       template: puts a question into a prompt.
-      settings: `max_length`, `over_long` and `limit` are used.
+      settings: `max_length`, `over_long`, `limit` and `curriculum` are used.
 
     Raises:
       UserError: token arrays were made with another tokenizer or template, hold tokens that the
-        tokenizer lacks, have longer examples, or are named beside other data.
+        tokenizer lacks, have longer examples, or are named beside other data; a stage of the
+        curriculum has shares of more or fewer data.
     """
+    fitted = settings.max_length, settings.over_long
     folders = [spec for spec in data if is_token_arrays(spec)]
     if not folders:
         if settings.curriculum:
-            return _by_source(data, tokenizer, template, settings)
+            _check_stages(settings, len(data), "--data names")
+            made = [tokenize(_examples(d), tokenizer, template, *fitted, source=d) for d in data]
+            return concatenated(made)
         examples: Iterator[tuple[str, str]] = chain.from_iterable(map(_examples, data))
         if settings.limit:
             examples = islice(examples, settings.limit)
-        return tokenize(examples, tokenizer, template, settings.max_length, settings.over_long)
+        return tokenize(examples, tokenizer, template, *fitted, source=", ".join(data))
     if len(data) > 1:
         raise UserError(f"{folders[0]}: token arrays can't be joined with other --data")
     arrays = load_token_arrays(folders[0])
@@ -55,27 +58,35 @@ def load_training_data(
             f"{folders[0]}: an example has {longest} tokens, a row of train.max_length "
             f"{settings.max_length} holds {settings.max_length + 1}"
         )
-    return _first(arrays, settings.limit) if settings.limit else arrays
+    if settings.curriculum:
+        _check_stages(settings, _num_sources(arrays, folders[0]), f"{folders[0]} is made of")
+    return first_examples(arrays, settings.limit) if settings.limit else arrays
 
 
-def _by_source(
-    data: list[str], tokenizer: Tokenizer, template: Template, settings: TrainSettings
-) -> TokenArrays:
-    """Token arrays of all the data, whose manifest has the number of examples of each.
+def _check_stages(settings: TrainSettings, count: int, whose: str) -> None:
+    """Refuses a curriculum whose stages have shares of more or fewer data than there are."""
+    for stage in settings.curriculum:
+        if len(stage) != count + 1:
+            raise UserError(
+                f"train.curriculum has a stage of {len(stage) - 1} data, {stage}, and {whose} "
+                f"{count}; give every stage a share for each"
+            )
+
+
+def _num_sources(arrays: TokenArrays, folder: str) -> int:
+    """The number of data that token arrays were made of, by their manifest.
 
     Raises:
-      UserError: a stage of the curriculum has shares of more or fewer data.
+      UserError: it does not say which examples are from which.
     """
-    for stage in settings.curriculum:
-        if len(stage) != len(data) + 1:
-            raise UserError(
-                f"train.curriculum has a stage of {len(stage) - 1} data, {stage}, and --data names "
-                f"{len(data)}; give every stage a share for each"
-            )
-    over_long = settings.max_length, settings.over_long
-    return concatenated(
-        [tokenize(_examples(spec), tokenizer, template, *over_long) for spec in data]
-    )
+    sizes = arrays.manifest.get("sources")
+    is_list = isinstance(sizes, list) and all(type(n) is int and n > 0 for n in sizes)
+    if not (isinstance(sizes, list) and is_list and sum(sizes) == len(arrays)):
+        raise UserError(
+            f"{folder}: doesn't say which examples are from which data, as train.curriculum needs; "
+            "name the files that it was made of"
+        )
+    return len(sizes)
 
 
 def _check_origin(
@@ -99,13 +110,6 @@ def _check_origin(
             f"{folder}: tokens from {arrays.tokens.min()} to {arrays.tokens.max()}, the tokenizer "
             f"has {tokenizer.vocab_size}; make the token arrays again"
         )
-
-
-def _first(arrays: TokenArrays, limit: int) -> TokenArrays:
-    offsets = arrays.offsets[: limit + 1]
-    tokens = np.asarray(arrays.tokens[: offsets[-1]])
-    questions = None if arrays.questions is None else arrays.questions[:limit]
-    return TokenArrays(tokens, offsets, arrays.prompt_lengths[:limit], arrays.manifest, questions)
 
 
 def _examples(spec: str) -> Iterator[tuple[str, str]]:

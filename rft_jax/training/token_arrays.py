@@ -8,6 +8,7 @@ the end), `prompt_lengths.npy`, `questions.npy` (which examples have the same qu
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -137,6 +138,7 @@ def tokenize(
     template: Template,
     max_length: int,
     over_long: str = "drop",
+    source: str = "the data",
 ) -> TokenArrays:
     """Token arrays of (question, response) pairs.
 
@@ -151,51 +153,106 @@ def tokenize(
       max_length: columns of a row.
       over_long: a longer example is dropped ('drop'), or its prompt truncated on the left, as in
         the paper's code ('cut'); if its response alone is too long, it is dropped either way.
+      source: names the examples in messages.
 
     Raises:
       UserError: no example is left.
     """
-    pieces: list[list[int]] = []
-    prompt_lengths: list[int] = []
-    questions: list[int] = []
-    indices: dict[str, int] = {}
-    counts = {"examples": 0, "empty": 0, "dropped": 0, "cut": 0}
+    made = _Tokenized(tokenizer, max_length + 1, over_long == "cut")
     digest = hashlib.sha256()
-    begin = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
     iterator = iter(examples)
     while batch := list(islice(iterator, _BATCH)):
         prompts = tokenizer.encode_batch([template.render(query) for query, _ in batch])
         responses = tokenizer.encode_batch([response for _, response in batch])
         for example, prompt, response in zip(batch, prompts, responses, strict=True):
             digest.update(repr(example).encode("utf-8", "surrogatepass"))
-            counts["examples"] += 1
-            if not example[1].strip():
-                counts["empty"] += 1
-                continue
-            response = [*response, tokenizer.eos_id]
-            excess = len(begin) + len(prompt) + len(response) - (max_length + 1)
-            if excess > 0 and (over_long == "drop" or excess > len(prompt)):
-                counts["dropped"] += 1
-                continue
-            if excess > 0:
-                counts["cut"] += 1
-                prompt = prompt[excess:]
-            pieces.append(begin + prompt + response)
-            prompt_lengths.append(len(begin) + len(prompt))
-            questions.append(indices.setdefault(example[0], len(indices)))
-    if not pieces:
+            made.add(example, prompt, response)
+    if not made.lengths:
         raise UserError(
-            f"no example is left: {counts['examples']} read, {counts['empty']} with an empty "
-            f"response, {counts['dropped']} longer than train.max_length {max_length}"
+            f"{source}: no example is left: {made.counts['examples']} read, "
+            f"{made.counts['empty']} with an empty response, {made.counts['dropped']} longer than "
+            f"train.max_length {max_length}"
         )
-    manifest = {
-        "source_sha256": digest.hexdigest(),
-        "tokenizer": tokenizer.fingerprint,
-        "template": {"name": template.name, "prompt": template.prompt},
-        "max_length": max_length,
-        "over_long": over_long,
-    }
-    return _joined(pieces, prompt_lengths, questions, counts, manifest)
+    return made.arrays(
+        {
+            "source_sha256": digest.hexdigest(),
+            "tokenizer": tokenizer.fingerprint,
+            "template": {"name": template.name, "prompt": template.prompt},
+            "max_length": max_length,
+            "over_long": over_long,
+        }
+    )
+
+
+class _Tokenized:
+    """Examples that were tokenized so far; a token takes four bytes.
+
+    Args:
+      tokenizer: of the examples.
+      longest: maximum tokens of an example.
+      cuts: whether the prompt of a longer one is truncated.
+
+    Attributes:
+      counts: examples read, and those that were empty, dropped and cut.
+      lengths: tokens of each example that is kept.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, longest: int, cuts: bool) -> None:
+        self._begin = [] if tokenizer.bos_id is None else [tokenizer.bos_id]
+        self._end = [tokenizer.eos_id]
+        self._longest, self._cuts = longest, cuts
+        self._indices: dict[str, int] = {}  # of questions
+        self._tokens, self._prompt_lengths, self._questions = array("i"), array("i"), array("i")
+        self.lengths = array("i")
+        self.counts = {"examples": 0, "empty": 0, "dropped": 0, "cut": 0}
+
+    def add(self, example: tuple[str, str], prompt: list[int], response: list[int]) -> None:
+        """Takes an example, the tokens of its rendered prompt and those of its response."""
+        question, text = example
+        self.counts["examples"] += 1
+        length = len(self._begin) + len(prompt) + len(response) + len(self._end)
+        excess = length - self._longest
+        if not text.strip():
+            self.counts["empty"] += 1
+        elif excess > 0 and (not self._cuts or excess > len(prompt)):
+            self.counts["dropped"] += 1
+        else:
+            self.counts["cut"] += excess > 0
+            prompt = self._begin + prompt[max(excess, 0) :]
+            self._tokens.extend(prompt + response + self._end)
+            self.lengths.append(min(length, self._longest))
+            self._prompt_lengths.append(len(prompt))
+            self._questions.append(self._indices.setdefault(question, len(self._indices)))
+
+    def arrays(self, source: dict[str, Any]) -> TokenArrays:
+        """All of them, with what the manifest says of their source."""
+        lengths, tokens, prompts, questions = (
+            np.frombuffer(values, np.int32)
+            for values in (self.lengths, self._tokens, self._prompt_lengths, self._questions)
+        )
+        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        responses = len(tokens) - int(prompts.sum(dtype=np.int64))
+        sizes = {"tokens": len(tokens), "response_tokens": responses}
+        return TokenArrays(tokens, offsets, prompts, self.counts | sizes | source, questions)
+
+
+def first_examples(arrays: TokenArrays, count: int) -> TokenArrays:
+    """Token arrays of the first examples; how many were cut among them is not known.
+
+    Args:
+      arrays: of all examples.
+      count: how many to take at most.
+    """
+    if count >= len(arrays):
+        return arrays
+    offsets, prompts = arrays.offsets[: count + 1], arrays.prompt_lengths[:count]
+    tokens = np.asarray(arrays.tokens[: offsets[-1]])
+    responses = len(tokens) - int(prompts.sum(dtype=np.int64))
+    sizes = {"tokens": len(tokens), "response_tokens": responses}
+    source = {name: value for name, value in arrays.manifest.items() if name not in _COUNTS}
+    manifest = {"examples": count, "empty": 0, "dropped": 0, **sizes, **source}
+    questions = None if arrays.questions is None else arrays.questions[:count]
+    return TokenArrays(tokens, offsets, prompts, manifest, questions)
 
 
 def concatenated(sources: Sequence[TokenArrays]) -> TokenArrays:
@@ -225,18 +282,3 @@ def concatenated(sources: Sequence[TokenArrays]) -> TokenArrays:
         manifest,
         np.concatenate(questions),
     )
-
-
-def _joined(
-    pieces: list[list[int]],
-    prompt_lengths: list[int],
-    questions: list[int],
-    counts: dict[str, int],
-    source: dict[str, Any],
-) -> TokenArrays:
-    offsets = np.cumsum([0, *map(len, pieces)], dtype=np.int64)
-    total = int(offsets[-1])
-    tokens = np.fromiter((token for piece in pieces for token in piece), np.int32, total)
-    sizes = {"tokens": total, "response_tokens": total - sum(prompt_lengths)}
-    lengths, numbers = (np.asarray(values, np.int32) for values in (prompt_lengths, questions))
-    return TokenArrays(tokens, offsets, lengths, counts | sizes | source, numbers)

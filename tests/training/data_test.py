@@ -67,6 +67,36 @@ def test_a_limit_takes_the_first_examples_of_either(file: Path, folder: Path, li
     assert _texts(_load(file, limit=limit)) == _texts(_load(folder, limit=limit)) == expected
 
 
+def test_a_limits_manifest_counts_what_it_takes(file: Path, folder: Path) -> None:
+    of_file, of_folder = _load(file, limit=4), _load(folder, limit=4)
+    for name in ("examples", "tokens", "response_tokens"):
+        assert of_folder.manifest[name] == of_file.manifest[name]
+    assert of_folder.manifest["tokenizer"] == TOKENIZER.fingerprint
+    assert _load(folder, limit=6).manifest == _load(folder).manifest
+
+
+def test_stages_need_to_know_which_examples_are_from_which_data(
+    file: Path, folder: Path, tmp_path: Path
+) -> None:
+    stages: dict[str, Any] = {"curriculum": ((1.0, 1.0, 1.0),), "num_steps": 4}
+    with pytest.raises(UserError, match="tokens: doesn't say which examples are from which data"):
+        _load(folder, **stages)
+    both = _load(file, file, **stages)
+    both.save(tmp_path / "both")
+    assert np.array_equal(_load(tmp_path / "both", **stages).tokens, both.tokens)
+    with pytest.raises(UserError, match=r"a stage of 1 data, .*both is made of 2; give every"):
+        _load(tmp_path / "both", curriculum=((1.0, 1.0),), num_steps=4)
+
+
+def test_data_of_which_no_example_is_left_is_named(file: Path, tmp_path: Path) -> None:
+    write_rows(tmp_path / "long.jsonl", [{"query": "a b", "response": "1 " * 99}])
+    stages: dict[str, Any] = {"curriculum": ((1.0, 1.0, 1.0),), "num_steps": 4}
+    with pytest.raises(UserError, match=r"/long\.jsonl: no example is left: 1 read"):
+        _load(file, tmp_path / "long.jsonl", **stages)
+    with pytest.raises(UserError, match=r"/long\.jsonl: no example is left: 1 read"):
+        _load(tmp_path / "long.jsonl")
+
+
 def test_arrays_of_another_template_are_refused_with_both_names(folder: Path) -> None:
     with pytest.raises(UserError, match="made with template 'plain', the model's is 'alpaca'"):
         _load(folder, template=TEMPLATES["alpaca"])
