@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class Batches:
 
     def epoch_steps(self, epoch: int) -> int:
         """Batches in an epoch; the last one may have empty rows."""
-        return self._steps(epoch)
+        return self.num_steps(epoch + 1) - self.num_steps(epoch)
 
     # Caches of the instance: policy training makes new batches in every step.
     @cached_property
@@ -67,8 +68,9 @@ class Batches:
         return lru_cache(maxsize=2)(self._pack)
 
     @cached_property
-    def _steps(self) -> Callable[[int], int]:
-        return cache(lambda epoch: -(-len(self.epoch_rows(epoch)) // self.batch_size))
+    def _ends(self) -> list[int]:
+        """Batches of the first epochs together: of none, of one, and so on as far as asked for."""
+        return [0]
 
     def _pack(self, epoch: int) -> list[list[int]]:
         order = shuffled(len(self.arrays), self.seed, epoch, 0)
@@ -79,15 +81,18 @@ class Batches:
 
     def num_steps(self, epochs: int) -> int:
         """Batches in the first `epochs` epochs."""
-        return sum(self.epoch_steps(epoch) for epoch in range(epochs))
+        while len(self._ends) <= epochs:
+            rows = len(self.epoch_rows(len(self._ends) - 1))
+            self._ends.append(self._ends[-1] - (-rows // self.batch_size))
+        return self._ends[epochs]
 
     def rows_of(self, step: int) -> list[list[int]]:
         """The rows of batch `step`, as example indices."""
-        epoch = 0
-        while step >= self.epoch_steps(epoch):
-            step -= self.epoch_steps(epoch)
-            epoch += 1
-        rows = self.epoch_rows(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+        while self._ends[-1] <= step:
+            self.num_steps(len(self._ends))
+        epoch = bisect_right(self._ends, step) - 1
+        first = (step - self._ends[epoch]) * self.batch_size
+        rows = self.epoch_rows(epoch)[first : first + self.batch_size]
         return rows + [[]] * (self.batch_size - len(rows))
 
     def batch(self, step: int, process_index: int = 0, process_count: int = 1) -> Batch:

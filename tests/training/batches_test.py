@@ -44,6 +44,20 @@ def test_an_epoch_holds_every_example_once(packed: bool) -> None:
     assert max(map(len, rows)) == (1 if not packed else max(map(len, rows)))
 
 
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 10])
+def test_batches_of_later_epochs_follow_those_of_earlier_ones(batch_size: int) -> None:
+    made = batches(batch_size=batch_size)
+    rows = []
+    for epoch in range(4):
+        of_epoch = made.epoch_rows(epoch)
+        rows += of_epoch + [[]] * (-len(of_epoch) % batch_size)
+    assert made.num_steps(4) * batch_size == len(rows)
+    for step in reversed(range(made.num_steps(4))):
+        first = step * batch_size
+        assert batches(batch_size=batch_size).rows_of(step) == rows[first : first + batch_size]
+    assert made.epoch_steps(3) == made.num_steps(4) - made.num_steps(3)
+
+
 def test_epochs_and_seeds_have_different_orders() -> None:
     assert batches().epoch_rows(0) != batches().epoch_rows(1)
     assert batches().epoch_rows(0) != batches(seed=8).epoch_rows(0)
