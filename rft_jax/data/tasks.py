@@ -1,4 +1,4 @@
-"""Training data as seqio Tasks and Mixtures; the one module that imports TensorFlow.
+"""Training data as seqio Tasks and Mixtures.
 
 A Task yields `inputs` (the prompt) and `targets` (the response and EOS) as token ids, and the texts
 `question` and `response`. BOS is added by the feature converter: `DecoderFeatureConverter(
@@ -16,21 +16,20 @@ import glob
 import hashlib
 import importlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+import rft_jax.data.quiet_tensorflow  # noqa: F401  (before TensorFlow)
 
-import numpy as np
+# isort: split
 import seqio
 import tensorflow as tf
 
 from rft_jax.data.preprocess import training_examples
+from rft_jax.data.vocabulary import TokenizerVocabulary, mistakes, noting
 from rft_jax.errors import UserError
 from rft_jax.prompts import get_template
-from rft_jax.tokenizers import Tokenizer, load_tokenizer
 from rft_jax.wordproblems.splits import PROBLEM_SPLITS, SPLITS
 from rft_jax.wordproblems.vocabulary import TOKENIZER_FOLDER
 
@@ -41,71 +40,6 @@ _definitions: dict[str, object] = {}
 
 if glob.glob("/dev/nvidia*"):  # without a GPU the call below prints an error
     tf.config.set_visible_devices([], "GPU")  # JAX uses the accelerator's memory
-
-
-class TokenizerVocabulary(seqio.Vocabulary):
-    """The tokenizer of a model folder as a seqio vocabulary; loaded when first used."""
-
-    def __init__(self, folder: str) -> None:
-        super().__init__()
-        self.folder = folder
-
-    @functools.cached_property
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the folder."""
-        return load_tokenizer(self.folder)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key != "tokenizer"}
-
-    @property
-    def bos_id(self) -> int | None:
-        return self.tokenizer.bos_id
-
-    @property
-    def eos_id(self) -> int:
-        return self.tokenizer.eos_id
-
-    @property
-    def unk_id(self) -> None:
-        return None
-
-    @property
-    def _base_vocab_size(self) -> int:
-        return self.tokenizer.vocab_size
-
-    def _encode(self, s: str) -> list[int]:
-        ids = self.tokenizer.encode(s)
-        if 0 in ids:
-            raise UserError(
-                f"{self.folder}: the text {s!r:.60} contains token 0, which seqio uses for "
-                "padding; train from the JSONL file instead of a task"
-            )
-        return ids
-
-    def _decode(self, ids: Iterable[int]) -> str:
-        return self.tokenizer.decode(list(ids))
-
-    def _encode_tf(self, s: tf.Tensor) -> tf.Tensor:
-        def encode(text: bytes | np.ndarray) -> np.ndarray:
-            data = text.item() if isinstance(text, np.ndarray) else text  # eagerly, in a graph
-            return np.asarray(self._encode(data.decode("utf-8")), np.int32)
-
-        ids = tf.numpy_function(encode, [tf.convert_to_tensor(s)], tf.int32)
-        ids.set_shape([None])
-        return ids
-
-    def _decode_tf(self, ids: tf.Tensor) -> tf.Tensor:
-        def decode(numbers: np.ndarray) -> bytes:
-            return self._decode(numbers.tolist()).encode("utf-8")
-
-        return tf.numpy_function(decode, [ids], tf.string)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, TokenizerVocabulary) and self.folder == other.folder
-
-    def __hash__(self) -> int:
-        return hash(self.folder)
 
 
 def register_task(
@@ -178,13 +112,14 @@ def _dataset(
     render = get_template(template).render
 
     def generate() -> Iterator[dict[str, str]]:
-        for question, response in training_examples(splits[split], form):
-            yield {
-                "inputs": render(question),
-                "targets": response,
-                "question": question,
-                "response": response,
-            }
+        with noting():
+            for question, response in training_examples(splits[split], form):
+                yield {
+                    "inputs": render(question),
+                    "targets": response,
+                    "question": question,
+                    "response": response,
+                }
 
     names = ("inputs", "targets", *_TEXTS)
     return tf.data.Dataset.from_generator(
@@ -280,9 +215,15 @@ def task_examples(name: str, split: str = "train") -> Iterator[tuple[str, str]]:
       split: of its examples.
 
     Raises:
-      UserError: there is no such task, or its examples have no texts.
+      UserError: there is no such task, it lacks the split, its examples have no texts, or their
+        source is refused.
     """
     provider = _find(name)
+    if split not in provider.splits:
+        raise UserError(
+            f"task {name!r} has no split {split!r}, only {', '.join(provider.splits)}; register "
+            "one whose examples are there"
+        )
     options = {"sequence_length": None, "split": split, "shuffle": False, "seed": 0}
     if isinstance(provider, seqio.Mixture):
         total = sum(_size(task, split) for task in provider.tasks)
@@ -292,14 +233,26 @@ def task_examples(name: str, split: str = "train") -> Iterator[tuple[str, str]]:
     else:
         dataset = provider.get_dataset(**options, num_epochs=1)
     fields = _text_fields(name, dataset.element_spec)
-    for example in dataset.as_numpy_iterator():
-        question, response = (example[field].decode("utf-8") for field in fields)
-        yield question, response
+    mistakes.clear()
+    try:
+        for example in dataset.as_numpy_iterator():
+            question, response = (example[field].decode("utf-8") for field in fields)
+            yield question, response
+    except tf.errors.OpError:
+        for mistake in mistakes:
+            raise mistake from None
+        raise
 
 
 def _find(name: str) -> seqio.Task | seqio.Mixture:
     for module in filter(None, os.environ.get(TASK_MODULES, "").split(",")):
-        importlib.import_module(module.strip())
+        try:
+            importlib.import_module(module.strip())
+        except ImportError as error:
+            raise UserError(
+                f"${TASK_MODULES}: {module.strip()!r} can't be imported ({error}); put its folder "
+                "into $PYTHONPATH, or take it out"
+            ) from error
     try:
         return seqio.get_mixture_or_task(name)
     except ValueError as error:

@@ -15,8 +15,8 @@ def read_gsm8k(split: str) -> Iterator[tuple[str, str]]:
     Raises:
       UserError: TensorFlow Datasets or its prepared folder is missing; names the fix.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    import rft_jax.data.quiet_tensorflow  # noqa: F401  (before TensorFlow)
+
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:

@@ -220,6 +220,10 @@ def test_tasks_of_other_modules_are_found(
     monkeypatch.setenv("RFT_TASK_MODULES", "my_tasks")
     assert list(tasks.task_examples("from_my_module")) == list(training_examples(paths))
 
+    monkeypatch.setenv("RFT_TASK_MODULES", "no_such_tasks")
+    with pytest.raises(UserError, match=r"\$RFT_TASK_MODULES: 'no_such_tasks' can't be imported"):
+        next(tasks.task_examples("from_my_module"))
+
 
 def test_a_text_with_token_zero_is_refused(tmp_path: Path) -> None:
     path = str(tmp_path / "zero.jsonl")
@@ -227,6 +231,18 @@ def test_a_text_with_token_zero_is_refused(tmp_path: Path) -> None:
     vocabulary = tasks.TokenizerVocabulary(TOKENIZER)
     with pytest.raises(UserError, match="contains token 0, which seqio uses for padding"):
         vocabulary.encode("a <pad>")
+    with pytest.raises(UserError, match="contains token 0, which seqio uses for padding"):
+        list(tasks.task_examples(tasks.register_paths(path, TOKENIZER)))
+
+
+def test_a_split_or_a_file_that_is_not_there_is_one_error(paths: str, tmp_path: Path) -> None:
+    """TensorFlow would wrap the latter in an error of its own."""
+    name = tasks.register_task("not_there", {"train": str(tmp_path / "x.jsonl")}, TOKENIZER)
+    with pytest.raises(UserError, match=r"task 'not_there' has no split 'dev', only train"):
+        next(tasks.task_examples(name, "dev"))
+    with pytest.raises(UserError, match=r"^\S*x\.jsonl: no such file"):
+        next(tasks.task_examples(name))
+    assert len(list(tasks.task_examples(tasks.register_paths(paths, TOKENIZER)))) == 60
 
 
 def test_a_vocabulary_is_the_tokenizer_of_its_folder() -> None:
