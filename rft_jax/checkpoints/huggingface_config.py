@@ -18,7 +18,7 @@ from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_object
 from rft_jax.models.config import STORED_DTYPES, LlamaConfig, RopeScaling
 from rft_jax.models.families import FAMILIES, Family, Features, family_of
-from rft_jax.models.numbers import REAL, WHOLE, is_positive
+from rft_jax.models.numbers import REAL, WHOLE, fault_of
 
 CONFIG_JSON = "config.json"
 
@@ -243,8 +243,8 @@ def _number(kind: str, content: Mapping[str, Any], field: str, where: str, *defa
         return default[0]
     if value is None:
         raise UserError(f"{where}: {field} is missing")
-    if not is_positive(value, kind):
-        raise UserError(f"{where}: {field} {_short(value)} is not a {kind}")
+    if fault := fault_of(value, kind):
+        raise UserError(f"{where}: {field} {_short(value)} {fault}")
     return value
 
 

@@ -25,7 +25,7 @@ from rft_jax.files.jsonl import atomic_write, read_object, write_json
 from rft_jax.models.config import LlamaConfig, Lora
 from rft_jax.models.families import KERNELS
 from rft_jax.models.llama import Params
-from rft_jax.models.numbers import REAL, WHOLE, is_positive
+from rft_jax.models.numbers import REAL, WHOLE, fault_of
 from rft_jax.models.parameters import Parameter, adapted_kernels
 
 FOLDER = "adapter"
@@ -155,7 +155,7 @@ def _read_lora(content: Mapping[str, Any], path: Path) -> Lora:
                 "that"
             )
     rank, alpha = content.get("r"), content.get("lora_alpha")
-    if not (is_positive(rank, WHOLE) and is_positive(alpha, REAL)):
+    if fault_of(rank, WHOLE) or fault_of(alpha, REAL):
         raise UserError(
             f"{path}: r is {rank!r:.60} and lora_alpha {alpha!r:.60}; positive numbers are needed"
         )

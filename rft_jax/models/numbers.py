@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rft_jax.errors import UserError
@@ -13,14 +14,16 @@ _KINDS: dict[str, Any] = {WHOLE: int, REAL: int | float}
 _LARGEST = {WHOLE: 2**31 - 1, REAL: 3.4e38}
 
 
-def is_positive(value: Any, kind: str) -> bool:
-    """Whether a value, of a file or of a setting, is such a number.
+def fault_of(value: Any, kind: str) -> str:
+    """Why a value, of a file or of a setting, is not such a number; '' if it is one.
 
     Args:
       kind: WHOLE or REAL.
     """
     is_number = isinstance(value, _KINDS[kind]) and not isinstance(value, bool)
-    return is_number and 0 < value <= _LARGEST[kind]
+    if not (is_number and 0 < value < math.inf):
+        return f"is not a {kind}"
+    return "" if value <= _LARGEST[kind] else f"is over the largest that fits, {_LARGEST[kind]}"
 
 
 def check_positive(owner: Any, kind: str, *names: str) -> None:
@@ -36,5 +39,5 @@ def check_positive(owner: Any, kind: str, *names: str) -> None:
     """
     for name in names:
         value = getattr(owner, name)
-        if value is not None and not is_positive(value, kind):
-            raise UserError(f"{name} {value!r:.60} is not a {kind}")
+        if value is not None and (fault := fault_of(value, kind)):
+            raise UserError(f"{name} {value!r:.60} {fault}")

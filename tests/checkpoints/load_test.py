@@ -76,7 +76,7 @@ def test_a_model_of_the_package_is_copied_by_its_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["run", "\u00b2"])
-def test_a_folder_that_is_no_model_is_refused_whatever_its_settings_are(
+def test_a_folder_without_a_model_is_refused_whatever_its_settings_are(
     tmp_path: Path, name: str
 ) -> None:
     folder = tmp_path / name

@@ -52,7 +52,7 @@ def test_other_settings_are_refused_with_name_and_both_values_and_no_file_change
     assert listing(tmp_path) == before
 
 
-def test_settings_that_are_no_object_are_named(tmp_path: Path) -> None:
+def test_settings_other_than_an_object_are_named(tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_text("[1]")
     with pytest.raises(UserError, match=r"settings\.json: a JSON object is needed, found list"):
         check_settings(tmp_path, {"a": 1})
