@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from rft_jax.files.jsonl import read_json, write_json
+from rft_jax.errors import UserError
+from rft_jax.files.jsonl import read_object, write_json
 
 TABLE = "links.json"
 
@@ -39,10 +40,15 @@ def followed(spec: str, table: str | Path) -> str | None:
 
     Args:
       spec: path or URL of the link.
+
+    Raises:
+      UserError: the table is not one of links.
     """
     folder, _, name = spec.rstrip("/").rpartition("/")
-    target = read_json(Path(table)).get(name) if Path(table).is_file() else None
+    target = read_object(table).get(name) if Path(table).is_file() else None
     if target is None:
         return None
+    if not isinstance(target, str):
+        raise UserError(f"{table}: {name} is {target!r:.60}; the path of a folder is needed")
     scheme, separator, path = folder.rpartition("://")
     return f"{scheme}{separator}{posixpath.normpath(posixpath.join(path or '.', target))}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rft_jax.errors import UserError
 from rft_jax.files import mirror
 from rft_jax.files.links import TABLE, followed, table_of, write_links
 from rft_jax.files.remote import fetched
@@ -29,6 +30,13 @@ def test_links_that_are_not_among_the_new_ones_are_removed(tmp_path: Path) -> No
     write_links(tmp_path, {"kept": tmp_path.parent})
     assert {path.name for path in tmp_path.iterdir()} == {"kept", TABLE}
     assert followed(f"{tmp_path}/old", tmp_path / TABLE) is None
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"m": 5}', "{"])
+def test_a_table_of_something_else_is_one_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / TABLE).write_text(text)
+    with pytest.raises(UserError, match=r"links\.json: "):
+        followed(f"{tmp_path}/m", tmp_path / TABLE)
 
 
 def test_a_disk_without_links_keeps_the_table(
