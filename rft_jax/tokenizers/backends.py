@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -31,11 +32,13 @@ class HuggingFaceTokenizer(Tokenizer):
 
     def encode(self, text: str) -> list[int]:
         text = replace_surrogates(text)
-        return self._after_bos(self.backend.encode(text, add_special_tokens=False).ids)
+        with _naming(self.files):
+            return self._after_bos(self.backend.encode(text, add_special_tokens=False).ids)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         clean = list(map(replace_surrogates, texts))
-        encodings = self.backend.encode_batch(clean, add_special_tokens=False)
+        with _naming(self.files):
+            encodings = self.backend.encode_batch(clean, add_special_tokens=False)
         return [self._after_bos(encoding.ids) for encoding in encodings]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -92,7 +95,8 @@ def _load_huggingface(files: TokenizerFiles, num_rows: int | None) -> Tokenizer:
     if _lacks_padding_row(vocabulary, num_rows, files):
         backend = _without_padding(files)
     files.refuse_unknown(files.added_tokens.keys() - vocabulary.keys(), TOKENIZER_JSON)
-    before = _before_every_text(backend)
+    with _naming(files):
+        before = _before_every_text(backend)
     if len(before) > 1:
         raise UserError(
             f"{files.folder / TOKENIZER_JSON}: the post-processor puts {len(before)} tokens in "
@@ -116,6 +120,24 @@ def _parse(content: bytes, files: TokenizerFiles) -> Any:
     backend.no_truncation()
     backend.no_padding()
     return backend
+
+
+@contextmanager
+def _naming(files: TokenizerFiles) -> Iterator[None]:
+    """Within the block, what the library raises for a text names the tokenizer.
+
+    Raises:
+      UserError: the text can't be encoded, as where the unknown token is not in the vocabulary.
+    """
+    try:
+        yield
+    except Exception as error:
+        if type(error) is not Exception:  # the library raises no other kind for a text
+            raise
+        raise UserError(
+            f"{files.folder / TOKENIZER_JSON}: can't encode a text ({error}); take another copy of "
+            f"the tokenizer, or {CONVERT}"
+        ) from error
 
 
 def _before_every_text(backend: Any) -> list[int]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rft_jax.errors import UserError
 from rft_jax.tokenizers import Tokenizer, load_tokenizer
+from rft_jax.tokenizers.word_level import SPECIAL, build_word_level
 from tests.tokenizers.conftest import TEXT, json_folder
 
 
@@ -35,6 +36,23 @@ def test_unknown_characters_are_encoded_as_bytes(tokenizer: Tokenizer) -> None:
     ids = tokenizer.encode("∑🦙")
     assert len(ids) >= 7  # three and four bytes of UTF-8
     assert tokenizer.decode(ids) == "∑🦙"
+
+
+@pytest.mark.parametrize("word", ["a", "other"])
+def test_a_vocabulary_without_its_unknown_token_is_one_error(tmp_path: Path, word: str) -> None:
+    build_word_level(tmp_path, (*SPECIAL, word), r"\w+", 10)
+    content = json.loads((tmp_path / "tokenizer.json").read_text())
+    content["model"]["unk_token"] = "[GONE]"
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    message = r"tokenizer\.json: can't encode a text \(WordLevel error"
+    if word != "a":  # which loading encodes
+        with pytest.raises(UserError, match=message):
+            load_tokenizer(tmp_path)
+        return
+    loaded = load_tokenizer(tmp_path)
+    for encode in (loaded.encode, lambda text: loaded.encode_batch([text])):
+        with pytest.raises(UserError, match=message):
+            encode("b")
 
 
 def test_a_batch_is_encoded_like_its_texts(tokenizer: Tokenizer) -> None:
