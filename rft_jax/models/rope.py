@@ -18,7 +18,8 @@ def rotary_angles(config: LlamaConfig, positions: Int[Array, "*batch T"]) -> Ang
     """Cosine and sine of each position's angles, half a head wide."""
     half = config.head_size // 2
     exponents = jnp.arange(half, dtype=jnp.float32) / half
-    frequencies = 1.0 / config.rope_theta**exponents
+    # A file may have a whole number, beyond those of int32.
+    frequencies = 1.0 / float(config.rope_theta) ** exponents
     if config.rope_scaling is not None:
         frequencies = _scale(frequencies, config.rope_scaling)
     angles = positions[..., None].astype(jnp.float32) * frequencies
@@ -28,12 +29,12 @@ def rotary_angles(config: LlamaConfig, positions: Int[Array, "*batch T"]) -> Ang
 def _scale(frequencies: Float[Array, " K//2"], scaling: RopeScaling) -> Float[Array, " K//2"]:
     """The frequencies, stretched; `llama3` as in the code published with Llama 3.1."""
     if scaling.kind == "linear":
-        return frequencies / scaling.factor
+        return frequencies / float(scaling.factor)
     wavelengths = 2 * math.pi / frequencies
-    low, high = scaling.low_freq_factor, scaling.high_freq_factor
+    low, high = float(scaling.low_freq_factor), float(scaling.high_freq_factor)
     turns = scaling.original_max_position_embeddings / wavelengths
     blend = jnp.clip((turns - low) / (high - low), 0.0, 1.0)
-    return (1 - blend) * frequencies / scaling.factor + blend * frequencies
+    return (1 - blend) * frequencies / float(scaling.factor) + blend * frequencies
 
 
 def rotate(x: Float[Array, "*batch T H K"], angles: Angles) -> Float[Array, "*batch T H K"]:

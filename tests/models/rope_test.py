@@ -50,6 +50,15 @@ def test_frequencies_fall_from_one_by_the_powers_of_theta() -> None:
     np.testing.assert_allclose(_frequencies(CONFIG), expected, rtol=1e-5)
 
 
+def test_whole_numbers_mean_what_floats_mean() -> None:
+    """A config.json may have either, and whole numbers that int32 does not hold."""
+    for theta in (500, 3580165449):
+        whole, real = replace(CONFIG, rope_theta=theta), replace(CONFIG, rope_theta=float(theta))
+        np.testing.assert_array_equal(_frequencies(whole), _frequencies(real))
+    for scaling in (RopeScaling("linear", 2**33), RopeScaling("llama3", 2**33, 1, 4, 128)):
+        assert np.isfinite(_frequencies(replace(CONFIG, rope_scaling=scaling))).all()
+
+
 def test_linear_scaling_divides_every_frequency() -> None:
     scaled = replace(CONFIG, rope_scaling=RopeScaling("linear", 4.0))
     np.testing.assert_allclose(_frequencies(scaled), _frequencies(CONFIG) / 4, rtol=1e-5)
