@@ -1,1 +1,1 @@
-"""Problems and training examples by file or name, and seqio tasks (the module with TensorFlow)."""
+"""Problems and training examples by file or name, and seqio tasks (the package with TensorFlow)."""
