@@ -154,7 +154,8 @@ def _read_lora(content: Mapping[str, Any], path: Path) -> Lora:
                 "compute; merge the adapter into the model with PEFT (merge_and_unload) and import "
                 "that"
             )
-    rank, alpha = content.get("r"), content.get("lora_alpha")
+    rank: Any = content.get("r")
+    alpha: Any = content.get("lora_alpha")
     if fault_of(rank, WHOLE) or fault_of(alpha, REAL):
         raise UserError(
             f"{path}: r is {rank!r:.60} and lora_alpha {alpha!r:.60}; positive numbers are needed"

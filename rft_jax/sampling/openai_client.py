@@ -127,8 +127,7 @@ class Client:
             self._connections.append(self._local.connection)
         connection = self._local.connection
         if connection.sock is None:
-            connection.connect()
-            connection.sock.settimeout(_ANSWER_SECONDS)
+            _connect(connection)
         if self._closed.is_set():  # after connecting: `close` ends what is connected by then
             raise CancelledError
         return connection
@@ -164,6 +163,11 @@ class Client:
         if not isinstance(text, str | None) or not isinstance(tokens, int):
             raise UserError(f"{self._url}: its response is {text!r:.100}, a text is needed")
         return Completion(text or "", finish == "stop", tokens)
+
+
+def _connect(connection: http.client.HTTPConnection) -> None:
+    connection.connect()
+    connection.sock.settimeout(_ANSWER_SECONDS)
 
 
 def _headers() -> dict[str, str]:
