@@ -237,8 +237,8 @@ def test_a_stop_waits_for_no_answer(url: str, handler: type[_Handler]) -> None:
     server = ServerSampler(Client(url), "m", settings, template, [problem])
     running = server.run([Request(0, (), np.zeros(2), 2)], lambda _wait: [])
     assert next(running) == []
-    running.close()
     requests = [t for t in threading.enumerate() if t not in before and "Pool" in t.name]
+    running.close()
     for thread in requests:
         thread.join(10)
     assert len(requests) == 2 and not any(thread.is_alive() for thread in requests)
