@@ -8,8 +8,9 @@ from pathlib import Path
 
 from rft_jax.wordproblems.splits import SPLITS
 
-MEASURED_AGAIN = {"test": 5}
-"""Of `rft_k`, `self_consistency`, `what_carries_the_gain`, `quickstart_seeds` and `iterate`."""
+MEASURED_AGAIN = {"test": 6}
+"""Of `rft_k`, `self_consistency`, `what_carries_the_gain`, `quickstart_seeds`, `iterate` and
+`query_augmentation`."""
 
 RESULTS = Path(__file__).parents[2] / "docs/results"
 
