@@ -70,7 +70,7 @@ def test_a_template_without_its_question_or_of_no_known_name_is_refused(tmp_path
         get_template("nope")
     path = tmp_path / "prompt_template.json"
     for content, message in (
-        ('{"name": "mine", "prompt": "Q:"}', r"'mine': the prompt has no \{question\}"),
+        ('{"name": "mine", "prompt": "Q:"}', r"template\.json: the prompt has no \{question\}"),
         ('{"name": "mine"}', r"prompt_template\.json: .* is needed"),
         ("[1]", r"prompt_template\.json: .* is needed"),
         ("[" * 100_000, r"prompt_template\.json: not JSON"),
