@@ -148,8 +148,8 @@ def _reason(value: Any, where: str) -> Reason | None:
     if not isinstance(value, dict):
         raise UserError(f"{where}: reason is {value!r:.60}; an object or null is needed")
     kind, detail = (text_field(value, (name,), f"{where}: reason") for name in ("kind", "detail"))
-    is_whole = value.get("line") is None
-    line = None if is_whole else integer_field(value, "line", f"{where}: reason")
+    has_line = value.get("line") is not None
+    line = integer_field(value, "line", f"{where}: reason") if has_line else None
     return Reason(kind, detail, line)
 
 

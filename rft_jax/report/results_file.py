@@ -8,7 +8,7 @@ from typing import Any
 
 from rft_jax.errors import UserError
 from rft_jax.evaluation.metrics import METRICS
-from rft_jax.files.jsonl import read_json
+from rft_jax.files.jsonl import read_object
 
 # List -> what each of its items has, whichever version wrote it.
 _NEEDED = {
@@ -28,17 +28,15 @@ def read_results(path: Path) -> dict[str, Any]:
     Raises:
       UserError: it is not such a file; names the item and what it lacks.
     """
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: an object with 'rows' is needed, as rft run writes it")
+    content = read_object(path)
     for name, needed in _NEEDED.items():
         items = content.get(name, [])
         if not isinstance(items, list):
-            raise UserError(f"{path}: {name} is {_kind(items)}; a list is needed")
+            raise UserError(f"{path}: {name} is {items!r:.40}; a list is needed")
         for index, item in enumerate(items):
             where = f"{path}: {name}[{index}]"
             if not isinstance(item, dict):
-                raise UserError(f"{where} is {_kind(item)}; an object is needed")
+                raise UserError(f"{where} is {item!r:.40}; an object is needed")
             if missing := [one for one in needed if one not in item]:
                 raise UserError(f"{where} has no {missing[0]!r}, which rft run writes")
             if "ci95" in item:
@@ -63,7 +61,3 @@ def _check_metric(where: str, metric: Any) -> None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _kind(value: Any) -> str:
-    return f"{value!r:.40}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 from rft_jax.errors import UserError
 from rft_jax.prompts import Template
@@ -79,9 +80,9 @@ def _num_sources(arrays: TokenArrays, folder: str) -> int:
     Raises:
       UserError: it does not say which examples are from which.
     """
-    sizes = arrays.manifest.get("sources")
-    is_list = isinstance(sizes, list) and all(type(n) is int and n > 0 for n in sizes)
-    if not (isinstance(sizes, list) and is_list and sum(sizes) == len(arrays)):
+    sizes: Any = arrays.manifest.get("sources")
+    are_sizes = isinstance(sizes, list) and all(type(n) is int and n > 0 for n in sizes)
+    if not are_sizes or sum(sizes) != len(arrays):
         raise UserError(
             f"{folder}: doesn't say which examples are from which data, as train.curriculum needs; "
             "name the files that it was made of"

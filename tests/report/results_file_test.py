@@ -20,7 +20,7 @@ PUBLISHED = Path(__file__).parents[2] / "docs" / "results"
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ([], "an object with 'rows' is needed"),
+        ([], "a JSON object is needed, found list"),
         ({"rows": {}}, "rows is {}; a list is needed"),
         ({"rows": ["sft"]}, r"rows\[0\] is 'sft'; an object is needed"),
         ({"rows": [{"model": "a"}, {"seed": 0}]}, r"rows\[1\] has no 'model', which rft run"),
