@@ -63,7 +63,10 @@ def main() -> None:
 
 
 def missing_packages(there: str, python: str) -> list[str]:
-    """The requirements of this checkout that the other machine lacks, as `name==version`."""
+    """The requirements of this checkout that the other machine lacks.
+
+    Each as `name==version`, or its name alone where it is not installed here.
+    """
     text = Path(there).read_text() if Path(there).is_file() else there.replace(",", "\n")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     have = closure(map(package_name, lines), python)

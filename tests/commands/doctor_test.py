@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import metadata
 
 import pytest
@@ -27,7 +28,8 @@ def test_versions_devices_memory_and_disk_are_shown():
 def test_a_missing_extra_is_shown_with_its_use_and_how_to_install_it(monkeypatch):
     hide(monkeypatch, "seqio")
     line = next(line for line in doctor.examine().splitlines() if line.startswith("  data: "))
-    assert "no seqio: pip install '.[data]'" in line
+    # Others of the extra may be missing too, where it is not installed.
+    assert re.search(r"no seqio(, [\w-]+)*: pip install '\.\[data\]'", line)
     assert "rft train --data TASK" in line
 
 
