@@ -107,6 +107,7 @@ def test_a_compressed_file_has_the_same_bytes_each_time(tmp_path: Path) -> None:
         (gzip.compress(b'{"a": 1}\n'), r"rows\.jsonl: is compressed by gzip; .* \.gz$"),
         (b"PK\x03\x04rest", r"rows\.jsonl: is a zip archive; unpack it"),
     ],
+    ids=["utf-16", "gzip", "zip"],
 )
 def test_a_file_that_is_not_lines_of_utf_8_is_refused_with_the_fix(
     tmp_path: Path, content: bytes, message: str
