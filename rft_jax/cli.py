@@ -6,6 +6,7 @@ Exit codes are those of `rft_jax.errors`, and 1 for anything else.
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import shlex
@@ -72,6 +73,9 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a locale may lack letters of names and texts
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(format="rft: %(message)s")
     end_with_parent()
     with stop_on_signals():

@@ -21,6 +21,7 @@ from safetensors.numpy import save
 from rft_jax.checkpoints.huggingface import to_host
 from rft_jax.checkpoints.safetensors_files import TensorReader
 from rft_jax.errors import UserError
+from rft_jax.files.atomic import make_folder
 from rft_jax.files.jsonl import atomic_write, read_object, write_json
 from rft_jax.models.config import LlamaConfig, Lora
 from rft_jax.models.families import KERNELS
@@ -92,7 +93,7 @@ def export_adapters(
             tensors[names["A"]] = np.ascontiguousarray(narrow)
             tensors[names["B"]] = np.ascontiguousarray(wide)
     if jax.process_index() == 0:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        make_folder(Path(folder))
         with atomic_write(Path(folder) / TENSORS, "wb") as file:
             file.write(save(tensors, {"format": "pt"}))
         write_json(Path(folder) / CONFIG, _description(config, config.lora, base_model))

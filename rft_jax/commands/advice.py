@@ -17,14 +17,14 @@ _NOT_TEXT = (".parquet", ".gz")
 def after_collect(flags: argparse.Namespace, output: Path) -> list[str]:
     """Where no sampled path is new: collecting again by another reader or key, or looking.
 
-    Where there is no path at all for want of samples: sampling.
+    Where the samples, or all paths, are missing: sampling.
 
     Args:
       flags: as they were typed.
       output: the folder that was written.
     """
     stats = read_json(output / STATS_FILE)
-    if not stats["samples"] and not (stats["paths"]["human"] or stats["paths"]["new"]):
+    if not stats["samples"] and (flags.samples or not stats["paths"]["human"]):
         return [
             "rft sample --model INSTRUCT --problems {problems} --output SAMPLES",
             "rft collect --problems {problems} --samples SAMPLES --output ANOTHER",

@@ -15,9 +15,34 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from rft_jax.errors import UserError
 from rft_jax.files.locks import LocksUnsupported, try_lock
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{1,8}\.tmp", re.DOTALL)
+
+
+def make_folder(path: Path) -> None:
+    """Creates a folder and those above it, unless it is there.
+
+    Raises:
+      UserError: it is a link to nothing, or no folder can be created there, as in `/proc`.
+      OSError: the system refuses it for another reason; names the path.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        if not path.is_symlink():
+            raise
+        target = os.readlink(path)
+        raise UserError(
+            f"{path}: is a link to {target}, which is not a folder; name another path"
+        ) from None
+    except FileNotFoundError:  # the folder above is there, or was just created
+        raise _not_there(path) from None
+
+
+def _not_there(path: Path) -> UserError:
+    return UserError(f"{path}: nothing can be created there; name another path")
 
 
 @contextmanager
@@ -27,7 +52,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Its bytes are on disk before the rename, so a crash leaves the old file or the whole new one.
     Temporary files that killed processes left for `path` are removed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     remove_leftovers(path.parent.glob(f".{glob.escape(path.name)}.*.tmp"))
     temporary, file = _create(path)
     with file:
@@ -52,12 +77,15 @@ def _create(path: Path) -> tuple[Path, IO[bytes]]:
     """A new temporary file for `path`, locked where the file system locks files.
 
     Raises:
-      OSError: it cannot be created; names `path`.
+      UserError: the file system creates no files there, as `/proc`.
+      OSError: it cannot be created for another reason; names `path`.
     """
     while True:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
         try:
             file = open(temporary, "x+b")  # noqa: SIM115  the caller closes it
+        except FileNotFoundError:
+            raise _not_there(path) from None
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from error
         with suppress(LocksUnsupported):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rft_jax.errors import UserError
-from rft_jax.files.atomic import replacing
+from rft_jax.files.atomic import make_folder, replacing
 from rft_jax.files.digests import cache_folder
 from rft_jax.files.jsonl import read_json, write_json
 from rft_jax.files.locks import LocksUnsupported, try_lock
@@ -241,7 +241,7 @@ def _lock_copy(identity: str, shared: bool) -> tuple[Path, IO[str]]:
     digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
     for number in itertools.count(1):
         folder = scratch_folder() / (digest if number == 1 else f"{digest}-{number}")
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = open(folder / _LOCK, "a+")  # noqa: SIM115  open for as long as the copy is used
         try:
             if try_lock(lock, shared):

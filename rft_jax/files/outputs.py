@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import IO, Any
 
 from rft_jax.errors import UserError
-from rft_jax.files.atomic import remove_leftovers
+from rft_jax.files.atomic import make_folder, remove_leftovers
 from rft_jax.files.jsonl import atomic_write, read_object, write_json
 from rft_jax.files.locks import LocksUnsupported, try_lock
 
@@ -73,7 +73,7 @@ def open_output(
     path = Path(path)
     check_content(path)
     created = [folder for folder in (path, *path.parents) if not folder.exists()]
-    path.mkdir(parents=True, exist_ok=True)
+    make_folder(path)
     with open(path / LOCK, "a+") as lock:
         _lock(lock, path)
         check_settings(path, settings, instead)

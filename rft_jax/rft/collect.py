@@ -134,6 +134,8 @@ def _collect(
         with atomic_write(output.path / STATS_FILE, "wb") as file:
             file.write(statistics_bytes(tally, settings))
         print(summary(tally, settings), flush=True)
+        if folders and not tally.samples[""]:
+            print(f"warning: no sample of these problems in {', '.join(folders)}", flush=True)
         if tally.failing:
             print(_failing_references(tally), flush=True)
     finally:

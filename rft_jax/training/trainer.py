@@ -74,6 +74,11 @@ def train(
       Preempted: SIGTERM came; the state is saved.
     """
     settings.check_held_out()
+    if isinstance(model, str) and settings.tokenizer:
+        raise UserError(
+            f"train.tokenizer = {settings.tokenizer!r}: {model} has its own tokenizer; leave "
+            "train.tokenizer out, or start from random weights with --model init:CONFIG"
+        )
     if settings.eval_problems == 0:
         accuracy = None
     elif accuracy is None:

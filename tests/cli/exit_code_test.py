@@ -44,6 +44,18 @@ def test_a_full_disk_and_a_forbidden_folder_are_reported_in_one_line(
     assert lines == ["rft: /x/a: Is a directory; name another path"]
 
 
+def test_names_that_the_locale_lacks_are_printed_escaped(problems, tmp_path):
+    words = [sys.executable, "-m", "rft_jax.cli", "collect", "--problems", problems]
+    ended = subprocess.run(
+        [*words, "--output", tmp_path / "数"],
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert b"/\\u6570'/paths.jsonl" in ended.stdout
+
+
 def test_sigterm_is_exit_code_75_and_a_bug_is_1(rft, problems, samples, tmp_path, monkeypatch):
     from rft_jax.rft import collect as room
 

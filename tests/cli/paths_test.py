@@ -56,7 +56,8 @@ def test_a_missing_file_is_named(rft, samples, tmp_path):
     ("output", "says"),
     [
         ("problems.jsonl/out", "Not a directory"),
-        ("nowhere", "File exists"),
+        ("nowhere", "nowhere: is a link to "),
+        ("/proc/nowhere", "/proc/nowhere: nothing can be created there"),
         ("a" * 300, "File name too long"),
     ],
 )
@@ -68,6 +69,13 @@ def test_an_output_that_cannot_be_a_folder_is_refused_in_one_line(
     assert (code, len(lines)) == (2, 1)
     assert says in lines[0]
     assert lines[0].endswith("name another path")
+
+
+@pytest.mark.parametrize("output", ["/proc/nowhere", "/proc/nowhere/p.jsonl"])
+def test_a_file_that_cannot_be_created_is_refused_in_one_line(rft, output):
+    words = ["generate-wordproblems", "--split", "dev", "--size", 2, "--output", output]
+    says = "rft: /proc/nowhere: nothing can be created there; name another path"
+    assert rft(*words) == (2, [says])
 
 
 def _content(folder: Path) -> dict[str, bytes]:

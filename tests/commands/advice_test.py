@@ -26,6 +26,20 @@ def test_without_samples_and_with_solutions_collect_says_to_train(tmp_path: Path
     assert f"rft train --model PRETRAINED --data {output}/paths.jsonl" in capsys.readouterr().out
 
 
+def test_samples_files_without_samples_are_named_and_collect_says_to_sample(
+    tmp_path: Path, capsys
+) -> None:
+    problems, samples = tmp_path / "p.jsonl", tmp_path / "empty.jsonl"
+    write_rows(problems, [{"question": "a?", "answer": "60+2=62\n#### 62"}])
+    samples.touch()
+    words = ["collect", "--problems", str(problems), "--samples", str(samples)]
+    assert main([*words, "--output", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert f"warning: no sample of these problems in {samples}\n" in said
+    assert f"rft sample --model INSTRUCT --problems {problems} --output SAMPLES" in said
+    assert "rft train" not in said
+
+
 def test_only_files_of_lines_are_shown_by_their_first_lines(tmp_path: Path, capsys) -> None:
     problems, output = tmp_path / "p.jsonl", tmp_path / "out"
     write_rows(problems, [{"question": "a?", "answer": "62"}])

@@ -36,6 +36,15 @@ def _logged(doc: dict, prompt: Any, text: str, view: str = "strict-match") -> di
     return {"doc_id": 0, "doc": doc, "arguments": prompt, "resps": [[text]], "filter": view}
 
 
+@pytest.mark.parametrize(
+    "prompt", ["[1, 2] has how many?", "[1, 2]", '["a"]', "{1", "{}", "[" * 9999]
+)
+def test_a_logged_prompt_that_starts_with_a_bracket_is_a_text(prompt: str) -> None:
+    for arguments in ([[prompt, {"until": []}]], {"gen_args_0": {"arg_0": prompt, "arg_1": {}}}):
+        row = _logged({"idx": 3}, arguments, "5")
+        assert SAMPLE_FORMATS["lm_eval"](row, "file:1").prompt == prompt
+
+
 SHOTS = f"Question: {ANN}\nAnswer: 5\n\nQuestion: {BOB}\nAnswer:"
 CASES: dict[str, tuple[str, list[dict]]] = {
     "columns": (

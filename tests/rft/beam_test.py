@@ -114,6 +114,17 @@ def test_mistakes_in_the_samples_fail_the_pipeline_with_their_place(
     assert not (tmp_path / "out" / "stats.json").exists()
 
 
+def test_a_folder_that_lacks_a_shard_is_refused_before_the_pipeline_starts(tmp_path: Path) -> None:
+    problems = write_problems(tmp_path / "problems.jsonl", {"p": "#### 18"})
+    (tmp_path / "s").mkdir()
+    write_lines(tmp_path / "s" / "samples-00001-of-00003.jsonl", [sample_row("p", 0, "#### 18")])
+    message = r"s: 2 of 3 shards are missing, the first is samples-00000-of-00003; copy them too"
+    with pytest.raises(UserError, match=message):
+        beam.collect_with_beam(
+            problems, [str(tmp_path / "s")], str(tmp_path / "out"), CollectSettings(), DIRECT
+        )
+
+
 def test_two_folders_with_the_same_model_name_fail(tmp_path: Path) -> None:
     problems = write_problems(tmp_path / "problems.jsonl", {"p": "#### 18"})
     folders = [write_samples(tmp_path / name, {"p": ["a"]}, "m") for name in ("one", "two")]

@@ -76,7 +76,8 @@ def test_a_model_with_nan_is_refused_before_any_step(
     tensors["model.layers.1.mlp.up_proj.weight"][0, 0] = np.nan
     save_file(tensors, broken / "model.safetensors")
     with pytest.raises(UserError, match="up/kernel is NaN or infinite before step 1; start from"):
-        train(str(broken), [data], str(tmp_path / "model"), replace(SETTINGS, template=""))
+        settings = replace(SETTINGS, template="", tokenizer="")
+        train(str(broken), [data], str(tmp_path / "model"), settings)
 
 
 @pytest.mark.slow

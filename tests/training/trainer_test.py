@@ -35,6 +35,14 @@ def test_the_output_is_a_model_folder_with_its_tokenizer_and_template(finished: 
     )
 
 
+def test_a_tokenizer_for_a_model_that_has_its_own_is_refused(
+    finished: Path, data: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"train.tokenizer = .* has its own tokenizer; leave"):
+        train(str(finished), [data], str(tmp_path / "out"), SETTINGS)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_loss_falls_and_every_step_is_logged_once(finished: Path) -> None:
     logged = losses(finished)
     assert [step for step, _ in logged] == list(range(1, 21))
@@ -157,7 +165,8 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(
 def test_adapters_are_trained_by_the_same_loop_and_merged_at_the_end(
     finished: Path, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = replace(SETTINGS, lora_rank=2, lora_alpha=4.0, num_steps=10, template="")
+    settings = replace(SETTINGS, lora_rank=2, lora_alpha=4.0, num_steps=10)
+    settings = replace(settings, template="", tokenizer="")
     whole = tmp_path / "whole"
     train(str(finished), [data], str(whole), settings)
     before, after = (load_file(f / "model.safetensors") for f in (finished, whole))
