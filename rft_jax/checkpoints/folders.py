@@ -22,7 +22,8 @@ def find_description(folder: Path) -> tuple[Path, int | None]:
         if (candidate / CONFIG_JSON).is_file():
             return candidate, step
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; --model names a folder with {CONFIG_JSON}")
+        what = "is a file" if folder.exists() else "no such folder"
+        raise UserError(f"{folder}: {what}; a model is a folder with {CONFIG_JSON}")
     raise UserError(f"{folder}: no {CONFIG_JSON} in it; {_instead_of(folder)}")
 
 
@@ -37,4 +38,4 @@ def _instead_of(folder: Path) -> str:
             )
         if made_with.get("command") in ("train", "policy"):
             return "its training is not finished; run it again, or name its checkpoints folder"
-    return "--model names a Hugging Face folder or the output of rft train"
+    return "a model is a Hugging Face folder or the output of rft train"

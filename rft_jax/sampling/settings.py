@@ -31,10 +31,10 @@ class DecodingSettings(CheckedSettings):
 
     Attributes:
       num_samples: samples per problem.
-      temperature: what logits are divided by before a token is drawn; 0 takes the most likely token
-        (greedy).
-      top_p: draw from the smallest set of tokens with this much probability; 1 keeps all.
-      top_k: draw from the most likely tokens, this many; 0 keeps all.
+      temperature: what logits are divided by before a token is sampled; 0 takes the most likely
+        token (greedy).
+      top_p: sample from the smallest set of tokens with this much probability; 1 keeps all.
+      top_k: sample from the most likely tokens, this many; 0 keeps all.
       max_new_tokens: longest response, in tokens, the end token included; where the model has no
         room for the default, half of its positions.
       seed: seed of all random draws.

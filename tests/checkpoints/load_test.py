@@ -118,8 +118,11 @@ def test_a_folder_without_a_template_has_the_plain_one(model: LoadedModel) -> No
 def test_a_missing_folder_and_one_without_a_config_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"{tmp_path}/none: no such folder"):
         load_model(tmp_path / "none")
-    with pytest.raises(UserError, match=r"no config\.json in it; --model names"):
+    with pytest.raises(UserError, match=r"no config\.json in it; a model is a Hugging"):
         load_model(tmp_path)
+    (tmp_path / "weights.safetensors").touch()
+    with pytest.raises(UserError, match="is a file; a model is a folder with"):
+        load_model(tmp_path / "weights.safetensors")
 
 
 def test_a_model_folder_without_a_tokenizer_is_refused(model_folder: Path, tmp_path: Path) -> None:
