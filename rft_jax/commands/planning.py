@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rft_jax.checkpoints.names import model_folder
@@ -13,6 +14,7 @@ from rft_jax.commands.loop import RUN, RUN_LENGTHS
 from rft_jax.gin_settings import Config
 
 if TYPE_CHECKING:
+    from rft_jax.models.config import LlamaConfig
     from rft_jax.planning.loop import Loop
 
 
@@ -31,12 +33,20 @@ def _flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _plan(flags: argparse.Namespace, config: Config) -> None:
-    from rft_jax.checkpoints.huggingface_config import read_config
     from rft_jax.planning.plan import plan
 
-    shape = read_config(model_folder(flags.model)) if flags.model else config["llama"]
+    shape = _shape(flags.model) if flags.model else config["llama"]
     train, sample, data, mesh = (config[name] for name in ("train", "sample", "plan", "mesh"))
     print(plan(flags.topology, shape, train, sample, data, mesh, _loop(config)))
+
+
+def _shape(model: str) -> LlamaConfig:
+    """The shape of the model that `--model` names, or of a folder with a config.json alone."""
+    from rft_jax.checkpoints.folders import find_description
+    from rft_jax.checkpoints.huggingface_config import read_config
+
+    folder, _ = find_description(Path(model_folder(model)))
+    return read_config(folder)
 
 
 def _loop(config: Config) -> Loop | None:

@@ -73,10 +73,20 @@ class Inputs:
         return Counter(path.id for path in self.paths() if path.origin == "sampled")
 
     def paths(self) -> Iterator[Path]:
-        """The paths that `rft collect` kept."""
+        """The paths that `rft collect` kept.
+
+        Raises:
+          UserError: no folder is given, or it has no paths file.
+        """
         if not self.collected:
             raise UserError("this kind needs --collected, a folder that rft collect wrote")
-        for _, path in read_paths(FilePath(self.collected) / PATHS_FILE):
+        file = FilePath(self.collected) / PATHS_FILE
+        if not file.is_file():
+            raise UserError(
+                f"{self.collected}: no {PATHS_FILE} in it; --collected is a folder that rft "
+                "collect wrote"
+            )
+        for _, path in read_paths(file):
             yield path
 
     def sampled_form(self) -> str:

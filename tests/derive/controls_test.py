@@ -145,6 +145,9 @@ def test_samples_without_logprob_have_no_order_of_likelihood(inputs, tmp_path):
 def test_an_input_that_is_missing_is_named(inputs, tmp_path):
     with pytest.raises(UserError, match="needs --collected"):
         write_derived("human", Inputs(inputs.problems), str(tmp_path / "a"))
+    with pytest.raises(UserError, match=r"s: no paths\.jsonl in it; --collected is a folder that"):
+        elsewhere = replace(inputs, collected=inputs.samples[0])
+        write_derived("oracle", replace(elsewhere, samples=()), str(tmp_path / "a"))
     with pytest.raises(UserError, match="needs --samples"):
         write_derived("random", Inputs(inputs.problems, inputs.collected), str(tmp_path / "b"))
     with pytest.raises(UserError, match="kind 'randon'; there are oracle"):

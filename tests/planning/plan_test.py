@@ -147,3 +147,12 @@ def test_a_run_without_votes_is_planned_without_them(capsys: pytest.CaptureFixtu
     run = text[text.index("\nrun: ") :]
     assert "run: rho, sft, sft_steps, rft; seeds 1; 1,319 test problems" in run
     assert "votes" not in run and "greedy" in run
+
+
+def test_a_file_in_place_of_a_models_folder_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "model.safetensors"
+    file.touch()
+    assert main(["plan", "--model", str(file), "--topology", "h100:8"]) == UserError.exit_code
+    assert f"{file}: is a file; a model is a folder with config.json" in capsys.readouterr().err
