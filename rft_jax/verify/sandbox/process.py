@@ -18,6 +18,7 @@ from rft_jax.verify.sandbox.limits import SandboxLimits
 from rft_jax.verify.sandbox.system_calls import denied_calls
 
 _ERRORS = 16_384  # bytes of stderr that are kept, the last ones
+_ALL_ERRORS = 1 << 20  # bytes of stderr that are read; a program that writes more is ended
 _BYTES_PER_CHARACTER = 4
 
 
@@ -96,7 +97,7 @@ def _read(process: subprocess.Popen[bytes], limits: SandboxLimits) -> Ended:
     """Reads both pipes until they are closed or a limit is spent."""
     deadline = time.monotonic() + limits.seconds
     too_long = f"{limits.seconds} seconds"
-    output, errors = bytearray(), bytearray()
+    output, errors, dropped = bytearray(), bytearray(), 0
     with selectors.DefaultSelector() as selector:
         selector.register(_pipe(process.stdout), selectors.EVENT_READ, output)
         selector.register(_pipe(process.stderr), selectors.EVENT_READ, errors)
@@ -109,7 +110,10 @@ def _read(process: subprocess.Popen[bytes], limits: SandboxLimits) -> Ended:
                 key.data.extend(part)
                 if not part:
                     selector.unregister(key.fileobj)
+            dropped += max(0, len(errors) - _ERRORS)
             del errors[:-_ERRORS]
+            if dropped > _ALL_ERRORS:
+                return Ended(bytes(output), bytes(errors), -1, f"{_ALL_ERRORS:,} bytes of errors")
             if len(output) > limits.output * _BYTES_PER_CHARACTER + len(READY):
                 return Ended(bytes(output), bytes(errors), -1, f"{limits.output:,} characters")
     with suppress(subprocess.TimeoutExpired):  # it closed its pipes, and continues

@@ -165,11 +165,18 @@ def test_nothing_of_a_program_outlives_a_command_that_is_killed() -> None:
     assert not _is_running(limits, expected=False)
 
 
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_endless_output_is_ended_and_bounded(stream: str) -> None:
+@pytest.mark.parametrize(
+    ("stream", "limit"), [("stdout", "10,000 characters"), ("stderr", "1,048,576 bytes of errors")]
+)
+def test_endless_output_is_ended_by_its_length(stream: str, limit: str) -> None:
     outcome = run_in_sandbox(f"import sys\nwhile True:\n    sys.{stream}.write('x' * 65536)", SHORT)
-    assert outcome.error == "limit"
+    assert (outcome.error, outcome.detail) == ("limit", f"more than {limit}")
     assert len(outcome.output) <= SHORT.output
+
+
+def test_up_to_that_length_a_program_may_write_to_stderr() -> None:
+    outcome = run_in_sandbox("import sys\nprint(5)\nsys.stderr.write('x' * 10**6)", SHORT)
+    assert (outcome.error, outcome.output) == ("", "5\n")
 
 
 @pytest.mark.parametrize(
