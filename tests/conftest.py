@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 from tests.run_folders import new_run_folder
@@ -32,3 +33,11 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 # How long an example takes says what else the machine does, and nothing of what is tested.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is marked `each_change` is slow."""
+    for item in items:
+        if item.get_closest_marker("each_change"):
+            item.add_marker("slow")

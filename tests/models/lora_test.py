@@ -110,6 +110,7 @@ def test_adapters_that_make_no_sense_are_refused(settings: dict[str, Any], messa
         Lora(**settings)
 
 
+@pytest.mark.each_change
 def test_training_moves_the_adapters_and_nothing_else(
     base: tuple[LlamaConfig, Params],
 ) -> None:

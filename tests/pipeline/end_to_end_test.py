@@ -62,7 +62,7 @@ def _content(root: Path) -> dict[str, bytes]:
     return {str(p.relative_to(root)): p.read_bytes() for p in found}
 
 
-@pytest.mark.slow
+@pytest.mark.each_change
 def test_the_loop_runs_and_the_second_time_finds_everything_done(tmp_path, tiny_model, environment):
     flags = [f"--gin.run.model={tiny_model}", "--gin.run.limit=6", "--gin.run.parallel=2"]
     flags += ["--gin.run.arms=['sft', 'rft']", *RECIPE]

@@ -33,6 +33,7 @@ def test_a_sample_does_not_depend_on_how_many_there_are_or_from_which_on(sampled
         assert_same(sample, sampled.samples[key])
 
 
+@pytest.mark.each_change
 def test_samples_after_a_common_start_are_bit_identical_whatever_the_batch() -> None:
     alike = requests_alike()
     together = run(alike, geometry=COMMON)

@@ -86,6 +86,7 @@ def one_by_one(request: Request, sample: int) -> tuple[list[int], list[float]]:
     return tokens[len(request.prompt) :], logprobs
 
 
+@pytest.mark.each_change
 def test_samples_with_forced_tokens_are_those_of_the_full_forward_pass(sampled: Samples):
     for request in requests(4):
         for sample in range(2):

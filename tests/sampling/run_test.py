@@ -348,6 +348,7 @@ def test_a_prompt_over_the_limit_is_reported_and_skipped(
         assert {one.id for one in _samples(output)} == expected
 
 
+@pytest.mark.each_change
 def test_a_common_prefix_is_held_once_when_set(files: Path, tmp_path: Path) -> None:
     shots = "".join(f"Amy has {i} apples. How many?\n#### {i}\n\n" for i in range(2))
     rows = [

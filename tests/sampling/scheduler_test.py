@@ -66,15 +66,18 @@ def test_a_sample_ends_with_its_first_end_token_or_at_the_last_column(sampled: O
 @pytest.mark.parametrize(
     "change",
     [
-        {
-            "slots": 6,
-            "group": 1,
-            "prompts": 1,
-            "refill": 3,
-            "chunk": 3,
-            "task": 2,
-            "buckets": (24,),
-        },
+        pytest.param(
+            {
+                "slots": 6,
+                "group": 1,
+                "prompts": 1,
+                "refill": 3,
+                "chunk": 3,
+                "task": 2,
+                "buckets": (24,),
+            },
+            marks=pytest.mark.each_change,
+        ),
         pytest.param({"slots": 32, "group": 8, "refill": 2}, marks=pytest.mark.slow),
         {"ring": True},
     ],
@@ -96,6 +99,7 @@ def sampled_alike(alike: list[Request]) -> Outcome:
     return run(alike, geometry=COMMON)
 
 
+@pytest.mark.each_change
 def test_a_common_start_held_once_gives_the_samples_of_the_full_forward_pass(
     alike: list[Request], sampled_alike: Outcome
 ) -> None:
@@ -106,6 +110,7 @@ def test_a_common_start_held_once_gives_the_samples_of_the_full_forward_pass(
         np.testing.assert_allclose(found.logprobs, logprobs, atol=2e-5)
 
 
+@pytest.mark.each_change
 def test_nearly_all_samples_agree_with_and_without_a_common_start(
     alike: list[Request], sampled_alike: Outcome
 ) -> None:
@@ -148,6 +153,7 @@ def test_a_request_larger_than_a_task_is_split_into_several(sampled: Outcome) ->
         assert_same(outcome.samples[index, 4], sampled.samples[index, 4])
 
 
+@pytest.mark.each_change
 def test_blocks_that_no_slot_has_reached_change_nothing() -> None:
     geometry = replace(GEOMETRY, columns=23, block=5)
     short = requests(20, longest=9)
@@ -160,6 +166,7 @@ def test_blocks_that_no_slot_has_reached_change_nothing() -> None:
         assert sample.tokens.tolist() == one_block.samples[key].tokens.tolist()[:23]
 
 
+@pytest.mark.each_change
 def test_slots_stay_busy_at_100_samples_a_problem() -> None:
     geometry = replace(GEOMETRY, slots=64, group=8, refill=1, task=100)
     outcome = run(requests(24, num_samples=100, longest=8), geometry=geometry)

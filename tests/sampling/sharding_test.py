@@ -21,7 +21,11 @@ def alone() -> Outcome:
 @pytest.mark.parametrize(
     ("mesh", "rows"),
     [
-        (MeshSettings(data=2, fsdp=2, tensor=2), ("data", "fsdp")),
+        pytest.param(
+            MeshSettings(data=2, fsdp=2, tensor=2),
+            ("data", "fsdp"),
+            marks=pytest.mark.each_change,
+        ),
         (MeshSettings(data=2, fsdp=2, tensor=2), ("data",)),
         pytest.param(
             MeshSettings(data=8, fsdp=1, tensor=1), ("data", "fsdp"), marks=pytest.mark.slow
@@ -47,7 +51,10 @@ def test_on_a_mesh_too_samples_are_bit_identical_in_any_order_and_whatever_the_b
 
 @pytest.mark.parametrize(
     "rows",
-    [("data", "fsdp"), pytest.param(("data",), marks=pytest.mark.slow)],
+    [
+        pytest.param(("data", "fsdp"), marks=pytest.mark.each_change),
+        pytest.param(("data",), marks=pytest.mark.slow),
+    ],
     ids=["rows over 4", "rows over 2"],
 )
 def test_what_prompts_have_in_common_is_held_by_every_shard(rows: tuple[str, ...]) -> None:

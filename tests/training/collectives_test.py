@@ -73,7 +73,13 @@ def test_under_tensor_activations_are_summed_and_kernels_stay_where_they_are() -
     assert not kernels & set(results(step, "all-gather"))
 
 
-@pytest.mark.parametrize("chunk", [4, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        pytest.param(4, marks=pytest.mark.each_change),
+        pytest.param(8, marks=pytest.mark.slow),
+    ],
+)
 def test_chunked_logits_never_exist_all_at_once(chunk: int) -> None:
     settings = replace(SETTINGS, loss_chunk=chunk)
     step = compile_train_step(CONFIG, settings, MeshSettings(1, 1, 1), jax.devices()[:1])

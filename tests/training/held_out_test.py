@@ -62,6 +62,7 @@ def _mean_loss(model: LoadedModel, problems: str) -> float:
     return total / count
 
 
+@pytest.mark.each_change
 def test_the_loss_is_that_of_the_response_tokens_and_weights_are_as_without_it(
     data: str, others: str, finished: Path, tmp_path: Path
 ) -> None:
@@ -137,7 +138,7 @@ class Scripted:
         return lambda _params: next(self._accuracies)
 
 
-@pytest.mark.slow
+@pytest.mark.each_change
 def test_of_equally_accurate_steps_the_one_of_the_lowest_loss_is_exported(
     data: str, others: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

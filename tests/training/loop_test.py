@@ -55,7 +55,10 @@ def test_a_loss_that_is_nan_stops_with_step_and_last_good_checkpoint(
         train(CONFIG, [data], str(tmp_path / "model"), WILD)
 
 
-@pytest.mark.parametrize("num_steps", [pytest.param(1, marks=pytest.mark.slow), 3])
+@pytest.mark.parametrize(
+    "num_steps",
+    [pytest.param(1, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.each_change)],
+)
 def test_an_update_that_makes_weights_infinite_is_neither_saved_nor_exported(
     data: str, tmp_path: Path, num_steps: int
 ) -> None:

@@ -89,7 +89,7 @@ MESHES = [
     pytest.param(8, 1, 1, marks=pytest.mark.slow),
     pytest.param(1, 8, 1, marks=pytest.mark.slow),
     pytest.param(1, 4, 2, marks=pytest.mark.slow),
-    pytest.param(2, 2, 2, marks=pytest.mark.slow),
+    pytest.param(2, 2, 2, marks=pytest.mark.each_change),
 ]
 
 
@@ -110,8 +110,10 @@ def test_parameters_and_moments_stay_split_over_the_mesh() -> None:
     assert moment.sharding.shard_shape(moment.shape) == (2, 4, 16)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("microbatches", [2, 4])
+@pytest.mark.parametrize(
+    "microbatches",
+    [pytest.param(2, marks=pytest.mark.each_change), pytest.param(4, marks=pytest.mark.slow)],
+)
 def test_gradients_of_microbatches_sum_to_the_batchs(microbatches: int) -> None:
     params = random_params(CONFIG)
     whole = compiled_gradients(params, batch(), CONFIG, 0, 1)

@@ -73,7 +73,7 @@ def test_checkpoints_of_a_finished_training_are_models_without_optimizer_state(
     assert capsys.readouterr().out.count("finished already") == 2
 
 
-@pytest.mark.slow
+@pytest.mark.each_change
 def test_in_bfloat16_the_model_and_copies_of_its_checkpoints_are_bfloat16(
     data: str, tmp_path: Path
 ) -> None:
