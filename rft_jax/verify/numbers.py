@@ -40,14 +40,23 @@ def parse_number(text: str) -> Fraction | None:
     """
     if len(text) > MAX_DIGITS:
         return None
-    rest = text.translate(MINUS_SIGNS).replace("\\$", "$").strip()
-    digits = _FRONT.sub("", rest, count=1)
+    rest, digits = _plain(text), _unsigned(text)
     value = parse_decimal(digits)
     if value is None:
         value = _fraction(digits)
     if value is None:
         return None
     return -value if "-" in rest[: len(rest) - len(digits)] else value
+
+
+def _plain(text: str) -> str:
+    """The text with one minus sign and one dollar sign for all spellings, no blanks around it."""
+    return text.translate(MINUS_SIGNS).replace("\\$", "$").strip()
+
+
+def _unsigned(text: str) -> str:
+    """The text without its sign and its currency mark."""
+    return _FRONT.sub("", _plain(text), count=1)
 
 
 def parse_decimal(text: str) -> Fraction | None:
@@ -78,7 +87,7 @@ def _fraction(text: str) -> Fraction | None:
 
 def is_decimal(text: str) -> bool:
     """Whether a number is written with digits after a decimal point."""
-    match = _DECIMAL.fullmatch(_FRONT.sub("", text, count=1))
+    match = _DECIMAL.fullmatch(_unsigned(text))
     return match is not None and bool(match["decimals"])
 
 
@@ -88,7 +97,7 @@ def rounds(text: str, exact: Fraction) -> bool:
     It must have at least `ROUNDED_DIGITS` significant digits: `0.333333` rounds 1/3, `0.3333` does
     not.
     """
-    match = _DECIMAL.fullmatch(_FRONT.sub("", text, count=1))
+    match = _DECIMAL.fullmatch(_unsigned(text))
     value = parse_number(text)
     if match is None or value is None or value * exact <= 0:
         return False

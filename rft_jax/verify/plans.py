@@ -5,7 +5,7 @@ An error is one of arithmetic when the plan gives the answer and the text does n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from itertools import islice, product
 
@@ -20,6 +20,7 @@ from rft_jax.verify.expressions import (
 
 READINGS = 256
 """The most readings of one equation; a text with more has the first of them."""
+_MOST_NUMBERS = 64  # of an equation with so many readings; a longer one has fewer
 
 
 def plan_values(text: str) -> list[frozenset[Fraction]]:
@@ -29,7 +30,7 @@ def plan_values(text: str) -> list[frozenset[Fraction]]:
     equation comes to, or for itself; there are several values where it matters. An equation that
     cannot be read has none.
     """
-    stated: dict[Fraction, set[Fraction]] = {}
+    stated: dict[Fraction, list[Fraction]] = {}
     values: list[frozenset[Fraction]] = []
     for equation in find_annotations(text):
         left, *sides = equation.split("=")
@@ -39,16 +40,23 @@ def plan_values(text: str) -> list[frozenset[Fraction]]:
         except (MalformedError, ArithmeticError):
             values.append(frozenset())
             continue
-        stated.setdefault(result, set()).update(found)
+        stated[result] = _least({*stated.get(result, ()), *found})
         values.append(found)
     return values
 
 
-def _values(postfix: Postfix, stated: dict[Fraction, set[Fraction]]) -> Iterator[Fraction]:
+def _values(postfix: Postfix, stated: Mapping[Fraction, list[Fraction]]) -> Iterator[Fraction]:
     numbers = [exact_number(token) for kind, token in postfix if kind != "operator"]
-    meanings = [sorted({number, *stated.get(number, ())}) for number in numbers]
-    for reading in islice(product(*meanings), READINGS):
+    meanings = {number: _least({number, *stated.get(number, ())}) for number in set(numbers)}
+    readings = product(*map(meanings.__getitem__, numbers))
+    most = READINGS * _MOST_NUMBERS // max(_MOST_NUMBERS, len(numbers))
+    for reading in islice(readings, most):
         yield exact_value(postfix, read=_in_order(reading))
+
+
+def _least(values: set[Fraction]) -> list[Fraction]:
+    """As many values, in order, as readings can have."""
+    return sorted(values)[:READINGS]
 
 
 def _in_order(reading: tuple[Fraction, ...]) -> Callable[[str], Fraction]:

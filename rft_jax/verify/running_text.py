@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, Context, Decimal
 
 from rft_jax.arithmetic.reading import plain_steps
 from rft_jax.verify.equations import find_annotations
@@ -45,6 +45,7 @@ _UNIT = re.compile(r"[A-Za-z]{2,}(?![\w^*/+(])")  # `16km`, but not `5A/5`
 _NEEDS_LEFT = (["*"], ["/"], ["//"], ["**"], ["+"], [_MINUS], [_TOUCHED])
 _UNFINISHED = (["*"], ["**"], ["+"], [_TOUCHED])
 _MAX_DIGITS = 9
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX)
 
 
 EQUATION_SOURCES = ("annotations", "text", "either", "steps")
@@ -108,7 +109,9 @@ def _runs(text: str) -> list[list[str]]:
             run.append("*")  # 4(9) is a product, 4 (9) is not
         if kind == "other" or (kind == "number" and run and _ends_operand(run[-1])):
             touches = _TOUCHING.match(token) is not None
-            is_cut = touches and last != "space" and not _UNIT.match(text, match.start())
+            # Within a word there is no run to cut, and its rest is not looked at again.
+            may_cut = touches and last not in ("space", "other")
+            is_cut = may_cut and not _UNIT.match(text, match.start())
             runs.append([*run, _TOUCHED] if is_cut else run)
             run = [_TOUCHED] if touches else []
         last = kind
@@ -129,7 +132,7 @@ def _runs(text: str) -> list[list[str]]:
 def _plain_number(token: str) -> str:
     """Without commas and currency sign; `25%` is 0.25."""
     digits = re.sub(f"[,{CURRENCY}%]", "", token)
-    return f"{Decimal(digits).scaleb(-2):f}" if token.endswith("%") else digits
+    return f"{Decimal(digits).scaleb(-2, _EXACT):f}" if token.endswith("%") else digits
 
 
 def _ends_operand(token: str) -> bool:

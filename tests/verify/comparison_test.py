@@ -39,6 +39,7 @@ EQUAL = {
         ("1/3", "0.333333"), (r"\frac13", "0.333333333"), ("2/3", "0.666667"),
         ("1/12", "0.0833333333333333"), (r"\sqrt{2}", "1.41421"), (r"\pi", "3.14159265358979"),
         (r"(3, \frac{\pi}{2})", "(3, 1.5707963)"), (r"\frac{16\pi}{3}", "16.7551608"),
+        ("-1/3", "−0.333333"), ("1/3", r"\$0.333333"), ("1/3", "0.333333 "), (r"-\pi", "–3.14159"),
     ],
     "formulas": [
         (r"\sqrt{4}", "2"), (r"2\sqrt{3}", r"\sqrt{12}"), ("x+1", "1+x"), ("2(3)", "6"),
@@ -243,6 +244,7 @@ def test_long_answers_are_compared_as_text() -> None:
     long = "1+" * 1000 + "1"
     assert comparer.equal(long, f" {long}\n")
     assert not comparer.equal(long, "1001")
+    assert not comparer.equal(r"(0,1)\cup(2,3)", "{" + r"\over " * 100_000)
     assert comparer._formulas._child is None
 
 

@@ -74,3 +74,13 @@ def test_long_repetitions_hold_what_one_piece_holds_and_are_searched_to_the_end(
     times = 100_000 // len(piece)
     whole = ["1+1=2"] * times if "=2" in piece else []  # no other piece makes a calculation
     assert text_equations(piece * times) == whole
+
+
+@pytest.mark.parametrize("front", ["", "1+1=2"])
+def test_a_word_of_any_length_is_searched_once(front: str) -> None:
+    assert text_equations(front + "a" * 200_000 + "=") == ([front] if front else [])
+
+
+def test_a_percentage_of_any_length_is_exact() -> None:
+    assert text_equations(f"1+1={'9' * 40}%") == [f"1+1={'9' * 38}.99"]
+    assert text_equations(f"1+1={'9' * 1_500_000}%") == [f"1+1={'9' * 1_499_998}.99"]
