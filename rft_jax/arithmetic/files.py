@@ -67,7 +67,7 @@ def _whole_line(line: Line, form: str) -> str:
 
 def is_expressions_file(path: str | Path) -> bool:
     """Whether a file begins with an expression and `=`, as MathGLM's test set does."""
-    with open(path, encoding="utf-8", errors="replace") as file:
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
         return asks_for_value(file.readline(MAX_CHARS + 2).strip())
 
 
@@ -82,7 +82,7 @@ def read_expressions(path: str | Path) -> list[Problem]:
     """
     repeats: Counter[str] = Counter()
     problems = []
-    with open(path, encoding="utf-8", errors="replace") as file:
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
         for number, text in enumerate(map(str.strip, file), start=1):
             if not text:
                 continue

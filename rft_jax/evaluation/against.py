@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
 from rft_jax.evaluation.compare import check_same_questions, compare, with_holm
-from rft_jax.files.jsonl import read_json, read_rows, write_json
+from rft_jax.files.jsonl import read_object, read_rows, write_json
 from rft_jax.files.names import METRICS_FILE, PREDICTIONS_FILE
 from rft_jax.records import Problem
+from rft_jax.records.fields import text_field
+
+_NONE = type(None)
+_AGAIN = "a file that rft evaluate wrote is needed; run it again into a new folder"
 
 
 def read_scores(folder: Path) -> dict[str, Fraction | None]:
-    """Each problem's share of correct samples, from `predictions.jsonl`; None where undecided."""
-    return {row["id"]: _share(row["correct"]) for _, row in read_rows(folder / PREDICTIONS_FILE)}
+    """Each problem's share of correct samples, from `predictions.jsonl`; None where undecided.
+
+    Raises:
+      UserError: the file is not one of predictions; names file and line.
+    """
+    return {name: _share(row.get("correct"), where) for name, row, where in _predictions(folder)}
 
 
-def _share(correct: Sequence[bool | None]) -> Fraction | None:
+def _predictions(folder: Path) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yields (problem id, row, file and line)."""
+    path = folder / PREDICTIONS_FILE
+    for number, row in read_rows(path):
+        where = f"{path}:{number}"
+        yield text_field(row, ("id",), where), row, where
+
+
+def _share(correct: Any, where: str) -> Fraction | None:
+    if not isinstance(correct, list) or not all(type(one) in (bool, _NONE) for one in correct):
+        raise UserError(f"{where}: correct is {correct!r:.60}; {_AGAIN}")
     decided = [one for one in correct if one is not None]
     return Fraction(sum(decided), len(decided)) if decided else None
 
 
 def _read_majorities(folder: Path) -> dict[str, Fraction | None]:
     """Each problem's maj@k, from `predictions.jsonl`; thirds and the like as exact fractions."""
-    return {
-        row["id"]: None
-        if row["maj@k"] is None
-        else Fraction(row["maj@k"]).limit_denominator(1_000_000)
-        for _, row in read_rows(folder / PREDICTIONS_FILE)
-    }
+    found: dict[str, Fraction | None] = {}
+    for name, row, where in _predictions(folder):
+        share = row.get("maj@k")
+        if type(share) not in (float, int, _NONE) or not 0 <= (share or 0) <= 1:
+            raise UserError(f"{where}: maj@k is {share!r:.60}; {_AGAIN}")
+        found[name] = None if share is None else Fraction(share).limit_denominator(1_000_000)
+    return found
 
 
 def check_comparable(against: Path, problems: Sequence[Problem]) -> None:
@@ -63,10 +82,10 @@ def write_comparison(output: Path, against: Path) -> str:
     Raises:
       UserError: the two are not on the same problems.
     """
-    a, b = read_json(output / METRICS_FILE), read_json(against / METRICS_FILE)
+    a, b = read_object(output / METRICS_FILE), read_object(against / METRICS_FILE)
     named = {"a": str(output), "b": str(against)}
     names, compared = ["correct"], [compare({0: read_scores(output)}, {0: read_scores(against)})]
-    if a["k"] == b["k"] > 1:
+    if a["k"] > 1 and a["k"] == b.get("k"):
         names.append(f"maj@{a['k']}")
         compared.append(compare({0: _read_majorities(output)}, {0: _read_majorities(against)}))
     correct, *majority = with_holm(compared)

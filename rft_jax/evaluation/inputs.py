@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rft_jax.errors import UserError
-from rft_jax.files.jsonl import read_json
+from rft_jax.files.jsonl import read_object
 from rft_jax.files.outputs import SETTINGS
 from rft_jax.records import Problem, check_named_once
 from rft_jax.records.foreign import read_any_samples
@@ -119,4 +119,4 @@ def _read_one(path: str, problems: Sequence[Problem], samples_format: str) -> Re
 def _temperature(path: Path) -> float | None:
     """The sampling temperature of a folder, or of a file's folder; None where it is unknown."""
     settings = (path if path.is_dir() else path.parent) / SETTINGS
-    return read_json(settings).get("temperature") if settings.exists() else None
+    return read_object(settings).get("temperature") if settings.exists() else None

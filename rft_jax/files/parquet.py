@@ -37,7 +37,9 @@ def write_parquet(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
       UserError: pyarrow is not installed.
     """
     pyarrow = _pyarrow(path)
-    table = pyarrow.Table.from_pylist(list(rows))
+    rows = list(rows)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    table = pyarrow.table({name: [row.get(name) for row in rows] for name in columns})
     with replacing(Path(path)) as temporary:
         pyarrow.parquet.write_table(table, temporary)
 

@@ -70,12 +70,15 @@ def integer_field(row: Mapping[str, Any], name: str, where: str) -> int:
 def form_field(row: Mapping[str, Any], where: str) -> str:
     """The row's form, one of `FORMS`.
 
-    Where it is not said, a MathInstruct row has that of its `source`: a path with `CoT` or `PoT`.
+    Where it is not said, or null, a MathInstruct row has that of its `source`: a path with `CoT` or
+    `PoT`.
 
     Raises:
       UserError: it is another value.
     """
-    form = row.get("form", _form_of_source(row.get("source")))
+    form = row.get("form")
+    if form is None:
+        form = _form_of_source(row.get("source"))
     if form not in FORMS:
         raise UserError(f"{where}: form is {form!r:.60}; there are {', '.join(FORMS)}")
     return form

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rft_jax.records.problems import Problem
 
-_MOST_SEARCHES = 8  # of all questions in one prompt, once for each template of a file
+_MOST_ENDINGS = 8  # one for each template of a file
 _TAIL = 24  # characters by which questions are looked up
 
 
@@ -18,7 +18,8 @@ class Matcher:
     """Finds the problem of a sample.
 
     A prompt contains its question, and ends in what the template puts behind it. That is found by
-    searching a prompt for all questions, and is cut off the others.
+    searching a prompt for all questions, and is cut off the others. Prompts of other problems are
+    searched in vain, each by itself.
 
     Args:
       problems: of two with the same question the first is found.
@@ -32,9 +33,8 @@ class Matcher:
         self._by_tail: dict[str, list[str]] = {}
         for question in sorted(self._by_question, key=len, reverse=True):
             self._by_tail.setdefault(question[-_TAIL:], []).append(question)
-        self._short = [tail for tail in self._by_tail if 0 < len(tail) < _TAIL]
+        self._lengths = {len(tail) for tail in self._by_tail} - {0}
         self._endings: list[str] = []
-        self._searches = 0
 
     def find(self, identity: str | None, prompt: str | None) -> str | None:
         """The id of the problem; None if it is not among the problems.
@@ -53,31 +53,24 @@ class Matcher:
             return self._by_question[prompt]
         for ending in self._endings:
             cut = prompt.removesuffix(ending).rstrip() if prompt.endswith(ending) else ""
-            if found := self._last_question(cut):
+            if found := self._last_question(cut, len(cut)):
                 return self._by_question[found]
-        if self._searches == _MOST_SEARCHES:
-            return None
-        self._searches += 1
-        return self._search(prompt)
+        return self._search(prompt) if len(self._endings) < _MOST_ENDINGS else None
 
-    def _last_question(self, text: str) -> str | None:
-        """The longest question that a text ends in."""
-        tails = (text[-_TAIL:], *filter(text.endswith, self._short))
+    def _last_question(self, text: str, end: int) -> str | None:
+        """The longest question that the first `end` characters of a text end in."""
+        tails = (text[end - length : end] for length in self._lengths if length <= end)
         same = (question for tail in tails for question in self._by_tail.get(tail, ()))
-        return max(filter(text.endswith, same), key=len, default=None)
+        found = (question for question in same if text.endswith(question, 0, end))
+        return max(found, key=len, default=None)
 
     def _search(self, prompt: str) -> str | None:
         """The question that ends last in a prompt, the longest of several; notes what follows."""
-        ends = [
-            (start + len(question), len(question), question)
-            for question in self._by_question
-            if question and (start := prompt.rfind(question)) >= 0
-        ]
-        if not ends:
-            return None
-        end, _, question = max(ends)
-        self._endings.append(prompt[end:])
-        return self._by_question[question]
+        for end in range(len(prompt), 0, -1):
+            if question := self._last_question(prompt, end):
+                self._endings.append(prompt[end:])
+                return self._by_question[question]
+        return None
 
 
 def explain_unmatched(identity: str | None, prompt: str | None, where: str) -> str:

@@ -58,3 +58,9 @@ def test_a_bad_split_or_bound_is_refused(tmp_path: Path, split, size, tokens, me
 def test_an_unknown_name_says_which_there_are():
     with pytest.raises(UserError, match="there are train, dev, test, test-digits"):
         load_problems("arithmetic:validation")
+
+
+def test_a_file_of_expressions_may_begin_with_a_byte_order_mark(tmp_path: Path):
+    (tmp_path / "e.txt").write_bytes(b"\xef\xbb\xbf12+3*4=\r\n2*3=\r\n")
+    found = load_problems(str(tmp_path / "e.txt"))
+    assert [(one.question, one.answer) for one in found] == [("12+3*4=", "24"), ("2*3=", "6")]

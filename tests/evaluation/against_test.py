@@ -60,3 +60,29 @@ def test_a_folder_without_an_evaluation_or_with_other_problems_is_refused(tmp_pa
     check_comparable(folder, [Problem(f"q{i}", "?", "#### 1") for i in range(2)])
     with pytest.raises(UserError, match="'q2' is in one run and not in the other"):
         check_comparable(folder, [Problem(f"q{i}", "?", "#### 1") for i in range(3)])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"id": "q0"}, "correct is None"),
+        ({"id": "q0", "correct": 5}, "correct is 5"),
+        ({"id": "q0", "correct": ["yes"]}, r"correct is \['yes'\]"),
+        ({"correct": [True]}, "no 'id'"),
+        ({"id": "q0", "correct": [True, True], "maj@k": "x"}, "maj@k is 'x'"),
+    ],
+)
+def test_a_row_that_is_not_a_prediction_is_named(tmp_path: Path, row: dict, message: str) -> None:
+    a = _evaluation(tmp_path / "a", [[True, False]], [1.0])
+    b = _evaluation(tmp_path / "b", [[True, False]], [1.0])
+    write_rows(b / "predictions.jsonl", [row])
+    with pytest.raises(UserError, match=rf"predictions\.jsonl:1: {message}"):
+        write_comparison(a, b)
+
+
+def test_metrics_that_are_not_an_object_are_named(tmp_path: Path) -> None:
+    a = _evaluation(tmp_path / "a", [[True]], [1.0])
+    b = _evaluation(tmp_path / "b", [[True]], [1.0])
+    write_json(b / "metrics.json", [])
+    with pytest.raises(UserError, match=r"b/metrics\.json: a JSON object is needed, found list"):
+        write_comparison(a, b)

@@ -65,6 +65,14 @@ def test_an_unfinished_sampling_is_refused(tmp_path: Path) -> None:
         evaluate(problems, str(tmp_path / "out"), SETTINGS, samples=samples)
 
 
+def test_settings_beside_a_samples_file_that_are_not_an_object_are_named(tmp_path: Path) -> None:
+    problems, folder = write_problems(tmp_path, [1]), tmp_path / "s"
+    write_samples(folder, [[1]], temperature=0.0)
+    (folder / "settings.json").write_text("[]")
+    with pytest.raises(UserError, match=r"settings\.json: a JSON object is needed, found list"):
+        evaluate(problems, str(tmp_path / "out"), SETTINGS, samples=str(folder))
+
+
 def test_more_votes_than_samples_are_refused(tmp_path: Path) -> None:
     problems = write_problems(tmp_path, [1, 2])
     samples = write_samples(tmp_path / "s", [[1, 1], [2]])

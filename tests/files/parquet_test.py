@@ -32,3 +32,9 @@ def test_without_pyarrow_the_message_says_how_to_install_it(
     words = ["collect", "--problems", str(tmp_path / "r.parquet"), "--output", str(tmp_path / "o")]
     assert cli.main(words) == 2
     assert "pyarrow, which is not installed: pip install '.[parquet]'" in capsys.readouterr().err
+
+
+def test_the_columns_are_those_of_all_rows(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "r.parquet", [{"a": 1}, {"a": 2, "form": "program"}])
+    rows = [row for _, row in read_rows(tmp_path / "r.parquet")]
+    assert rows == [{"a": 1, "form": None}, {"a": 2, "form": "program"}]

@@ -165,6 +165,26 @@ def test_a_prompt_may_have_examples_that_change(tmp_path: Path) -> None:
     assert [one.id for one in found] == ["1", "b"] * 10
 
 
+def test_prompts_of_other_problems_do_not_hide_those_that_follow(tmp_path: Path) -> None:
+    prompts = [f"Question: other {n}?\nAnswer:" for n in range(40)] + [
+        f"Question: {question}\nAnswer:" for question in (ANN, BOB)
+    ]
+    rows = [{"prompt": prompt, "output": "5"} for prompt in prompts]
+    path = _write(tmp_path / "s.jsonl", rows)
+    found = [one.id for _, one in read_any_samples(PROBLEMS, path, skips_others=True)]
+    assert found == ["1", "b"]
+
+
+def test_of_several_questions_in_a_prompt_the_last_and_longest_is_found(tmp_path: Path) -> None:
+    short, long = "How many?", "Tom has 7. How many?"
+    problems = [Problem("s", short, "5"), Problem("l", long, "7"), Problem("a", ANN, "5")]
+    rows = [
+        {"prompt": f"Q: {ANN}\nA: 5\n\nQ: {q}\nA:", "output": "5"} for q in (long, "x " + short)
+    ]
+    path = _write(tmp_path / "s.jsonl", rows)
+    assert [one.id for _, one in read_any_samples(problems, path)] == ["l", "s"]
+
+
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     rows = [
         {"question": ANN, "outputs": ["A5", 5]},

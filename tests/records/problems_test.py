@@ -118,3 +118,9 @@ def test_a_final_answer_alone_is_not_a_solution(text: str) -> None:
 )
 def test_a_text_that_leads_to_the_answer_is_a_solution(text: str) -> None:
     assert not is_only_answer(text)
+
+
+def test_a_row_whose_form_is_null_is_a_text(tmp_path: Path) -> None:
+    row = {"id": "p", "question": "a?", "answer": "1", "form": None}
+    write_rows(tmp_path / "p.jsonl", [row])
+    assert read_problems(tmp_path / "p.jsonl") == [Problem("p", "a?", "1")]

@@ -41,7 +41,6 @@ def test_a_foreign_sample_needs_id_index_and_response() -> None:
         ("model", None),
         ("response", None),
         ("form", "code"),
-        ("form", None),
         ("form", []),
     ],
 )
