@@ -36,6 +36,7 @@ from rft_jax.records import (
     to_row,
 )
 from rft_jax.records.foreign import read_any_samples
+from rft_jax.records.ledger import check_samples_found
 from rft_jax.verify.answers import reference_answer
 
 Row = dict[str, Any]
@@ -94,14 +95,16 @@ class Source:
             )
         wanted = {(r.model, r.id, r.sample): (r.verdict, r.end) for r in read_ledger(folder)}
         responses: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
-        questions = self._questions(folder)
+        questions, missing = self._questions(folder), set(wanted)
         for key, sample in self._samples(folder, questions):
+            missing.discard(key)
             verdict, end = wanted.get(key, ("", None))
             if verdict == "correct" or (verdict and VERDICTS[verdict].answer_correct is False):
                 of_problem = responses.setdefault((sample.id, sample.form), ([], []))
                 texts, response = of_problem[verdict != "correct"], sample.response[:end]
                 if response not in texts:
                     texts.append(response)
+        check_samples_found(missing, folder)
         for (name, form), (correct, incorrect) in responses.items():
             if name not in questions:
                 raise UserError(

@@ -22,6 +22,7 @@ from rft_jax.records import (
     read_paths,
     read_samples,
 )
+from rft_jax.records.ledger import check_samples_found
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,19 @@ class Inputs:
         return read_ledger(self.collected)
 
     def samples_where(self, accepts: Callable[[LedgerRow], bool]) -> dict[str, list[Sample]]:
-        """Problem id -> its samples whose ledger row is accepted, in order."""
-        accepted = {(row.id, row.model, row.sample) for row in self.ledger() if accepts(row)}
+        """Problem id -> its samples whose ledger row is accepted, in order.
+
+        Raises:
+          UserError: such a sample is missing.
+        """
+        accepted = {(row.model, row.id, row.sample) for row in self.ledger() if accepts(row)}
+        missing = set(accepted)
         samples: dict[str, list[Sample]] = {problem.id: [] for problem in self.problem_list}
         for one in self.all_samples():
-            if (one.id, one.model, one.sample) in accepted:
+            if (key := (one.model, one.id, one.sample)) in accepted:
                 samples[one.id].append(one)
+                missing.discard(key)
+        check_samples_found(missing, self.collected)
         return samples
 
     def all_samples(self) -> Iterator[Sample]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from json.encoder import encode_basestring as quoted
 from pathlib import Path
@@ -139,6 +139,25 @@ def read_ledger(folder: str | Path) -> Iterator[LedgerRow]:
             key=_text_or_none(row, "key", where),
             kept=bool(row.get("kept")),
             end=None if row.get("end") is None else integer_field(row, "end", where),
+        )
+
+
+def check_samples_found(missing: Collection[tuple[str, str, int]], folder: str | Path) -> None:
+    """Refuses samples that lack some of those in a ledger.
+
+    Args:
+      missing: model, problem id and sample index of those that were not found.
+      folder: of the ledger.
+
+    Raises:
+      UserError: there are such; names the first.
+    """
+    if missing:
+        model, name, index = min(missing)
+        raise UserError(
+            f"{folder}: {len(missing):,} samples of its {LEDGER_FILE} are not in --samples, the "
+            f"first is sample {index} of {name!r} by model {model!r}; name all samples that were "
+            "collected"
         )
 
 

@@ -134,8 +134,8 @@ def test_the_rows_say_their_equations(inputs, tmp_path):
 
 def test_samples_without_logprob_have_no_order_of_likelihood(inputs, tmp_path):
     rows = [
-        Sample("p", 0, "m", 0, "a", None, "stop", None),
-        Sample("q", 5, "m", 0, "d", None, "stop", None),
+        Sample(name, i, "m", 0, response, None, "stop", None)
+        for i, (name, response, _, _) in enumerate(DRAWN)
     ]
     write_rows(tmp_path / "s" / "samples-00000-of-00001.jsonl", map(to_row, rows))
     with pytest.raises(UserError, match="sample 0 of 'p' has no logprob"):
@@ -190,3 +190,10 @@ def test_controls_of_programs_are_programs_with_what_they_execute(inputs, tmp_pa
     write_rows(kept, map(to_row, [*programs[:2], *paths[2:]]))
     with pytest.raises(UserError, match="paths of both forms"):
         write_derived("random", inputs, str(tmp_path / "both"))
+
+
+def test_a_sample_of_the_ledger_that_is_not_among_the_samples_is_named(inputs, tmp_path):
+    file = tmp_path / "s" / "samples-00000-of-00001.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(UserError, match=r"c: 1 samples of its ledger\.jsonl are not in --samples"):
+        write_derived("random", inputs, str(tmp_path / "out"))

@@ -234,3 +234,13 @@ def test_every_format_is_described_in_the_help(capsys: pytest.CaptureFixture[str
         main(["export-data", "--help"])
     text = capsys.readouterr().out
     assert all(f"{name}" in text for name in FORMATS)
+
+
+def test_a_sample_of_the_ledger_that_is_not_among_the_samples_is_named(
+    collected: Source, tmp_path: Path
+) -> None:
+    rows = [row for _, row in read_rows(tmp_path / "samples" / "samples.jsonl")]
+    write_rows(tmp_path / "fewer" / "samples.jsonl", rows[:-1])
+    source = Source(collected.name, (str(tmp_path / "fewer"),))
+    with pytest.raises(UserError, match=r"1 samples of its ledger\.jsonl are not in --samples"):
+        export_data(source, "kto", str(tmp_path / "kto.jsonl"))
