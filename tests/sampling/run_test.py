@@ -302,6 +302,7 @@ class _ByIndex:
         pass
 
 
+@pytest.mark.each_change
 def test_a_budget_decides_how_many_samples_are_made_and_how_many_are_kept(
     files: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

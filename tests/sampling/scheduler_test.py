@@ -173,6 +173,7 @@ def test_slots_stay_busy_at_100_samples_a_problem() -> None:
     assert outcome.counters.utilisation >= 0.85
 
 
+@pytest.mark.each_change
 def test_two_programs_are_compiled_for_a_bucket_and_none_in_steady_state() -> None:
     compiled: list[str] = []
 

@@ -43,6 +43,7 @@ def sizes(step: Compiled, kind: str) -> list[int]:
     return [math.prod(shape) for shape in results(step, kind)]
 
 
+@pytest.mark.each_change
 def test_under_data_gradients_are_summed_and_no_parameter_is_gathered() -> None:
     step = compiled(8, 1, 1)
     kernels = {math.prod(s) for p, s in param_shapes(CONFIG).items() if p.endswith("gate/kernel")}
@@ -51,6 +52,7 @@ def test_under_data_gradients_are_summed_and_no_parameter_is_gathered() -> None:
     assert not results(step, "all-gather")
 
 
+@pytest.mark.each_change
 def test_under_fsdp_layers_are_gathered_one_at_a_time() -> None:
     gathered = results(compiled(1, 8, 1), "all-gather")
     shapes = param_shapes(CONFIG)
@@ -60,11 +62,13 @@ def test_under_fsdp_layers_are_gathered_one_at_a_time() -> None:
     assert max(map(math.prod, gathered)) <= max(layer, table)
 
 
+@pytest.mark.each_change
 def test_under_fsdp_every_device_holds_an_eighth_of_the_state() -> None:
     whole, split = compiled(8, 1, 1), compiled(1, 8, 1)
     assert split.state < 0.2 * whole.state
 
 
+@pytest.mark.each_change
 def test_under_tensor_activations_are_summed_and_kernels_stay_where_they_are() -> None:
     step = compiled(1, 1, 8)
     activations = SETTINGS.batch_size * SETTINGS.max_length * CONFIG.hidden_size

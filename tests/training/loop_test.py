@@ -48,6 +48,7 @@ def test_sigterm_saves_and_the_next_run_ends_with_the_same_weights(
 WILD = replace(SETTINGS, learning_rate=1e30, max_grad_norm=0.0, save_every_steps=1)
 
 
+@pytest.mark.each_change
 def test_a_loss_that_is_nan_stops_with_step_and_last_good_checkpoint(
     data: str, tmp_path: Path
 ) -> None:
