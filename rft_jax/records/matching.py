@@ -19,7 +19,7 @@ class Matcher:
 
     A prompt contains its question, and ends in what the template puts behind it. That is found by
     searching a prompt for all questions, and is cut off the others. Prompts of other problems are
-    searched in vain, each by itself.
+    searched in vain, each once where its samples stand together.
 
     Args:
       problems: of two with the same question the first is found.
@@ -35,6 +35,7 @@ class Matcher:
             self._by_tail.setdefault(question[-_TAIL:], []).append(question)
         self._lengths = {len(tail) for tail in self._by_tail} - {0}
         self._endings: list[str] = []
+        self._foreign: str | None = None  # the last prompt that was searched in vain
 
     def find(self, identity: str | None, prompt: str | None) -> str | None:
         """The id of the problem; None if it is not among the problems.
@@ -55,7 +56,12 @@ class Matcher:
             cut = prompt.removesuffix(ending).rstrip() if prompt.endswith(ending) else ""
             if found := self._last_question(cut, len(cut)):
                 return self._by_question[found]
-        return self._search(prompt) if len(self._endings) < _MOST_ENDINGS else None
+        if prompt == self._foreign or len(self._endings) == _MOST_ENDINGS:
+            return None
+        found = self._search(prompt)
+        if found is None:
+            self._foreign = prompt
+        return found
 
     def _last_question(self, text: str, end: int) -> str | None:
         """The longest question that the first `end` characters of a text end in."""
