@@ -103,7 +103,17 @@ def write_derived(kind: str, inputs: Inputs, output: str, config_text: str = "")
                 raise UserError(f"{kind}: these inputs give no rows")
             write_rows(FilePath(output) / derived_file(kind), rows)
             folder.commit()
-            print(f"{kind}: {quantity(len(rows), 'row')}")
+            print(f"{kind}: {quantity(len(rows), 'row')}{_lacking(kind, inputs, len(rows))}")
+
+
+def _lacking(kind: str, inputs: Inputs, rows: int) -> str:
+    """Says that a control has fewer rows than RFT, with which it is compared at equal rows."""
+    if kind not in CONTROLS:
+        return ""
+    wanted = len(inputs.problem_list) + inputs.kept_counts().total()
+    if rows == wanted:
+        return ""
+    return f", {wanted - rows:,} fewer than RFT has: there are no more such responses"
 
 
 def _check_inputs(kind: str, inputs: Inputs) -> None:

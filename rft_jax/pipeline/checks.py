@@ -10,8 +10,10 @@ from rft_jax.gin_settings import Config
 from rft_jax.pipeline.builder import POLICY, VOTE
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Given
+from rft_jax.progress import quantity
 from rft_jax.prompts import TEMPLATES, get_template
 from rft_jax.rft.budgets import check_answers
+from rft_jax.rft.decontaminate import words
 from rft_jax.rft.settings import CollectSettings
 from rft_jax.verify.answers import answers_for
 from rft_jax.verify.grading import check_references
@@ -29,6 +31,20 @@ def check_plan(plan: Plan, config: Config) -> None:
     _check_budgets(plan)
     _check_references(plan)
     _check_scopes(config, plan)
+
+
+def shared_questions(plan: Plan) -> list[str]:
+    """A sentence if test problems are training problems too, of the same words; else none."""
+    trained = {tuple(words(one.question)) for one in plan.train_list}
+    shared = [one for one in plan.test_list if tuple(words(one.question)) in trained]
+    if not shared:
+        return []
+    train, test = plan.settings.train_problems, plan.settings.test_problems
+    return [
+        f"{len(shared):,} of {quantity(len(plan.test_list), 'test problem')} in {test} with the "
+        f"question of a training problem in {train}, the first of them {shared[0].id!r}: what is "
+        "measured on them is in part memory; leave them out of either file"
+    ]
 
 
 def _check_oracle(plan: Plan) -> None:

@@ -25,7 +25,7 @@ from rft_jax.files.outputs import CONFIG, RUN, open_output
 from rft_jax.files.remote import fetched
 from rft_jax.gin_settings import Config
 from rft_jax.installation import versions
-from rft_jax.pipeline.checks import check_plan
+from rft_jax.pipeline.checks import check_plan, shared_questions
 from rft_jax.pipeline.experiments import EXPERIMENTS, Experiment, experiment_class
 from rft_jax.pipeline.graph import StageGraph, known_folders
 from rft_jax.pipeline.outcome.costs import make_costs
@@ -161,7 +161,7 @@ def make_plan(config: Config, root: Path) -> Plan:
     experiment.add_to(plan)
     plan.select_arms()
     check_plan(plan, config)
-    plan.notes += check_bindings(plan, config)
+    plan.notes += check_bindings(plan, config) + shared_questions(plan)
     return plan
 
 

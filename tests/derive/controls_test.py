@@ -112,6 +112,14 @@ def test_incorrect_takes_as_many_in_all_where_problems_have_too_few(inputs, tmp_
     assert _drawn_in(inputs, "incorrect", tmp_path) == {"p": {"a", "b", "x"}, "q": set()}
 
 
+def test_a_control_with_too_few_samples_says_how_many_rows_it_lacks(inputs, tmp_path, capsys):
+    _responses(inputs, "incorrect", tmp_path / "few")
+    lines = capsys.readouterr().out
+    assert lines == ("incorrect: 3 rows, 2 fewer than RFT has: there are no more such responses\n")
+    _responses(inputs, "unverified", tmp_path / "enough")
+    assert capsys.readouterr().out == "unverified: 5 rows\n"
+
+
 def _change(inputs: Inputs, name: str, sample: int, **changed: str | None) -> None:
     file = FilePath(inputs.collected) / "ledger.jsonl"
     rows = [

@@ -52,3 +52,19 @@ def test_a_reward_that_does_not_exist_is_refused_before_the_first_stage(plan_of)
 def test_measurements_without_their_data_are_refused_before_the_first_stage(plan_of) -> None:
     with pytest.raises(UserError, match=r"train\.eval_problems = 5: train\.eval_data is"):
         plan_of("rft_k", "train.eval_problems=5")
+
+
+def test_test_problems_among_the_training_problems_are_noted(plan_of, tmp_path: Path) -> None:
+    others = [{"question": f"How many of {i}?", "answer": f"It is.\n#### {i}"} for i in range(3)]
+    same = {"question": "how many of  1 ?", "answer": "1\n#### 1", "id": "again"}
+    train, test = tmp_path / "train.jsonl", tmp_path / "test.jsonl"
+    write_rows(train, others)
+    write_rows(test, [GOOD, same])
+    flags = (f"run.train_problems={train}", f"run.test_problems={test}")
+    (note,) = plan_of("rft_k", *flags).notes
+    assert note.startswith(
+        f"1 of 2 test problems in {test} with the question of a training problem in {train}, the "
+        "first of them 'again': "
+    )
+    write_rows(test, [GOOD])
+    assert plan_of("rft_k", *flags).notes == []

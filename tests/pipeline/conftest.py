@@ -33,13 +33,14 @@ def experiment(tmp_path_factory) -> Callable[..., Config]:
     model = folder / "model"
     model.mkdir()
     (model / "config.json").write_text("{}")
-    rows = [{"id": name, "question": f"{name}?", "answer": "1+1=2\n#### 2"} for name in "abcd"]
-    problems = folder / "problems.jsonl"
-    problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    problems = {"train": folder / "train.jsonl", "test": folder / "problems.jsonl"}
+    for names, file in zip(("abcd", "efgh"), problems.values(), strict=True):
+        rows = [{"id": name, "question": f"{name}?", "answer": "1+1=2\n#### 2"} for name in names]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     def make(name: str, *flags: str, more_files: tuple[str, ...] = ()) -> Config:
-        common = [f"run.model={model}", "run.parallel=2", f"run.test_problems={problems}"]
-        common += [f"run.train_problems={problems}"]
+        common = [f"run.model={model}", "run.parallel=2"]
+        common += [f"run.{split}_problems={file}" for split, file in problems.items()]
         files = [f"experiments/{name}.gin", *more_files]
         return load_config(RUN.settings_classes(), files, [*common, *flags], scoped=True)
 

@@ -45,12 +45,16 @@ def model(tmp_path) -> Path:
 
 @pytest.fixture
 def config(model, tmp_path):
-    problems = tmp_path / "problems.jsonl"
-    rows = [{"id": name, "question": f"{name}?", "answer": "1+1=2\n#### 2"} for name in "abcd"]
-    problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = {"train": tmp_path / "train.jsonl", "test": tmp_path / "test.jsonl"}
+    for split, file in files.items():
+        rows = [
+            {"id": name, "question": f"{name} in {split}?", "answer": "1+1=2\n#### 2"}
+            for name in "abcd"
+        ]
+        write_rows(file, rows)
     classes = RUN.settings_classes()
     common = [f"run.model={model}", "run.limit=3", "run.parallel=2", f"run.arms={FIVE_ARMS}"]
-    common += [f"run.train_problems={problems}", f"run.test_problems={problems}"]
+    common += [f"run.{split}_problems={file}" for split, file in files.items()]
 
     def make(*flags: str) -> Config:
         return load_config(classes, flags=[*common, *flags], scoped=True)
