@@ -41,7 +41,7 @@ SPLITS = {
     "train": Split("train", 1000),
     "dev": Split("dev", 500),
     "test": Split("test", 2000, half=0, experiments=12),
-    "test2": Split("test", 4000, half=1, experiments=17),
+    "test2": Split("test", 4000, half=1, experiments=18),
     "pretrain-large": Split("pretrain", 0, scale=101, row_tokens=192),
     "test-large": Split("test", 2000, scale=101, row_tokens=192),
     "pretrain-names": Split("pretrain", 0, has_names=True),

@@ -124,7 +124,7 @@ def test_a_condition_has_its_mean_and_with_several_trainings_the_methods_interva
     assert "p_value" not in sft["method"]
 
 
-@pytest.mark.parametrize(("name", "before"), [("test", 12), ("test2", 17), ("dev", 0)])
+@pytest.mark.parametrize(("name", "before"), [("test", 12), ("test2", 18), ("dev", 0)])
 def test_results_name_their_split_and_how_often_it_was_used(
     tmp_path: Path, plan: Plan, name: str, before: int
 ) -> None:
