@@ -33,11 +33,17 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 [[ $# -gt 0 ]] || die "no rft command after --"
-[[ -n $gpus ]] || gpus=$(nvidia-smi --list-gpus | wc -l)
+if [[ -n ${CUDA_VISIBLE_DEVICES:-} ]]; then
+  IFS=, read -ra allowed <<<"$CUDA_VISIBLE_DEVICES"
+else
+  mapfile -t allowed < <(seq 0 $((${gpus:-$(nvidia-smi --list-gpus | wc -l)} - 1)))
+fi
+gpus=${gpus:-${#allowed[@]}}
 [[ $gpus =~ ^[1-9][0-9]*$ ]] || die "--gpus is $gpus; it must be at least 1"
+[[ $gpus -le ${#allowed[@]} ]] || die "--gpus is $gpus, and CUDA_VISIBLE_DEVICES=$CUDA_VISIBLE_DEVICES"
 
 if [[ $1 != sample || $gpus == 1 || -n $together ]]; then
-  devices=$(seq -s , 0 $((gpus - 1)))
+  devices=$(IFS=,; echo "${allowed[*]:0:gpus}")
   echo "CUDA_VISIBLE_DEVICES=$devices $(quoted "$python" -m rft_jax.cli "$@")"
   [[ -z $DRY_RUN ]] || exit 0
   CUDA_VISIBLE_DEVICES=$devices exec "$python" -m rft_jax.cli "$@"
@@ -46,9 +52,9 @@ fi
 processes=()
 for ((gpu = 0; gpu < gpus; gpu++)); do
   words=("$python" -m rft_jax.cli "$@" --shard "$gpu/$gpus")
-  echo "CUDA_VISIBLE_DEVICES=$gpu $(quoted "${words[@]}") &"
+  echo "CUDA_VISIBLE_DEVICES=${allowed[gpu]} $(quoted "${words[@]}") &"
   if [[ -z $DRY_RUN ]]; then
-    CUDA_VISIBLE_DEVICES=$gpu "${words[@]}" &
+    CUDA_VISIBLE_DEVICES=${allowed[gpu]} "${words[@]}" &
     processes+=($!)
   fi
 done

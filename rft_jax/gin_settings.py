@@ -61,15 +61,22 @@ class Config:
 
     def bound(self, kind: type, *scopes: str) -> dict[str, Any]:
         """The bound values of one of the classes by field; the last of `scopes` wins."""
+        return self.bound_in(kind, "", *scopes)
+
+    def bound_in(self, kind: type, *scopes: str) -> dict[str, Any]:
+        """As `bound`, without what is bound outside the scopes."""
         name = next(name for name, registered in self._classes.items() if registered is kind)
         values: dict[str, Any] = {}
-        for scope in dict.fromkeys(("", *scopes)):
+        for scope in dict.fromkeys(scopes):
             bound = [b for b in self._bindings if (b.scope, b.name) == (scope, name)]
             values.update({b.field: b.value for b in bound})
         return values
 
     def text(self, changed: bool = False) -> str:
         """All settings, resolved, as a gin file that reproduces them, under the title.
+
+        What is left to other settings, such as a preset, is a comment: as a binding it would be
+        for every condition, whatever its preset.
 
         Args:
           changed: only those that differ from their defaults, which reproduce the others too.
@@ -79,14 +86,27 @@ class Config:
             settings: Any = self.get(kind)
             values = {f: getattr(settings, f) for f in field_types(kind)}
             defaults: Mapping[str, Any] = default_values(kind) if changed else {}
+            left = self._left_to_others(kind)
             lines += [
-                f"{name}.{field} = {literal(value)}"
+                f"{'# ' if field in left else ''}{name}.{field} = {literal(value)}"
                 for field, value in values.items()
                 if field not in defaults or value != defaults[field]
             ]
         scoped = {b.key: b.value for b in self._bindings if b.scope}
         lines += [f"{key} = {literal(value)}" for key, value in scoped.items()]
         return "\n".join(lines) + "\n"
+
+    def _left_to_others(self, kind: type) -> set[str]:
+        """The fields of a class whose value, not given, is made of other fields'."""
+        given = self.bound(kind)
+        settings: Any = self.get(kind)
+        return {
+            field.name
+            for field in dataclasses.fields(kind)
+            if field.default is None
+            and given.get(field.name) is None
+            and getattr(settings, field.name) is not None
+        }
 
 
 def has_default(field: dataclasses.Field[Any]) -> bool:

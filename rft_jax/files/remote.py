@@ -87,13 +87,13 @@ def mirrored(spec: str) -> Iterator[str]:
     """The local copy of an output, uploaded to its URL while and after the block runs.
 
     Raises:
-      UserError: fsspec does not know the file system.
+      UserError: fsspec does not know the file system, or it cannot be read.
     """
     if not is_remote(spec):
         yield spec
         return
     mirror = Mirror(spec, writes=True)
-    mirror.download(mirror.listing())
+    mirror.download(_listing(mirror))
     done = threading.Event()
     uploader = threading.Thread(target=_upload_regularly, args=(mirror, done), daemon=True)
     uploader.start()

@@ -12,7 +12,7 @@ from rft_jax.derive.write import ARITHMETIC, derived_file
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
 from rft_jax.evaluation.settings import EvaluateSettings
-from rft_jax.gin_settings import flag_value
+from rft_jax.gin_settings import default_values, flag_value
 from rft_jax.models.config import LlamaConfig
 from rft_jax.pipeline.graph import StageGraph
 from rft_jax.pipeline.inputs import RunInputs, problems_input
@@ -116,7 +116,7 @@ class StageBuilder(RunInputs):
     ) -> dict[str, Any]:
         """The settings of policy training, of its updates and of its samples, by gin name."""
         policy = {**self._policy_values(arm), "num_steps": steps[-1], **forced}
-        train = self.config.bound(TrainSettings, POLICY, arm)
+        train = self._shared_by_trainings() | self.config.bound_in(TrainSettings, POLICY, arm)
         sample = self.config.bound(SampleSettings, POLICY, arm)
         for values, others in (
             (train, UpdateSettings.ELSEWHERE),
@@ -124,12 +124,23 @@ class StageBuilder(RunInputs):
         ):
             for name in others:  # those of rft train and rft sample, which mean another thing there
                 values.pop(name, None)
-        if train.get("template") == self.config.bound(TrainSettings).get("template"):
-            train.pop("template", None)  # the model that it starts from has the trainings' template
         return {
             "policy": PolicySettings(**policy),
             "train": saving_at(UpdateSettings(**train), steps),
             "sample": RolloutSettings(**sample),
+        }
+
+    def _shared_by_trainings(self) -> dict[str, Any]:
+        """What is bound for all trainings and means the same to a policy's.
+
+        Not the template, which the model that it starts from has, and no default of rft train
+        where a policy's is another one: a run's resolved settings bind all of them.
+        """
+        usual, own = default_values(TrainSettings), default_values(UpdateSettings)
+        return {
+            name: value
+            for name, value in self.config.bound(TrainSettings).items()
+            if name != "template" and not (value == usual[name] != own[name])
         }
 
     def samples_per_step(self, arm: str = "") -> int:

@@ -48,7 +48,7 @@ class Plan(StageBuilder):
 
     @property
     def num_samples(self) -> int:
-        """Samples per problem of every sampling."""
+        """Samples per problem of a sampling whose condition has no other number."""
         return self.config.get(SampleSettings).num_samples
 
     def sft(
@@ -118,12 +118,14 @@ class Plan(StageBuilder):
         """The paths among the first k samples per problem of each sampling, as training data.
 
         Raises:
-          UserError: a sampling has fewer.
+          UserError: all samplings have fewer.
         """
-        if k > self.num_samples:
-            raise UserError(f"k = {k}, and sample.num_samples = {self.num_samples}; raise it to k")
-        first = k if k < self.num_samples else 0
         stages = [samples] if isinstance(samples, Stage) else samples
+        drawn = max(samples_of(stage) for stage in stages)
+        if k > drawn:
+            name = f"{stages[0].arm}/" if drawn < self.num_samples else ""
+            raise UserError(f"k = {k}, and {name}sample.num_samples = {drawn}; raise it to k")
+        first = k if k < max(drawn, self.num_samples) else 0
         return OutputOf(self.collect(arm, seed, stages, first_samples=first, **forced), PATHS_FILE)
 
     def few_shot(self, arm: str, seed: int, shots: int) -> OutputOf:
@@ -177,9 +179,9 @@ class Plan(StageBuilder):
             samples, voted_on = OutputOf(vote, "samples"), vote.arguments["--problems"]
             paths = self.collect(arm, seed, samples, voted_on, TEST_PATHS)
         lines = (series,) if isinstance(series, str) else series
-        row = Measured(arm, seed, label or arm, greedy, facts or {}, lines, vote, paths)
-        self.measured.append(row)
-        return row
+        return self._add_row(
+            Measured(arm, seed, label or arm, greedy, facts or {}, lines, vote, paths)
+        )
 
     def measure_together(
         self,
@@ -198,7 +200,17 @@ class Plan(StageBuilder):
         """
         vote = self.vote_together(arm, seed, [row.vote for row in rows if row.vote is not None])
         lines = (series,) if isinstance(series, str) else series
-        self.measured.append(Measured(arm, seed, label, vote, {}, lines, vote))
+        self._add_row(Measured(arm, seed, label, vote, {}, lines, vote))
+
+    def _add_row(self, row: Measured) -> Measured:
+        """Adds a row; one training that occurs twice would count as two."""
+        if any((one.arm, one.seed) == (row.arm, row.seed) for one in self.measured):
+            raise UserError(
+                f"condition {row.arm!r} occurs twice for seed {row.seed}: a setting of "
+                f"{self.settings.experiment} or run.seeds repeats an item; leave it out"
+            )
+        self.measured.append(row)
+        return row
 
     def compare(self, a: str, b: str) -> None:
         """Adds a paired test, question by question: is condition a better than condition b?"""
@@ -221,6 +233,12 @@ class Plan(StageBuilder):
                 raise UserError(f"run.vote_arms has {arm!r}, which is not in run.arms {selected}")
         self.measured = [one for one in self.measured if one.arm in selected]
         self.comparisons = [(a, b) for a, b in self.comparisons if {a, b} <= {*selected}]
+
+
+def samples_of(sampling: Stage) -> int:
+    """Samples per problem of a sampling."""
+    number: int = sampling.settings["sample"].num_samples
+    return number
 
 
 def model_input(name: str, setting: str = "run.model") -> Given:

@@ -113,6 +113,7 @@ def _lead(root: Path, config: Config, plan: Plan, hosts: Hosts) -> None:
         _run_stages(root, plan, hosts)
     finally:
         models = link_models(root, home, plan)
+    write_json(home / RUN, _describe(root, home, plan))  # all numbers of steps are known now
     write_json(home / RESULTS_FILE, make_results(root, plan))
     write_json(home / COSTS_FILE, make_costs(root, plan))
     write_json(home / TIMING_FILE, {"stages": _stage_timing(root, plan)})
@@ -159,6 +160,8 @@ def make_plan(config: Config, root: Path) -> Plan:
     model = model_input(settings.model or EMBEDDED)
     plan = Plan(settings, config, model, train, test, StageGraph(known_folders(root)))
     experiment.add_to(plan)
+    if not plan.measured:
+        raise UserError(f"{settings.experiment} measures nothing: one of its lists is empty")
     plan.select_arms()
     check_plan(plan, config)
     plan.notes += check_bindings(plan, config) + shared_questions(plan)

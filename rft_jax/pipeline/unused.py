@@ -64,9 +64,21 @@ def _unused(plan: Plan, config: Config) -> Iterator[tuple[Binding, str]]:
         if not stages and one.scope == VOTE:
             yield one, "no condition votes (run.vote_arms)"
         elif not stages:
-            yield one, f"no stage of run.experiment = {experiment!r} has {one.name} settings"
+            yield one, _of_no_stage(plan, one)
         elif not any(_has(stage, one) for stage in stages):
             yield one, _set_elsewhere(stages, one, experiment)
+
+
+def _of_no_stage(plan: Plan, binding: Binding) -> str:
+    """Why no stage has a binding, and which conditions have such settings."""
+    having = dict.fromkeys(one.arm for one in plan.graph.added if binding.name in one.settings)
+    if not having:
+        experiment = plan.settings.experiment
+        return f"no stage of run.experiment = {experiment!r} has {binding.name} settings"
+    return (
+        f"no stage of {binding.scope!r} has {binding.name} settings; those of "
+        f"{', '.join(map(repr, having))} have"
+    )
 
 
 def _is_in_scope(stage: Stage, scope: str) -> bool:

@@ -42,6 +42,10 @@ def read_results(path: Path) -> dict[str, Any]:
             if "ci95" in item:
                 _check_metric(where, item)
     for index, row in enumerate(content.get("rows", [])):
+        if content.get("conditions") and not isinstance(row.get("seed"), int):
+            raise UserError(
+                f"{path}: rows[{index}] has the seed {row.get('seed')!r}; a whole number is needed"
+            )
         for name in METRICS:
             if row.get(name) is not None:
                 _check_metric(f"{path}: rows[{index}]: {name!r}", row[name])

@@ -114,6 +114,13 @@ def test_a_store_that_does_not_answer_is_a_user_error(
     ):
         patch.setattr(type(memory), "find", find)
         fetched("memory://b/problems.jsonl")
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(UserError, match=r"memory://b/out: cannot be read .*no route.*credentials"),
+    ):
+        patch.setattr(type(memory), "find", find)
+        with mirrored("memory://b/out"):
+            raise AssertionError("an output that cannot be read is not written")
 
 
 def test_evaluations_and_reports_are_uploaded_too(memory: Any) -> None:

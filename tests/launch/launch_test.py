@@ -293,6 +293,22 @@ def test_the_workers_of_a_slice_find_each_other(endpoints: str, expected: str, f
     assert (fakes / "told").read_text().splitlines() == [expected, "run"]
 
 
+@pytest.mark.parametrize(
+    ("words", "devices"),
+    [([*SAMPLE], ["5", "7"]), (["--gpus", "1", *SAMPLE], ["5"]), ([*TRAIN], ["5,7"])],
+)
+def test_gpus_that_the_environment_names_are_the_only_ones(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], devices: list[str]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    done = _run(["gpus.sh", "--dry_run", *words])
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        f"CUDA_VISIBLE_DEVICES={one}" for one in devices
+    ]
+    refused = _run(["gpus.sh", "--dry_run", "--gpus", "3", *TRAIN])
+    assert refused.returncode and "--gpus is 3, and CUDA_VISIBLE_DEVICES=5,7" in refused.stderr
+
+
 def test_sampling_runs_a_process_per_gpu_and_reports_one_that_fails(fakes: Path) -> None:
     body = 'echo "GPU $CUDA_VISIBLE_DEVICES ${*: -2}" >> calls; [ "${*: -1}" != 1/3 ] || exit 75'
     python = _stand_in(fakes / "bin", "python", f"cd {fakes}; {body}")

@@ -162,6 +162,18 @@ def test_more_samples_than_there_are_are_refused(make_plan) -> None:
         plan.rft("rft", 0, plan.sft(0)[1], 9)
 
 
+@pytest.mark.parametrize(("drawn", "says"), [(8, 4), (2, "k = 4, and sft/sample.num_samples = 2")])
+def test_k_is_of_what_its_own_sampling_draws(make_plan, drawn, says) -> None:
+    plan = make_plan("sample.num_samples=4", f"sft/sample.num_samples={drawn}")
+    samples = plan.sft(0)[1]
+    if drawn < 4:
+        with pytest.raises(UserError, match=says):
+            plan.rft("rft", 0, samples, 4)
+    else:
+        collected = plan.collect_first("rft", 0, samples, 4).stage
+        assert collected.settings["collect"].first_samples == says
+
+
 def test_a_union_member_of_the_runs_own_seed_shares_its_samples(make_plan) -> None:
     plan = make_plan("sample.num_samples=100", "run.seeds=(0,)")
     own, other = (plan.sample_member("sft", seed, 24) for seed in (0, 1))

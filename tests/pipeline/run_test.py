@@ -116,6 +116,14 @@ def test_step_matched_sft_has_the_steps_of_rft(tmp_path, config):
     assert steps == {"sft": 3, "rft": 6, "sft_steps": 6}
 
 
+def test_the_commands_of_a_finished_run_can_be_typed(tmp_path, config):
+    pipeline.run(str(tmp_path / "run"), config())
+    stages = json.loads((tmp_path / "run" / "run.json").read_text())["stages"]
+    typed = [one["typed"] for one in stages.values()]
+    assert any("--gin.train.num_steps=" in line for line in typed)
+    assert not any("STEPS" in line for line in typed)
+
+
 def test_a_stage_starts_after_what_it_reads_and_two_run_side_by_side(tmp_path, config, monkeypatch):
     monkeypatch.setenv("FAKE_MEET", "1")
     pipeline.run(str(tmp_path / "run"), config())

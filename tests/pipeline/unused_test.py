@@ -28,6 +28,11 @@ PlanOf = Callable[..., Plan]
         ("policy_training", "policy/train.learning_rate=0.1", "policy.learning_rate decides it"),
         ("sft_tuning", "train.num_epochs=4", "'sft_tuning' sets it to 1 and 2 and 3 and 5 and 8"),
         ("rft_k", "collect.first_samples=7", "'rft_k' sets it to "),
+        (
+            "rft_k",
+            "rft_k1/sample.top_p=0.9",
+            "no stage of .rft_k1. has sample .* those of .sft. have",
+        ),
         ("rft_k", "sft/run.limit=2", "run settings are those of the whole run"),
         ("rft_k", "sft/rft_k.ks=(1,)", "rft_k settings are those of the whole run"),
     ],
@@ -82,6 +87,21 @@ def test_what_files_of_the_user_bind_without_an_effect_is_noted_and_the_packages
         f"{own}:2: without effect: policy.preset, policy.limit: no stage of run.experiment = "
         "'rft_k' has policy settings"
     ]
+
+
+@pytest.mark.parametrize("name", ["policy_training", "relatives"])
+def test_the_resolved_settings_leave_each_condition_its_preset(
+    experiment: Callable[..., Config], tmp_path: Path, name: str
+) -> None:
+    first = experiment(name, *(SMALL_STEPS if name == "policy_training" else ()))
+    file = tmp_path / "config.gin"
+    file.write_text(first.text())
+    again = load_config(RUN.settings_classes(), [str(file)], scoped=True)
+    plans = [make_plan(one, tmp_path / "run") for one in (first, again)]
+    made = [[(stage.title, stage.digest) for stage in plan.stages] for plan in plans]
+    assert made[0] == made[1]
+    policies = [one.settings["policy"] for one in plans[1].stages if one.command == "policy"]
+    assert len({one.preset for one in policies}) > 1
 
 
 def test_the_resolved_settings_of_a_run_are_those_of_the_same_run(

@@ -33,6 +33,10 @@ PUBLISHED = Path(__file__).parents[2] / "docs" / "results"
             {"rows": [{"model": "a", "accuracy": METRIC | {"ci95": [0.4]}}]},
             "no interval 'ci95' of two numbers",
         ),
+        (
+            {"rows": [{"model": "a"}], "conditions": [METRIC | {"model": "a", "label": "A"}]},
+            r"rows\[0\] has the seed None; a whole number is needed",
+        ),
         ({"comparisons": [{"a": "x"}]}, r"comparisons\[0\] has no 'b'"),
         ({"figures": [{"title": "x"}]}, r"\[0\] has no 'x', which"),
     ],

@@ -11,6 +11,7 @@ from rft_jax.arithmetic.settings import ArithmeticSettings
 from rft_jax.arithmetic.vocabulary import vocabulary
 from rft_jax.checked_settings import CheckedSettings
 from rft_jax.checkpoints.names import DIGIT_TOKENIZER
+from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
 from rft_jax.pipeline.experiments.small_models import embedded_shape
 from rft_jax.pipeline.measures import ExamplesAt, Plot
@@ -88,6 +89,8 @@ class ArithmeticSteps(CheckedSettings):
     def _checkpoints(self, plan: Plan) -> int:
         """Steps between two checkpoints that are measured; 0 where trainings are too short."""
         settings = plan.config.get(TrainSettings)
+        if not settings.batch_size:
+            raise UserError(f"train.batch_size is 0; {plan.settings.experiment} needs a number")
         return self.tokens // (settings.batch_size * settings.max_length * POINTS)
 
     def _sets(self, plan: Plan) -> Iterator[tuple[str, tuple[Given, int]]]:

@@ -52,8 +52,8 @@ class SelfRevising:
     ks: tuple[int, ...] = (1, 4)
 
     def __post_init__(self) -> None:
-        if any(k < 1 for k in self.ks):
-            raise UserError(f"self_revising.ks is {self.ks}; a k is at least 1")
+        if not self.ks or any(k < 1 for k in self.ks):
+            raise UserError(f"self_revising.ks is {self.ks}; one k or more, each at least 1")
 
     def add_to(self, plan: Plan) -> None:
         """For every k, all samples and the one that differs most from the reference solution."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from rft_jax.errors import UserError
 from rft_jax.pipeline.measured_steps import check_rising, models_after
 from rft_jax.pipeline.measures import SamplesAt, accuracy_against_samples
-from rft_jax.pipeline.plan import Plan
+from rft_jax.pipeline.plan import Plan, samples_of
 from rft_jax.pipeline.stages import OutputOf, Stage
 
 _RFT, _ROUNDS = "RFT", "RFT in rounds"
@@ -32,6 +33,8 @@ class PolicyTraining:
 
     def __post_init__(self) -> None:
         check_rising("policy_training.steps", self.steps)
+        if not self.presets:
+            raise UserError("policy_training.presets is empty; name one objective or more")
 
     def add_to(self, plan: Plan) -> None:
         """All policies of a seed start from the same SFT model; RFT shares its samples."""
@@ -91,6 +94,8 @@ class PolicyTraining:
             new = max(1, k - before)
             arm = f"rounds_{steps}"
             model = plan.rft(arm, seed, of_rounds, new)
+            read = sum(min(new, samples_of(one)) for one in of_rounds)
+            facts = {"samples": read * len(plan.train_list)}
             label = f"RFT, {len(of_rounds)} round{'s' if len(of_rounds) > 1 else ''}"
             votes = self._votes(plan, steps == self.steps[-1])
             plan.measure(arm, seed, model, label, _ROUNDS, facts=facts, **votes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rft_jax.errors import UserError
-from rft_jax.pipeline.experiments.small_models import TEMPLATE, small_model
+from rft_jax.pipeline.experiments.small_models import SAVED, TEMPLATE, small_model
 from rft_jax.pipeline.measures import Plot
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Argument, OutputOf, Stage
@@ -62,6 +62,11 @@ class Regimes:
             raise UserError(f"regimes.ks is {self.ks}; even numbers from 2 on are needed")
         if any(count < 1 for count in self.problems) or not self.problems:
             raise UserError(f"regimes.problems is {self.problems}; a number is at least 1")
+        if unsaved := {*self.steps} - {*SAVED}:
+            saved = ", ".join(map(str, SAVED))
+            raise UserError(
+                f"regimes.steps has {min(unsaved)}; the pretraining is saved at {saved}"
+            )
 
     def add_to(self, plan: Plan) -> None:
         """Every cell has an SFT with its samples, a second SFT, and the kinds of RFT for each k."""

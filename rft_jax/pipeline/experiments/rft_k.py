@@ -29,6 +29,9 @@ class RftK:
             if any(k < 1 for k in getattr(self, name)):
                 raise UserError(f"rft_k.{name} is {getattr(self, name)}; a k is at least 1")
 
+        if not self.ks:
+            raise UserError("rft_k.ks is empty; name one k or more")
+
     def add_to(self, plan: Plan) -> None:
         """All conditions share SFT and its samples; the trainings on most rows start first."""
         for seed in plan.seeds:

@@ -13,6 +13,8 @@ from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Given, Stage
 
 WIDTHS, STEPS, TOKENS, LEARNING_RATE = (64, 128), (2000, 4000, 8000), 10_000_000, 2.5e-3
+SAVED = range(math.gcd(*STEPS), max(STEPS) + 1, math.gcd(*STEPS))
+"""The steps after which such a pretraining leaves a model."""
 TEMPLATE = "plain"
 """The template for SFT and RFT: the pretraining text has questions in this form."""
 _EMBEDDED = "wordproblems"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rft_jax.errors import UserError
 from rft_jax.pipeline.measures import Plot, paths_of
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import OutputOf
@@ -22,6 +23,10 @@ class Temperature:
     temperatures: tuple[float, ...] = (0.7, 1.0)
     epochs: int = 12
     k: int = 12
+
+    def __post_init__(self) -> None:
+        if not self.temperatures:
+            raise UserError("temperature.temperatures is empty; name one or more")
 
     def add_to(self, plan: Plan) -> None:
         """The RFT conditions differ in the samples alone: all start from the pretrained weights."""

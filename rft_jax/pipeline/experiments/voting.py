@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rft_jax.errors import UserError
 from rft_jax.pipeline.measures import Plot
 from rft_jax.pipeline.plan import Plan
 
@@ -61,6 +62,10 @@ class PathDiversity:
     ks: tuple[int, ...] = (1, 100)
     members: tuple[int, ...] = (0, 1, 2, 3)
     k: int = 100
+
+    def __post_init__(self) -> None:
+        if not self.members:
+            raise UserError("path_diversity.members is empty; name one seed of SFT or more")
 
     def add_to(self, plan: Plan) -> None:
         """Counts the paths in the samples of the votes (`vote/evaluate.num_samples`)."""

@@ -26,7 +26,7 @@ from rft_jax.pipeline.stages import Stage
 
 FOLDER = ".hosts"
 # Stages that all processes compute together; process 0 runs the others alone.
-SPREAD = ("train", "sample", "evaluate")
+SPREAD = ("train", "sample", "evaluate", "policy")
 SECONDS_BETWEEN_BEATS = 2.0
 # A process that was killed ends the others after so many beats: one minute.
 BEATS_OF_SILENCE = 30

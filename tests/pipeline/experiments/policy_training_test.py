@@ -55,3 +55,15 @@ def test_a_step_between_two_saved_ones_is_saved_too(plan_of):
     policies = [s for s in plan_of("policy_training", *flags).stages if s.command == "policy"]
     assert {stage.settings["train"].save_every_steps for stage in policies} == {10}
     assert {stage.settings["policy"].num_steps for stage in policies} == {30}
+
+
+def test_rounds_of_uneven_steps_say_how_many_samples_they_read(plan_of):
+    flags = (*SMALL_STEPS, "policy_training.steps=(1, 4, 6)", "run.seeds=(0,)")
+    plan = plan_of("policy_training", *flags, "sample.num_samples=12")
+    rounds = [one for one in plan.measured if one.arm.startswith("rounds_")]
+    for one in rounds:
+        collected = one.greedy.arguments["--model"].stage.arguments["--data"].stage
+        most = collected.settings["collect"].first_samples or 12
+        drawn = [stage.settings["sample"].num_samples for stage in collected.waits_for]
+        assert one.facts["samples"] == sum(min(most, n) for n in drawn) * len(plan.train_list)
+    assert len(rounds) == 3

@@ -11,16 +11,16 @@ SMALL = ("regimes.problems=(2, 4)", "regimes.ks=(4, 12)")
 
 
 def test_every_cell_has_sft_and_three_kinds_of_rft_for_each_k(plan_of):
-    plan = plan_of("regimes", *SMALL, "run.model=''", "regimes.steps=(10, 20)")
+    plan = plan_of("regimes", *SMALL, "run.model=''", "regimes.steps=(2000, 4000)")
     cells = {(one.facts["train_problems"], one.series[0].split(", ")[-1]) for one in plan.measured}
-    assert cells == {(n, name) for n in (2, 4) for name in ("embedded", "steps20", "steps10")}
+    assert cells == {(n, name) for n in (2, 4) for name in ("embedded", "steps4000", "steps2000")}
     assert len(plan.measured) == len({one.arm for one in plan.measured}) == 6 * 7
     assert len(plan.comparisons) == 6 * 2 * 3
     assert {a for pair in plan.comparisons for a in pair} == {one.arm for one in plan.measured}
     # Two SFT models in each cell and six trainings on paths; one pretraining for both weak models.
     counted = commands(plan)
     assert (counted["train"], counted["sample"]) == (6 * 8 + 1, 6 * 2)
-    weak = [training_of(plan, f"sft_steps{step}").arguments["--model"] for step in (10, 20)]
+    weak = [training_of(plan, f"sft_steps{step}").arguments["--model"] for step in (2000, 4000)]
     assert weak[0].stage == weak[1].stage
 
 
@@ -76,3 +76,8 @@ def test_the_run_s_model_on_all_problems_shares_the_stages_of_rft_k(plan_of):
 def test_settings_that_make_no_grid_are_refused(plan_of, flag, message):
     with pytest.raises(UserError, match=message):
         plan_of("regimes", flag)
+
+
+def test_steps_that_the_pretraining_does_not_save_are_refused_before_it(plan_of):
+    with pytest.raises(UserError, match=r"regimes\.steps has 3000; .* saved at 2000, 4000, 6000"):
+        plan_of("regimes", *SMALL, "run.model=''", "regimes.steps=(3000, 4000)")

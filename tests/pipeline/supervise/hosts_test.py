@@ -100,6 +100,16 @@ def _error_of(one: SeveralHosts) -> Exception:
     raise AssertionError("nothing ended the process")
 
 
+@pytest.mark.parametrize("command", ["train", "sample", "evaluate", "policy"])
+def test_what_computes_with_jax_runs_on_all_hosts(tmp_path: Path, command: str) -> None:
+    with _joined(tmp_path, 2) as members:
+        stage = Stage(command, "sft", 0, {})
+        assert [one.computes(stage) for one in members] == [True, True]
+        assert all(one.variables(stage) for one in members)
+        collecting = Stage("collect", "rft", 0, {})
+        assert [one.computes(collecting) for one in members] == [True, False]
+
+
 def test_all_processes_of_a_stage_get_one_address_that_a_new_start_of_the_run_changes(
     tmp_path: Path,
 ) -> None:
