@@ -52,7 +52,8 @@ def over_trainings(
     if low < 0 < high:
         below, above = np.count_nonzero(means <= 0), np.count_nonzero(means >= 0)
         resampled = min(1.0, 2 * min(below, above) / resamples)
-        found["p_value"] = float(max(resampled, p_value or 0.0))
+        least = 2 / resamples if p_value is None else p_value  # so many resamples say no less
+        found["p_value"] = float(max(resampled, least))
     return found
 
 

@@ -34,6 +34,12 @@ def test_one_training_or_equal_ones_have_no_students_t() -> None:
     assert student_t(np.array([0.1, 0.1]), -1.0, 1.0) == (None, None)
 
 
+def test_equal_trainings_have_the_least_p_value_that_the_resamples_can_say() -> None:
+    found = over_trainings(np.ones((3, 200)), -1.0, 1.0, resamples=1000)
+    assert found is not None and found["ci95_t"] is None
+    assert found["p_value"] == pytest.approx(2 / 1000)
+
+
 def test_one_training_has_no_interval_of_the_method() -> None:
     assert over_trainings(np.ones((1, 50)), 0.0, 1.0) is None
 
