@@ -125,6 +125,9 @@ def test_a_deduplication_key_decides_which_paths_are_duplicates(run: Run, tmp_pa
     ledger = _collect(run, tmp_path, "results", responses, "--gin.collect.dedup=results")
     assert [row["key"] for row in ledger] == ["5", "5", "2|5"]
     assert [row["kept"] for row in ledger].count(True) == 2
+    stats = json.loads((tmp_path / "collected" / "stats.json").read_text("utf-8"))
+    at_all = {level: curve[-1]["value"] for level, curve in stats["distinct@k"].items()}
+    assert at_all["results"] == 2 and at_all["equations"] == 3
 
 
 def test_a_selection_rule_decides_between_duplicates(run: Run, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
 from rft_jax.records import PROGRAM, VERDICTS, Problem
-from rft_jax.rft.dedup import TRACE, coarser_key, content_key, equations_key, trace_key
+from rft_jax.rft.dedup import KEYS, content_key, equations_key
 from rft_jax.rft.graded import Graded
 from rft_jax.rft.problem import Selection, models_by_key
 from rft_jax.rft.settings import CollectSettings
@@ -113,26 +113,23 @@ def _count_samples(
 
 def level_counts(correct: Sequence[Graded], settings: CollectSettings) -> dict[str, Counter[str]]:
     """For each dedup level, how many of the correct samples have each key."""
-    lists = [one.grade.equations for one in correct]
+    own = [one.key for one in correct]
     known = settings.dedup == "equations"
-    keys = [one.key for one in correct] if known else list(map(equations_key, lists))
+    keys = own if known else [equations_key(one.grade.equations) for one in correct]
     counts = {
         "exact_text": Counter([one.row.response for one in correct]),
         "equations": Counter(keys),
     }
-    distinct = dict(zip(keys, lists, strict=True))
+    distinct = dict(zip(keys, correct, strict=True))
     for level in settings.levels:
-        if level == PROGRAM:
-            counts[level] = Counter([one.key for one in correct])
+        if level == settings.dedup:
+            counts[level] = Counter(own)
         elif level not in counts:
             coarser = counts[level] = Counter()
             for key, count in counts["equations"].items():
-                coarser[_coarser(level, distinct[key])] += count
+                one = distinct[key]
+                coarser[KEYS[level](one.row, one.grade.equations)] += count
     return counts
-
-
-def _coarser(level: str, equations: Sequence[str]) -> str:
-    return trace_key(equations) if level == TRACE else coarser_key(level, equations)
 
 
 def suspicion(

@@ -18,6 +18,7 @@ from rft_jax.verify.running_text import EQUATION_SOURCES
 REFUSE, SKIP = "refuse", "skip"
 BY_DATA = ""
 """The dedup level that the data choose: see `rft_jax.rft.level`."""
+_COUNTED = (*DEDUP_LEVELS, TRACE)
 # Levels that need no operations, which the sandbox does not record.
 _OF_SOURCE = ("none", "exact_text", PROGRAM)
 
@@ -133,7 +134,7 @@ class CollectSettings(CheckedSettings):
     @property
     def levels(self) -> tuple[str, ...]:
         """The dedup levels by which distinct paths are counted."""
-        own = (self.dedup,) if self.dedup == PROGRAM else ()
+        own = () if self.dedup in (*_COUNTED, "none", BY_DATA) else (self.dedup,)
         if self.programs == SANDBOX:
             return ("exact_text", *own)
         traced = (TRACE,) if self.answers == PROGRAM or self.dedup in (PROGRAM, TRACE) else ()
