@@ -120,7 +120,7 @@ class StageBuilder(RunInputs):
         sample = self.config.bound(SampleSettings, POLICY, arm)
         for values, others in (
             (train, UpdateSettings.ELSEWHERE),
-            (sample, RolloutSettings.ELSEWHERE | RolloutSettings.NEEDED),
+            (sample, (*RolloutSettings.ELSEWHERE, *RolloutSettings.OF_SAMPLES)),
         ):
             for name in others:  # those of rft train and rft sample, which mean another thing there
                 values.pop(name, None)

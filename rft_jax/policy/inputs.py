@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -73,7 +73,7 @@ class Inputs:
             "train": {
                 n: v for n, v in settings_identity(update).items() if n not in WITHOUT_EFFECT
             },
-            "sample": {n: v for n, v in asdict(rollout).items() if n != "calculator"},
+            "sample": settings_identity(rollout) | {"answers": rollout.answers},
         }
         added = {"teacher": self.teacher and input_identity(self.teacher)}
         added["held_out"] = self.held_out and problems_identity(self.held_out)

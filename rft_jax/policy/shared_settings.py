@@ -85,17 +85,23 @@ class RolloutSettings(SampleSettings):
         "span_hosts": "mesh.*, whose devices sample and train",
         **dict.fromkeys(("budget", "enough", "round_size", "average"), "policy.resample_rounds"),
     }
-    NEEDED: ClassVar[dict[str, float]] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
+    # Those of rft sample's distribution, which an experiment's policy training does not take over.
+    OF_SAMPLES: ClassVar[tuple[str, ...]] = ("temperature", "top_p", "top_k")
+    # They leave the distribution of a token as it is; any other setting has to be the default.
+    OWN: ClassVar[tuple[str, ...]] = (
+        *("max_new_tokens", "stop", "max_prompt_length", "over_long", "common_prefix"),
+        *("slots", "group", "chunk", "dtype", "cache_dtype", "shard_weights"),
+    )
 
     def __post_init__(self) -> None:
         _check_here(self)
         super().__post_init__()
-        for name, needed in self.NEEDED.items():
-            if getattr(self, name) != needed:
+        for field in fields(self):
+            if field.name not in self.OWN and getattr(self, field.name) != field.default:
                 of = "the distribution that is sampled from"
-                self._refuse(name, f"rft policy needs {needed}: its gradient is that of {of}")
-        if self.calculator:
-            self._refuse("calculator", "rft policy samples every token from the policy")
+                self._refuse(
+                    field.name, f"rft policy needs {field.default!r}: its gradient is that of {of}"
+                )
 
     def complete(self, policy: PolicySettings) -> SampleSettings:
         """All settings of sampling, those of the policy's among them."""

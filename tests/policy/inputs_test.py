@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+
 import pytest
 
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
+from rft_jax.files.identity import added_setting
 from rft_jax.policy.inputs import Inputs, answers_for_both
 from rft_jax.policy.rewards import Judge
 from rft_jax.policy.settings import PolicySettings
+from rft_jax.policy.shared_settings import RolloutSettings, UpdateSettings
 from rft_jax.records import Problem
 
 WORDS = [Problem("p", "What is 1 + 2?", "#### 3")]
@@ -31,6 +35,22 @@ def test_models_and_problems_that_the_settings_do_not_use_are_refused() -> None:
     given.check(PolicySettings(measure_kl=False, kl="loss", kl_coefficient=0.1))
     with pytest.raises(UserError, match=r"policy\.held_out = 0: how many problems of p2"):
         Inputs("m", "p", held_out="p2").check(PolicySettings(held_out=0))
+
+
+def test_an_added_setting_of_sampling_leaves_the_identity_of_earlier_runs() -> None:
+    @dataclass(frozen=True)
+    class Extended(RolloutSettings):
+        min_p: float = added_setting(0.0)
+
+    inputs, policy = Inputs("m", "wordproblems:dev"), PolicySettings()
+    one, other = (
+        inputs.made_with(policy, UpdateSettings(), rollout)
+        for rollout in (RolloutSettings(), Extended())
+    )
+    assert one == other
+    of_samples = {name[7:]: value for name, value in one.items() if name.startswith("sample.")}
+    values = asdict(RolloutSettings())
+    assert of_samples == {name: values[name] for name in values if name != "calculator"}
 
 
 def test_words_and_expressions_are_not_read_alike_and_refused_together() -> None:
