@@ -82,9 +82,9 @@ def test_a_data_set_is_read_by_its_name(run: Run, tmp_path: Path) -> None:
 
 def test_an_answer_format_reads_responses_and_references(run: Run, tmp_path: Path) -> None:
     flags = ["--gin.collect.answers=last_line", "--gin.collect.equations=exact"]
-    ledger = _collect(run, tmp_path, "last_line", ["<<2+3=5>>\n#### 5", "<<2+3=5>>\n6"], *flags)
+    ledger = _collect(run, tmp_path, "last_line", ["<<2+3=5>>\n5", "<<2+3=5>>\n#### 6"], *flags)
     assert [(row["answer"], row["verdict"]) for row in ledger] == [
-        ("#### 5", "correct"),
+        ("5", "correct"),
         ("6", "wrong_answer"),
     ]
 
