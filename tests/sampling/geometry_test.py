@@ -25,6 +25,7 @@ from rft_jax.sampling.placement import sampling_mesh
 from rft_jax.sampling.program import Program, decoding_config
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.state import abstract_state
+from tests.docs_pages import ROOT
 from tests.sampling.tiny import CONFIG
 
 LLAMA_7B = LlamaConfig(max_position_embeddings=2048)
@@ -157,10 +158,15 @@ def test_the_sum_is_that_of_the_arrays() -> None:
 
 
 def test_the_sum_is_shown_in_one_line() -> None:
-    geometry = choose_geometry(LLAMA_7B, BF16, H200)
-    line = describe_memory(memory_needed(LLAMA_7B, BF16, geometry, H200), geometry, H200)
-    assert line.startswith("512 slots in groups of 8: weights 12.6 GiB + prompts 16.0 GiB")
-    assert line.endswith("of 141.0 GiB per device")
+    """The line of docs/sampling.md."""
+    hardware = replace(H200, memory=0.92 * H200.memory)
+    geometry = choose_geometry(LLAMA_7B, BF16, hardware)
+    line = describe_memory(memory_needed(LLAMA_7B, BF16, geometry, hardware), geometry, hardware)
+    assert line == (
+        "512 slots in groups of 8: weights 12.6 GiB + prompts 16.0 GiB + responses 64.0 GiB + "
+        "logits 312 MiB = 92.9 GiB of 129.7 GiB per device"
+    )
+    assert f"\nsample: {line}\n" in (ROOT / "docs" / "sampling.md").read_text("utf-8")
 
 
 def test_slots_asked_for_are_taken() -> None:
