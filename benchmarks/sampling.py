@@ -25,6 +25,7 @@ parts: generate  transformers.generate at its best batch, and one pass per seed 
        top_p     a step with top-p against a greedy one and against one with a full sort
        speed     tokens per second, as a share of the device's matrix-product peak and of the
                  roofline (matrix products, reading weights and cache)
+       trace     milliseconds of a step by part of the model, by XLA's trace (on a CPU)
        int8      share of greedy samples that an int8 cache leaves unchanged, for --model
 """
 
@@ -62,6 +63,7 @@ from sampling_measures import (  # noqa: E402
     step_seconds,
 )
 from sampling_models import SHAPES, generate, make_params, to_transformers  # noqa: E402
+from sampling_trace import step_milliseconds  # noqa: E402
 
 from rft_jax.models.llama import Params  # noqa: E402
 from rft_jax.models.shapes import num_params  # noqa: E402
@@ -254,6 +256,12 @@ def part_speed(args: argparse.Namespace) -> Results:
     }
 
 
+def part_trace(args: argparse.Namespace) -> Results:
+    """Milliseconds of a step, by part of the model."""
+    program = ours(args, made_params(args), geometry(args))
+    return {"milliseconds_a_step": step_milliseconds(program, steps=16)}
+
+
 def part_int8(args: argparse.Namespace) -> Results:
     """The shares of greedy samples, and of their tokens, that an int8 cache leaves unchanged."""
     from rft_jax.checkpoints.load import load_model
@@ -295,6 +303,7 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Results], str, int, int]] 
     "prefix": (part_prefix, "13m", 100, 64),
     "top_p": (part_top_p, "135m", 100, 128),
     "speed": (part_speed, "135m", 100, 128),
+    "trace": (part_trace, "135m", 100, 128),
     "int8": (part_int8, "", 1, 0),
 }
 
