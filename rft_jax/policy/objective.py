@@ -61,7 +61,8 @@ def advantages(
     elif objective.baseline == SIGNED:
         result = 2 * result - 1
     if objective.scale == "batch" and len(rewards) > 1:
-        result /= np.std(rewards, ddof=1) or 1.0
+        is_equal = zero_variance(rewards, np.zeros_like(number))[0]
+        result /= 1.0 if is_equal else np.std(rewards, ddof=1)
     elif objective.scale == "group":
         squares = np.bincount(number, (rewards - (sums / counts)[number]) ** 2, len(counts))
         deviation = np.sqrt(squares / np.maximum(counts - 1, 1))[number]

@@ -62,6 +62,13 @@ def test_a_zero_variance_group_has_advantages_of_exactly_zero(baseline: str, sca
     assert result[3] > 0 > result[4]
 
 
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("reward", [0.1, 0.7])  # their mean, and so their deviation, is rounded
+def test_equal_rewards_without_a_baseline_are_the_advantages(reward: float, scale: str) -> None:
+    result = advantages(np.full(3, reward), np.array([0, 1, 1]), of("none", scale))
+    assert result.tolist() == [reward] * 3
+
+
 @given(
     arrays(np.float64, 12, elements=st.floats(-100, 100)),
     st.sampled_from(BASELINES),
