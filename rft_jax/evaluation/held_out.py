@@ -78,7 +78,8 @@ class HeldOutAccuracy:
         sampler.unload()
         encoded = sampler.encode(prompts)
         share = Share.of_this_process(span_hosts=True)
-        geometry = settle_geometry(folder, sampler.geometry(encoded=encoded), share)
+        preferred = sampler.geometry(encoded=encoded)
+        geometry = settle_geometry(folder, preferred, share, sampler.shards)
         if share.leads:
             report_over_long(folder, chosen, encoded, geometry, sampling)
         requests = [

@@ -81,7 +81,7 @@ class Rollouts:
         texts = [t.render(one.question) for t, one in zip(asked, problems, strict=True)]
         encoded = self.sampler.encode(texts)
         preferred = self.sampler.geometry(encoded=encoded)
-        self._geometry = settle_geometry(folder, preferred, share)
+        self._geometry = settle_geometry(folder, preferred, share, self.sampler.shards)
         if share.leads:
             print(f"policy: {self.sampler.describe_memory(self._geometry)}", flush=True)
             report_over_long(folder, problems, encoded, self._geometry, settings)

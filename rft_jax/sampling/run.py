@@ -23,7 +23,7 @@ from rft_jax.sampling.budget import MakeBudget
 from rft_jax.sampling.forcing import Forcing
 from rft_jax.sampling.geometry import Geometry
 from rft_jax.sampling.placement import sampling_mesh
-from rft_jax.sampling.run_record import check_shards, report_over_long, settle_geometry
+from rft_jax.sampling.run_record import report_over_long, settle_geometry
 from rft_jax.sampling.sampler import Sampler
 from rft_jax.sampling.segments import remove_segments
 from rft_jax.sampling.settings import SampleSettings
@@ -119,8 +119,7 @@ def _prepare(
     texts = [template.render(one.question) for one in problems]
     encoded = sampler.encode(texts)
     preferred = sampler.geometry(encoded=encoded)
-    geometry = settle_geometry(folder, preferred, share)
-    check_shards(folder, geometry, sampler.shards)
+    geometry = settle_geometry(folder, preferred, share, sampler.shards)
     if share.leads:
         print(f"sample: {sampler.describe_memory(geometry)}", flush=True)
         if texts:

@@ -19,20 +19,23 @@ from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.shares import Share
 
 
-def settle_geometry(folder: Path, chosen: Geometry, share: Share) -> Geometry:
+def settle_geometry(folder: Path, chosen: Geometry, share: Share, shards: int) -> Geometry:
     """The geometry of the run's first start, which writes it with settings and versions.
 
     Args:
       folder: the run's.
       chosen: the geometry for a first start.
       share: this process's.
+      shards: of the mesh, that slots are split over.
 
     Raises:
-      UserError: the first start's can't be read.
+      UserError: the first start's can't be read, or can't be split over these shards.
     """
     path = folder / RUN
     if path.exists():
-        return _recorded(path)
+        geometry = _recorded(path)
+        _check_shards(path, geometry, shards)
+        return geometry
     if not share.leads:
         return chosen
     device = jax.devices()[0]
@@ -56,18 +59,10 @@ def _recorded(path: Path) -> Geometry:
         ) from error
 
 
-def check_shards(folder: Path, geometry: Geometry, shards: int) -> None:
-    """Refuses devices that the geometry of the run's first start can't be split over.
-
-    Args:
-      shards: of the mesh, that slots are split over.
-
-    Raises:
-      UserError: names both numbers.
-    """
+def _check_shards(path: Path, geometry: Geometry, shards: int) -> None:
     if geometry.groups % shards:
         raise UserError(
-            f"{folder / RUN}: the run was begun with {geometry.groups} groups of slots, which "
+            f"{path}: the run was begun with {geometry.groups} groups of slots, which "
             f"{shards} shards of the mesh can't share evenly; resume it on devices and a mesh like "
             "those that it was begun with, or name another --output"
         )

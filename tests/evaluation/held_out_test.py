@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import jax
@@ -18,10 +19,11 @@ from rft_jax.evaluation.evaluate import evaluate
 from rft_jax.evaluation.held_out import HeldOutAccuracy, spread
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import write_json, write_rows
-from rft_jax.files.outputs import SETTINGS
+from rft_jax.files.outputs import RUN, SETTINGS
 from rft_jax.records import Problem, to_row
 from rft_jax.training.token_arrays import tokenize
 from rft_jax.wordproblems.generator import generate_problems
+from tests.sampling.tiny import GEOMETRY
 
 GREEDY = EvaluateSettings(max_new_tokens=60, max_prompt_length=100)
 
@@ -55,6 +57,16 @@ def test_accuracy_is_that_of_rft_evaluate_and_follows_the_weights(tmp_path: Path
     assert measure(model.params) == pytest.approx(expected)
     assert measure(jax.tree.map(jnp.zeros_like, model.params)) == 0.0
     assert measure(model.params) == pytest.approx(expected)
+
+
+def test_a_mesh_that_cannot_share_the_groups_of_the_first_start_is_refused(tmp_path: Path) -> None:
+    path = _problems(tmp_path / "problems.jsonl", generate_problems("test", 2))
+    write_json(tmp_path / SETTINGS, {})
+    write_json(tmp_path / RUN, {"geometry": asdict(replace(GEOMETRY, slots=6, group=2))})
+    mesh = make_mesh(MeshSettings(), jax.devices()[:2])
+    model = load_model(model_folder("wordproblems:model"), mesh)
+    with pytest.raises(UserError, match=r"begun with 3 groups of slots, which 2 shards"):
+        HeldOutAccuracy(GREEDY).prepare(model, path, 2, mesh, tmp_path)
 
 
 def test_a_problem_whose_solution_is_a_program_is_asked_for_one_as_in_training(

@@ -14,9 +14,11 @@ from rft_jax.checkpoints.load import load_model
 from rft_jax.checkpoints.names import model_folder
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.devices.partitioning import make_mesh
+from rft_jax.errors import UserError
 from rft_jax.evaluation.held_out import HeldOutAccuracy, spread
 from rft_jax.evaluation.settings import EvaluateSettings
-from rft_jax.files.jsonl import write_json, write_rows
+from rft_jax.files.jsonl import read_object, write_json, write_rows
+from rft_jax.files.outputs import RUN
 from rft_jax.models.llama import Params
 from rft_jax.policy.rewards import Judge
 from rft_jax.policy.rollouts import Rollouts
@@ -30,14 +32,14 @@ QUESTION = "Amy has 3 apples."
 SETTINGS = RolloutSettings(max_new_tokens=4, max_prompt_length=40, slots=4, group=2)
 
 
-Made = Callable[[str, str, str], tuple[Rollouts, Params]]
+Made = Callable[..., tuple[Rollouts, Params]]
 
 
 @pytest.fixture
 def made(files: Path, tmp_path: Path) -> Made:
-    def make(form: str, template: str, answers: str) -> tuple[Rollouts, Params]:
+    def make(form: str, template: str, answers: str, devices: int = 1) -> tuple[Rollouts, Params]:
         write_json(tmp_path / "settings.json", {})
-        mesh = make_mesh(MeshSettings(), jax.devices()[:1])
+        mesh = make_mesh(MeshSettings(), jax.devices()[:devices])
         model = load_model(str(files / "model"), mesh)
         model = replace(model, template=model.template_named(template))
         problem = Problem("p", QUESTION, "print(3)" if form == "program" else "#### 3", form)
@@ -46,6 +48,17 @@ def made(files: Path, tmp_path: Path) -> Made:
         return Rollouts(model, [problem], settings, mesh, tmp_path, graded_as), model.params
 
     return make
+
+
+def test_a_mesh_that_cannot_share_the_groups_of_the_first_start_is_refused(
+    made: Made, tmp_path: Path
+) -> None:
+    made("text", "plain", "first")
+    record = read_object(tmp_path / RUN)
+    record["geometry"] |= {"slots": 6, "group": 2}
+    write_json(tmp_path / RUN, record)
+    with pytest.raises(UserError, match=r"begun with 3 groups of slots, which 2 shards"):
+        made("text", "plain", "first", devices=2)
 
 
 @pytest.mark.parametrize(
