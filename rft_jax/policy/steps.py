@@ -73,9 +73,13 @@ class PolicySteps(Steps):
         if reference is not None:
             metrics["kl"] = divergence(samples.kept, reference)
         state, learned = self.learner.update(state, samples.kept, learning_rate, reference)
-        if self.held_out and step + 1 == self.num_steps:
-            metrics["final_held_out_accuracy"] = self.held_out(self.whole(state.params))
         return state, metrics | learned
+
+    def measure(self, state: TrainState, step: int) -> dict[str, float]:
+        """The held-out accuracy of the last step's policy."""
+        if not self.held_out or step < self.num_steps:
+            return {}
+        return {"final_held_out_accuracy": self.held_out(self.whole(state.params))}
 
     def _sample(self, state: TrainState, step: int) -> StepSamples:
         """The step's samples, from the weights before it."""

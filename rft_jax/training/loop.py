@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -191,11 +191,31 @@ class _Steps:
 
     def advance(self, state: TrainState, step: int, shown: Progress | None) -> TrainState:
         rate = learning_rate(self._run.settings, step, self._run.num_steps)
-        state, metrics = self._run.advance(state, step, rate)
-        metrics = metrics | self._run.measure(state, step + 1)
+        with self._divergence_first(state, step, shown):
+            state, metrics = self._run.advance(state, step, rate)
         self.fetch(shown)
         self._pending = (step + 1, rate, metrics)
+        with self._divergence_first(state, step + 1, shown):
+            self._pending = (step + 1, rate, metrics | self._run.measure(state, step + 1))
         return state
+
+    @contextmanager
+    def _divergence_first(
+        self, state: TrainState, step: int, shown: Progress | None
+    ) -> Iterator[None]:
+        """Within the block, where what a step left is sampled from, its NaN is the first error."""
+        try:
+            yield
+        except UserError:
+            self._check(state, step, shown)
+            raise
+
+    def _check(self, state: TrainState, step: int, shown: Progress | None) -> None:
+        """Fetches the metrics of step `step`; raises if they or its state are NaN or infinite."""
+        self.fetch(shown)
+        damaged = not_finite(state)
+        if damaged:
+            self._diverged(f"step {step}: its update made {damaged[0]} NaN or infinite")
 
     def fetch(self, shown: Progress | None) -> None:
         """Fetches the last step's metrics; raises if its loss or gradient is NaN or infinite."""
@@ -233,9 +253,7 @@ class _Steps:
         """
         self.fetch(shown)
         if step > self._saved:
-            damaged = not_finite(state)
-            if damaged:
-                self._diverged(f"step {step}: its update made {damaged[0]} NaN or infinite")
+            self._check(state, step, shown)
             if is_main():
                 self._log.write()
             self._checkpoints.save(step, state)

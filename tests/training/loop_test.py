@@ -6,19 +6,26 @@ import json
 import os
 import shutil
 import signal
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from rft_jax.devices.chips import CHIPS
+from rft_jax.devices.mesh_settings import MeshSettings
+from rft_jax.devices.partitioning import make_mesh
 from rft_jax.errors import Preempted, UserError
 from rft_jax.files.jsonl import read_rows
+from rft_jax.models.llama import init_params
 from rft_jax.models.shapes import train_flops_per_token
 from rft_jax.training import loop
+from rft_jax.training.loop import Steps, run_steps
+from rft_jax.training.train_step import TrainState
 from rft_jax.training.trainer import train
 from tests.training.conftest import CONFIG, SETTINGS, assert_same_outcome, losses
 
@@ -70,6 +77,57 @@ def test_an_update_that_makes_weights_infinite_is_neither_saved_nor_exported(
         train(CONFIG, [data], str(folder), wild)
     assert not (folder / "model.safetensors").exists()
     assert not (folder / "checkpoints" / "1").exists()
+
+
+@dataclass(frozen=True, eq=False)
+class Diverging(Steps):
+    """Steps of which the first has this loss and weight, and of whose weights samples are NaN."""
+
+    label = "policy"
+    shown = ()
+    loss: float
+    weight: float
+    is_measured: bool
+
+    def advance(
+        self, state: TrainState, step: int, learning_rate: float
+    ) -> tuple[TrainState, dict[str, Any]]:
+        del learning_rate
+        if step:
+            raise UserError("the model's logits are NaN or infinite")
+        params = jax.tree.map(lambda leaf: jnp.full_like(leaf, self.weight), state.params)
+        return state.replace(step=state.step + 1, params=params), {
+            "loss": jnp.float32(self.loss),
+            "grad_norm": jnp.float32(1.0),
+        }
+
+    def measure(self, state: TrainState, step: int) -> dict[str, float]:
+        del state, step
+        if self.is_measured:
+            raise UserError("the model's logits are NaN or infinite")
+        return {}
+
+    def speed(self, steps: int, seconds: float) -> dict[str, float]:
+        del steps, seconds
+        return {}
+
+
+@pytest.mark.parametrize("is_measured", [True, False])
+@pytest.mark.parametrize(
+    ("loss", "weight", "message"),
+    [
+        (np.nan, np.nan, "step 1: loss nan, .* lower policy.learning_rate"),
+        (1.0, np.inf, r"step 1: its update made params/\S+ NaN .* lower policy.learning_rate"),
+        (1.0, 1.0, "the model's logits are NaN"),
+    ],
+)
+def test_samples_that_are_nan_are_blamed_on_the_step_that_diverged(
+    tmp_path: Path, loss: float, weight: float, message: str, is_measured: bool
+) -> None:
+    mesh = make_mesh(MeshSettings(), jax.devices()[:1])
+    steps = Diverging(SETTINGS, mesh, 3, tmp_path, {}, loss, weight, is_measured)
+    with pytest.raises(UserError, match=message):
+        run_steps(steps, init_params(CONFIG, jax.random.key(0)), lambda _step: False)
 
 
 def test_a_model_with_nan_is_refused_before_any_step(
