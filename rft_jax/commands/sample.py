@@ -9,11 +9,13 @@ from rft_jax.checkpoints.names import model_folder
 from rft_jax.commands.base import Command, input_flag
 from rft_jax.commands.common import MESH, MODEL_HELP, output_folder_flag, problems_flag
 from rft_jax.commands.lengths import lengths
+from rft_jax.errors import UserError
 from rft_jax.gin_settings import Config
 
 if TYPE_CHECKING:
     from rft_jax.sampling.budget import MakeBudget
     from rft_jax.sampling.settings import SampleSettings
+    from rft_jax.sampling.shard import Shard
 
 
 def _sample_flags(parser: argparse.ArgumentParser) -> None:
@@ -46,12 +48,13 @@ def _sample(flags: argparse.Namespace, config: Config) -> None:
     from rft_jax.sampling.shard import Shard
 
     settings, shard = config["sample"], Shard.parse(flags.shard)
+    make_budget = _budget(settings, shard)
     if flags.server:
         from rft_jax.sampling.served import sample_from_server
 
         sample_from_server(
             *(flags.server, flags.model, flags.problems, flags.output, flags.name, settings),
-            *(_budget(settings), config.text(), shard),
+            *(make_budget, config.text(), shard),
         )
         return
     sample(
@@ -61,7 +64,7 @@ def _sample(flags: argparse.Namespace, config: Config) -> None:
         flags.name,
         settings,
         config["mesh"],
-        _budget(settings),
+        make_budget,
         config.text(),
         shard,
         calculator_of(settings),
@@ -72,8 +75,12 @@ def _sample_unused(flags: argparse.Namespace) -> dict[str, str]:
     return {"mesh": "with --server"} if flags.server else {}
 
 
-def _budget(settings: SampleSettings) -> MakeBudget | None:
-    """What decides how many samples a problem gets; None for the same number for all."""
+def _budget(settings: SampleSettings, shard: Shard) -> MakeBudget | None:
+    """What decides how many samples a problem gets; None for the same number for all.
+
+    Raises:
+      UserError: it needs the samples of all problems, and there are other shards.
+    """
     from rft_jax.rft.budgets import Proportional, Uniform, check_answers
 
     kind, size, most = settings.budget_kind, settings.round_size, settings.num_samples
@@ -83,6 +90,12 @@ def _budget(settings: SampleSettings) -> MakeBudget | None:
     if kind == "uniform":
         return lambda problems, *_: Uniform(
             problems, settings.enough, size, most, answers=settings.answers
+        )
+    if shard.count > 1:
+        raise UserError(
+            f"--shard {shard.index}/{shard.count}: sample.budget = {settings.budget!r} divides "
+            "samples among all problems, and a shard knows its own alone; sample without --shard "
+            "(launch/gpus.sh --together), or set sample.budget = 'uniform'"
         )
     return lambda problems, own, total: Proportional(
         problems, own, total, size, settings.average, most, answers=settings.answers

@@ -49,6 +49,33 @@ def test_shards_sample_what_one_run_samples(files: Path, halves: Path, tmp_path:
     assert len(whole) == 90
 
 
+@pytest.mark.parametrize(
+    ("budget", "is_refused"), [("uniform", False), ("proportional", True), ("difficulty", True)]
+)
+def test_shards_sample_what_one_run_samples_with_a_budget_or_are_refused(
+    files: Path, tmp_path: Path, budget: str, is_refused: bool, capsys: pytest.CaptureFixture
+) -> None:
+    problems = tmp_path / "problems.jsonl"
+    write_rows(problems, [{"id": f"p{i}", "question": "Q", "answer": "1"} for i in range(4)])
+    words = ["sample", "--model", str(files / "model"), "--problems", str(problems)]
+    words += [f"--gin.sample.budget={budget}", "--gin.sample.num_samples=4"]
+    words += ["--gin.sample.round_size=2", "--gin.sample.max_new_tokens=4"]
+    words += ["--gin.sample.average=3"] if is_refused else []
+    shards = [[*words, "--output", str(tmp_path / "out"), "--shard", f"{i}/2"] for i in (0, 1)]
+    if is_refused:
+        assert main(shards[0]) == 2
+        assert f"--shard 0/2: sample.budget = '{budget}' divides" in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+        return
+    assert [main(each) for each in (*shards, [*words, "--output", str(tmp_path / "one")])] == [
+        0
+    ] * 3
+    found = [
+        {(one.id, one.sample): one for one in _samples(tmp_path / of)} for of in ("out", "one")
+    ]
+    assert found[0] == found[1]
+
+
 def test_every_shard_has_its_own_file_of_every_nth_problem(halves: Path) -> None:
     names = [f"samples-0000{index}-of-00002.jsonl" for index in (0, 1)]
     assert [Path(shard.path).name for shard in find_shards([str(halves)])] == names
