@@ -175,7 +175,7 @@ class Sampler:
         program = Program(
             config=decoding_config(self.config, settings.dtype),
             method=method_of(settings),
-            eos_ids=tuple(sorted(self.tokenizer.eos_ids)),
+            eos_ids=tuple(sorted(self.tokenizer.eos_ids | self._stop_ids(settings))),
             geometry=geometry,
             mesh=self._mesh,
             row_axes=self._row_axes,
@@ -199,6 +199,11 @@ class Sampler:
             yield from self.run(requests, geometry, settings)
         finally:
             self.unload()
+
+    def _stop_ids(self, settings: SampleSettings) -> set[int]:
+        """Ids of the stop strings that are special tokens, of which a response has no text."""
+        special = self.tokenizer.special_tokens if settings.stop else {}
+        return {special[string] for string in settings.stop if string in special}
 
     def _stops(self, settings: SampleSettings) -> StopStrings:
         return StopStrings(self.tokenizer.decode, settings.stop)

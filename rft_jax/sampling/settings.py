@@ -38,8 +38,8 @@ class DecodingSettings(CheckedSettings):
       max_new_tokens: longest response, in tokens, the end token included; where the model has no
         room for the default, half of its positions.
       seed: seed of all random draws.
-      stop: strings that end a response, as the model's end tokens do; the response ends before the
-        first of them.
+      stop: strings, or names of special tokens, that end a response, as the model's end tokens do;
+        the response ends before the first of them.
       max_prompt_length: longest prompt, in tokens.
       common_prefix: whether the tokens that all prompts begin with (few-shot examples, a long
         system message) are prefilled once and held once for all slots; `run.json` says how many.

@@ -30,6 +30,11 @@ class HuggingFaceTokenizer(Tokenizer):
     def vocab_size(self) -> int:
         return max(self.backend.get_vocab(with_added_tokens=True).values()) + 1
 
+    @property
+    def special_tokens(self) -> dict[str, int]:
+        added = self.backend.get_added_tokens_decoder()
+        return {token.content: number for number, token in added.items() if token.special}
+
     def encode(self, text: str) -> list[int]:
         text = replace_surrogates(text)
         with _naming(self.files):
@@ -53,6 +58,14 @@ class SentencePieceTokenizer(Tokenizer):
     def vocab_size(self) -> int:
         return max(self.backend.get_piece_size(), self.pad_id + 1)
 
+    @property
+    def special_tokens(self) -> dict[str, int]:
+        pieces = range(self.backend.get_piece_size())
+        return {self.backend.id_to_piece(i): i for i in pieces if self._is_special(i)}
+
+    def _is_special(self, piece: int) -> bool:
+        return self.backend.is_control(piece) or self.backend.is_unknown(piece)
+
     def encode(self, text: str) -> list[int]:
         return self.backend.encode(replace_surrogates(text))
 
@@ -60,11 +73,9 @@ class SentencePieceTokenizer(Tokenizer):
         return self.backend.encode(list(map(replace_surrogates, texts)))
 
     def decode(self, ids: Sequence[int]) -> str:
-        backend, size = self.backend, self.backend.get_piece_size()
+        size = self.backend.get_piece_size()
         pieces = [i for i in self._before_eos(ids) if 0 <= i < size]
-        return backend.decode(
-            [i for i in pieces if not (backend.is_control(i) or backend.is_unknown(i))]
-        )
+        return self.backend.decode([i for i in pieces if not self._is_special(i)])
 
 
 def load_tokenizer(folder: str | Path, num_rows: int | None = None) -> Tokenizer:

@@ -45,6 +45,11 @@ class Tokenizer(SpecialIds, ABC):
     def vocab_size(self) -> int:
         """One more than the largest id."""
 
+    @property
+    @abstractmethod
+    def special_tokens(self) -> dict[str, int]:
+        """Ids of the tokens that `decode` leaves out, by their names."""
+
     @abstractmethod
     def encode(self, text: str) -> list[int]:
         """The ids of a text after BOS; neither BOS nor EOS is added."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from rft_jax.checkpoints.load import LoadedModel, load_model
 from rft_jax.errors import UserError
 from rft_jax.sampling import Sampler
 from rft_jax.sampling.requests import SampledTokens
+from rft_jax.tokenizers import load_tokenizer
 from tests.sampling.tiny import SETTINGS
 
 
@@ -55,6 +58,30 @@ def test_one_stop_string_may_be_given_as_text(model: LoadedModel) -> None:
         )
     (uncut,) = sampler.sample(["How many?\n"], k=8, stop="a text that is in none of them")
     assert uncut == free
+
+
+def test_a_stop_string_that_is_a_special_token_ends_a_response(
+    files: Path, model: LoadedModel, tmp_path: Path
+) -> None:
+    prompt, name_of = "How many?\n", model.tokenizer.backend.id_to_token
+    (free,) = Sampler(model, model.tokenizer, SETTINGS).sample([prompt], k=8)
+    number = next(n for n in free[0].tokens[1:] if name_of(n) not in prompt)
+    folder = shutil.copytree(files / "model", tmp_path / "model")
+    content = json.loads((folder / "tokenizer.json").read_text())
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    added = {"id": number, "content": name_of(number), "special": True, **flags}
+    content["added_tokens"].append(added)
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+
+    sampler = Sampler(model, load_tokenizer(folder), SETTINGS)
+    assert sampler.sample([prompt], k=8)[0][0].tokens == free[0].tokens
+    (cut,) = sampler.sample([prompt], k=8, stop=name_of(number))
+    for one, whole in zip(cut, free, strict=True):
+        occurs = number in whole.tokens
+        end = whole.tokens.index(number) + 1 if occurs else len(whole.tokens)
+        assert one.tokens == whole.tokens[:end]
+        assert one.response == sampler.tokenizer.decode(whole.tokens[: end - occurs])
+        assert one.finish_reason == ("stop" if occurs else whole.finish_reason)
 
 
 def test_a_sample_that_stopped_says_so_whatever_its_last_token(model: LoadedModel) -> None:

@@ -69,6 +69,13 @@ def test_special_tokens_and_ids_outside_the_vocabulary_decode_to_nothing(
     assert tokenizer.decode(noisy) == "7 eggs"
 
 
+def test_special_tokens_are_those_that_decode_to_nothing(tokenizer: Tokenizer) -> None:
+    special = set(tokenizer.special_tokens.values())
+    assert {tokenizer.bos_id, tokenizer.eos_id} <= special
+    for number in range(tokenizer.vocab_size):
+        assert (number in special) == (not tokenizer.decode([number, number, number]))
+
+
 @pytest.mark.parametrize("name", ["llama2", "llama3"])
 def test_saving_copies_every_file_and_keeps_the_fingerprint(
     name: str, request: pytest.FixtureRequest, tmp_path: Path
