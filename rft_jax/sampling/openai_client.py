@@ -26,6 +26,10 @@ _TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 _ADDRESS = "http://HOST:PORT or https://HOST is needed, without user, query or fragment"
 
 
+class Refused(UserError):
+    """The server refuses a request, whatever the state that it is in."""
+
+
 @dataclass(frozen=True)
 class Completion:
     """One response.
@@ -79,8 +83,8 @@ class Client:
           options: further fields of the request, such as `model` and `temperature`.
 
         Raises:
-          UserError: the server refuses the request, says something else than a response, or does
-            not answer in several attempts.
+          Refused: the server refuses the request, such as one of a prompt that is too long.
+          UserError: it says something else than a response, or does not answer in several attempts.
           CancelledError: the client was closed.
         """
         if is_chat:
@@ -103,7 +107,7 @@ class Client:
                 return self._decoded(content)
             reason = f"status {status}: {_excerpt(content)}"
             if status not in _TRANSIENT:
-                raise UserError(f"{self._url}{path}: {reason}")
+                raise Refused(f"{self._url}{path}: {reason}")
         raise UserError(
             f"{self._url}: no answer in {_ATTEMPTS} attempts ({reason}); start the server, or "
             "correct --server; samples so far are saved"

@@ -28,7 +28,7 @@ from rft_jax.installation import versions
 from rft_jax.prompts import QUESTION, Template, get_template, shown
 from rft_jax.records import Problem, Sample
 from rft_jax.sampling.budget import MakeBudget
-from rft_jax.sampling.openai_client import Client, Completion
+from rft_jax.sampling.openai_client import Client, Completion, Refused
 from rft_jax.sampling.requests import Counters, Further, Request
 from rft_jax.sampling.segments import remove_segments
 from rft_jax.sampling.settings import SampleSettings
@@ -216,7 +216,10 @@ class ServerSampler:
     def _complete(self, request: Request, sample: int) -> Completion:
         problem = self._problems[request.index]
         prompt = self._template.render(problem.question)
-        return self._client.complete(prompt, self._is_chat, self._options(problem.id, sample))
+        try:
+            return self._client.complete(prompt, self._is_chat, self._options(problem.id, sample))
+        except Refused as error:
+            raise UserError(f"problem {problem.id!r:.60}, sample {sample}: {error}") from error
 
     def _options(self, identity: str, sample: int) -> dict[str, Any]:
         settings = self.settings

@@ -183,7 +183,7 @@ def test_a_busy_server_is_asked_again(
 @pytest.mark.parametrize(
     ("failures", "body", "message"),
     [
-        ([400], None, r"/chat/completions: status 400: .*not now"),
+        ([400], None, r"problem 'p\d', sample \d: .*/chat/completions: status 400: .*not now"),
         ([], b"<html>", r"not JSON: <html>"),
         ([], b'{"choices": []}', r"not a completion"),
         ([], b'{"choices": [{"message": {"content": 7}, "finish_reason": "stop"}]}', "a text is"),
