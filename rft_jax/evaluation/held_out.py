@@ -55,7 +55,13 @@ class HeldOutAccuracy:
         return {name: value for name, value in values.items() if name != "workers"}
 
     def prepare(
-        self, model: LoadedModel, problems: str, count: int, mesh: Mesh, folder: Path
+        self,
+        model: LoadedModel,
+        problems: str,
+        count: int,
+        mesh: Mesh,
+        folder: Path,
+        resident: int = 0,
     ) -> GreedyAccuracy:
         """What measures the accuracy of parameters; all processes call it together.
 
@@ -65,6 +71,7 @@ class HeldOutAccuracy:
           count: how many of them are answered, spread evenly.
           mesh: devices of the parameters.
           folder: the training's, where the geometry is recorded.
+          resident: bytes of one device that the training holds.
 
         Raises:
           UserError: a problem's own answer can't be read.
@@ -74,7 +81,8 @@ class HeldOutAccuracy:
         sampling, template = settings.sampling(), model.template_named(settings.template)
         asked = [template.asking_for(one.form) for one in chosen]  # as training asks
         prompts = [of.render(one.question) for of, one in zip(asked, chosen, strict=True)]
-        sampler = Sampler(model, model.tokenizer, sampling, mesh, calculator_of(settings))
+        forcing = calculator_of(settings)
+        sampler = Sampler(model, model.tokenizer, sampling, mesh, forcing, resident)
         sampler.unload()
         encoded = sampler.encode(prompts)
         share = Share.of_this_process(span_hosts=True)

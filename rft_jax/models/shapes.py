@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.parameters import adapted_kernels, parameters
 
+ITEM_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+
 
 def param_shapes(config: LlamaConfig) -> dict[str, tuple[int, ...]]:
     """Each parameter's shape by its path, layers stacked; without adapters."""

@@ -9,8 +9,9 @@ from typing import Any
 from rft_jax.devices.chips import USABLE, available_memory, size_text
 from rft_jax.devices.mesh_settings import MeshSettings, mesh_sizes
 from rft_jax.models.config import LlamaConfig
-from rft_jax.planning.closed_form import state_bytes, temporary_bytes
+from rft_jax.planning.closed_form import temporary_bytes
 from rft_jax.planning.topologies import Topology
+from rft_jax.training.memory import state_bytes
 from rft_jax.training.settings import TrainSettings
 
 LORA_RANK = 16

@@ -10,15 +10,14 @@ from rft_jax.devices.chips import Chip
 from rft_jax.devices.sharding_rules import shard_elements
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import (
+    ITEM_BYTES,
     adapter_shapes,
     param_shapes,
     token_flops,
     train_flops_per_token,
 )
-from rft_jax.sampling.geometry import ITEM_BYTES
+from rft_jax.training.memory import state_bytes
 from rft_jax.training.settings import TrainSettings
-
-_COUNTERS = 8  # the step's and the optimizer's, int32
 
 
 @dataclass(frozen=True)
@@ -56,18 +55,6 @@ class StepCost:
     def mfu_bound(self, chip: Chip) -> float:
         """The share of the peak that useful FLOPs reach at the roofline."""
         return self.useful_flops / chip.peak / self.seconds(chip)
-
-
-def state_bytes(config: LlamaConfig, settings: TrainSettings, mesh: Mapping[str, int]) -> int:
-    """Bytes of the train state on one chip: float32 parameters, AdamW's moments, counters."""
-    frozen = shard_elements(param_shapes(config), mesh)
-    trained = frozen
-    if config.lora is not None:
-        trained = shard_elements(adapter_shapes(config), mesh)
-    else:
-        frozen = 0
-    moments = ITEM_BYTES[settings.moment_dtype] + 4  # the second stays float32
-    return 4 * frozen + (4 + moments) * trained + _COUNTERS
 
 
 def activation_bytes(

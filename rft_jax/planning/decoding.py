@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from rft_jax.devices.chips import USABLE, Chip, available_memory
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.shapes import num_params, token_flops
+from rft_jax.models.shapes import ITEM_BYTES, num_params, token_flops
 from rft_jax.planning.closed_form import StepCost
 from rft_jax.planning.settings import PlanSettings
 from rft_jax.planning.topologies import Topology
 from rft_jax.sampling.geometry import (
-    ITEM_BYTES,
     DoesNotFit,
     Geometry,
     Hardware,

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from rft_jax.devices.chips import Chip, size_text
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.shapes import adapter_shapes, num_params
-from rft_jax.planning.closed_form import state_bytes
+from rft_jax.models.shapes import ITEM_BYTES, adapter_shapes, num_params
 from rft_jax.planning.decoding import DecodePlan
 from rft_jax.planning.hours import SECONDS, StageCost
 from rft_jax.planning.settings import PlanSettings
-from rft_jax.sampling.geometry import ITEM_BYTES
+from rft_jax.training.memory import state_bytes
 from rft_jax.training.settings import TrainSettings
 
 # What the conditions of the main experiment are trained by, of `hours.stage_costs`.

@@ -10,7 +10,7 @@ from rft_jax.devices.mesh_settings import MeshSettings, check_batch, mesh_sizes
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import num_params
 from rft_jax.planning.advice import advise
-from rft_jax.planning.closed_form import StepCost, state_bytes, temporary_bytes, train_cost
+from rft_jax.planning.closed_form import StepCost, temporary_bytes, train_cost
 from rft_jax.planning.decoding import DecodePlan, plan_decoding
 from rft_jax.planning.hours import StageCost, stage_costs, training_cost
 from rft_jax.planning.loop import Loop, loop_lines
@@ -19,6 +19,7 @@ from rft_jax.planning.topologies import Topology, parse_topology
 from rft_jax.progress import quantity
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training import recipe
+from rft_jax.training.memory import state_bytes
 from rft_jax.training.settings import TrainSettings
 
 if TYPE_CHECKING:

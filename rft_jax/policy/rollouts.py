@@ -61,6 +61,7 @@ class Rollouts:
       mesh: the devices.
       folder: the run's, where the geometry is recorded.
       graded_as: the form by which a sample is graded, of the one that its prompt asks for.
+      resident: bytes of one device that the training holds.
     """
 
     def __init__(
@@ -71,9 +72,10 @@ class Rollouts:
         mesh: Mesh,
         folder: Path,
         graded_as: Callable[[str], str],
+        resident: int = 0,
     ) -> None:
         self._problems, self._settings = problems, settings
-        self.sampler = Sampler(model, model.tokenizer, settings, mesh)
+        self.sampler = Sampler(model, model.tokenizer, settings, mesh, resident=resident)
         self.sampler.unload()
         share = Share.of_this_process(span_hosts=True)
         asked = [model.template.asking_for(problem.form) for problem in problems]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from rft_jax.prompts import shown
 from rft_jax.records import Problem
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.training.loop import run_steps
+from rft_jax.training.memory import resident_bytes
 from rft_jax.training.model import TrainedModel, is_finished, starting_model, train_further
 from rft_jax.training.settings import TrainSettings
 from rft_jax.verify.grading import check_references
@@ -135,7 +136,12 @@ class _Setup:
         reference = self.inputs.load_reference(start, self.policy, train, mesh)
         teacher = self.inputs.load_teacher(start, train, mesh)
         every = problems + held_out
-        rollouts = Rollouts(start, every, self.sample, mesh, self.folder, self.judge.form)
+        others = [
+            one.config for one in (reference, teacher) if one and one.params is not start.params
+        ]
+        config = replace(start.config, lora=train.lora)
+        resident = resident_bytes(config, train, mesh.shape, others)
+        rollouts = Rollouts(start, every, self.sample, mesh, self.folder, self.judge.form, resident)
         rollouts.check_length(train.max_length)
         apart = len(problems) if held_out else None
         chosen, measured = split_held_out(rollouts.places, self.policy, apart)

@@ -14,7 +14,7 @@ from rft_jax.devices.chips import USABLE, size_text
 from rft_jax.devices.sharding_rules import shard_elements
 from rft_jax.errors import UserError
 from rft_jax.models.config import LlamaConfig
-from rft_jax.models.shapes import num_params, param_shapes
+from rft_jax.models.shapes import ITEM_BYTES, num_params, param_shapes
 from rft_jax.sampling.settings import SampleSettings
 
 _SMALLEST_BUCKET = 64
@@ -25,7 +25,6 @@ _SLOTS = {"cpu": 128}  # most on a device; more would not make its matrix produc
 _SLOTS_ELSEWHERE = 512
 _BLOCKS = {"gpu": 512}  # for each block after the first the host of a GPU waits at every step
 _BLOCK = 128
-ITEM_BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
 
 
 class DoesNotFit(UserError):
@@ -42,6 +41,7 @@ class Hardware:
       shards: shards of the mesh that slots are split over.
       tensor: devices that kv heads are split over.
       weight_shards: devices that the weights of one copy of the model are split over.
+      resident: bytes of one device that a training holds while it samples.
     """
 
     platform: str = "cpu"
@@ -49,6 +49,7 @@ class Hardware:
     shards: int = 1
     tensor: int = 1
     weight_shards: int = 1
+    resident: int = 0
 
 
 @dataclass(frozen=True)
@@ -187,8 +188,9 @@ def _fill_memory(
         if sum(needed.values()) <= USABLE * hardware.memory:
             return filled
         slots //= 2
+    beside = " beside the training" if hardware.resident else ""
     raise DoesNotFit(
-        f"{num_params(config):,} parameters and the cache of {geometry.group} samples need "
+        f"{num_params(config):,} parameters and the cache of {geometry.group} samples{beside} need "
         f"{size_text(sum(needed.values()))} on each device, and {USABLE:.0%} of its "
         f"{size_text(hardware.memory)} may be filled; {_ways_to_fit(settings)}"
     )
@@ -207,13 +209,17 @@ def _ways_to_fit(settings: SampleSettings) -> str:
 def memory_needed(
     config: LlamaConfig, settings: SampleSettings, geometry: Geometry, hardware: Hardware
 ) -> dict[str, int]:
-    """Bytes on one device, by what takes them: weights, prompts and responses (cache), logits."""
+    """Bytes on one device, by what takes them.
+
+    Weights, prompts and responses (cache), logits; and the training, where there is one.
+    """
     mesh = {"fsdp": hardware.weight_shards // hardware.tensor, "tensor": hardware.tensor}
     slots = geometry.slots // hardware.shards
     column = cache_column_bytes(config, settings, hardware.tensor)
     common = cache_column_bytes(config, replace(settings, cache_dtype=""), hardware.tensor)
     prompts = slots // geometry.group * geometry.prompts
-    return {
+    training = {"training": hardware.resident} if hardware.resident else {}
+    return training | {
         "weights": shard_elements(param_shapes(config), mesh) * ITEM_BYTES[settings.dtype],
         "prompts": prompts * geometry.buckets[-1] * column + geometry.common * common,
         "responses": slots * geometry.columns * column,

@@ -70,8 +70,13 @@ def _by_layer(params: Params, num_layers: int, dtype: str) -> Params:
     return unstack_layers(jax.tree.map(lambda x: x.astype(dtype), params), num_layers)
 
 
-def hardware_of(mesh: Mesh, rows: tuple[str, ...]) -> Hardware:
-    """What the geometry on this mesh is chosen for."""
+def hardware_of(mesh: Mesh, rows: tuple[str, ...], resident: int = 0) -> Hardware:
+    """What the geometry on this mesh is chosen for.
+
+    Args:
+      resident: bytes of one device that a training holds; not counted on a CPU, where geometries
+        are those of earlier versions.
+    """
     device = mesh.devices.flat[0]
     shards = math.prod(mesh.shape[axis] for axis in rows)
     return Hardware(
@@ -80,6 +85,7 @@ def hardware_of(mesh: Mesh, rows: tuple[str, ...]) -> Hardware:
         shards=shards,
         tensor=mesh.shape["tensor"],
         weight_shards=mesh.size // shards,
+        resident=0 if device.platform == "cpu" else resident,
     )
 
 

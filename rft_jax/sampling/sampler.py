@@ -53,6 +53,7 @@ class Sampler:
       settings: those of every call; None for the defaults.
       mesh: the devices; None for the first one.
       forcing: puts texts into responses; needed with `calculator` in the settings.
+      resident: bytes of one device that a training holds while it samples.
 
     Attributes:
       counters: what all calls together have done.
@@ -65,6 +66,7 @@ class Sampler:
         settings: SampleSettings | None = None,
         mesh: Mesh | None = None,
         forcing: Forcing | None = None,
+        resident: int = 0,
     ) -> None:
         self.settings = settings or SampleSettings()
         if self.settings.calculator and forcing is None:
@@ -79,7 +81,7 @@ class Sampler:
         self.counters = Counters()
         self._mesh = mesh or sampling_mesh(self.settings, None)
         self._row_axes = row_axes(self.settings)
-        self._hardware = hardware_of(self._mesh, self._row_axes)
+        self._hardware = hardware_of(self._mesh, self._row_axes, resident)
         shape = model.config.num_layers, self.settings.dtype
         self._place = params_placer(model.params, *shape, self._mesh, self._row_axes)
         self._params: Params = {}

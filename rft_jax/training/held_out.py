@@ -40,9 +40,19 @@ class Accuracy(Protocol):
         ...
 
     def prepare(
-        self, model: LoadedModel, problems: str, count: int, mesh: Mesh, folder: Path
+        self,
+        model: LoadedModel,
+        problems: str,
+        count: int,
+        mesh: Mesh,
+        folder: Path,
+        resident: int,
     ) -> Callable[[Params], float]:
-        """A function from all parameters to their accuracy on `count` of the problems."""
+        """A function from all parameters to their accuracy on `count` of the problems.
+
+        Args:
+          resident: bytes of one device that the training holds besides.
+        """
         ...
 
 

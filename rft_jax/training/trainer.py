@@ -29,6 +29,7 @@ from rft_jax.training.curriculum import staged
 from rft_jax.training.data import load_training_data
 from rft_jax.training.held_out import BEST, Accuracy, HeldOut
 from rft_jax.training.loop import Run, run_steps
+from rft_jax.training.memory import resident_bytes
 from rft_jax.training.model import TrainedModel, is_finished, starting_model, train_further
 from rft_jax.training.outlook import outlook
 from rft_jax.training.settings import TrainSettings
@@ -151,7 +152,8 @@ def _train(
         measure = None
         if accuracy is not None:
             asked = settings.eval_data, settings.eval_problems
-            measure = accuracy.prepare(start, *asked, mesh, folder.path)
+            resident = resident_bytes(config, settings, mesh.shape)
+            measure = accuracy.prepare(start, *asked, mesh, folder.path, resident)
         held_out = HeldOut(others, config, settings, mesh, folder.path, num_steps, frozen, measure)
         if held_out.keeps_best:
             trained.describe(folder.path / BEST)

@@ -14,11 +14,12 @@ from rft_jax.gin_settings import load_config
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import param_shapes
 from rft_jax.planning import aot
-from rft_jax.planning.closed_form import state_bytes, temporary_bytes
+from rft_jax.planning.closed_form import temporary_bytes
 from rft_jax.planning.decoding import plan_decoding
 from rft_jax.planning.settings import PlanSettings
 from rft_jax.planning.topologies import parse_topology
 from rft_jax.sampling.settings import SampleSettings
+from rft_jax.training.memory import state_bytes
 from rft_jax.training.settings import TrainSettings
 from tests.hlo import KINDS, read_collectives
 

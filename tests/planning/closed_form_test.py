@@ -21,10 +21,10 @@ from rft_jax.planning.closed_form import (
     StepCost,
     activation_bytes,
     sampling_flops,
-    state_bytes,
     temporary_bytes,
     train_cost,
 )
+from rft_jax.training.memory import resident_bytes, state_bytes
 from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import init_train_state, state_shardings
 
@@ -57,6 +57,10 @@ def test_state_with_adapters_is_exact_too() -> None:
     shapes = jax.eval_shape(base)
     expected += on_one_chip(shapes, partitioning.param_shardings(shapes, mesh))
     assert state_bytes(config, SETTINGS, as_mesh((1, 4, 2))) == expected
+    merged = 4 * CONFIG.num_layers * (32 * 32 + 32 * 72) // 8  # of q and down, split evenly
+    assert resident_bytes(config, SETTINGS, as_mesh((1, 4, 2))) == expected + merged
+    teacher = resident_bytes(CONFIG, SETTINGS, ONE, [CONFIG])
+    assert teacher == state_bytes(CONFIG, SETTINGS, ONE) + 4 * num_params(CONFIG)
 
 
 def as_mesh(sizes: tuple[int, int, int]) -> dict[str, int]:

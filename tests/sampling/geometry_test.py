@@ -10,7 +10,7 @@ import pytest
 
 from rft_jax.devices.chips import GIB, USABLE
 from rft_jax.errors import UserError
-from rft_jax.models.config import LlamaConfig
+from rft_jax.models.config import LlamaConfig, Lora
 from rft_jax.models.shapes import num_params
 from rft_jax.sampling.geometry import (
     DoesNotFit,
@@ -25,6 +25,8 @@ from rft_jax.sampling.placement import sampling_mesh
 from rft_jax.sampling.program import Program, decoding_config
 from rft_jax.sampling.settings import SampleSettings
 from rft_jax.sampling.state import abstract_state
+from rft_jax.training.memory import resident_bytes
+from rft_jax.training.settings import TrainSettings
 from tests.docs_pages import ROOT
 from tests.sampling.tiny import CONFIG
 
@@ -84,6 +86,21 @@ def test_slots_are_the_most_that_fit_into_memory() -> None:
     assert geometry.slots == 64
     double = replace(geometry, slots=128)
     assert sum(memory_needed(LLAMA_7B, BF16, double, smaller).values()) > USABLE * 40 * GIB
+
+
+def test_slots_fit_beside_what_a_training_holds() -> None:
+    settings, mesh = TrainSettings(), {"data": 1, "fsdp": 1, "tensor": 1}
+    config = replace(LLAMA_7B, lora=Lora(16, 32.0))
+    resident = resident_bytes(config, settings, mesh)
+    assert 7.5 < resident / num_params(LLAMA_7B) < 8.5  # frozen, and nearly all merged, of 4 bytes
+    training = replace(H200, resident=resident)
+    geometry = choose_geometry(LLAMA_7B, BF16, training)
+    needed = memory_needed(LLAMA_7B, BF16, geometry, training)
+    assert needed["training"] == resident
+    assert sum(needed.values()) <= USABLE * 141 * GIB
+    assert geometry.slots < choose_geometry(LLAMA_7B, BF16, H200).slots
+    with pytest.raises(DoesNotFit, match=r"samples beside the training need 6\d\.\d GiB"):
+        choose_geometry(LLAMA_7B, BF16, replace(training, memory=70 * GIB))
 
 
 def test_7b_weights_take_13_5_gb_and_a_token_half_a_megabyte() -> None:

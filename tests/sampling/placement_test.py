@@ -44,6 +44,7 @@ def test_a_copy_of_the_model_takes_the_devices_that_the_slots_leave(
     hardware = hardware_of(mesh, row_axes(settings))
     assert (hardware.shards, hardware.tensor, hardware.weight_shards) == (shards, 2, copies)
     assert hardware.platform == "cpu"
+    assert hardware_of(mesh, row_axes(settings), resident=2**30) == hardware
     assert 2**30 < hardware.memory * len(jax.local_devices()) < 2**50
 
 

@@ -26,6 +26,7 @@ from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.records import to_row
 from rft_jax.training import loop
 from rft_jax.training.held_out import BEST, HeldOut
+from rft_jax.training.memory import state_bytes
 from rft_jax.training.train_step import train_step
 from rft_jax.training.trainer import train
 from rft_jax.wordproblems.generator import generate_problems
@@ -134,7 +135,8 @@ class Scripted:
     def __init__(self, *accuracies: float) -> None:
         self._accuracies = iter(accuracies)
 
-    def prepare(self, *_: object) -> Callable[[object], float]:
+    def prepare(self, *given: object) -> Callable[[object], float]:
+        assert given[-1] == state_bytes(CONFIG, SETTINGS, {"data": 1, "fsdp": 8, "tensor": 1})
         return lambda _params: next(self._accuracies)
 
 
