@@ -68,8 +68,15 @@ def plan_decoding(
     With 0, the fewest chips with which the slice decodes the most samples at a time.
 
     Raises:
-      UserError: `plan.sample_tensor` does not divide the chips, or the sampler refuses a setting.
+      UserError: `plan.sample_tensor` does not divide the chips, the sampler refuses a setting, or
+        weights are split over `fsdp`.
     """
+    if sample.shard_weights:
+        raise UserError(
+            "sample.shard_weights = True: rft plan knows only copies that are split over "
+            "mesh.tensor; for the plan, set it to False and plan.sample_tensor to the chips of a "
+            "copy"
+        )
     chips = topology.num_chips
     if chips % (data.sample_tensor or 1):
         raise UserError(

@@ -94,6 +94,11 @@ def test_chips_per_copy_must_divide_the_slice():
         plan_decoding(SEVEN, BF16, replace(DATA, sample_tensor=3), parse_topology("v5e:4x4"))
 
 
+def test_weights_split_over_fsdp_are_refused_and_not_planned_as_copies():
+    with pytest.raises(UserError, match=r"shard_weights = True: .* plan\.sample_tensor to"):
+        plan_decoding(SEVEN, replace(BF16, shard_weights=True), DATA, parse_topology("v5e:4x4"))
+
+
 def test_a_groups_prompt_is_read_once():
     hardware = Hardware("gpu")
     alone, shared = (
