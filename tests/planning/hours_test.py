@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from rft_jax.devices.chips import CHIPS
-from rft_jax.models.config import LlamaConfig
+from rft_jax.models.config import LlamaConfig, Lora
 from rft_jax.models.shapes import num_params, token_flops, train_flops_per_token
 from rft_jax.planning import paper
 from rft_jax.planning.decoding import plan_decoding
-from rft_jax.planning.hours import StageCost, stage_costs
+from rft_jax.planning.hours import StageCost, stage_costs, training_cost
 from rft_jax.planning.settings import PlanSettings
 from rft_jax.planning.topologies import parse_topology
 from rft_jax.sampling.settings import SampleSettings
@@ -31,6 +31,14 @@ def planned(
     sample = SampleSettings(dtype="bfloat16", slots=128, group=8)
     decoding = plan_decoding(SEVEN, sample, data, parse_topology("a100:1"))
     return stage_costs(SEVEN, train, data, CHIPS["a100"], k=k, decoding=decoding)
+
+
+def test_hours_with_lora_count_no_gradients_of_frozen_weights() -> None:
+    adapted = replace(SEVEN, lora=Lora(16, 32.0))
+    full, lora = (
+        training_cost("sft", 1.0, config, TRAIN, DATA, CHIPS["a100"]) for config in (SEVEN, adapted)
+    )
+    assert 4 / 6 < lora.chip_hours / full.chip_hours < 0.7  # of attention's scores all are
 
 
 @pytest.mark.parametrize(("config", "published"), [(SEVEN, 1.7e17), (THIRTEEN, 3.3e17)])
