@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from itertools import islice
@@ -131,7 +132,14 @@ def test_extrapolation_splits_have_more_than_any_other_line():
     profiles = [profile(text, read_tokens(text)) for text in ordinary]
     assert max(one.digits for one in profiles) == 4 and max(map(depth_of, ordinary)) == 3
     for one in drawn(settings, 50, "test-digits"):
-        assert profile(one.expression, read_tokens(one.expression)).digits == 5
+        tokens = read_tokens(one.expression)
+        assert profile(one.expression, tokens).digits == 5
+        numbers = [token.text.lstrip("-") for token in tokens if token.value is not None]
+        operands = [number.partition(".")[0] for number in numbers]
+        assert {len(text) for text in operands if not text.endswith("%")} == {5}
+    for one in drawn(replace(settings, whole=1.0), 50, "test-digits"):
+        largest = max(map(int, re.findall("[0-9]+", one.expression)))
+        assert settings.largest < largest <= 10 * settings.largest
     for one in drawn(settings, 50, "test-operations"):
         assert profile(one.expression, read_tokens(one.expression)).operations == 11
     assert {depth_of(one.expression) for one in drawn(settings, 50, "test-brackets")} == {4}
