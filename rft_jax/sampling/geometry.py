@@ -1,7 +1,8 @@
 """The sampler's geometry: how many slots, in which groups, with room for how much.
 
-It is chosen from the model, the hardware and the settings, never from the problems at hand, and is
-written into `run.json`: at one geometry samples are bit-identical.
+It is chosen from the model, the hardware and the settings, never from the problems at hand (but for
+what their prompts have in common), and is written into `run.json`: at one geometry samples are
+bit-identical.
 """
 
 from __future__ import annotations

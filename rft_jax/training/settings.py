@@ -61,7 +61,7 @@ class TrainSettings(CheckedSettings):
       tokenizer: folder of the tokenizer, or 'wordproblems:tokenizer', 'arithmetic:tokenizer'; only
         for --model init:CONFIG.
       dtype: dtype of activations, 'float32' or 'bfloat16'; the optimizer's weights are float32.
-      moment_dtype: dtype of AdamW's moments, 'float32' or 'bfloat16'.
+      moment_dtype: dtype of AdamW's first moment, 'float32' or 'bfloat16'; the second is float32.
       lora_rank: rank of low-rank adapters, which are then trained alone; 0: train all parameters.
       lora_alpha: scale of the adapters: their product is multiplied by lora_alpha / lora_rank.
       lora_targets: kernels with an adapter, of q, k, v, o, gate, up, down.
