@@ -54,7 +54,8 @@ class TrainSettings(CheckedSettings):
       epsilon: AdamW's addend to the square root of the second moment; above 0.
       max_grad_norm: global norm to which gradients are clipped; 0: no clipping.
       seed: seed of the order of examples, and of random weights (--model init:CONFIG, LoRA).
-      limit: train on the first this many examples only; 0: on all.
+      limit: train on the first this many examples only; 0: on all. Of files they are counted before
+        empty and over-long ones are left out, of token arrays behind that.
       template: prompt template ('plain', 'alpaca', 'chatml', 'smollm2', 'none', or 'chat' for the
         model's chat template); '' for the model's own.
         Rows whose form is 'program' get the cue for a program after the question.

@@ -67,6 +67,15 @@ def test_a_limit_takes_the_first_examples_of_either(file: Path, folder: Path, li
     assert _texts(_load(file, limit=limit)) == _texts(_load(folder, limit=limit)) == expected
 
 
+def test_a_limit_counts_examples_of_files_before_and_of_arrays_after_some_are_left_out(
+    tmp_path: Path,
+) -> None:
+    file, folder = tmp_path / "gaps.jsonl", tmp_path / "tokens"
+    write_rows(file, [{"query": "a", "response": ""}, {"query": "b", "response": "1 " * 99}, *ROWS])
+    _load(file).save(folder)
+    assert [len(_load(data, limit=4)) for data in (file, folder)] == [2, 4]
+
+
 def test_a_limits_manifest_counts_what_it_takes(file: Path, folder: Path) -> None:
     of_file, of_folder = _load(file, limit=4), _load(folder, limit=4)
     for name in ("examples", "tokens", "response_tokens"):
