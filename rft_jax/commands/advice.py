@@ -47,8 +47,10 @@ def after_evaluate(flags: argparse.Namespace, output: Path) -> list[str]:
       flags: as they were typed.
       output: the folder that was written.
     """
+    from rft_jax.evaluation.metrics import main_metric
+
     metrics = read_json(output / METRICS_FILE)
-    if metrics.get("accuracy", metrics.get("mean@1"))["value"]:
+    if metrics[main_metric(metrics)]["value"]:
         return []
     samples = flags.samples or [f"{flags.output}/samples"]
     again = f"rft evaluate --problems {{problems}}{_repeated('--samples', samples)}"
@@ -69,8 +71,8 @@ def after_generating(flags: argparse.Namespace, _output: Path) -> list[str]:
 
 
 def _readers(found: Mapping[str, Any]) -> list[str]:
-    """The reader that reads the most, where most responses give no answer and are texts."""
-    return [] if "programs" in found else list(found.get("readable", ()))[:1]
+    """The reader that reads the most of the responses without an answer, where most have none."""
+    return list(found.get("readable", ()))[:1]
 
 
 def _repeated(flag: str, values: Sequence[str]) -> str:

@@ -39,8 +39,8 @@ def answer_checked_samples(inputs: Inputs) -> dict[str, list[str]]:
 
 
 def incorrect_samples(inputs: Inputs) -> dict[str, list[str]]:
-    """Problem id -> samples that are not correct, at random."""
-    return _filled(inputs, lambda row: not _is_correct(row))
+    """Problem id -> samples that are known not to be correct, at random."""
+    return _filled(inputs, lambda row: not (_is_correct(row) or _is_undecided(row)))
 
 
 def majority_samples(inputs: Inputs) -> dict[str, list[str]]:
@@ -69,6 +69,10 @@ def reference_solutions(inputs: Inputs) -> dict[str, list[str]]:
 
 def _is_correct(row: LedgerRow) -> bool:
     return row.verdict == "correct"
+
+
+def _is_undecided(row: LedgerRow) -> bool:
+    return VERDICTS[row.verdict].answer_correct is None
 
 
 def _filled(

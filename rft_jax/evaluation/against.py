@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.evaluation.compare import check_same_questions, compare, with_holm
+from rft_jax.evaluation.compare import check_same_questions, compare, p_equals, with_holm
 from rft_jax.files.jsonl import read_object, read_rows, write_json
 from rft_jax.files.names import METRICS_FILE, PREDICTIONS_FILE
 from rft_jax.records import Problem
@@ -97,11 +97,12 @@ def write_comparison(output: Path, against: Path) -> str:
 
 def _line(name: str, result: dict[str, Any]) -> str:
     low, high = (100 * bound for bound in result["ci95"])
+    is_only = result["p_holm"] == result["p_value"]
     return (
         f"  {name:<9}{100 * result['difference']:+6.1f} percentage points   95 % interval "
-        f"{low:+.1f} to {high:+.1f}   p = {result['p_value']:.2g} ({result['test']}), better on "
-        f"{result['only_a']}, worse on {result['only_b']} of {result['n']}"
-        + (f", Holm's p = {result['p_holm']:.2g}" if result["p_holm"] != result["p_value"] else "")
+        f"{low:+.1f} to {high:+.1f}   p {p_equals(result['p_value'])} ({result['test']}), "
+        f"better on {result['only_a']}, worse on {result['only_b']} of {result['n']}"
+        + ("" if is_only else f", Holm's p {p_equals(result['p_holm'])}")
     )
 
 

@@ -185,3 +185,14 @@ def with_holm(comparisons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {**one, "p_holm": p, "holm_comparisons": len(comparisons)}
         for one, p in zip(comparisons, adjusted, strict=True)
     ]
+
+
+def p_text(p_value: float) -> str:
+    """A p-value with three decimals, or `< 0.001`."""
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def p_equals(p_value: float) -> str:
+    """`= 0.012` or `< 0.001`, to stand behind `p`."""
+    text = p_text(p_value)
+    return text if text.startswith("<") else f"= {text}"

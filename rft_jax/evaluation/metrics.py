@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,11 @@ METRICS = ("accuracy", "mean@1", "maj@k", "pass@k")
 """Names of an evaluation's metrics; it has one of the first two."""
 # Up to here maj@k is exact (n = 100, k = 50 takes milliseconds); above it subsets are random.
 MAX_EXACT_SAMPLES = 256
+
+
+def main_metric(metrics: Mapping[str, Any]) -> str:
+    """The name of the one of the first two that an evaluation has."""
+    return next(name for name in METRICS[:2] if name in metrics)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def summarise(
         "by_steps": _by_steps(rows, shares),
         "by_words": _by_words(rows, shares),
     }
-    result |= unread_metrics(responses, 1 - answered / total)
+    result |= unread_metrics(scored, responses, 1 - answered / total)
     if programs := program_metrics(scored):
         result["programs"] = programs
     if settings.curve:

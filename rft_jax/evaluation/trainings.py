@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rft_jax.evaluation.intervals import LEVEL
+from rft_jax.evaluation.intervals import LEVEL, bounded_interval
 
 _CELLS_AT_ONCE = 2_000_000
 
@@ -75,8 +75,7 @@ def student_t(
     if len(means) < 2 or np.ptp(means) < 1e-12:
         return None, None
     test = ttest_1samp(means, 0.0)
-    interval = test.confidence_interval(LEVEL)
-    return [max(low, float(interval.low)), min(high, float(interval.high))], float(test.pvalue)
+    return list(bounded_interval(test, low, high)), float(test.pvalue)
 
 
 def _resampled_means(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rft_jax.evaluation.inputs import Responses
+from rft_jax.evaluation.scoring import Scored
 from rft_jax.verify.answers import UNREAD, readers_of
 
 _SHOWN = 2
 
 
-def unread_metrics(responses: Responses, no_answer: float) -> dict[str, dict[str, float]]:
-    """`readable`, where most responses give no answer: the share that each other reader reads.
+def unread_metrics(
+    scored: Sequence[Scored], responses: Responses, no_answer: float
+) -> dict[str, dict[str, float]]:
+    """`readable`, where most responses give no answer: the share of these that a reader reads.
+
+    Programs, which are executed and not read, do not count.
 
     Args:
       no_answer: the share of responses without an answer.
     """
-    if no_answer <= UNREAD:
+    texts = [
+        response.text
+        for one in scored
+        for response, answer, program in zip(
+            responses.by_problem[one.problem.id], one.answers, one.programs, strict=True
+        )
+        if answer is None and program is None
+    ]
+    if no_answer <= UNREAD or not texts:
         return {}
-    texts = [one.text for found in responses.by_problem.values() for one in found]
     counts = Counter(reader for text in texts for reader in readers_of(text))
     return {"readable": {reader: n / len(texts) for reader, n in counts.most_common(_SHOWN)}}
 
@@ -32,8 +44,8 @@ def unread_note(metrics: Mapping[str, Any]) -> str:
       metrics: of `metrics.json`, or a row of results.
     """
     share = metrics.get("no_answer") or 0.0
-    if share <= UNREAD:
+    if share <= UNREAD or "readable" not in metrics:
         return ""
-    readers = metrics.get("readable", {}).items()
+    readers = metrics["readable"].items()
     advice = ", ".join(f"evaluate.answers = {name!r} reads {n:.0%}" for name, n in readers)
     return f"{share:.0%} of the responses give no answer ({advice or 'no reader finds one'})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rft_jax.data.preprocess import check_solutions
 from rft_jax.derive.write import PROBLEMS as DERIVED_PROBLEMS
 from rft_jax.errors import UserError
@@ -12,10 +14,10 @@ from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Given
 from rft_jax.progress import quantity
 from rft_jax.prompts import TEMPLATES, get_template
+from rft_jax.records import Problem
 from rft_jax.rft.budgets import check_answers
 from rft_jax.rft.decontaminate import words
 from rft_jax.rft.settings import CollectSettings
-from rft_jax.verify.answers import answers_for
 from rft_jax.verify.grading import check_references
 
 
@@ -89,18 +91,21 @@ def _check_references(plan: Plan) -> None:
         plan.test_problems: (plan.test_list, plan.settings.test_problems),
     }
     graded = {
-        (stage.arguments["--problems"], _graded_by(stage.settings[stage.command]))
+        (given, _graded_by(stage.settings[stage.command], files[given][0]))
         for stage in plan.stages
-        if stage.command in ("collect", "evaluate") and stage.arguments["--problems"] in files
+        if stage.command in ("collect", "evaluate")
+        and (given := stage.arguments["--problems"]) in files
     }
     for given, answers in sorted(graded, key=str):
         problems, spec = files[given]
-        read_by = answers_for([one.question for one in problems], answers)
-        check_references(problems, read_by, spec)
+        check_references(problems, answers, spec)
 
 
-def _graded_by(settings: CollectSettings | EvaluateSettings) -> str:
-    return settings.graded_by if isinstance(settings, EvaluateSettings) else settings.answers
+def _graded_by(settings: CollectSettings | EvaluateSettings, problems: Sequence[Problem]) -> str:
+    """How a stage reads the references."""
+    if isinstance(settings, EvaluateSettings):
+        return settings.reading(problems).graded_by
+    return settings.answers
 
 
 def _check_scopes(config: Config, plan: Plan) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -34,9 +34,14 @@ class LossAt:
     def read(self, root: Path) -> float:
         """The loss in nats per token, from the training's output in a run's folder."""
         rows = [row for _, row in read_rows(root / self.stage.folder / STEPS_FILE)]
-        window = max(1, len(rows) // 10)
-        losses = [row["loss"] for row in rows if self.step - window < row["step"] <= self.step]
-        return sum(losses) / len(losses)
+        return loss_at(rows, self.step)
+
+
+def loss_at(rows: Sequence[Mapping[str, Any]], step: int) -> float:
+    """The mean loss over the last tenth of all steps, up to this one; `rows` have all steps."""
+    window = max(1, len(rows) // 10)
+    losses = [row["loss"] for row in rows if step - window < row["step"] <= step]
+    return sum(losses) / len(losses)
 
 
 @dataclass(frozen=True)

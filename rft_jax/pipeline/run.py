@@ -120,7 +120,7 @@ def _lead(root: Path, config: Config, plan: Plan, hosts: Hosts) -> None:
     write_tensorboard(root, home, plan)
     print(f"\n{results_text(read_run(str(home)))}\n", flush=True)
     run_report(home, child_environment(os.environ, one_thread=False))
-    print(f"results: {home / 'results.json'}; report: {home / 'report' / 'index.html'}")
+    print(f"results: {home / RESULTS_FILE}; report: {home / 'report' / 'index.html'}")
     more = len(models) - _NAMED
     named = ", ".join(models[:_NAMED]) + (f" and {more} more" if more > 0 else "")
     print(f"models, for --model and other programs: {home / MODELS}/ ({named})")

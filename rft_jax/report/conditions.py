@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rft_jax.evaluation.compare import claim
+from rft_jax.evaluation.compare import claim, p_text
 from rft_jax.report.runs import RunRecord
-from rft_jax.report.tables import POINTS, Cell, Table, counted, measure, number, p_text, titles
+from rft_jax.report.tables import POINTS, Cell, Table, counted, measure, number, titles
 
 BOTH = "95 %, method: trainings and questions"
 TRAININGS = "95 %, method: t over trainings"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rft_jax.evaluation.compare import claim
+from rft_jax.evaluation.compare import claim, p_equals
 from rft_jax.evaluation.intervals import ALPHA
 from rft_jax.report.runs import RunRecord
-from rft_jax.report.tables import measure, p_text
+from rft_jax.report.tables import measure
 
 Compared = Mapping[str, Any]
 
@@ -76,8 +76,7 @@ def _points(difference: float) -> str:
 
 
 def _equals(p_value: float) -> str:
-    text = p_text(p_value)
-    return (text if text.startswith("<") else f"= {text}").replace(" ", "\u00a0")
+    return p_equals(p_value).replace(" ", "\u00a0")
 
 
 def _verdict(compared: Compared) -> str:
@@ -90,7 +89,7 @@ def _verdict(compared: Compared) -> str:
         between = "between the method and the one model" if one else "of the methods"
     said = (
         f"The difference {between} is {'' if significant else 'not '}statistically significant "
-        f"({'p < 0.05' if significant else 'p ≥ 0.05'}"
+        f"(p {'<' if significant else '≥'} {ALPHA}"
         f"{f' by Holm for {comparisons} comparisons' if comparisons > 1 else ''})."
     )
     if compared.get("method"):

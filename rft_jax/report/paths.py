@@ -194,7 +194,7 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 
 def suspicious_references(collected: Sequence[Collected]) -> list[Mapping[str, Any]]:
-    """References that no sample agrees with while at least half agree on another answer."""
+    """References that no sample agrees with while many agree on another answer."""
     by_problem: dict[str, Mapping[str, Any]] = {}
     for one in widest(collected):
         for row in one.stats.get("suspicious_references", ()):
@@ -218,9 +218,10 @@ def _suspicious_card(collected: Sequence[Collected], linked: Collection[str]) ->
         for row in worst[:_SUSPICIOUS_SHOWN]
     ]
     table = Table(["Problem", "Reference", "Samples agree on"], cells).html()
+    share = min((one.settings.get("suspicious_share", 0.5) for one in collected), default=0.5)
     caption = (
-        f"{len(worst):,} problems, most agreement first. No sample agrees with the "
-        "reference, and at least half of them agree with each other: the reference may be "
+        f"{len(worst):,} problems, most agreement first. No sample agrees with the reference, "
+        f"and at least {100 * share:.0f} % of them agree with each other: the reference may be "
         "incorrect, or the models share a mistake."
     )
     return spaced(card(table, "Suspicious references", caption))

@@ -107,11 +107,6 @@ def percentage(metric: Mapping[str, Any] | None) -> Cell:
     return Cell(f"{100 * metric['value']:.1f} %", f"[{low:.1f}, {high:.1f}]")
 
 
-def p_text(p_value: float) -> str:
-    """A p-value with three decimals, or `< 0.001`."""
-    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
-
-
 def results_table(runs: Sequence[RunRecord], reading: bool = False) -> Table:
     """A row per model and seed: metrics with 95 % intervals, data size, distinct paths.
 

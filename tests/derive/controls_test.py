@@ -112,6 +112,14 @@ def test_incorrect_takes_as_many_in_all_where_problems_have_too_few(inputs, tmp_
     assert _drawn_in(inputs, "incorrect", tmp_path) == {"p": {"a", "b", "x"}, "q": set()}
 
 
+def test_incorrect_leaves_out_samples_that_nobody_decided_about(inputs, tmp_path):
+    _change(inputs, "p", 0, verdict="wrong_equation")
+    _change(inputs, "p", 1, verdict="timeout")
+    for seed in range(10):
+        found = _responses(replace(inputs, seed=seed), "incorrect", tmp_path / str(seed))
+        assert {*found["p"][1:]} == {"a", "x"}
+
+
 def test_a_control_with_too_few_samples_says_how_many_rows_it_lacks(inputs, tmp_path, capsys):
     _responses(inputs, "incorrect", tmp_path / "few")
     lines = capsys.readouterr().out

@@ -31,6 +31,13 @@ def test_problems_that_no_stage_could_grade_by_are_named_before_the_first(
         assert plan_of("rft_k", *flags, "run.arms=('sft',)").stages
 
 
+def test_references_are_read_as_the_stage_that_grades_by_them_reads_them(plan_of) -> None:
+    flags = ("rft_k", "run.train_problems=arithmetic:train", "run.limit=40")
+    with pytest.raises(UserError, match="arithmetic:train: 5 mistakes"):
+        plan_of(*flags)  # as rft collect would say, after SFT and sampling
+    assert plan_of(*flags, "collect.answers=arithmetic", "collect.equations=rounded").stages
+
+
 def test_a_template_that_does_not_exist_is_refused_before_the_first_stage(plan_of) -> None:
     with pytest.raises(UserError, match=r"evaluate\.template: no template 'plian'; there are '"):
         plan_of("rft_k", "evaluate.template=plian")

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from rft_jax.evaluation.compare import p_text
 from rft_jax.report.runs import RunRecord
-from rft_jax.report.tables import Cell, Table, p_text, percentage, results_table
+from rft_jax.report.tables import Cell, Table, percentage, results_table
 
 LABELS = {"rho": "Pretrained (ρ)", "sft": "SFT", "rft": "RFT"}
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from rft_jax.evaluation.against import read_scores
 from rft_jax.evaluation.compare import Scores, compare, with_holm
+from rft_jax.evaluation.metrics import main_metric
 from rft_jax.files.jsonl import read_json
 from rft_jax.files.names import METRICS_FILE, TRAINING_DATA_FILE
 from rft_jax.pipeline.measures import FromOutput, Measured, SamplesAt
@@ -64,7 +65,7 @@ def _problems(plan: Plan) -> dict[str, Any]:
 def _row(root: Path, one: Measured) -> dict[str, Any]:
     metrics = read_json(root / one.greedy.folder / METRICS_FILE)
     voted = read_json(root / one.vote.folder / METRICS_FILE) if one.vote else {}
-    accuracy = "accuracy" if "accuracy" in metrics else "mean@1"
+    accuracy = main_metric(metrics)
     return {
         "model": one.arm,
         "seed": one.seed,

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
+from rft_jax.evaluation.metrics import main_metric
 from rft_jax.files.jsonl import read_json, read_rows
 from rft_jax.files.names import METRICS_FILE, STATS_FILE, STEPS_FILE
+from rft_jax.pipeline.measures import loss_at
 from rft_jax.pipeline.stages import Stage
 from rft_jax.progress import quantity
 
@@ -28,9 +30,7 @@ def stage_result(root: Path, stage: Stage) -> str:
 
 def _training(folder: Path) -> str:
     rows = [row for _, row in read_rows(folder / STEPS_FILE)]
-    last = rows[-max(1, len(rows) // 10) :]
-    loss = sum(row["loss"] for row in last) / len(last)
-    return f"loss {loss:.4g} after {quantity(len(rows), 'step')}"
+    return f"loss {loss_at(rows, rows[-1]['step']):.4g} after {quantity(len(rows), 'step')}"
 
 
 def _policy(folder: Path) -> str:
@@ -50,7 +50,7 @@ def _evaluation(folder: Path) -> str:
     metrics = read_json(folder / METRICS_FILE)
     if metrics["k"] > 1:
         return "  ".join(_share(f"{n}@{metrics['k']}", metrics[f"{n}@k"]) for n in ("maj", "pass"))
-    return _share("accuracy", metrics.get("accuracy") or metrics["mean@1"])
+    return _share("accuracy", metrics[main_metric(metrics)])
 
 
 def _share(name: str, metric: dict[str, Any]) -> str:
