@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from rft_jax.records.problems import Problem
 
 _MOST_ENDINGS = 8  # one for each template of a file
 _TAIL = 24  # characters by which questions are looked up
+_NEAR = 16  # characters on each side that say whether a word or a calculation is cut
+# A word or a number, and what is calculated with it: `12 + 3.5`, `x*(2`, `=4`. What stands beside
+# a sign with a space is calculated with if it is a number (not in `Question - 3 ducks`); the sign
+# may be the next number's own (`1+1=2 -2+2=`).
+_PART = r"[A-Za-z0-9]+(?:(?<=[0-9])[.,][0-9]+)*"
+_SIGN = r"[-+*/^%×÷]"
+_WHOLE = re.compile(
+    rf"{_PART}(?:\)*{_SIGN}\(*[-+]?{_PART}"
+    rf"|(?<=[0-9])\)* ?{_SIGN} \(*[-+]?(?=[0-9]){_PART}"
+    rf"|\)*=[-+]?(?=[0-9]){_PART})*"
+)
 
 
 def _folded(question: str) -> str:
     return " ".join(question.split())
 
 
+def _cuts(text: str, place: int) -> bool:
+    """Whether a place is inside a word or a calculation: `112+2=` does not ask `2+2=`."""
+    start = max(0, place - _NEAR)
+    wholes = _WHOLE.finditer(text[start : place + _NEAR])
+    return any(whole.start() < place - start < whole.end() for whole in wholes)
+
+
 class Matcher:
     """Finds the problem of a sample.
 
-    A prompt contains its question, and ends in what the template puts behind it. That is found by
-    searching a prompt for all questions, and is cut off the others. Prompts of other problems are
-    searched in vain, each once where its samples stand together.
+    A prompt contains its question, which cuts no word or calculation of it, and ends in what the
+    template puts behind it. That is found by searching a prompt for all questions, and is cut off
+    the others. Prompts of other problems are searched in vain, each once where its samples stand
+    together.
 
     Args:
       problems: of two with the same question the first is found.
@@ -53,8 +73,8 @@ class Matcher:
         if prompt in self._by_question:
             return self._by_question[prompt]
         for ending in self._endings:
-            cut = prompt.removesuffix(ending).rstrip() if prompt.endswith(ending) else ""
-            if found := self._last_question(cut, len(cut)):
+            end = len(prompt.removesuffix(ending).rstrip()) if prompt.endswith(ending) else 0
+            if found := self._last_question(prompt, end):
                 return self._by_question[found]
         if prompt == self._foreign or len(self._endings) == _MOST_ENDINGS:
             return None
@@ -68,7 +88,8 @@ class Matcher:
         tails = (text[end - length : end] for length in self._lengths if length <= end)
         same = (question for tail in tails for question in self._by_tail.get(tail, ()))
         found = (question for question in same if text.endswith(question, 0, end))
-        return max(found, key=len, default=None)
+        whole = (one for one in found if not _cuts(text, end) and not _cuts(text, end - len(one)))
+        return max(whole, key=len, default=None)
 
     def _search(self, prompt: str) -> str | None:
         """The question that ends last in a prompt, the longest of several; notes what follows."""
