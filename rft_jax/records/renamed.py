@@ -15,6 +15,7 @@ OURS = (
     "id", "question", "answer", "solution", "expected_answer", "messages", "response", "model",
     "sample", "finish_reason", "form",
 )  # fmt: skip
+_LINES = ".jsonl"
 
 
 def parse_columns(text: str) -> dict[str, str]:
@@ -44,6 +45,13 @@ def _folder_name(path: Path) -> str:
     return path.name if path.is_dir() else path.parent.name
 
 
+def _unused(path: Path) -> Path:
+    """The path with a suffix of plain lines, which no file has yet; sorted as the path is."""
+    while path.suffix != _LINES or path.exists():
+        path = path.with_name(path.name + _LINES)
+    return path
+
+
 class Renaming:
     """Copies files under our columns' names; a row keeps its number.
 
@@ -65,10 +73,10 @@ class Renaming:
         folder = self._folder / str(self._number) / _folder_name(path)
         if path.is_dir():
             for file in sample_files(path):
-                self._copy(file, folder)
+                self._copy(file, _unused(folder / file.name))
             return folder
-        if path.is_file():
-            return self._copy(path, folder)
+        if path.is_file():  # without what follows a dot, as the model's name is
+            return self._copy(path, folder / f"{path.name.split('.')[0]}{_LINES}")
         self._absent.append(path)
         return path
 
@@ -87,11 +95,10 @@ class Renaming:
                 f"{self._columns[ours]!r}; {', and '.join(found)}"
             )
 
-    def _copy(self, file: Path, folder: Path) -> Path:
-        folder.mkdir(parents=True, exist_ok=True)
-        copy = folder / f"{file.name.split('.')[0]}.jsonl"
+    def _copy(self, file: Path, copy: Path) -> Path:
+        copy.parent.mkdir(parents=True, exist_ok=True)
         last = 0
-        with open(copy, "w", encoding="ascii") as output:
+        with open(copy, "x", encoding="ascii") as output:
             for number, row in read_rows(file):
                 values = {ours: value_at(row, theirs) for ours, theirs in self._columns.items()}
                 found = {ours: value for ours, value in values.items() if value is not None}
