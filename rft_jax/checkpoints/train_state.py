@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,11 @@ from rft_jax.files.mirror import ORBAX_STORES, original
 
 State = TypeVar("State")
 _PARAMS, _REST = "params", "rest"
+# What reading an undamaged step may raise, and the same in the words of the library that reads it.
+_PASSING_ERRORS = (MemoryError, PermissionError, ConnectionError, TimeoutError)
+_PASSING = re.compile(
+    "RESOURCE_EXHAUSTED|PERMISSION_DENIED|UNAUTHENTICATED|UNAVAILABLE|DEADLINE_EXCEEDED"
+)
 logger = logging.getLogger(__name__)
 
 
@@ -62,23 +68,25 @@ class TrainStateCheckpoints:
         self._manager.save(step, args=ocp.args.Composite(**saved))
 
     def restore_latest(self, target: State) -> State | None:
-        """The newest undamaged state, or None if there is none.
+        """The newest undamaged state, or None if there are no steps.
 
-        Damaged steps are skipped with a warning, and renamed so that they can be saved again.
+        Damaged steps after it are skipped with a warning, and renamed so that they can be saved
+        again. Nothing is renamed if no step can be read.
 
         Args:
           target: a state of arrays or ShapeDtypeStructs, whose shardings the result gets.
 
         Raises:
-          UserError: a parameter was saved with another shape.
+          UserError: a parameter was saved with another shape, or the steps can't be read.
         """
         wanted = jax.tree.map(_abstract, _fields(target))
-        for step in sorted(self._manager.all_steps(), reverse=True):
-            fields = _restore(self._manager, self._folder, step, wanted)
-            if fields is not None:
-                return dataclasses.replace(target, **fields)  # type: ignore[type-var]
+        steps = self.steps
+        if not steps:
+            return None
+        fields, damaged = _restore_newest(self._manager, self._folder, steps, wanted)
+        for step in damaged:
             self._quarantine(step)
-        return None
+        return dataclasses.replace(target, **fields)  # type: ignore[type-var]
 
     def wait(self) -> None:
         """Returns once everything saved so far is on disk."""
@@ -110,7 +118,8 @@ def restore_params(folder: str | Path, target: Any, step: int | None = None) -> 
       step: number of the step; None for the newest undamaged one.
 
     Raises:
-      UserError: there is no undamaged step, or a parameter was saved with another shape.
+      UserError: there is no undamaged step, a parameter was saved with another shape, or a step
+        can't be read now.
     """
     path = _epath(folder)
     if not path.is_dir():
@@ -118,14 +127,16 @@ def restore_params(folder: str | Path, target: Any, step: int | None = None) -> 
     with _open(path, keep=None) as manager:
         wanted = {"params": jax.tree.map(_abstract, target)}
         steps = sorted(manager.all_steps(), reverse=True)
-        for number in steps if step is None else [step] if step in steps else []:
-            fields = _restore(manager, path, number, wanted)
+        if step is None and steps:
+            return _restore_newest(manager, path, steps, wanted)[0][_PARAMS]
+        if step is not None and step in steps:
+            fields = _restore(manager, path, step, wanted)
             if fields is not None:
-                return fields["params"]
+                return fields[_PARAMS]
     others = [number for number in steps if number != step]
     raise UserError(
         f"{path}: no complete checkpoint{'' if step is None else f' of step {step}'} in it; "
-        + (f"there are {others}" if step is not None and others else "train again")
+        + (f"there are {others}" if others else "train again")
     )
 
 
@@ -191,10 +202,34 @@ def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None))
 
 
+def _restore_newest(
+    manager: ocp.CheckpointManager, folder: epath.Path, steps: Iterable[int], wanted: dict[str, Any]
+) -> tuple[dict[str, Any], list[int]]:
+    """The wanted fields of the newest undamaged step, and the numbers of the damaged ones after it.
+
+    Raises:
+      UserError: there is no undamaged one, or a step can't be read now.
+    """
+    damaged: list[int] = []
+    for step in sorted(steps, reverse=True):
+        fields = _restore(manager, folder, step, wanted)
+        if fields is not None:
+            return fields, damaged
+        damaged.append(step)
+    raise UserError(
+        f"{folder}: no checkpoint in it can be read, of steps {damaged} (a warning each says why); "
+        "run again if that has passed, or delete them and train again"
+    )
+
+
 def _restore(
     manager: ocp.CheckpointManager, folder: epath.Path, step: int, wanted: dict[str, Any]
 ) -> dict[str, Any] | None:
-    """The wanted fields of a step; None, with a warning, if it is damaged."""
+    """The wanted fields of a step; None, with a warning, if it is damaged.
+
+    Raises:
+      UserError: it has other shapes, or can't be read now, which says nothing of damage.
+    """
     rest = {name: value for name, value in wanted.items() if name != _PARAMS}
     items = {_PARAMS: wanted[_PARAMS]} | ({_REST: rest} if rest else {})
     arguments = {name: ocp.args.StandardRestore(tree) for name, tree in items.items()}
@@ -206,6 +241,11 @@ def _restore(
         raise
     except Exception as error:  # Orbax raises bare Exceptions too, when a chunk can't be read
         reason = (str(error) or repr(error)).splitlines()[0][:200]
+        if isinstance(error, _PASSING_ERRORS) or _PASSING.search(str(error)):
+            raise UserError(
+                f"{folder / str(step)}: can't be read now ({reason}); see to permission, memory or "
+                "network, and run the same command again"
+            ) from error
         logger.warning("%s: damaged checkpoint ignored (%s)", folder / str(step), reason)
         return None
     return {_PARAMS: restored[_PARAMS], **(restored[_REST] if rest else {})}

@@ -167,6 +167,53 @@ def test_a_damaged_step_is_ignored_with_a_warning_and_can_be_saved_again(
     checkpoints.close()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        PermissionError(13, "Permission denied"),
+        TimeoutError("no answer"),
+        jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes"),
+        ValueError('PERMISSION_DENIED: Error opening "zarr" driver'),
+        ValueError("UNAVAILABLE: no connection"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_step_that_cannot_be_read_now_ends_the_command_and_stays(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _saved(tmp_path, 1, 2)
+
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr("orbax.checkpoint.CheckpointManager.restore", fail)
+        checkpoints = TrainStateCheckpoints(tmp_path, keep=3)
+        for restore in (
+            partial(checkpoints.restore_latest, _state(0)),
+            partial(restore_params, tmp_path, _state(0).params),
+            partial(restore_params, tmp_path, _state(0).params, step=2),
+        ):
+            with pytest.raises(UserError, match=r"/2: can't be read now .* run the same command"):
+                restore()
+    assert _equal(checkpoints.restore_latest(_state(0)), _state(2))
+
+
+def test_training_does_not_start_over_where_every_step_is_damaged(tmp_path: Path) -> None:
+    _saved(tmp_path, 100, 200)
+    for step in ("100", "200"):
+        _break(tmp_path / step, "delete manifest.ocdbt")
+    checkpoints = TrainStateCheckpoints(tmp_path)
+    for restore in (
+        partial(checkpoints.restore_latest, _state(0)),
+        partial(restore_params, tmp_path, _state(0).params),
+    ):
+        with pytest.raises(UserError, match=r"no checkpoint .* of steps \[200, 100\] .* delete"):
+            restore()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["100", "200"]
+
+
 def test_a_partial_step_is_not_restored(tmp_path: Path) -> None:
     _saved(tmp_path, 1)
     scrap = tmp_path / "2.orbax-checkpoint-tmp"
@@ -174,6 +221,17 @@ def test_a_partial_step_is_not_restored(tmp_path: Path) -> None:
     (scrap / "params" / "manifest.ocdbt").write_bytes(b"half")
     assert _equal(TrainStateCheckpoints(tmp_path).restore_latest(_state(0)), _state(1))
     assert not scrap.exists()
+
+
+def test_an_only_step_that_is_partial_is_none(tmp_path: Path) -> None:
+    """A training killed in the middle of its first save starts again by itself."""
+    _saved(tmp_path, 1)
+    (tmp_path / "1").rename(tmp_path / "1.orbax-checkpoint-tmp")
+    checkpoints = TrainStateCheckpoints(tmp_path)
+    assert checkpoints.restore_latest(_state(0)) is None
+    checkpoints.save(1, _state(1))
+    checkpoints.wait()
+    assert _equal(checkpoints.restore_latest(_state(0)), _state(1))
 
 
 def test_a_checkpoint_of_another_shape_is_refused_with_both_shapes(tmp_path: Path) -> None:
