@@ -37,17 +37,18 @@ class HuggingFaceTokenizer(Tokenizer):
 
     def encode(self, text: str) -> list[int]:
         text = replace_surrogates(text)
-        with _naming(self.files):
+        with _naming(self.files, "encode a text"):
             return self._after_bos(self.backend.encode(text, add_special_tokens=False).ids)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         clean = list(map(replace_surrogates, texts))
-        with _naming(self.files):
+        with _naming(self.files, "encode a text"):
             encodings = self.backend.encode_batch(clean, add_special_tokens=False)
         return [self._after_bos(encoding.ids) for encoding in encodings]
 
     def decode(self, ids: Sequence[int]) -> str:
-        return self.backend.decode(self._before_eos(ids), skip_special_tokens=True)
+        with _naming(self.files, "decode tokens"):
+            return self.backend.decode(self._before_eos(ids), skip_special_tokens=True)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _load_huggingface(files: TokenizerFiles, num_rows: int | None) -> Tokenizer:
     if _lacks_padding_row(vocabulary, num_rows, files):
         backend = _without_padding(files)
     files.refuse_unknown(files.added_tokens.keys() - vocabulary.keys(), TOKENIZER_JSON)
-    with _naming(files):
+    with _naming(files, "encode a text"):
         before = _before_every_text(backend)
     if len(before) > 1:
         raise UserError(
@@ -124,7 +125,9 @@ def _parse(content: bytes, files: TokenizerFiles) -> Any:
 
     try:
         backend = tokenizers.Tokenizer.from_buffer(content)
-    except ValueError as error:
+    except BaseException as error:
+        if not _is_of_library(error):
+            raise
         raise UserError(
             f"{files.folder / TOKENIZER_JSON}: not a tokenizer that can be read ({error})"
         ) from error
@@ -133,21 +136,32 @@ def _parse(content: bytes, files: TokenizerFiles) -> Any:
     return backend
 
 
+def _is_of_library(error: BaseException) -> bool:
+    """Whether the `tokenizers` library refused a file or a text: by these kinds, or by a panic.
+
+    A panic of its Rust code is a BaseException whose type no module exports.
+    """
+    return type(error) in (Exception, ValueError) or type(error).__name__ == "PanicException"
+
+
 @contextmanager
-def _naming(files: TokenizerFiles) -> Iterator[None]:
+def _naming(files: TokenizerFiles, what: str) -> Iterator[None]:
     """Within the block, what the library raises for a text names the tokenizer.
 
+    Args:
+      what: is done in the block, for the message.
+
     Raises:
-      UserError: the text can't be encoded, as where the unknown token is not in the vocabulary.
+      UserError: it can't be done, as where the unknown token is not in the vocabulary.
     """
     try:
         yield
-    except Exception as error:
-        if type(error) is not Exception:  # the library raises no other kind for a text
+    except BaseException as error:
+        if not _is_of_library(error):
             raise
         raise UserError(
-            f"{files.folder / TOKENIZER_JSON}: can't encode a text ({error}); take another copy of "
-            f"the tokenizer, or {CONVERT}"
+            f"{files.folder / TOKENIZER_JSON}: can't {what} ({error}); take another copy of the "
+            f"tokenizer, or {CONVERT}"
         ) from error
 
 
@@ -181,7 +195,7 @@ def _lacks_padding_row(
 def _without_padding(files: TokenizerFiles) -> Any:
     """The tokenizer without its pad token, whose text is then read like any other."""
     content, pad = json.loads(files.content[TOKENIZER_JSON]), files.special_names["pad"]
-    content["added_tokens"] = [t for t in content["added_tokens"] if t["content"] != pad]
+    content["added_tokens"] = [t for t in content.get("added_tokens") or () if t["content"] != pad]
     return _parse(json.dumps(content).encode(), files)
 
 

@@ -102,8 +102,8 @@ class TokenizerFiles:
         listed = self.json(TOKENIZER_CONFIG).get("added_tokens_decoder", {})
         try:
             tokens = {**added, **{entry["content"]: number for number, entry in listed.items()}}
-            return {name: int(number) for name, number in tokens.items()}
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            return {_text(name): int(number) for name, number in tokens.items()}
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise UserError(
                 f"{self.folder}: {_ADDED_TOKENS} or {TOKENIZER_CONFIG}'s added_tokens_decoder does "
                 f"not list tokens with their ids; copy the tokenizer again, or {CONVERT}"
@@ -121,3 +121,9 @@ class TokenizerFiles:
                 f"{self.folder}: {others[0]!r} was added to the vocabulary, but {tokenizer_file} "
                 f"does not know it; {CONVERT}"
             )
+
+
+def _text(name: Any) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"{name!r} is not a text")
+    return name

@@ -117,6 +117,12 @@ def test_truncation_and_padding_written_into_a_tokenizer_are_not_applied(tmp_pat
     assert len(plain) > 4
 
 
+def _decoder(content: object) -> str:
+    """A tokenizer_config.json that lists an added token beside one that is fine."""
+    tokens = {"8": {"content": "<old>"}, "9": {"content": content}}
+    return json.dumps({"added_tokens_decoder": tokens})
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
@@ -133,8 +139,11 @@ def test_truncation_and_padding_written_into_a_tokenizer_are_not_applied(tmp_pat
         ({"tokenizer_config.json": "[" * 100_000}, "tokenizer_config.json: not JSON"),
         ({"tokenizer_config.json": '{"added_tokens_decoder": [1]}'}, "does not list tokens"),
         ({"added_tokens.json": '{"<new>": "x"}'}, "does not list tokens with their ids"),
+        ({"added_tokens.json": '{"<new>": Infinity}'}, "does not list tokens with their ids"),
+        ({"tokenizer_config.json": _decoder(5)}, "does not list tokens with their ids"),
+        ({"tokenizer_config.json": _decoder(None)}, "does not list tokens with their ids"),
         (
-            {"tokenizer_config.json": '{"added_tokens_decoder": {"9": {"content": "<new>"}}}'},
+            {"tokenizer_config.json": _decoder("<new>")},
             r"'<new>' was added .* tokenizer\.json does not know it; write a tokenizer\.json",
         ),
     ],
@@ -148,6 +157,49 @@ def test_a_folder_without_a_good_tokenizer_is_refused_with_the_reason(
         (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=message):
         load_tokenizer(tmp_path)
+
+
+_SEQUENCES = [{"Sequence": {"id": name, "type_id": 0}} for name in "AB"]
+_GONE = {"SpecialToken": {"id": "<gone>", "type_id": 0}}
+_TEMPLATE = {"single": [_GONE, _SEQUENCES[0]], "pair": _SEQUENCES, "special_tokens": {}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"post_processor": {"type": "TemplateProcessing", **_TEMPLATE}},
+            "can't encode a text",
+        ),
+        (
+            {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
+            "not a tokenizer that can be read",
+        ),
+        ({"pre_tokenizer": {"type": "FixedLength", "length": 0}}, "can't encode a text"),
+        ({"decoder": {"type": "Strip", "content": "a", "start": 5, "stop": 5}}, "can't decode"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_file_that_makes_the_library_panic_is_refused_by_name(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    folder = json_folder(tmp_path, None, ["<eos>"], tokenizer_config={"eos_token": "<eos>"})
+    content = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps(content | changes))
+    with pytest.raises(UserError, match=rf"tokenizer\.json: ({message})"):
+        (tokenizer := load_tokenizer(folder)).decode(tokenizer.encode("a b"))
+
+
+def test_a_file_without_added_tokens_may_lack_a_row_for_padding(tmp_path: Path) -> None:
+    config = {"eos_token": "<eos>", "pad_token": "<pad>"}
+    folder = json_folder(tmp_path, None, ["<eos>"], tokenizer_config=config)
+    content = json.loads((folder / "tokenizer.json").read_text())
+    rows = len(content["model"]["vocab"])
+    content["model"]["vocab"]["<pad>"] = rows
+    del content["added_tokens"]
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    tokenizer = load_tokenizer(folder, rows)
+    assert max(tokenizer.encode("<pad> a")) < rows
 
 
 def test_tokens_added_beside_a_sentencepiece_model_are_refused_but_for_pad(
