@@ -13,7 +13,7 @@ AXES = ("data", "fsdp", "tensor")
 
 @dataclass(frozen=True)
 class MeshSettings:
-    """The number of devices along each axis of the mesh.
+    """The number of devices along each axis of the mesh; one of them may be -1.
 
     Attributes:
       data: number of shards of the batch, each with a full copy of the parameters.
@@ -30,6 +30,11 @@ class MeshSettings:
             size = getattr(self, name)
             if size < 1 and size != -1:
                 raise UserError(f"mesh.{name} is {size}; 1 or more is needed, or -1 for the rest")
+        rest = [f"mesh.{name}" for name in AXES if getattr(self, name) == -1]
+        if len(rest) > 1:
+            raise UserError(
+                f"{' and '.join(rest)} are -1; only one axis gets the remaining devices"
+            )
 
 
 def mesh_sizes(settings: MeshSettings, devices: int) -> dict[str, int]:

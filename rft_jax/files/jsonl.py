@@ -37,7 +37,9 @@ _OTHER_FILES = {
     b"PAR1": f"Parquet; give its name the suffix {SUFFIX}",
 }
 LONGEST_LINE = 64 << 20
-"""Bytes; parsed JSON takes several times as many."""
+"""Bytes, of a row in an array too; parsed JSON takes several times as many."""
+LONGEST_ARRAY = 1 << 30
+"""Bytes of a JSON array, which is parsed as a whole."""
 
 
 def read_rows(
@@ -51,8 +53,8 @@ def read_rows(
       mistakes: notes lines that are not JSON objects, which are left out then.
 
     Raises:
-      UserError: the file is missing or truncated, or a line is not a JSON object; names file and
-        line.
+      UserError: the file is missing or truncated, or a line is not a JSON object or too long; names
+        file and line.
     """
     noting = mistakes.caught if mistakes else nullcontext
     try:
@@ -83,8 +85,12 @@ def _is_array(path: str | Path) -> bool:
 
 def _array_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        with open_lines(path) as file:
-            rows = json.loads(file.read().decode("utf-8-sig"))
+        content = _array_bytes(path)
+        longest = len(content)  # that a row can be
+        rows = json.loads(content.decode("utf-8-sig"))
+        del content  # rows alone take several times as much
+    except UserError:
+        raise
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not JSON ({error})") from error
     except _GZIP_ERRORS as error:
@@ -93,7 +99,35 @@ def _array_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not isinstance(row, dict):
             kind = type(row).__name__
             raise UserError(f"{path}:{number}: a JSON object is needed, found {kind}")
+        if longest > LONGEST_LINE:
+            _check_length(len(_encode(row)), "row", f"{path}:{number}")
         yield number, row
+
+
+def _array_bytes(path: str | Path) -> bytearray:
+    """The content of a file, decompressed; a small gzip file may contain more than memory holds.
+
+    Raises:
+      UserError: it is longer than LONGEST_ARRAY.
+    """
+    content = bytearray()
+    with open_lines(path) as file:
+        while chunk := file.read(1 << 20):
+            content += chunk
+            if len(content) > LONGEST_ARRAY:
+                raise UserError(
+                    f"{path}: a JSON array of more than {LONGEST_ARRAY >> 20} MiB; write JSON "
+                    "Lines, a row per line: jq -c '.[]'"
+                )
+    return content
+
+
+def _check_length(length: int, kind: str, where: str) -> None:
+    if length > LONGEST_LINE:
+        raise UserError(
+            f"{where}: a {kind} of more than {LONGEST_LINE >> 20} MiB; remove it, or shorten its "
+            "fields"
+        )
 
 
 def refuse_tables(path: str | Path) -> None:
@@ -140,11 +174,7 @@ def numbered_lines(file: IO[bytes], name: str) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
         for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE + 1), b""), start=1):
-            if len(line) > LONGEST_LINE:
-                raise UserError(
-                    f"{name}:{number}: a line of more than {LONGEST_LINE >> 20} MiB; remove it, or "
-                    "shorten its fields"
-                )
+            _check_length(len(line), "line", f"{name}:{number}")
             if number == 1:
                 _refuse_other_files(line, name)
                 line = line.removeprefix(codecs.BOM_UTF8)

@@ -44,3 +44,18 @@ def test_sizes_that_do_not_make_up_the_devices_are_refused(settings: MeshSetting
 def test_an_axis_without_devices_is_refused(size: int) -> None:
     with pytest.raises(UserError, match=rf"mesh\.tensor is {size}; 1 or more"):
         MeshSettings(tensor=size)
+
+
+@pytest.mark.parametrize(
+    ("given_sizes", "named"),
+    [
+        ((-1, -1, 1), "mesh.data and mesh.fsdp are"),
+        ((2, -1, -1), "mesh.fsdp and mesh.tensor are"),
+        ((-1, -1, -1), "mesh.data and mesh.fsdp and mesh.tensor are"),
+    ],
+)
+def test_only_one_axis_gets_the_remaining_devices(
+    given_sizes: tuple[int, int, int], named: str
+) -> None:
+    with pytest.raises(UserError, match=f"{named} -1; only one axis"):
+        MeshSettings(*given_sizes)

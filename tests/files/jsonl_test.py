@@ -162,6 +162,40 @@ def test_an_endless_line_is_refused_before_it_takes_all_memory(
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize("name", ["rows.json", "rows.json.gz"])
+def test_an_endless_array_is_refused_before_it_takes_all_memory(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonl, "LONGEST_ARRAY", 1 << 20)
+    write = gzip.open if name.endswith(".gz") else open
+    with write(tmp_path / name, "wb") as file:
+        file.write(b'[{"b": "')
+        for _ in range(64):
+            file.write(b"0" * (1 << 20))
+        file.write(b'"}]')
+    tracemalloc.start()
+    with pytest.raises(UserError, match=rf"{name}: a JSON array of more than 1 MiB; write JSON"):
+        list(read_rows(tmp_path / name))
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["rows.json", "rows.json.gz"])
+def test_a_row_of_an_array_is_no_longer_than_a_line(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonl, "LONGEST_LINE", 1 << 20)
+
+    def read(*sizes: int) -> list[int]:
+        content = json.dumps([{"a": "0" * size} for size in sizes]).encode()
+        (tmp_path / name).write_bytes(gzip.compress(content) if "gz" in name else content)
+        return [len(row["a"]) for _, row in read_rows(tmp_path / name)]
+
+    assert read(1 << 19, 1 << 19, 1 << 19) == [1 << 19] * 3
+    with pytest.raises(UserError, match=rf"{name}:2: a row of more than 1 MiB; remove it"):
+        read(1 << 19, 1 << 20)
+
+
 def test_the_longest_line_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jsonl, "LONGEST_LINE", 9)
     (tmp_path / "rows.jsonl").write_bytes(b'{"a": 1}\n' * 2)
