@@ -140,7 +140,8 @@ def _message(message: Any) -> tuple[str, str | None]:
     role = message.get("role", message.get("from"))
     content = message.get("content", message.get("value"))
     if isinstance(content, list):  # of parts
-        content = "".join(part.get("text") or "" for part in content if isinstance(part, Mapping))
+        texts = [part.get("text") or "" for part in content if isinstance(part, Mapping)]
+        content = "".join(texts) if all(isinstance(one, str) for one in texts) else None
     return str(role), content if isinstance(content, str) else None
 
 
