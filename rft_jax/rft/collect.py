@@ -86,9 +86,12 @@ def collect(
 def _responses(
     problems: Sequence[Problem], folders: Sequence[str], samples_format: str
 ) -> Iterator[str]:
+    """The responses to the problems; samples of others say nothing, left out or not."""
+    ids = {problem.id for problem in problems}
     for folder in folders:
         for _, sample in read_any_samples(problems, folder, samples_format, skips_others=True):
-            yield sample.response
+            if sample.id in ids:
+                yield sample.response
 
 
 def _identity(

@@ -218,3 +218,18 @@ def test_samples_of_no_problem_are_left_out_as_collect_does(tmp_path: Path, kind
     beam.collect_with_beam(problems, [samples], str(tmp_path / "there"), settings, DIRECT)
     for name in FILES:
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+@pytest.mark.parametrize("dedup", ["", "equations"])
+def test_samples_that_are_left_out_do_not_choose_the_level(tmp_path: Path, dedup: str) -> None:
+    problems = write_problems(tmp_path / "problems.jsonl", {"p": "#### 18"})
+    rows = [sample_row("p", n, f"{word}: 18.\n#### 18") for n, word in enumerate(("So", "Then"))]
+    other = sample_row("other", 0, "<<9+9=18>>\n#### 18")
+    samples = write_lines(tmp_path / "s.jsonl", [*rows, other])
+    settings = CollectSettings(workers=1, dedup=dedup, unmatched="skip")
+    collect(problems, [samples], str(tmp_path / "here"), settings)
+    beam.collect_with_beam(problems, [samples], str(tmp_path / "there"), settings, DIRECT)
+    for name in FILES:
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+    level = json.loads((tmp_path / "here" / "settings.json").read_text())["dedup"]
+    assert level == (dedup or "exact_text")
