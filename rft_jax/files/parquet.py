@@ -19,15 +19,22 @@ def parquet_rows(path: str | Path) -> Iterator[dict[str, Any]]:
     """The rows of a Parquet file, in order.
 
     Raises:
-      UserError: it is not a Parquet file, or pyarrow is not installed.
+      UserError: it is not a Parquet file, or has values that Python cannot represent (a text that
+        is not UTF-8, a date beyond the year 9999), or pyarrow is not installed.
     """
     pyarrow = _pyarrow(path)
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(_ROWS):
                 yield from batch.to_pylist()
-    except pyarrow.ArrowInvalid as error:
-        raise UserError(f"{path}: not a Parquet file ({error})") from error
+    except MemoryError:
+        raise
+    except (pyarrow.ArrowException, ValueError, OverflowError) as error:
+        raise UserError(f"{path}: not a Parquet file that can be read ({error})") from error
+    except OSError as error:
+        if error.errno is not None:  # the system's; damaged pages have none
+            raise
+        raise UserError(f"{path}: the Parquet file is damaged ({error})") from error
 
 
 def write_parquet(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -35,9 +35,12 @@ def check_format(name: str) -> str:
 
 
 def file_format(path: str | Path, named: str = "") -> str:
-    """The format of a samples file: as named, else found by looking at its first row."""
+    """The format of a samples file: as named, else found by looking at its first row.
+
+    Our own format is lines; its rows in Parquet are read by their columns.
+    """
     if named:
-        return named
+        return "columns" if named == OURS and str(path).endswith(SUFFIX) else named
     if str(path).endswith(SUFFIX):
         row = next((row for _, row in read_rows(path)), None)
         found = OURS if row is None else format_of(row)

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rft_jax import cli
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows
 from rft_jax.files.parquet import write_parquet
+
+pyarrow = pytest.importorskip("pyarrow")
+pytest.importorskip("pyarrow.parquet")
 
 ROWS = [{"a": 1, "b": {"c": ["x", None]}}, {"a": None, "b": {"c": []}}]
 
@@ -38,3 +45,34 @@ def test_the_columns_are_those_of_all_rows(tmp_path: Path) -> None:
     write_parquet(tmp_path / "r.parquet", [{"a": 1}, {"a": 2, "form": "program"}])
     rows = [row for _, row in read_rows(tmp_path / "r.parquet")]
     assert rows == [{"a": 1, "form": None}, {"a": 2, "form": "program"}]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "seen"),
+    [
+        ([b"fine", b"caf\xe9"], "binary", "string"),
+        ([10**7], "int32", "date32"),
+        ([2**60], "int64", "timestamp[ms]"),
+        ([2**62], "int64", "duration[s]"),
+    ],
+)
+def test_values_that_python_lacks_are_refused(
+    tmp_path: Path, values: list, kind: str, seen: str
+) -> None:
+    column = pyarrow.array(values, kind).view(seen)
+    pyarrow.parquet.write_table(pyarrow.table({"a": column}), tmp_path / "r.parquet")
+    with pytest.raises(UserError, match=r"r\.parquet: not a Parquet file that can be read"):
+        list(read_rows(tmp_path / "r.parquet"))
+
+
+@given(st.data())
+def test_a_damaged_file_is_read_or_refused(data: st.DataObject) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "r.parquet"
+        write_parquet(path, [{"a": "text", "b": n} for n in range(3)])
+        content = bytearray(path.read_bytes())
+        for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=5)):
+            content[place] = data.draw(st.integers(0, 255))
+        path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+        with suppress(UserError):
+            list(read_rows(path))

@@ -147,10 +147,11 @@ def test_the_files_of_a_folder_are_numbered_together_and_named_by_it(tmp_path: P
     assert {sample.model for sample in (*found, *one)} == {tmp_path.name}
 
 
-def test_parquet_with_numbers_as_ids(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", ["", "rft", "columns"])
+def test_parquet_with_numbers_as_ids(tmp_path: Path, named: str) -> None:
     rows = [{"id": 1, "sample": 4, "response": "A5"}, {"id": 1, "sample": 5, "response": "A6"}]
     write_parquet(tmp_path / "s.parquet", rows)
-    found = _read(tmp_path / "s.parquet")
+    found = _read(tmp_path / "s.parquet", named=named)
     assert [(one.id, one.sample, one.response) for one in found] == [("1", 4, "A5"), ("1", 5, "A6")]
 
 
