@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -54,6 +55,8 @@ from rft_jax.verify.programs.reading import check_programs
 # Problems whose lines one worker puts in order and writes.
 PROBLEMS_PER_CHUNK = 1000
 CHUNKS = "chunks"
+_WORKERS_MISTAKE = re.compile(r"^rft_jax\.errors\.UserError: (.*)", re.MULTILINE)
+_STEP = re.compile(r" \[while running [^]]*\]$")  # which Beam adds to messages
 
 
 class Line(NamedTuple):
@@ -278,14 +281,20 @@ def _level_file(output: str) -> str:
     return FileSystems.join(output, CHUNKS, "level")
 
 
+def _statistics_file(output: str) -> str:
+    """Where the statistics wait for the other files: a folder that has them is finished."""
+    return FileSystems.join(output, CHUNKS, STATS_FILE)
+
+
 def _write_statistics(tally: Tally, output: str, settings: CollectSettings) -> None:
-    _write(FileSystems.join(output, STATS_FILE), [statistics_bytes(tally, settings)])
+    _write(_statistics_file(output), [statistics_bytes(tally, settings)])
 
 
 def _join_chunks(output: str, chunks: int) -> None:
     for name in (PATHS_FILE, LEDGER_FILE):
         paths = [_chunk(output, name, chunk) for chunk in range(chunks)]
         _write(FileSystems.join(output, name), _contents(paths))
+    _write(FileSystems.join(output, STATS_FILE), _contents([_statistics_file(output)]))
     FileSystems.delete([FileSystems.join(output, CHUNKS)])
 
 
@@ -322,6 +331,27 @@ def main(arguments: Sequence[str]) -> None:
     )
 
 
+def run_program(arguments: Sequence[str]) -> int:
+    """Runs the program and returns its exit code; a user's mistake is a line, not a traceback."""
+    try:
+        main(arguments)
+    except Exception as error:
+        mistake = _mistake(error)
+        if mistake is None:
+            raise
+        print("rft: " + "\n  ".join(mistake.lines()), file=sys.stderr)
+        return mistake.exit_code
+    return 0
+
+
+def _mistake(error: Exception) -> UserError | None:
+    """The user's mistake that ended the program; runners pass on a worker's as a text."""
+    if isinstance(error, UserError):
+        return type(error)(_STEP.sub("", str(error)))
+    found = _WORKERS_MISTAKE.search(str(error))
+    return UserError(_STEP.sub("", found[1])) if found else None
+
+
 if __name__ == "__main__":
     # By its own name, so that workers can unpickle what is defined here.
-    importlib.import_module("rft_jax.rft.beam").main(sys.argv[1:])
+    sys.exit(importlib.import_module("rft_jax.rft.beam").run_program(sys.argv[1:]))

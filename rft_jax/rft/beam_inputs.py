@@ -17,11 +17,17 @@ from typing import Any
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from rft_jax.errors import names_as_given
+from rft_jax.errors import UserError, names_as_given
 from rft_jax.files.jsonl import refuse_tables
 from rft_jax.files.parquet import SUFFIX
 from rft_jax.files.remote import fetched
-from rft_jax.records import Problem, check_shards, finished_sample_files, sample_files
+from rft_jax.records import (
+    Problem,
+    check_named_once,
+    check_shards,
+    finished_sample_files,
+    sample_files,
+)
 from rft_jax.records.foreign import check_format, first_format
 from rft_jax.records.renamed import Renaming
 from rft_jax.records.sample_formats import OURS
@@ -50,16 +56,17 @@ def find_shards(
       skips_others: whether samples of other problems are left out; all files are copied then.
 
     Raises:
-      UserError: a folder has no samples or is not finished, or rows of another program are not
-        samples of the problems.
+      UserError: a folder or file is missing or named twice, has no samples or is not finished, or
+        rows of another program are not samples of the problems.
     """
     check_format(named)
+    check_named_once(folders)
     shards: list[Shard] = []
     copies: list[Shard] = []
     given: dict[str, str] = {}  # local copy -> as it was named
     for index, folder in enumerate(folders):
         paths = _list(folder)
-        if renaming is None and not skips_others and _format(paths[0], named) == OURS:
+        if renaming is None and not skips_others and _are_ours(paths, named):
             shards += [Shard(path, index) for path in paths]
             continue
         copy = Path(fetched(folder))
@@ -84,6 +91,8 @@ def _upload(shard: Shard, target: str) -> Shard:
 def _list(folder: str) -> list[str]:
     refuse_tables(folder)
     if folder.endswith(_FILE):
+        if not FileSystems.exists(folder):
+            raise UserError(f"{folder}: no such file; name what rft sample wrote, or the samples")
         return [folder]
     (listing,) = FileSystems.match([FileSystems.join(folder, "*")])
     paths = {FileSystems.split(file.path)[1]: file.path for file in listing.metadata_list}
@@ -92,11 +101,14 @@ def _list(folder: str) -> list[str]:
     return [paths[name] for name in names]
 
 
-def _format(path: str, named: str) -> str:
-    if named or path.endswith(SUFFIX):
-        return named or SUFFIX
-    with open_plain(path) as file:
-        return first_format(file, path)
+def _are_ours(paths: Sequence[str], named: str) -> bool:
+    """Whether workers can read a folder's files as they are, by the first one's first row."""
+    if any(path.endswith(SUFFIX) for path in paths):
+        return False
+    if named:
+        return named == OURS
+    with open_plain(paths[0]) as file:
+        return first_format(file, paths[0]) == OURS
 
 
 def open_plain(path: str) -> Any:

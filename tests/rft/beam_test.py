@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rft_jax.errors import UserError
+from rft_jax.files.parquet import write_parquet
 from rft_jax.records.renamed import Renaming
 from rft_jax.rft.collect import collect
 from rft_jax.rft.settings import CollectSettings
@@ -125,11 +126,29 @@ def test_a_folder_that_lacks_a_shard_is_refused_before_the_pipeline_starts(tmp_p
         )
 
 
-def test_two_folders_with_the_same_model_name_fail(tmp_path: Path) -> None:
+def test_two_folders_with_the_same_model_name_fail_and_the_corrected_command_does_not(
+    tmp_path: Path,
+) -> None:
     problems = write_problems(tmp_path / "problems.jsonl", {"p": "#### 18"})
     folders = [write_samples(tmp_path / name, {"p": ["a"]}, "m") for name in ("one", "two")]
+    out = tmp_path / "out"
     with pytest.raises(Exception, match="has samples of model 'm', as"):
-        beam.collect_with_beam(problems, folders, str(tmp_path / "out"), CollectSettings(), DIRECT)
+        beam.collect_with_beam(problems, folders, str(out), CollectSettings(), DIRECT)
+    assert not {path.name for path in out.iterdir()} & set(FILES)
+    beam.collect_with_beam(problems, folders[1:], str(out), CollectSettings(), DIRECT)
+    assert {path.name for path in out.iterdir()} == set(FILES)
+    collect(problems, folders[1:], str(tmp_path / "here"), CollectSettings(workers=1))
+    for name in FILES:
+        assert (tmp_path / "here" / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_samples_that_are_named_twice_are_refused(tmp_path: Path) -> None:
+    problems = write_problems(tmp_path / "problems.jsonl", {"p": "#### 18"})
+    folder = write_samples(tmp_path / "s", {"p": ["a"]})
+    with pytest.raises(UserError, match=rf"{folder}/: named twice \(as {folder}\); name it once"):
+        beam.collect_with_beam(
+            problems, [folder, f"{folder}/"], str(tmp_path / "out"), CollectSettings(), DIRECT
+        )
 
 
 def test_samples_of_other_programs_are_read_as_collect_reads_them(tmp_path: Path) -> None:
@@ -233,3 +252,60 @@ def test_samples_that_are_left_out_do_not_choose_the_level(tmp_path: Path, dedup
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
     level = json.loads((tmp_path / "here" / "settings.json").read_text())["dedup"]
     assert level == (dedup or "exact_text")
+
+
+@pytest.mark.parametrize("named", ["", "rft"])
+@pytest.mark.parametrize("beside", [True, False])
+def test_our_rows_in_parquet_are_read_as_collect_reads_them(
+    tmp_path: Path, named: str, beside: bool
+) -> None:
+    pytest.importorskip("pyarrow")
+    problems = write_problems(tmp_path / "problems.jsonl", {"p": "#### 18"})
+    samples = tmp_path / "s"
+    samples.mkdir()
+    write_parquet(samples / "samples-1.parquet", [sample_row("p", 1, "#### 18")])
+    if beside:
+        write_lines(samples / "samples-0.jsonl", [sample_row("p", 0, "So 18.\n#### 18")])
+    settings = CollectSettings(workers=1)
+    given = [str(samples if beside else samples / "samples-1.parquet")]
+    collect(problems, given, str(tmp_path / "here"), settings, samples_format=named)
+    beam.collect_with_beam(
+        problems, given, str(tmp_path / "there"), settings, DIRECT, samples_format=named
+    )
+    for name in FILES:
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+    assert len((tmp_path / "here" / "ledger.jsonl").read_text().splitlines()) == 1 + beside
+
+
+def test_a_mistake_ends_the_program_with_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems = write_problems(tmp_path / "problems.jsonl", {"p": "#### 18"})
+    words = [f"--problems={problems}", f"--output={tmp_path / 'out'}", "--runner=DirectRunner"]
+    missing = str(tmp_path / "missing.jsonl")
+    command = [sys.executable, "-m", "rft_jax.rft.beam", *words, f"--samples={missing}"]
+    ended = subprocess.run(
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert f"\nrft: {missing}: no such file; name what" in f"\n{ended.stderr}"
+    samples = write_lines(tmp_path / "s.jsonl", [sample_row("z", 0, "a")])
+    where = f"{samples}:1: no problem has the id 'z'; name the problems that were sampled"
+    assert beam.run_program([*words, f"--samples={samples}"]) == 2
+    assert capsys.readouterr().err.endswith(f"rft: {where}, or remove the line\n")
+
+
+def test_a_mistake_that_a_runner_passes_on_as_a_text_ends_the_program_with_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError(f"Traceback:\n  File\n{text}\n\n")
+
+    monkeypatch.setattr(beam, "main", fail)
+    text = "rft_jax.errors.UserError: s.jsonl:1: no 'id' [while running 'read-ptransform-45']"
+    assert beam.run_program([]) == 2
+    assert capsys.readouterr().err == "rft: s.jsonl:1: no 'id'\n"
+    text = "ValueError: 5"
+    with pytest.raises(RuntimeError, match="ValueError: 5"):
+        beam.run_program([])
