@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from rft_jax.data.sources import load_problems
 from rft_jax.files.jsonl import write_rows
+from rft_jax.pipeline.supervise.environment import child_environment
 from rft_jax.records import to_row
 
 RFT = (sys.executable, "-m", "rft_jax.cli")
@@ -110,12 +111,14 @@ def flags(name: str, output: str) -> tuple[str, ...]:
 
 
 def run(command: Sequence[str], folder: Path, **variables: str) -> Cost:
-    """Runs a command in the folder, with a cache of its own there.
+    """Runs a command in the folder as rft run does, with a cache of its own there.
 
     Raises:
       SystemExit: it failed; its output is printed.
     """
-    environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")} | variables
+    own = {"XDG_CACHE_HOME": "cache", "JAX_COMPILATION_CACHE_DIR": "programs"}
+    cached = os.environ | {name: str(folder / cache) for name, cache in own.items()}
+    environment = child_environment(cached, one_thread=False) | variables
     with (folder / "log").open("w+") as log:
         before = time.monotonic()
         child = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
