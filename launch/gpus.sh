@@ -5,7 +5,7 @@
 #   launch/gpus.sh --gpus 8 -- train --model models/7b --data gsm8k:train --output runs/sft --gin_file runs/sft.gin
 #   launch/gpus.sh --gpus 8 -- sample --model runs/sft --problems gsm8k:train --output runs/samples
 #
-#   --gpus N    number of GPUs (default: all)
+#   --gpus N    number of GPUs (default: all, or those that CUDA_VISIBLE_DEVICES names)
 #   --together  one process for `sample` too, for a model that does not fit on one GPU (with
 #               --gin.sample.shard_weights=True)
 #   --python P  the Python with rft_jax (default: .venv/bin/python)

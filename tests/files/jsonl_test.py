@@ -145,36 +145,29 @@ def test_a_damaged_gzip_stream_is_named(tmp_path: Path, content: bytes) -> None:
         list(read_rows(tmp_path / "rows.jsonl.gz"))
 
 
-@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz"])
-def test_an_endless_line_is_refused_before_it_takes_all_memory(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+LINE = ("LONGEST_LINE", b'{"a": 1}\n{"b": "', r":2: a line of more than 1 MiB; remove it")
+ARRAY = ("LONGEST_ARRAY", b'[{"b": "', ": a JSON array of more than 1 MiB; write JSON")
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "begin", "says"),
+    [
+        (f"rows{end}", *one)
+        for kind, one in ((".jsonl", LINE), (".json", ARRAY))
+        for end in (kind, f"{kind}.gz")
+    ],
+)
+def test_an_endless_row_is_refused_before_it_takes_all_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, limit: str, begin: bytes, says: str
 ) -> None:
-    monkeypatch.setattr(jsonl, "LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr(jsonl, limit, 1 << 20)
     write = gzip.open if name.endswith(".gz") else open
     with write(tmp_path / name, "wb") as file:
-        file.write(b'{"a": 1}\n{"b": "')
+        file.write(begin)
         for _ in range(64):
             file.write(b"0" * (1 << 20))
     tracemalloc.start()
-    with pytest.raises(UserError, match=r":2: a line of more than 1 MiB; remove it"):
-        list(read_rows(tmp_path / name))
-    assert tracemalloc.get_traced_memory()[1] < 8 << 20
-    tracemalloc.stop()
-
-
-@pytest.mark.parametrize("name", ["rows.json", "rows.json.gz"])
-def test_an_endless_array_is_refused_before_it_takes_all_memory(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jsonl, "LONGEST_ARRAY", 1 << 20)
-    write = gzip.open if name.endswith(".gz") else open
-    with write(tmp_path / name, "wb") as file:
-        file.write(b'[{"b": "')
-        for _ in range(64):
-            file.write(b"0" * (1 << 20))
-        file.write(b'"}]')
-    tracemalloc.start()
-    with pytest.raises(UserError, match=rf"{name}: a JSON array of more than 1 MiB; write JSON"):
+    with pytest.raises(UserError, match=f"{name}{says}"):
         list(read_rows(tmp_path / name))
     assert tracemalloc.get_traced_memory()[1] < 8 << 20
     tracemalloc.stop()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -74,5 +73,9 @@ def test_a_damaged_file_is_read_or_refused(data: st.DataObject) -> None:
         for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=5)):
             content[place] = data.draw(st.integers(0, 255))
         path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
-        with suppress(UserError):
-            list(read_rows(path))
+        try:
+            rows = [row for _, row in read_rows(path)]
+        except UserError as error:
+            assert str(error).startswith(f"{path}")
+        else:
+            assert all(isinstance(row, dict) for row in rows)

@@ -89,17 +89,23 @@ def test_what_files_of_the_user_bind_without_an_effect_is_noted_and_the_packages
     ]
 
 
+def _planned_twice(config: Config, folder: Path) -> list[Plan]:
+    """The plans of settings and of their resolved text, which have the same stages."""
+    file = folder / "config.gin"
+    file.write_text(config.text())
+    again = load_config(RUN.settings_classes(), [str(file)], scoped=True)
+    plans = [make_plan(one, folder / "run") for one in (config, again)]
+    made = [[(stage.title, stage.digest) for stage in plan.stages] for plan in plans]
+    assert made[0] == made[1]
+    return plans
+
+
 @pytest.mark.parametrize("name", ["policy_training", "relatives"])
 def test_the_resolved_settings_leave_each_condition_its_preset(
     experiment: Callable[..., Config], tmp_path: Path, name: str
 ) -> None:
     first = experiment(name, *(SMALL_STEPS if name == "policy_training" else ()))
-    file = tmp_path / "config.gin"
-    file.write_text(first.text())
-    again = load_config(RUN.settings_classes(), [str(file)], scoped=True)
-    plans = [make_plan(one, tmp_path / "run") for one in (first, again)]
-    made = [[(stage.title, stage.digest) for stage in plan.stages] for plan in plans]
-    assert made[0] == made[1]
+    plans = _planned_twice(first, tmp_path)
     policies = [one.settings["policy"] for one in plans[1].stages if one.command == "policy"]
     assert len({one.preset for one in policies}) > 1
 
@@ -108,12 +114,7 @@ def test_the_resolved_settings_of_a_run_are_those_of_the_same_run(
     experiment: Callable[..., Config], tmp_path: Path
 ) -> None:
     first = experiment("rft_k", "run.seeds=(0, 1)", "sft/train.num_epochs=5")
-    file = tmp_path / "config.gin"
-    file.write_text(first.text())
-    again = load_config(RUN.settings_classes(), [str(file)], scoped=True)
-    plans = [make_plan(one, tmp_path / "run") for one in (first, again)]
-    made = [[(stage.title, stage.digest) for stage in plan.stages] for plan in plans]
-    assert made[0] == made[1]
+    plans = _planned_twice(first, tmp_path)
     assert plans[0].notes == []
     (note,) = plans[1].notes  # of those that the file has from the package
     assert note.endswith("vote/evaluate.limit: no condition votes (run.vote_arms)")
