@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -12,16 +11,8 @@ from rft_jax.checkpoints import hub
 from rft_jax.derive.write import OF_SAMPLES
 from rft_jax.errors import UserError
 from rft_jax.pipeline import run as pipeline
-from rft_jax.pipeline.experiments import EXPERIMENTS, experiment_class
 from rft_jax.pipeline.stages import Many, OutputOf, StepsOf
 from tests.pipeline.plans import SMALL_STEPS, commands, training_of
-
-LISTS = [
-    (name, field.name)
-    for name in EXPERIMENTS
-    for field in dataclasses.fields(experiment_class(name))
-    if isinstance(field.default, tuple)
-]
 
 
 def test_supervised_scaling_has_epoch_matched_and_step_matched_trainings_per_part(plan_of):
@@ -66,21 +57,6 @@ def test_rft_k_samples_once_and_takes_the_first_k(plan_of):
         kept[arm] = collected.settings["collect"]
     assert [one.first_samples for one in kept.values()] == [1, 8, 8]
     assert [one.dedup for one in kept.values()] == ["equations", "equations", "none"]
-
-
-@pytest.mark.parametrize(("name", "field"), LISTS)
-def test_every_list_of_an_experiment_may_be_empty_or_is_refused(plan_of, name, field):
-    flags = (f"run.experiment={name}", f"{name}.{field}=()")
-    try:
-        assert plan_of("rft_k", *flags).measured
-    except UserError as error:
-        said = str(error)
-        assert name.partition("_")[0] in said or "run.train_problems" in said  # no generator
-
-
-def test_a_list_that_repeats_an_item_does_not_count_a_training_twice(plan_of):
-    with pytest.raises(UserError, match=r"condition 'human' occurs twice for seed 0.* quickstart"):
-        plan_of("quickstart_seeds", "quickstart.controls=('human', 'human')")
 
 
 def test_more_samples_than_are_drawn_are_refused(plan_of):
