@@ -191,8 +191,8 @@ def main() -> None:
         state = init_train_state(jax.tree.map(jnp.copy, start.params), settings)
         state = jax.device_put(state, state_shardings(state, mesh))
         rollouts = Rollouts(start, problems, sampling, mesh, Path(folder), lambda form: form)
-        places = rollouts.places
-        sample = lambda: rollouts.sample(start.params, places, 0, 0, "m")  # noqa: E731
+        indices = rollouts.indices
+        sample = lambda: rollouts.sample(start.params, indices, 0, 0, "m")  # noqa: E731
         scored = judged(sample())
         pad, longest = start.tokenizer.pad_id, flags.max_new_tokens
         learner = Learner(policy.objective, settings, start.config, mesh, pad, longest)

@@ -108,9 +108,14 @@ TEMPLATES = {
 _IDENTITIES = {"chatml": "chatml without a system message"}
 
 
+def plain_name(name: str) -> str:
+    """A template's name without the suffix that asks for a program."""
+    return name.removesuffix(PROGRAM_SUFFIX)
+
+
 def template_identity(name: str) -> str:
     """What tells a template's name from others, also where it has meant another template."""
-    plain = name.removesuffix(PROGRAM_SUFFIX)
+    plain = plain_name(name)
     return _IDENTITIES.get(plain, plain) + name[len(plain) :]
 
 
@@ -126,7 +131,7 @@ def get_template(
     Raises:
       UserError: there is none; lists the names.
     """
-    plain = name.removesuffix(PROGRAM_SUFFIX)
+    plain = plain_name(name)
     template = TEMPLATES.get(plain) if plain or own is None else own
     if plain == CHAT:
         if chat is None:

@@ -23,8 +23,9 @@ from rft_jax.data.preprocess import training_examples
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
+from rft_jax.files.names import SAMPLES_FOLDER
 from rft_jax.files.parquet import SUFFIX, write_parquet
-from rft_jax.prompts import CHAT, PROGRAM_SUFFIX, QUESTION, Template, get_template
+from rft_jax.prompts import CHAT, QUESTION, Template, get_template, plain_name
 from rft_jax.records import (
     LEDGER_FILE,
     PATHS_FILE,
@@ -70,7 +71,7 @@ class Source:
         return self._said("assistant", text)
 
     def _said(self, role: str, text: str) -> str | list[Message]:
-        is_chat = self.template.removesuffix(PROGRAM_SUFFIX) == CHAT
+        is_chat = plain_name(self.template) == CHAT
         return [{"role": role, "content": text}] if is_chat else text
 
     def pairs(self) -> Iterator[tuple[str, str]]:
@@ -117,7 +118,7 @@ class Source:
         self, folder: Path, questions: Mapping[str, str]
     ) -> Iterator[tuple[tuple[str, str, int], Sample]]:
         problems = [Problem(name, question, "") for name, question in questions.items()]
-        own = [str(folder / "samples")] if (folder / "samples").is_dir() else []
+        own = [str(folder / SAMPLES_FOLDER)] if (folder / SAMPLES_FOLDER).is_dir() else []
         folders = self.samples or own
         if not folders:
             raise UserError(f"{self.name}: its samples are elsewhere; name them with --samples")

@@ -20,7 +20,7 @@ from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.evaluation.summary import majorities, metrics_table, summarise
 from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import read_json, write_json, write_rows
-from rft_jax.files.names import METRICS_FILE, PREDICTIONS_FILE
+from rft_jax.files.names import METRICS_FILE, PREDICTIONS_FILE, SAMPLES_FOLDER
 from rft_jax.files.outputs import OutputFolder, open_output
 from rft_jax.progress import quantity
 from rft_jax.records import Problem
@@ -86,7 +86,7 @@ def evaluate(
 
         distributed.initialize()
         with distributed.open_shared_output(output, made_with, config_text) as folder:
-            sampled = folder.path / "samples"
+            sampled = folder.path / SAMPLES_FOLDER
             if not folder.is_complete:
                 fallback = _sample(model, problems, sampled, settings, mesh)
             given = [str(sampled)]

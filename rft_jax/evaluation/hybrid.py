@@ -18,7 +18,7 @@ from rft_jax.evaluation.intervals import mean_with_ci
 from rft_jax.evaluation.scoring import Graded, Scored
 from rft_jax.evaluation.settings import EvaluateSettings
 from rft_jax.files.jsonl import read_rows, write_rows
-from rft_jax.files.names import TEXTS_FOLDER
+from rft_jax.files.names import SAMPLES_FOLDER, TEXTS_FOLDER
 from rft_jax.progress import quantity
 from rft_jax.records import VERDICTS, Problem, to_row
 
@@ -46,7 +46,7 @@ def sample_texts(
 
     def write_asked() -> None:
         if not asked.exists():  # in the sandbox, a program may end in another way now
-            responses = read_responses([str(output / "samples")], problems)
+            responses = read_responses([str(output / SAMPLES_FOLDER)], problems)
             found = _unanswered(grade_all(problems, responses, settings))
             write_rows(asked, map(to_row, found))
 

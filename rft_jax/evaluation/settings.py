@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from rft_jax.files.identity import added_setting
-from rft_jax.prompts import PROGRAM_SUFFIX
+from rft_jax.prompts import PROGRAM_SUFFIX, plain_name
 from rft_jax.records import PROGRAM, Problem
 from rft_jax.sampling.settings import DecodingSettings, SampleSettings
 from rft_jax.verify.answers import answer_formats, answers_for
@@ -127,16 +127,12 @@ class EvaluateSettings(DecodingSettings):
         """
         shared = {field.name: getattr(self, field.name) for field in fields(DecodingSettings)}
         if self.is_hybrid:
-            shared["template"] = self._plain_template + PROGRAM_SUFFIX
+            shared["template"] = plain_name(self.template) + PROGRAM_SUFFIX
         return _EvaluationSampling(over_long="cut", **shared)
 
     def text_sampling(self) -> SampleSettings:
         """The sampler's settings of hybrid decoding's texts, for a file of problems."""
-        return replace(self.sampling(), template=self._plain_template, limit=0)
-
-    @property
-    def _plain_template(self) -> str:
-        return self.template.removesuffix(PROGRAM_SUFFIX)
+        return replace(self.sampling(), template=plain_name(self.template), limit=0)
 
 
 class _EvaluationSampling(SampleSettings):

@@ -16,6 +16,7 @@ from rft_jax.files.atomic import make_folder, replacing
 from rft_jax.files.digests import cache_folder
 from rft_jax.files.jsonl import read_json, write_json
 from rft_jax.files.locks import LocksUnsupported, try_lock
+from rft_jax.files.names import CHECKPOINTS_FOLDER
 from rft_jax.files.outputs import COMPLETE
 
 SCRATCH = "RFT_SCRATCH"
@@ -24,7 +25,7 @@ ORBAX_STORES = "gs://"
 _STATE, _LOCK, _DOWNLOADING = ".mirror.json", ".lock", ".downloading"
 # Part of the name of a folder that Orbax is writing.
 _UNFINISHED = ".orbax-checkpoint-tmp"
-_STEP = re.compile(r"/checkpoints/(?!model/)[^/]+/")
+_STEP = re.compile(rf"/{CHECKPOINTS_FOLDER}/(?!model/)[^/]+/")
 # The fields by which file systems identify a file's version; some of them have none.
 _VERSIONS = (
     "etag", "ETag", "md5Hash", "Content-MD5", "blob_id", "sha",

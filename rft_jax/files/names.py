@@ -1,10 +1,14 @@
-"""Names of the files that one command writes into its output folder and another one reads.
+"""Names of files and folders that one command writes into its output and another one reads.
 
 Those of every output folder are in `files.outputs`, those of rows that `records` reads are there.
 """
 
 from __future__ import annotations
 
+SAMPLES_FOLDER = "samples"
+"""Of `rft evaluate` and `rft policy`: the samples that they drew."""
+CHECKPOINTS_FOLDER = "checkpoints"
+"""Of `rft train` and `rft policy`: a folder per kept step."""
 METRICS_FILE = "metrics.json"
 """Of `rft evaluate`: its metrics."""
 PREDICTIONS_FILE = "predictions.jsonl"
@@ -23,3 +27,8 @@ RESULTS_FILE = "results.json"
 """Of `rft run`: a row per training, and the comparisons."""
 COSTS_FILE = "costs.json"
 """Of `rft run`: what its stages computed."""
+
+
+def checkpoint_of(step: int | str) -> str:
+    """The folder of a step's checkpoint within a training's output."""
+    return f"{CHECKPOINTS_FOLDER}/{step}"

@@ -20,10 +20,10 @@ from pathlib import Path
 from rft_jax.errors import UserError
 from rft_jax.files.links import TABLE, followed, table_of
 from rft_jax.files.mirror import Mirror
+from rft_jax.files.names import CHECKPOINTS_FOLDER
 
 SECONDS_BETWEEN_UPLOADS = 15.0
-_CHECKPOINTS = "checkpoints"
-_STEP = re.compile(rf"(.+/{_CHECKPOINTS})/(\d+)/*")
+_STEP = re.compile(rf"(.+/{CHECKPOINTS_FOLDER})/(\d+)/*")
 # Mirrors of this process, which hold the locks of their local copies.
 _inputs: list[Mirror] = []
 _outputs: list[Mirror] = []
@@ -51,7 +51,9 @@ def fetched(spec: str) -> str:
         mirror = Mirror(spec, writes=False)
     _inputs.append(mirror)
     listing = _listing(mirror)
-    files = {name: key for name, key in listing.items() if _CHECKPOINTS not in Path(name).parts}
+    files = {
+        name: key for name, key in listing.items() if CHECKPOINTS_FOLDER not in Path(name).parts
+    }
     if not files:
         if target := _followed(spec):
             return fetched(target)

@@ -12,6 +12,7 @@ from rft_jax.derive.write import ARITHMETIC, derived_file
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
 from rft_jax.evaluation.settings import EvaluateSettings
+from rft_jax.files.names import SAMPLES_FOLDER
 from rft_jax.gin_settings import default_values, flag_value
 from rft_jax.models.config import LlamaConfig
 from rft_jax.pipeline.graph import StageGraph
@@ -287,7 +288,7 @@ class StageBuilder(RunInputs):
         curve = (*settings.curve, total) if settings.curve else ()
         settings = replace(settings.without_sampling(), k=k, curve=curve)
         arguments = {
-            "--samples": Many(tuple(OutputOf(vote, "samples") for vote in votes)),
+            "--samples": Many(tuple(OutputOf(vote, SAMPLES_FOLDER) for vote in votes)),
             "--problems": votes[0].arguments["--problems"],
         }
         return self.graph.add(Stage("evaluate", arm, seed, arguments, {"evaluate": settings}, VOTE))

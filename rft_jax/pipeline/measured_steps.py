@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from rft_jax.errors import UserError
+from rft_jax.files.names import checkpoint_of
 from rft_jax.pipeline.stages import OutputOf, Stage
 from rft_jax.training.settings import TrainSettings
 
@@ -38,4 +39,4 @@ def saving_at(settings: _Settings, steps: Sequence[int]) -> _Settings:
 def models_after(trained: Stage, steps: Sequence[int]) -> Iterator[tuple[int, OutputOf]]:
     """Each of the steps with the model after it; the last is the training's end."""
     for step in steps:
-        yield step, OutputOf(trained, "" if step == steps[-1] else f"checkpoints/{step}")
+        yield step, OutputOf(trained, "" if step == steps[-1] else checkpoint_of(step))

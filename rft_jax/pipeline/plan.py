@@ -10,6 +10,7 @@ from typing import Any
 from rft_jax.checkpoints.names import EMBEDDED, MODELS, model_folder
 from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity
+from rft_jax.files.names import SAMPLES_FOLDER
 from rft_jax.pipeline.builder import StageBuilder
 from rft_jax.pipeline.measures import Measured, Plot
 from rft_jax.pipeline.stages import Argument, Given, OutputOf, Stage
@@ -176,7 +177,7 @@ class Plan(StageBuilder):
         if votes or test_paths or arm in self.settings.vote_arms:
             vote = self.vote(arm, seed, model, vote_problems or problems, **forced)
         if test_paths and vote is not None:
-            samples, voted_on = OutputOf(vote, "samples"), vote.arguments["--problems"]
+            samples, voted_on = OutputOf(vote, SAMPLES_FOLDER), vote.arguments["--problems"]
             paths = self.collect(arm, seed, samples, voted_on, TEST_PATHS)
         lines = (series,) if isinstance(series, str) else series
         return self._add_row(

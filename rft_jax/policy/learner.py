@@ -20,7 +20,7 @@ from rft_jax.policy.responses import PerResponse, join_responses, split_response
 from rft_jax.policy.scored import (
     Scored,
     has_equal_rewards,
-    places_of,
+    problem_indices,
     rewards_of,
     split_updates,
 )
@@ -150,7 +150,9 @@ class Learner:
             rewards = rewards - self.objective.kl_coefficient * np.array(divergence)
         decided = np.isfinite(rewards)
         result = np.zeros(len(scored))
-        result[decided] = advantages(rewards[decided], places_of(scored)[decided], self.objective)
+        result[decided] = advantages(
+            rewards[decided], problem_indices(scored)[decided], self.objective
+        )
         return result
 
     def weights(

@@ -17,7 +17,7 @@ def sample_metrics(samples: StepSamples) -> dict[str, float]:
     lengths = [len(one.rollout.logprobs) for one in every]
     pairs = list(zip(verdicts, lengths, strict=True))
     equal = zip(every, has_equal_rewards(every), strict=True)
-    problems = {one.rollout.place: bool(same) for one, same in equal}
+    problems = {one.rollout.index: bool(same) for one, same in equal}
     means = {
         "reward": _mean(one.reward for one in every if math.isfinite(one.reward)),
         "accuracy": _mean(correct for correct in verdicts if correct is not None),
@@ -27,7 +27,7 @@ def sample_metrics(samples: StepSamples) -> dict[str, float]:
         "zero_variance": _mean(problems.values()),
         "entropy": _entropy(every),
     }
-    counts = {"samples": len(every), "dropped": len({o.rollout.place for o in samples.dropped})}
+    counts = {"samples": len(every), "dropped": len({o.rollout.index for o in samples.dropped})}
     return {name: value for name, value in means.items() if value is not None} | counts
 
 

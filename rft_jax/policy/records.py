@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.files.jsonl import read_rows, write_rows
+from rft_jax.files.names import SAMPLES_FOLDER
 from rft_jax.policy.scored import Scored, StepSamples
 from rft_jax.records import LEDGER_FILE, ledger_line, to_row
 
-SAMPLES = "samples"
 _SEGMENTS = "segments"
 
 
@@ -52,14 +52,14 @@ class StepFiles:
             yield from (row for _, row in read_rows(self._segment(step)))
 
     def _samples(self, step: int) -> Path:
-        return self._folder / SAMPLES / f"samples-{step:05d}-of-{self._num_steps:05d}.jsonl"
+        return self._folder / SAMPLES_FOLDER / f"samples-{step:05d}-of-{self._num_steps:05d}.jsonl"
 
     def _segment(self, step: int) -> Path:
         return self._folder / _SEGMENTS / f"ledger-{step:05d}.jsonl"
 
 
 def _order(one: Scored) -> tuple[int, int]:
-    return one.rollout.place, one.rollout.sample.sample
+    return one.rollout.index, one.rollout.sample.sample
 
 
 def _ledger_row(one: Scored, step: int, kept: bool) -> dict[str, Any]:

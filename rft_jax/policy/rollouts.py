@@ -30,13 +30,13 @@ class Rollout:
     """One sample of the policy.
 
     Attributes:
-      place: the problem's index.
+      index: the problem's index.
       prompt: its token ids.
       sample: the record, with the response's token ids.
       logprobs: float32, of each of these under the policy that sampled them.
     """
 
-    place: int
+    index: int
     prompt: Sequence[int]
     sample: Sample
     logprobs: np.ndarray
@@ -91,9 +91,9 @@ class Rollouts:
         self._encoded = encoded
 
     @property
-    def places(self) -> list[int]:
+    def indices(self) -> list[int]:
         """Indices of the problems that can be sampled."""
-        return [place for place, prompt in enumerate(self._prompts) if prompt is not None]
+        return [index for index, prompt in enumerate(self._prompts) if prompt is not None]
 
     def check_length(self, max_length: int) -> None:
         """Refuses rows that are too short for the longest prompt with the longest response.
@@ -101,7 +101,7 @@ class Rollouts:
         Raises:
           UserError: names both numbers.
         """
-        longest = max(len(self._prompts[place] or ()) for place in self.places)
+        longest = max(len(self._prompts[index] or ()) for index in self.indices)
         needed = longest + self._settings.max_new_tokens - 1
         if needed > max_length:
             raise UserError(
@@ -110,22 +110,22 @@ class Rollouts:
             )
 
     def sample(
-        self, params: Params, places: Sequence[int], seed: int, first: int, name: str
+        self, params: Params, indices: Sequence[int], seed: int, first: int, name: str
     ) -> list[Rollout]:
-        """Samples of some problems, in the order of the places and of the samples.
+        """Samples of some problems, in the order of the indices and of the samples.
 
         Args:
           params: layers stacked, without adapters.
-          places: indices of the problems, each once.
+          indices: of the problems, each once.
           seed: of the step.
           first: the first sample's index.
           name: what the samples' `model` field says.
         """
         settings = replace(self._settings, seed=seed)
-        keys = [problem_key(seed, self._problems[place].id) for place in places]
+        keys = [problem_key(seed, self._problems[index].id) for index in indices]
         requests = [
-            Request(place, self._prompt(place), key, settings.num_samples, first)
-            for place, key in zip(places, keys, strict=True)
+            Request(index, self._prompt(index), key, settings.num_samples, first)
+            for index, key in zip(indices, keys, strict=True)
         ]
         found: dict[int, list[Rollout]] = {}
         for finished in self.sampler.run_with(params, requests, self._geometry, settings):
@@ -135,18 +135,18 @@ class Rollouts:
                     Rollout(request.index, request.prompt, sample, one.logprobs)
                     for sample, one in zip(samples, sampled, strict=True)
                 ]
-        return [rollout for place in places for rollout in found[place]]
+        return [rollout for index in indices for rollout in found[index]]
 
-    def accuracy(self, places: Sequence[int], grading: EvaluateSettings) -> GreedyAccuracy:
+    def accuracy(self, indices: Sequence[int], grading: EvaluateSettings) -> GreedyAccuracy:
         """What measures greedy accuracy on some problems, by the same sampler.
 
         Args:
-          places: indices of the problems.
+          indices: of the problems.
           grading: settings of grading, with the answer format of the problems.
         """
         settings = replace(self._settings, num_samples=1, temperature=0.0)
         geometry = self.sampler.geometry(settings, self._encoded)
-        requests = [Request(place, self._prompt(place), problem_key(0, ""), 1) for place in places]
+        requests = [Request(index, self._prompt(index), problem_key(0, ""), 1) for index in indices]
         of_problems = self._problems, requests, self._forms
         return GreedyAccuracy(self.sampler, settings, geometry, grading, *of_problems)
 
@@ -162,8 +162,8 @@ class Rollouts:
         samples = self.sampler.to_samples(sampled, identity, name, request.first, settings)
         return [replace(sample, form=form) for sample in samples]
 
-    def _prompt(self, place: int) -> list[int]:
-        prompt = self._prompts[place]
+    def _prompt(self, index: int) -> list[int]:
+        prompt = self._prompts[index]
         assert prompt is not None
         return prompt
 

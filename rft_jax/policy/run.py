@@ -15,6 +15,7 @@ from rft_jax.checkpoints.load import LoadedModel
 from rft_jax.devices import distributed, partitioning
 from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.evaluation.settings import EvaluateSettings
+from rft_jax.files.names import CHECKPOINTS_FOLDER
 from rft_jax.files.outputs import OutputFolder
 from rft_jax.models.lora import whole_params
 from rft_jax.policy.inputs import Inputs, answers_for_both
@@ -144,7 +145,7 @@ class _Setup:
         rollouts = Rollouts(start, every, self.sample, mesh, self.folder, self.judge.form, resident)
         rollouts.check_length(train.max_length)
         apart = len(problems) if held_out else None
-        chosen, measured = split_held_out(rollouts.places, self.policy, apart)
+        chosen, measured = split_held_out(rollouts.indices, self.policy, apart)
         trained = TrainedModel.of(start, train)
         steps = PolicySteps(
             settings=train,
@@ -196,7 +197,7 @@ def _run(
     folder: OutputFolder,
 ) -> None:
     """All remaining steps; then the model folder, and the ledger in one file."""
-    trained.describe(folder.path / "checkpoints")
+    trained.describe(folder.path / CHECKPOINTS_FOLDER)
     if distributed.is_main():
         print(_summary(steps), flush=True)
         prompt = shown(steps.rollouts.first_prompt)

@@ -36,9 +36,9 @@ class Scored:
         return np.nan if self.judged.reward is None else self.judged.reward
 
 
-def places_of(scored: Sequence[Scored]) -> Int[np.ndarray, " M"]:
+def problem_indices(scored: Sequence[Scored]) -> Int[np.ndarray, " M"]:
     """The index of each sample's problem."""
-    return np.array([one.rollout.place for one in scored], np.int64)
+    return np.array([one.rollout.index for one in scored], np.int64)
 
 
 def rewards_of(scored: Sequence[Scored]) -> Float[np.ndarray, " M"]:
@@ -65,24 +65,25 @@ class StepSamples:
 
 
 def problems_of_step(
-    places: Sequence[int], step: int, count: int, seed: int
+    indices: Sequence[int], step: int, count: int, seed: int
 ) -> tuple[list[int], list[int]]:
     """The problems of a step, and those that may replace them, a function of seed and step alone.
 
     Problems come in a new order in every epoch; those that don't fill a step wait for another one.
 
     Args:
-      places: indices of all problems.
+      indices: of all problems.
       step: from 0.
       count: problems of a step.
       seed: the run's.
     """
-    count = min(count, len(places))
-    epoch, number = divmod(step, len(places) // count)
-    order = shuffled(len(places), seed, epoch, 0)[number * count : (number + 1) * count]
-    chosen = [places[index] for index in order]
-    others = [places[index] for index in shuffled(len(places), seed, step, 1)]
-    return chosen, [place for place in others if place not in set(chosen)]
+    count = min(count, len(indices))
+    epoch, number = divmod(step, len(indices) // count)
+    order = shuffled(len(indices), seed, epoch, 0)[number * count : (number + 1) * count]
+    chosen = [indices[at] for at in order]
+    others = [indices[at] for at in shuffled(len(indices), seed, step, 1)]
+    taken = set(chosen)
+    return chosen, [index for index in others if index not in taken]
 
 
 def split_updates(
@@ -100,18 +101,18 @@ def split_updates(
       step: from 0.
       seed: the run's.
     """
-    places = places_of(scored)
-    problems = np.unique(places)
+    indices = problem_indices(scored)
+    problems = np.unique(indices)
     order = problems[shuffled(len(problems), seed, step, 3)]
-    return [np.isin(places, share) for share in np.array_split(order, count)]
+    return [np.isin(indices, share) for share in np.array_split(order, count)]
 
 
 def has_equal_rewards(scored: Sequence[Scored]) -> Bool[np.ndarray, " M"]:
     """Whether the decided samples of a sample's problem have equal rewards, or there are none."""
-    rewards, places = rewards_of(scored), places_of(scored)
+    rewards, indices = rewards_of(scored), problem_indices(scored)
     decided = np.isfinite(rewards)
-    differ = ~zero_variance(rewards[decided], places[decided])
-    return ~np.isin(places, places[decided][differ])
+    differ = ~zero_variance(rewards[decided], indices[decided])
+    return ~np.isin(indices, indices[decided][differ])
 
 
 def sample_step(
@@ -138,7 +139,7 @@ def sample_step(
         equal = has_equal_rewards(kept)
         dropped += [one for one, is_equal in zip(kept, equal, strict=True) if is_equal]
         kept = [one for one, is_equal in zip(kept, equal, strict=True) if not is_equal]
-        missing = len(chosen) - len(set(places_of(kept).tolist()))
+        missing = len(chosen) - len(set(problem_indices(kept).tolist()))
         fresh, waiting = waiting[:missing], waiting[missing:]
         if number == rounds or not fresh:
             break
@@ -147,28 +148,28 @@ def sample_step(
 
 
 def split_held_out(
-    places: Sequence[int], settings: PolicySettings, apart: int | None = None
+    indices: Sequence[int], settings: PolicySettings, apart: int | None = None
 ) -> tuple[list[int], list[int]]:
     """The problems that are trained on, and those that are held out.
 
     Args:
-      places: indices of all problems that can be sampled.
+      indices: of all problems that can be sampled.
       settings: of policy training.
       apart: from which index on problems are for holding out alone; None: some of all are.
 
     Raises:
       UserError: fewer are left than a step needs, or there is none to hold out.
     """
-    choice = [place for place in places if apart is None or place >= apart]
+    choice = [index for index in indices if apart is None or index >= apart]
     if apart is not None and not choice:
         raise UserError("--held_out: its problems are all too long for sample.max_prompt_length")
     order = shuffled(len(choice), settings.seed, 0, 2)
-    held_out = sorted(choice[index] for index in order[: settings.held_out])
+    held_out = sorted(choice[at] for at in order[: settings.held_out])
     left_out = {*held_out} if apart is None else {*choice}
-    trained = [place for place in places if place not in left_out]
+    trained = [index for index in indices if index not in left_out]
     if len(trained) < settings.problems_per_step:
         raise UserError(
-            f"policy.problems_per_step is {settings.problems_per_step}; of {len(places)} problems "
+            f"policy.problems_per_step is {settings.problems_per_step}; of {len(indices)} problems "
             f"{len(left_out)} are held out (policy.held_out), which leaves {len(trained)}"
         )
     return trained, held_out

@@ -88,8 +88,10 @@ class PolicySteps(Steps):
         seed, first = step_seed(policy.seed, step), step * policy.samples_per_problem
         chosen, others = problems_of_step(self.trained, step, policy.problems_per_step, policy.seed)
 
-        def sample(places: Sequence[int]) -> list[Scored]:
-            return self._judged(self.rollouts.sample(params, places, seed, first, self.folder.name))
+        def sample(indices: Sequence[int]) -> list[Scored]:
+            return self._judged(
+                self.rollouts.sample(params, indices, seed, first, self.folder.name)
+            )
 
         return sample_step(chosen, others, policy.resample_rounds or 0, sample)
 
@@ -104,7 +106,7 @@ class PolicySteps(Steps):
         ]
 
     def _graded(self, rollout: Rollout) -> Judged:
-        problem, sample = self.problems[rollout.place], rollout.sample
+        problem, sample = self.problems[rollout.index], rollout.sample
         return self.judge.grade(problem, sample.response, sample.finish_reason, sample.form)
 
     def _rewards(self, rollouts: Sequence[Rollout], graded: Sequence[Judged]) -> list[float | None]:
@@ -113,7 +115,7 @@ class PolicySteps(Steps):
 
         def reward_all() -> None:
             for index, (one, judged) in enumerate(zip(rollouts, graded, strict=True)):
-                problem, response = self.problems[one.place], one.sample.response
+                problem, response = self.problems[one.index], one.sample.response
                 value = self.judge.reward(problem, response, judged)
                 rewards[index] = np.nan if value is None else value
 

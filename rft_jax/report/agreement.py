@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from rft_jax.report.axes import plain
-from rft_jax.report.tables import Cell, Table
+from rft_jax.report.tables import Cell, Table, shown_sign
 
 Line = Mapping[str, Any]
 
@@ -38,13 +38,9 @@ Row = tuple[str, float, dict[str, float]]  # name, ours, model -> the paper's
 def _row(name: str, ours: float, theirs: Mapping[str, float]) -> list[Cell]:
     ours, *others = (100 * round(value, 9) for value in (ours, *theirs.values()))
     theirs = dict(zip(theirs, others, strict=True))
-    agree = sum(_sign(value) == _sign(ours) for value in theirs.values())
+    agree = sum(shown_sign(value) == shown_sign(ours) for value in theirs.values())
     shown = ", ".join(f"{model} {value:+.1f}" for model, value in theirs.items())
     return [Cell(name), Cell(f"{ours:+.1f}"), Cell(shown), Cell(f"{agree} of {len(theirs)}")]
-
-
-def _sign(points: float) -> int:
-    return 0 if abs(points) < 0.05 else 1 if points > 0 else -1
 
 
 def _steps(plot: Line, theirs: Sequence[Line]) -> Iterator[Row]:

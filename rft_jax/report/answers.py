@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
+from rft_jax.files.names import SAMPLES_FOLDER
 from rft_jax.records import VERDICTS, LedgerRow, Problem, Sample, read_problems
 from rft_jax.records.foreign import read_any_samples
 from rft_jax.report.examples import LONGEST_SHOWN, Example, sample_folders
@@ -49,7 +50,7 @@ def answers(side: Side, problems: Mapping[str, Problem]) -> dict[str, Example]:
 def _first_samples(side: Side, problems: Mapping[str, Problem]) -> dict[str, Sample]:
     """Problem id -> its first sample: of the evaluation's own, or of those that it was given."""
     settings = read_settings(side.stage.folder)
-    own = side.stage.folder / "samples"
+    own = side.stage.folder / SAMPLES_FOLDER
     asked = [one for name, one in problems.items() if name in side.predictions]
     found: dict[str, Sample] = {}
     is_own = own.is_dir() or not settings.get("samples")

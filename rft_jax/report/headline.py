@@ -8,7 +8,7 @@ from typing import Any
 from rft_jax.evaluation.compare import claim, p_equals
 from rft_jax.evaluation.intervals import ALPHA
 from rft_jax.report.runs import RunRecord
-from rft_jax.report.tables import measure
+from rft_jax.report.tables import measure, shown_sign
 
 Compared = Mapping[str, Any]
 
@@ -70,9 +70,8 @@ def _range(bounds: tuple[float, float]) -> str:
 
 
 def _points(difference: float) -> str:
-    if abs(difference) < 0.05:
-        return "no difference"
-    return f"{abs(difference):.1f} percentage points {'higher' if difference > 0 else 'lower'}"
+    direction = {-1: "lower", 0: "", 1: "higher"}[shown_sign(difference)]
+    return f"{abs(difference):.1f} percentage points {direction}" if direction else "no difference"
 
 
 def _equals(p_value: float) -> str:

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from rft_jax.files.jsonl import read_rows
-from rft_jax.files.names import STEPS_FILE
+from rft_jax.files.names import SAMPLES_FOLDER, STEPS_FILE
 from rft_jax.records import LEDGER_FILE, read_samples, sample_files
 from rft_jax.report import axes, svg
 from rft_jax.report.curves import thin
@@ -72,7 +72,7 @@ def _metrics(stage: StageRecord) -> list[dict[str, Any]]:
 
 
 def _samples_over_time(name: str, stage: StageRecord) -> str:
-    files = sample_files(stage.folder / "samples")
+    files = sample_files(stage.folder / SAMPLES_FOLDER)
     last = len(files) - 1
     steps = sorted({last * index // max(_SHOWN_STEPS - 1, 1) for index in range(_SHOWN_STEPS)})
     found = {step: _first_samples(files[step]) for step in steps}

@@ -22,6 +22,7 @@ from rft_jax.files.names import (
     METRICS_FILE,
     PREDICTIONS_FILE,
     RESULTS_FILE,
+    SAMPLES_FOLDER,
     STEPS_FILE,
     TIMING_FILE,
 )
@@ -34,7 +35,7 @@ from rft_jax.report.results_file import read_results
 # too, and policies a ledger.
 STAGE_FILES = {
     "evaluate": METRICS_FILE,
-    "policy": "samples/samples-*",
+    "policy": f"{SAMPLES_FOLDER}/samples-*",
     "collect": LEDGER_FILE,
     "train": STEPS_FILE,
     "sample": "samples-*",

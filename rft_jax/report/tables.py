@@ -173,6 +173,12 @@ def measure(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"value": 0.0, "ci95": [0.0, 1.0], "n": 0}
 
 
+def shown_sign(points: float) -> int:
+    """-1, 0 or 1: the sign of percentage points as they are shown, with one decimal."""
+    shown = round(points, 1)
+    return (shown > 0) - (shown < 0)
+
+
 def _by_model(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Rows with the seeds of a model together, models in their first order."""
     order = list(dict.fromkeys(row["model"] for row in rows))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -205,6 +206,13 @@ class Sampler:
     def _stop_ids(self, settings: SampleSettings) -> set[int]:
         """Ids of the stop strings that are special tokens, of which a response has no text."""
         special = self.tokenizer.special_tokens if settings.stop else {}
+        others = [string for string in settings.stop if string not in special]
+        for string, name in product(others, special):
+            if name in string:
+                raise UserError(
+                    f"{settings.gin_name}.stop: {string!r} contains the special token {name!r}, of "
+                    f"which a response has no text: it would end none; give {name!r} alone"
+                )
         return {special[string] for string in settings.stop if string in special}
 
     def _stops(self, settings: SampleSettings) -> StopStrings:

@@ -25,7 +25,7 @@ from rft_jax.files.jsonl import read_json, write_json
 from rft_jax.files.names import TIMING_FILE
 from rft_jax.files.outputs import RUN, SETTINGS, open_output
 from rft_jax.installation import versions
-from rft_jax.prompts import QUESTION, Template, get_template, shown
+from rft_jax.prompts import QUESTION, Template, get_template, plain_name, shown
 from rft_jax.records import Problem, Sample
 from rft_jax.sampling.budget import MakeBudget
 from rft_jax.sampling.openai_client import Client, Completion, Refused
@@ -163,7 +163,7 @@ class ServerSampler:
         self.counters = Counters()
         self._client, self._model, self._template = client, model, template
         self._problems = problems
-        self._is_chat = settings.template.partition("+")[0] == ""
+        self._is_chat = not plain_name(settings.template)
         self._begin = time.monotonic()
 
     def introduce(self) -> None:

@@ -17,7 +17,7 @@ from rft_jax.checkpoints.load import LoadedModel
 from rft_jax.checkpoints.train_state import TrainStateCheckpoints, restore_params
 from rft_jax.devices import partitioning
 from rft_jax.files.jsonl import read_rows
-from rft_jax.files.names import STEPS_FILE
+from rft_jax.files.names import STEPS_FILE, checkpoint_of
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
 from rft_jax.models.lora import whole_params
@@ -27,7 +27,7 @@ from rft_jax.training.settings import TrainSettings
 from rft_jax.training.train_step import forward
 
 LOSS, ACCURACY = "eval_loss", "eval_accuracy"
-BEST = "checkpoints/best"
+BEST = checkpoint_of("best")
 """The folder, in a training's output, of the parameters of the best step."""
 
 

@@ -21,7 +21,7 @@ from rft_jax.devices.chips import chip_of
 from rft_jax.devices.distributed import is_main
 from rft_jax.errors import Preempted, UserError
 from rft_jax.files.jsonl import write_json
-from rft_jax.files.names import TIMING_FILE
+from rft_jax.files.names import CHECKPOINTS_FOLDER, TIMING_FILE, checkpoint_of
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.llama import Params
 from rft_jax.models.shapes import train_flops_per_token
@@ -139,12 +139,14 @@ def run_steps(run: Steps, params: Params, stopped: Callable[[int], bool]) -> Tra
       Preempted: the run was stopped; the state is saved.
       UserError: a loss, a gradient or a weight is NaN or infinite.
     """
-    checkpoints = TrainStateCheckpoints(run.folder / "checkpoints", run.settings.keep_checkpoints)
+    checkpoints = TrainStateCheckpoints(
+        run.folder / CHECKPOINTS_FOLDER, run.settings.keep_checkpoints
+    )
     state = _begin(run, params, checkpoints)
     first = int(state.step)
     damaged = not_finite({"state": state, "frozen": run.frozen})
     if damaged:
-        fix = f"delete {run.folder}/checkpoints/{first}" if first else "start from another model"
+        fix = f"delete {run.folder / checkpoint_of(first)}" if first else "start from another model"
         raise UserError(f"{damaged[0]} is NaN or infinite before step {first + 1}; {fix}")
     if is_main():
         print(f"{run.label}: {memory_summary(state)}", flush=True)

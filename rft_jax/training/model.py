@@ -18,6 +18,7 @@ from rft_jax.checkpoints.peft import export_adapters
 from rft_jax.checkpoints.train_state import remove_optimizer_states
 from rft_jax.devices import partitioning
 from rft_jax.devices.distributed import is_main
+from rft_jax.files.names import CHECKPOINTS_FOLDER
 from rft_jax.files.outputs import OutputFolder
 from rft_jax.files.remote import send_output
 from rft_jax.models.config import LlamaConfig
@@ -114,7 +115,7 @@ def _tidy_checkpoints(folder: OutputFolder, settings: TrainSettings) -> None:
     """Removes what only resuming needs from the checkpoints of a finished training."""
     if not settings.keep_optimizer_state:
         send_output(folder.path)  # that it is finished, before it can't be resumed
-        remove_optimizer_states(folder.path / "checkpoints")
+        remove_optimizer_states(folder.path / CHECKPOINTS_FOLDER)
 
 
 def train_further(output: str, *lengths: str, and_other: str = "") -> dict[str, str]:

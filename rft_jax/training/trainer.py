@@ -17,7 +17,7 @@ from rft_jax.devices.mesh_settings import MeshSettings
 from rft_jax.errors import UserError
 from rft_jax.files.identity import input_identity, settings_identity
 from rft_jax.files.jsonl import write_json
-from rft_jax.files.names import TRAINING_DATA_FILE
+from rft_jax.files.names import CHECKPOINTS_FOLDER, TRAINING_DATA_FILE
 from rft_jax.files.outputs import OutputFolder
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.families import Features
@@ -145,7 +145,7 @@ def _train(
     num_steps = settings.num_steps or batches.num_steps(settings.num_epochs)
     trained = TrainedModel.of(start, settings)
     config, frozen = trained.config, trained.frozen
-    trained.describe(folder.path / "checkpoints")
+    trained.describe(folder.path / CHECKPOINTS_FOLDER)
     held_out = None
     if settings.eval_data:
         others = _held_out_batches(settings, tokenizer, template, unit)

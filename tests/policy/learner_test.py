@@ -276,8 +276,8 @@ def test_reinforce_rej_takes_what_is_neither_all_correct_nor_all_incorrect() -> 
     one = learner(Objective(baseline="signed", aggregation="sequence"))
     rewards = [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
     of = [
-        scored(place, reward, 4 + number, number)
-        for place, group in enumerate(rewards)
+        scored(index, reward, 4 + number, number)
+        for index, group in enumerate(rewards)
         for number, reward in enumerate(group)
     ]
     advantage = one.advantages(of, None)

@@ -41,7 +41,7 @@ def test_sampler_and_trainer_differ_by_rounding_alone_on_the_embedded_model(tmp_
     with jax.set_mesh(device):
         start = starting_model(model_folder(EMBEDDED), SETTINGS, device)
         rollouts = Rollouts(start, problems, SAMPLING, device, tmp_path, lambda form: form)
-        sampled = rollouts.sample(start.params, rollouts.places, 0, 0, "m")
+        sampled = rollouts.sample(start.params, rollouts.indices, 0, 0, "m")
         judged = Judged(1.0, Grade(None, [], "no_answer", None), 0)
         scored = [Scored(one, judged, len(one.logprobs)) for one in sampled]
         pad_id = start.tokenizer.pad_id

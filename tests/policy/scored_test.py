@@ -12,7 +12,7 @@ from rft_jax.policy.metrics import sample_metrics
 from rft_jax.policy.scored import (
     Scored,
     has_equal_rewards,
-    places_of,
+    problem_indices,
     problems_of_step,
     sample_step,
     split_held_out,
@@ -42,11 +42,11 @@ def test_replacements_are_all_other_problems() -> None:
 def sampling(equal: Sequence[int], calls: list[list[int]]):
     """Samples two responses; those of the problems in `equal` have the same reward."""
 
-    def sample(places: Sequence[int]) -> list[Scored]:
-        calls.append(list(places))
+    def sample(indices: Sequence[int]) -> list[Scored]:
+        calls.append(list(indices))
         return [
-            scored(place, float(number or place in equal), number=number)
-            for place in places
+            scored(index, float(number or index in equal), number=number)
+            for index in indices
             for number in range(2)
         ]
 
@@ -57,8 +57,8 @@ def test_zero_variance_groups_are_replaced_until_there_are_enough() -> None:
     calls: list[list[int]] = []
     found = sample_step([0, 1, 2], [3, 4, 5, 6], 5, sampling([1, 2, 3], calls))
     assert calls == [[0, 1, 2], [3, 4], [5]]
-    assert sorted(set(places_of(found.kept).tolist())) == [0, 4, 5]
-    assert sorted(set(places_of(found.dropped).tolist())) == [1, 2, 3]
+    assert sorted(set(problem_indices(found.kept).tolist())) == [0, 4, 5]
+    assert sorted(set(problem_indices(found.dropped).tolist())) == [1, 2, 3]
     assert not has_equal_rewards(found.kept).any()
 
 
@@ -90,8 +90,8 @@ def test_undecided_samples_count_neither_way() -> None:
 
 
 def test_an_undecided_sample_stays_with_its_group() -> None:
-    def sample(places: Sequence[int]) -> list[Scored]:
-        return [scored(p, r, number=n) for p in places for n, r in enumerate((1.0, 0.0, None))]
+    def sample(indices: Sequence[int]) -> list[Scored]:
+        return [scored(p, r, number=n) for p in indices for n, r in enumerate((1.0, 0.0, None))]
 
     found = sample_step([0], [1], 1, sample)
     assert (len(found.kept), found.dropped) == (3, [])
@@ -109,15 +109,15 @@ def test_held_out_problems_are_never_trained_on_and_too_few_are_refused() -> Non
         split_held_out(PLACES[1:], settings)
 
 
-def groups(places: Sequence[int]) -> list[Scored]:
+def groups(indices: Sequence[int]) -> list[Scored]:
     """Three samples of each problem."""
-    return [scored(place, float(n), number=n) for place in places for n in range(3)]
+    return [scored(index, float(n), number=n) for index in indices for n in range(3)]
 
 
 def split_places(of: list[Scored], count: int, step: int = 0, seed: int = 0) -> list[list[int]]:
     """The problems of each update, one for each of its samples."""
     found = split_updates(of, count, step, seed)
-    return [places_of(of)[mine].tolist() for mine in found]
+    return [problem_indices(of)[mine].tolist() for mine in found]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 12, 14])
@@ -129,7 +129,7 @@ def test_a_sample_is_in_one_update_together_with_its_group(count: int) -> None:
     updates = split_places(of, count, 3, 7)
     sizes = [len(update) for update in updates]
     assert max(sizes) - min(sizes) <= 3
-    assert all(update.count(place) == 3 for update in updates for place in update)
+    assert all(update.count(index) == 3 for update in updates for index in update)
 
 
 def test_updates_take_problems_in_an_order_of_seed_and_step_alone() -> None:
@@ -156,4 +156,4 @@ def test_a_problem_is_in_the_first_update_as_often_as_in_the_last() -> None:
 
 def test_an_empty_step_is_counted_as_equal() -> None:
     assert has_equal_rewards([]).tolist() == []
-    assert places_of([]).dtype == np.int64
+    assert problem_indices([]).dtype == np.int64

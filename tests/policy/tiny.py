@@ -54,7 +54,7 @@ def teacher() -> Weights:
 
 
 def scored(
-    place: int,
+    index: int,
     reward: float | None,
     length: int = 6,
     number: int = 0,
@@ -62,21 +62,21 @@ def scored(
     finish: str = "stop",
 ) -> Scored:
     """A sample of random tokens that ends with EOS; `more` of them are behind its answer."""
-    random = np.random.default_rng([place, number])
-    prompt = np.random.default_rng(place).integers(2, 48, 5).tolist()
+    random = np.random.default_rng([index, number])
+    prompt = np.random.default_rng(index).integers(2, 48, 5).tolist()
     tokens = (*random.integers(2, 48, length + more - 1).tolist(), EOS)
-    sample = Sample(f"p{place}", number, "m", 0, "", tokens, finish, -1.0)
+    sample = Sample(f"p{index}", number, "m", 0, "", tokens, finish, -1.0)
     grade = Grade(None, [], "correct" if reward else "wrong_answer", None)
     logprobs = np.full(len(tokens), -2.0, np.float32)
-    return Scored(Rollout(place, prompt, sample, logprobs), Judged(reward, grade, 0), length)
+    return Scored(Rollout(index, prompt, sample, logprobs), Judged(reward, grade, 0), length)
 
 
 def samples() -> list[Scored]:
     """Three groups of three: two with variance, one without."""
     rewards = [[1.0, 0.0, 0.0], [0.7, 0.3, 0.3], [1.0, 1.0, 1.0]]
     return [
-        scored(place, reward, 4 + 2 * number + place, number)
-        for place, group in enumerate(rewards)
+        scored(index, reward, 4 + 2 * number + index, number)
+        for index, group in enumerate(rewards)
         for number, reward in enumerate(group)
     ]
 

@@ -83,6 +83,11 @@ def test_a_stop_string_that_is_a_special_token_ends_a_response(
         assert one.response == sampler.tokenizer.decode(whole.tokens[: end - occurs])
         assert one.finish_reason == ("stop" if occurs else whole.finish_reason)
 
+    with pytest.raises(
+        UserError, match=re.escape(f"sample.stop: {name_of(number) + '!'!r} contains")
+    ):
+        sampler.sample([prompt], k=1, stop=name_of(number) + "!")
+
 
 def test_a_sample_that_stopped_says_so_whatever_its_last_token(model: LoadedModel) -> None:
     sampler = Sampler(model, model.tokenizer, SETTINGS)

@@ -12,6 +12,7 @@ from rft_jax.arithmetic.vocabulary import vocabulary
 from rft_jax.checked_settings import CheckedSettings
 from rft_jax.checkpoints.names import DIGIT_TOKENIZER
 from rft_jax.errors import UserError
+from rft_jax.files.names import checkpoint_of
 from rft_jax.models.config import LlamaConfig
 from rft_jax.pipeline.experiments.small_models import embedded_shape
 from rft_jax.pipeline.measures import ExamplesAt, Plot
@@ -152,7 +153,7 @@ def _measure_curve(
     for point in range(1, POINTS if every else 1):
         step = point * every
         plan.measure(
-            *(f"{arm}_at_{point}_{POINTS}", seed, OutputOf(model, f"checkpoints/{step}")),
+            *(f"{arm}_at_{point}_{POINTS}", seed, OutputOf(model, checkpoint_of(step))),
             f"{label}: lines as in training, after {point}/{POINTS} of them",
             label,
             problems=problems,

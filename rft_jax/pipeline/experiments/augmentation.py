@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rft_jax.errors import UserError
+from rft_jax.files.names import SAMPLES_FOLDER
 from rft_jax.pipeline.measures import Plot
 from rft_jax.pipeline.plan import Plan
 from rft_jax.pipeline.stages import Argument, Many, OutputOf, Stage
@@ -77,7 +78,7 @@ class SelfRevising:
         plan.plots.append(plot)
 
     def _revise(self, plan: Plan, seed: int, sft: Stage, samples: Stage, k: int) -> None:
-        greedy = OutputOf(plan.evaluate("sft", seed, OutputOf(sft)), "samples")
+        greedy = OutputOf(plan.evaluate("sft", seed, OutputOf(sft)), SAMPLES_FOLDER)
         inputs: dict[str, Argument] = {"problems": plan.test_problems, "samples": greedy}
         to_revise = plan.derive("revisions", "tests", seed, inputs, 1)
         learned = inputs | {"problems": plan.train_problems, "samples": OutputOf(samples)}

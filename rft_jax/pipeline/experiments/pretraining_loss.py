@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rft_jax.errors import UserError
+from rft_jax.files.names import checkpoint_of
 from rft_jax.pipeline.experiments.small_models import (
     LEARNING_RATE,
     STEPS,
@@ -94,5 +95,5 @@ class PretrainingLoss:
         for width in () if self.models else self.widths:
             stage = small_model(plan, width, self.steps, self.tokens, self.learning_rate)
             for step in self.steps:
-                model = OutputOf(stage, f"checkpoints/{step}")
+                model = OutputOf(stage, checkpoint_of(step))
                 yield f"w{width}_{step}", model, LossAt(stage, step)

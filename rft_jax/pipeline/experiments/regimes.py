@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rft_jax.errors import UserError
+from rft_jax.files.names import checkpoint_of
 from rft_jax.pipeline.experiments.small_models import SAVED, TEMPLATE, small_model
 from rft_jax.pipeline.measures import Plot
 from rft_jax.pipeline.plan import Plan
@@ -96,7 +97,7 @@ class Regimes:
         yield "embedded" if plan.has_embedded_model else "base", None, None
         for step in sorted(self.steps, reverse=True) if plan.has_embedded_model else ():
             pretrained = small_model(plan, self.width)  # of other experiments too
-            yield f"steps{step}", OutputOf(pretrained, f"checkpoints/{step}"), TEMPLATE
+            yield f"steps{step}", OutputOf(pretrained, checkpoint_of(step)), TEMPLATE
 
     def _measure(self, plan: Plan, seed: int, cell: Cell) -> None:
         # Of all problems the second SFT model is the next seed's; of a part, another seed's has

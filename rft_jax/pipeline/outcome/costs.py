@@ -15,7 +15,7 @@ from rft_jax.checkpoints.huggingface_config import read_config
 from rft_jax.checkpoints.names import MODELS
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_json, read_rows
-from rft_jax.files.names import STEPS_FILE, TEXTS_FOLDER, TRAINING_DATA_FILE
+from rft_jax.files.names import SAMPLES_FOLDER, STEPS_FILE, TEXTS_FOLDER, TRAINING_DATA_FILE
 from rft_jax.files.outputs import SETTINGS
 from rft_jax.models.config import LlamaConfig
 from rft_jax.models.shapes import train_flops_per_token
@@ -92,7 +92,7 @@ def _training(folder: Path) -> StageUsage:
 def _evaluation(root: Path, stage: Stage) -> StageUsage:
     """Sampling; with hybrid decoding also the texts where programs gave no answer."""
     folder = root / stage.folder
-    sampled = _sampling(root, stage, folder / "samples")
+    sampled = _sampling(root, stage, folder / SAMPLES_FOLDER)
     if not (folder / TEXTS_FOLDER).is_dir():
         return sampled
     return sampled.plus(_sampling(root, stage, folder / TEXTS_FOLDER))
@@ -138,7 +138,7 @@ def _policy(root: Path, stage: Stage) -> StageUsage:
     updates on rewards.
     """
     folder = root / stage.folder
-    sampled = _sampling(root, stage, folder / "samples")
+    sampled = _sampling(root, stage, folder / SAMPLES_FOLDER)
     if not sampled.tokens:
         return sampled
     config, settings = _config(folder), read_json(folder / SETTINGS)

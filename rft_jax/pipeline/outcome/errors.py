@@ -21,7 +21,7 @@ from typing import Any
 
 from rft_jax.derive.stories import stories_of
 from rft_jax.files.jsonl import read_rows
-from rft_jax.files.names import PREDICTIONS_FILE, TEXTS_FOLDER
+from rft_jax.files.names import PREDICTIONS_FILE, SAMPLES_FOLDER, TEXTS_FOLDER
 from rft_jax.pipeline.stages import Stage
 from rft_jax.records import read_problems, read_samples
 from rft_jax.verify.plans import plan_values
@@ -63,7 +63,7 @@ def error_shares(folder: Path, problems: Path) -> dict[str, float]:
     decided = [row for row in rows if row["correct"][0] is not None]
     wrong = {row["id"]: row for row in decided if not row["correct"][0]}
     stories = stories_of([one for one in read_problems(problems) if one.id in wrong])
-    texts = _texts(folder / "samples")
+    texts = _texts(folder / SAMPLES_FOLDER)
     if any(_fell_back(row) for row in wrong.values()):
         fallback = _texts(folder / TEXTS_FOLDER)
         texts |= {name: fallback[name] for name, row in wrong.items() if _fell_back(row)}

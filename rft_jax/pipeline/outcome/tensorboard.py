@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rft_jax.errors import UserError
 from rft_jax.evaluation.metrics import METRICS
 from rft_jax.files.jsonl import read_json, read_rows
-from rft_jax.files.names import METRICS_FILE, STEPS_FILE
+from rft_jax.files.names import METRICS_FILE, SAMPLES_FOLDER, STEPS_FILE
 from rft_jax.files.outputs import CONFIG
 from rft_jax.pipeline.measures import Measured
 from rft_jax.pipeline.plan import Plan
@@ -82,7 +82,7 @@ def _tag(name: str, k: int) -> str:
 def _samples(writer: SummaryWriter, folder: Path, questions: Mapping[str, str], last: int) -> None:
     """The first questions with their responses."""
     try:
-        first = [sample for _, sample in islice(read_samples(folder / "samples"), _SAMPLES)]
+        first = [sample for _, sample in islice(read_samples(folder / SAMPLES_FOLDER), _SAMPLES)]
     except UserError:  # removed to save space
         return
     for number, sample in enumerate(first):

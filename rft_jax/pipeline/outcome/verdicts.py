@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from rft_jax.files.names import SAMPLES_FOLDER
 from rft_jax.pipeline.stages import Stage
 from rft_jax.records import read_problems, read_samples
 from rft_jax.verify.grading import Grader
@@ -28,7 +29,7 @@ class VerdictShare:
     def read(self, root: Path) -> float:
         """The share, from the evaluation's output in a run's folder."""
         problems = root / str(self.stage.arguments["--problems"].resolve(root))
-        return verdict_shares(root / self.stage.folder / "samples", problems)[self.verdict]
+        return verdict_shares(root / self.stage.folder / SAMPLES_FOLDER, problems)[self.verdict]
 
 
 @lru_cache(maxsize=64)
