@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 from rft_jax.checkpoints.names import LARGE
 from rft_jax.pipeline.measured_steps import check_rising, models_after
@@ -44,10 +45,9 @@ class Distillation:
                 self._add_rft(plan, arm, seed, samples)
             self._add_distilled(plan, seed, sft, teacher)
         last = self.steps[-1]
-        for arm in ("rft_teacher", "rft"):
-            plan.compare(f"distilled_{last}", f"{arm}_{last}")
-        series = tuple(_LINES)
-        plan.plots.append(accuracy_against_samples(series))
+        for one, other in combinations(_LINES, 2):
+            plan.compare(f"{one}_{last}", f"{other}_{last}")
+        plan.plots.append(accuracy_against_samples(tuple(_LINES)))
 
     def _teacher(self, plan: Plan, seed: int) -> Stage:
         """SFT and RFT of the larger model."""

@@ -24,6 +24,11 @@ def test_the_student_is_measured_beside_rft_with_as_many_samples(plan_of):
         8: {"distilled_1", "rft_teacher_1", "rft_1"},
         16: {"distilled_2", "rft_teacher_2", "rft_2"},
     }
+    assert plan.comparisons == [
+        ("distilled_2", "rft_teacher_2"),
+        ("distilled_2", "rft_2"),
+        ("rft_teacher_2", "rft_2"),
+    ]
     (policy,) = [stage for stage in plan.stages if stage.command == "policy"]
     assert policy.arguments["--model"].stage.arm == "sft"
     teacher = policy.arguments["--teacher"].stage
