@@ -1,4 +1,4 @@
-"""The whole loop on the embedded data as two processes of four devices, and as one of eight."""
+"""Runs on the embedded data as two processes of four devices, and as one of eight."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ FLAGS = ["--gin.run.limit=40", "--gin.run.parallel=1", "--gin.train.num_steps=20
 FLAGS += ["--gin.train.batch_size=8", "--gin.train.max_length=128", *SAMPLE]
 FLAGS += ["--gin.evaluate.max_new_tokens=24", "--gin.evaluate.max_prompt_length=96"]
 FLAGS += ["--gin.evaluate.bootstrap_resamples=100"]
+
+POLICY = ["--gin.run.experiment='policy_training'", "--gin.policy_training.presets=('grpo',)"]
+POLICY += ["--gin.policy_training.steps=(1,)", "--gin.policy_training.rounds=0"]
+POLICY += ["--gin.policy.problems_per_step=4", "--gin.policy.samples_per_problem=4"]
+POLICY += ["--gin.policy.held_out=0", "--gin.vote/evaluate.num_samples=2"]
+POLICY += ["--gin.vote/evaluate.temperature=0.7"]
 
 
 def _losses(run: Path) -> list[float]:
@@ -54,3 +60,20 @@ def test_two_processes_run_the_loop_as_one_does(tmp_path: Path) -> None:
     assert code == 0, said
     assert _drawn(tmp_path / "again") == _drawn(samples)
     assert len(_drawn(samples)) == 80
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_policies_of_a_run(tmp_path: Path) -> None:
+    words = ["run", "--output", str(tmp_path / "run"), *FLAGS, *POLICY]
+    words += ["--gin.run.limit=16", "--gin.train.num_steps=4"]
+    more = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    ended = finish(start(words, 2, more=more))
+    assert [code for code, _ in ended] == [0, 0], ended
+    stages = tmp_path / "run" / "stages"
+    for arm in ("grpo", "rft_grpo"):
+        (folder,) = stages.glob(f"{arm}-0-policy-*/")
+        assert len(list(read_rows(folder / "metrics.jsonl"))) == 1
+        assert len(_drawn(folder / "samples")) == 4 * 4
+        assert (stages / f"{folder.name}.process-1.log").exists(), "it took part"
+    rows = read_json(tmp_path / "run" / "results.json")["rows"]
+    assert {"grpo_1", "rft_grpo_1"} < {row["model"] for row in rows}
