@@ -166,6 +166,12 @@ def parse_gin(text: str, where: str) -> Iterator[Any]:
 
 def _resolve_macros(statements: Iterable[Binding]) -> list[Binding]:
     statements = list(statements)
+    for one in statements:
+        if one.scope and not one.field:
+            raise UserError(
+                f"{one.where}: {one.scope}/{one.name} is not a setting, and a macro has no scope; "
+                f"bind {one.scope}/NAME.FIELD"
+            )
     macros = {s.name: s for s in statements if not s.field}
     used: set[str] = set()
 

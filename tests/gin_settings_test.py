@@ -160,6 +160,7 @@ def test_every_synonym_means_a_setting_that_exists() -> None:
         ("cook.minutes = %M", r"settings.gin:1: %M is not defined"),
         ("minutes = 3", r"settings.gin:1: minutes: not a setting; write NAME.FIELD = VALUE"),
         ("M = %M\ncook.minutes = %M", r"settings.gin:1: %M is defined by itself; give it"),
+        ("M = 2\ncook.minutes = %M\nsft/M = 3", r"settings.gin:3: sft/M is not a .*a macro has no"),
         ("sft/cook.minutes = 3", r"settings.gin:1: only rft run and rft plan have scopes"),
         ("include 'nowhere.gin'", r"nowhere.gin: no such gin file"),
         ("include 'settings.gin'", r"include one another in a cycle"),

@@ -98,7 +98,9 @@ def config_from_json(content: Mapping[str, Any], where: str, **overrides: Any) -
     for ignored in _ignored(content, shape["rope_theta"]):
         logger.warning("%s: %s", where, ignored)
     with _naming(where):
-        return LlamaConfig(**shape, **computation, **overrides)
+        config = LlamaConfig(**shape, **computation, **overrides)
+        family_of(config)  # what is trained from it can be written
+    return config
 
 
 def _shape(content: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def followed(spec: str, table: str | Path) -> str | None:
     target = read_object(table).get(name) if Path(table).is_file() else None
     if target is None:
         return None
-    if not isinstance(target, str):
-        raise UserError(f"{table}: {name} is {target!r:.60}; the path of a folder is needed")
+    if not isinstance(target, str) or target.startswith("/"):
+        raise UserError(f"{table}: {name} is {target!r:.60}; a folder's relative path is needed")
     scheme, separator, path = folder.rpartition("://")
     return f"{scheme}{separator}{posixpath.normpath(posixpath.join(path or '.', target))}"

@@ -110,14 +110,15 @@ class Mirror:
         self._synced: dict[str, list[Any]] = {}
         self._left_at_store: dict[str, str] = {}
         if (self._folder / _STATE).exists():
-            self._synced = read_json(self._folder / _STATE)["files"]
+            files = read_json(self._folder / _STATE)["files"]
+            self._synced = {name: row for name, row in files.items() if _is_copied(name)}
 
     def close(self) -> None:
         """Releases the local copy."""
         self._lock.close()
 
     def listing(self) -> dict[str, str]:
-        """The remote files but for Orbax's, each with a key that changes when the file does.
+        """The remote files but for Orbax's and hidden ones, each with a key of its version.
 
         The key is '' where the file system does not tell a file's version.
 
@@ -133,7 +134,8 @@ class Mirror:
             if name.startswith(self._prefixes)
         }
         self._left_at_store = {name: key for name, key in keys.items() if self._is_orbax(name)}
-        return {name: key for name, key in keys.items() if name not in self._left_at_store}
+        left = self._left_at_store
+        return {name: key for name, key in keys.items() if name not in left and _is_copied(name)}
 
     def _name(self, path: str) -> str:
         """The name in the folder of a path that the store lists."""
@@ -214,11 +216,7 @@ class Mirror:
         if self.local.is_file():
             return {"": _stamp(self.local)}
         paths = {str(p.relative_to(self.local)): p for p in self.local.rglob("*") if p.is_file()}
-        stamps = {
-            name: _stamp(path)
-            for name, path in paths.items()
-            if not any(part.startswith(".") or _UNFINISHED in part for part in Path(name).parts)
-        }
+        stamps = {name: _stamp(path) for name, path in paths.items() if _is_copied(name)}
         return {name: stamp for name, stamp in stamps.items() if stamp}
 
     def _set_synced(self, name: str, key: str, stamp: list[int] | None = None) -> None:
@@ -254,6 +252,11 @@ def _lock_copy(identity: str, shared: bool) -> tuple[Path, IO[str]]:
             ) from error
         lock.close()
     raise AssertionError("itertools.count has no end")
+
+
+def _is_copied(name: str) -> bool:
+    """Whether a file goes from the store here and back: neither hidden nor half-written."""
+    return not any(part.startswith(".") or _UNFINISHED in part for part in Path(name).parts)
 
 
 def _stamp(path: Path) -> list[int]:

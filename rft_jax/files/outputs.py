@@ -8,6 +8,7 @@ once all work is done, `COMPLETE`.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -92,8 +93,7 @@ def open_output(
 def _lock(lock: IO[str], path: Path) -> None:
     deadline = time.monotonic() + _LOCK_SECONDS
     try:
-        # A refused command removes a lock together with the folder that it created.
-        while not try_lock(lock) or not (path / LOCK).exists():
+        while not try_lock(lock) or not _is_at(lock, path / LOCK):
             if time.monotonic() > deadline:
                 raise UserError(
                     f"{path}: in use by another process; wait for it or name another --output"
@@ -105,6 +105,18 @@ def _lock(lock: IO[str], path: Path) -> None:
             "one command at a time uses the folder",
             flush=True,
         )
+
+
+def _is_at(lock: IO[str], path: Path) -> bool:
+    """Whether an open lock is the one at a path.
+
+    A refused command removes a lock together with the folder that it created, and another command
+    may have made a new one since.
+    """
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def check_content(path: Path, *others: str) -> None:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rft_jax.errors import UserError
-from rft_jax.files.links import TABLE, followed, table_of
+from rft_jax.files.links import followed, table_of
 from rft_jax.files.mirror import Mirror
 from rft_jax.files.names import CHECKPOINTS_FOLDER
 
@@ -34,13 +34,17 @@ def is_remote(spec: str) -> bool:
     return "://" in spec
 
 
-def fetched(spec: str) -> str:
+def fetched(spec: str, follows: bool = True) -> str:
     """The up-to-date local copy of a URL; any other path or name is returned as it is.
 
     A folder is copied without the checkpoints in it; of a link (`files.links`), what it stands for.
 
+    Args:
+      follows: whether a link is followed. One that stands for another link is not followed further.
+
     Raises:
-      UserError: nothing is at the URL, or fsspec does not know the file system.
+      UserError: nothing is at the URL, fsspec does not know the file system, or a table of links is
+        not one.
     """
     if not is_remote(spec):
         return spec
@@ -55,8 +59,8 @@ def fetched(spec: str) -> str:
         name: key for name, key in listing.items() if CHECKPOINTS_FOLDER not in Path(name).parts
     }
     if not files:
-        if target := _followed(spec):
-            return fetched(target)
+        if follows and (target := _followed(spec)):
+            return fetched(target, follows=False)
         raise UserError(f"{spec}: no such file or folder")
     mirror.download(files)
     return str(mirror.local / step[2] if step else mirror.local)
@@ -64,12 +68,11 @@ def fetched(spec: str) -> str:
 
 def _followed(spec: str) -> str | None:
     """The URL that a link at a store stands for; None if there is none."""
-    if spec.endswith(f"/{TABLE}"):
-        return None
     try:
-        return followed(spec, fetched(table_of(spec)))
+        table = fetched(table_of(spec), follows=False)
     except UserError:
         return None
+    return followed(spec, table)
 
 
 def _listing(mirror: Mirror) -> dict[str, str]:

@@ -72,8 +72,10 @@ def plan(
       loop: the run that is planned as a whole; None for none.
 
     Raises:
-      UserError: an unknown slice, a mesh or batch that does not fit it, or libtpu is missing.
+      UserError: an unknown slice, a mesh or batch that does not fit it, rows that are longer than
+        the model's, or libtpu is missing.
     """
+    config.check_length(train.max_length)
     slice_ = parse_topology(topology)
     sizes = mesh_sizes(mesh, slice_.num_chips)
     unit = sizes["data"] * sizes["fsdp"] * train.gradient_accumulation

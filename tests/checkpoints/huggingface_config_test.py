@@ -304,6 +304,10 @@ def test_transformers_reads_a_written_config_as_the_same_model() -> None:
         ({"num_key_value_heads": 3}, r"\.json: num_heads 4 is not divisible by num_kv_heads 3"),
         ({"head_dim": 7}, r"config\.json: head_dim 7 is odd"),
         (
+            {"hidden_size": 50, "head_dim": 16, "attention_bias": True},
+            r"config\.json: no family \(.*\) computes a model with",
+        ),
+        (
             {"max_position_embeddings": 2**40},
             "max_position_embeddings 1099511627776 is over the larg",
         ),

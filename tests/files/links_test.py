@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,26 @@ def test_at_a_store_the_table_leads_to_the_folder(
     with pytest.raises(Exception, match="memory://linked/models/other: no such file or folder"):
         fetched("memory://linked/models/other")
     store.rm("/linked", recursive=True)
+
+
+@pytest.mark.parametrize("table", [{"m": "m"}, {"m": "n", "n": "m"}])
+def test_links_that_lead_to_links_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: dict[str, str]
+) -> None:
+    monkeypatch.setenv(mirror.SCRATCH, str(tmp_path / "here"))
+    store = fsspec.filesystem("memory")
+    store.pipe_file("/circle/models/links.json", json.dumps(table).encode())
+    with pytest.raises(UserError, match=r"memory://circle/models/[mn]: no such file or folder"):
+        fetched("memory://circle/models/m")
+    store.rm("/circle", recursive=True)
+
+
+def test_a_link_to_an_absolute_path_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(mirror.SCRATCH, str(tmp_path / "here"))
+    store = fsspec.filesystem("memory")
+    store.pipe_file("/absolute/models/links.json", b'{"m": "/elsewhere/secret"}')
+    with pytest.raises(UserError, match=r"links\.json: m is '/elsewhere/secret'; a folder's rel"):
+        fetched("memory://absolute/models/m")
+    store.rm("/absolute", recursive=True)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rft_jax.errors import UserError
-from rft_jax.files.outputs import RUN, check_settings, open_output
+from rft_jax.files.outputs import LOCK, RUN, _lock, check_settings, open_output
 
 HOLD = """
 import sys, time
@@ -115,6 +115,14 @@ def test_a_folder_in_use_is_refused_until_its_process_is_killed(tmp_path: Path) 
         holder.kill()
     with open_output(tmp_path, {"a": 1}) as folder:
         assert not folder.is_complete
+
+
+def test_the_lock_of_a_removed_folder_is_not_that_of_a_new_one(tmp_path: Path) -> None:
+    """One waits for a command that is refused; a third begins before the one that waits."""
+    with open(tmp_path / LOCK, "a+") as waiting:
+        (tmp_path / LOCK).unlink()
+        with open_output(tmp_path, {"a": 1}), pytest.raises(UserError, match="in use"):
+            _lock(waiting, tmp_path)
 
 
 def test_a_disk_that_does_not_lock_files_is_used_with_a_warning(

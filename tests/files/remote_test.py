@@ -164,6 +164,18 @@ def test_work_before_an_error_is_uploaded_and_resumes_on_another_machine(
     assert _names(memory, "/b/run") == {"all.jsonl", "COMPLETE"}
 
 
+def test_hidden_files_of_others_stay_at_the_store(memory: Any) -> None:
+    hidden = {"/b/run/.gitattributes": b"1", "/b/run/sub/.notes/x.txt": b"2"}
+    for path, content in hidden.items():
+        memory.pipe_file(path, content)
+    for number in range(2):
+        with mirrored("memory://b/run") as folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            (Path(folder) / "a.txt").write_text(str(number))
+        assert {path: memory.cat_file(path) for path in hidden} == hidden
+        assert memory.cat_file("/b/run/a.txt") == b"%d" % number
+
+
 def test_the_marker_is_uploaded_after_all_files_and_removals(
     memory: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

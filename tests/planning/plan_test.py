@@ -80,6 +80,10 @@ def test_a_model_too_large_to_sample_from_is_planned_for_all_the_same(
         (["--topology", "v5e:8x8"], "set it to 64, or give devices to mesh.tensor"),
         (["--topology", "v5e:4x4", "--gin.mesh.tensor=3"], "does not make up 16 devices"),
         (["--topology", "v5e:4x4", "--gin.plan.fill=2"], "plan.fill = 2"),
+        (
+            ["--topology", "v5e:4x4", "--gin.train.max_length=8192"],
+            "a length of 8192 tokens is over",
+        ),
         (["--topology", "v5e:4x4", "--gin.train.remat=ful"], "train.remat = 'ful': one of"),
         (["--topology", "v5e:4x4", "--gin.plan.sample_tensor=3"], "does not divide the 16 chips"),
     ],
