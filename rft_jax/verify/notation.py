@@ -17,8 +17,8 @@ _SIGNS = {
     "×": r"\times ", "✕": r"\times ", "·": r"\cdot ", "∙": r"\cdot ", "÷": r"\div ",
     "√": r"\sqrt ", "π": r"\pi ", "∞": r"\infty ", "∪": r"\cup ", "∩": r"\cap ",
     "∅": "no solution", "°": r"^\circ ", "±": r"\pm ",
-    "²": "^2", "³": "^3",
 }  # fmt: skip
+_SUPERSCRIPT = re.compile("[⁺⁻]?[⁰¹²³⁴-⁹]+")
 _VULGAR_FRACTION = re.compile("[¼-¾⅐-⅞]")
 _FUNCTIONS = "sqrt|pi|exp|sin|cos|tan|sec|csc|cot|log|ln|infty|frac"
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -79,6 +79,7 @@ def tidy(text: str) -> str:
     `**$\dfrac12$.**` is `\frac{1}{2}`. Spaces between digits stay: `1 1/2` is not `11/2`.
     """
     if not text.isascii():
+        text = _SUPERSCRIPT.sub(_as_power, text)
         text = text.translate(MINUS_SIGNS).translate(_CHARACTERS)
         text = _OTHER_DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
     text = text.lstrip(_BEFORE).rstrip(_AFTER)
@@ -88,6 +89,11 @@ def tidy(text: str) -> str:
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     return text.lstrip(_BEFORE).rstrip(_AFTER)
+
+
+def _as_power(match: re.Match[str]) -> str:
+    digits = unicodedata.normalize("NFKC", match[0])
+    return f"^{digits}" if len(digits) == 1 else f"^{{{digits}}}"
 
 
 def _as_fraction(match: re.Match[str]) -> str:

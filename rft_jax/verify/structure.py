@@ -200,7 +200,11 @@ def _bracketed(text: str) -> Answer | None:
         return None
     if opening in ("{", "\\{"):
         is_built = opening == "\\{" and re.search(r":|\||\\mid", content)
-        return Value(text, is_words=True) if is_built else _parse(content)
+        if is_built:
+            return Value(text, is_words=True)
+        pieces, signs = _split(content, "[,;]")
+        is_dense = opening == "\\{" and signs and not re.search("[,;] ", content)
+        return _listed(content, pieces, signs) if is_dense else _parse(content)
     has_spaces = re.search("[,;] ", content)
     pieces, signs = _split(content, "[,;]", _THOUSANDS if has_spaces else r"\Z")
     if not signs and opening + closing == "()":

@@ -11,10 +11,11 @@ from rft_jax.verify.numbers import parse_number
 
 _POWER = r"(?: ?\^ ?(?:[0-9]|\{ ?[0-9] ?\}))?"
 _SHORT = "mm|cm|dm|km|mg|kg|ml|mL|ft|in|yd|mi|lb|oz|hr|am|pm|m/s|km/h"
+# No text is read as two pieces in two ways: a search would try every mixture of them.
 _UNIT_PIECES = (
     " ?%",
-    r" ?\^ ?(?:\{ ?\\circ ?\}|\\circ)(?: ?[CF](?![A-Za-z]))?",
-    rf" ?/? ?\\text\{{[^{{}}]*\}}{_POWER}",
+    r" ?\^ ?(?:\{ ?\\circ ?\}|\\circ)(?: ?[CF](?![A-Za-z]))?+",
+    rf"(?: ?/)? ?\\text\{{[^{{}}]*\}}{_POWER}",
     rf"(?<=[0-9}}])(?:{_SHORT})(?![A-Za-z]){_POWER}",
     rf" [A-Za-z]+(?:/[A-Za-z]+)?{_POWER}",
     r" ?\( ?[A-Za-z][A-Za-z /]+\)",
@@ -84,10 +85,14 @@ def parse_value(text: str) -> Value:
 
 def _quantity(text: str, words: list[str]) -> Value:
     value = parse_value(text)
-    if value.number is not None and words[0] in _MULTIPLES:
-        number = value.number * _MULTIPLES[words.pop(0)]
-        value = Value(str(number), number)
+    while value.number is not None and words and (multiple := _multiple(words[0])):
+        number = value.number * multiple
+        value, words = Value(str(number), number), words[1:]
     return Value(value.text, value.number, " ".join(words), value.is_words)
+
+
+def _multiple(word: str) -> int | None:
+    return _MULTIPLES.get(word.lower().removesuffix("s"))
 
 
 def _is_words(text: str) -> bool:

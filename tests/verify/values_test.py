@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 
 import pytest
@@ -32,6 +33,9 @@ from rft_jax.verify.values import Value, parse_value
         ("5 million", 5_000_000, ""),
         ("2.5 thousand dollars", 2500, "dollars"),
         ("2 dozen", 24, ""),
+        ("5 hundred thousand", 500_000, ""),
+        ("3 Million", 3_000_000, ""),
+        ("3 millions of dollars", 3_000_000, "of dollars"),
         ("1 1/2 cups", Fraction(3, 2), "cups"),
     ],
 )
@@ -61,3 +65,27 @@ def test_words_and_single_letters_are_compared_without_case() -> None:
     assert parse_value("East").key == parse_value("east").key
     assert parse_value("B").key == parse_value("b").key
     assert parse_value("R^2").key != parse_value("r^2").key
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "%",
+        "°C",
+        "° C",
+        "°",
+        "\\text{ab}",
+        " \\text{ab}",
+        " /\\text{s}",
+        "cm",
+        " m/s",
+        " m^2",
+        " (eggs)",
+    ],
+)
+@pytest.mark.parametrize("end", ["", "+1"])
+def test_a_long_row_of_units_is_read_at_once(piece: str, end: str) -> None:
+    text = tidy("5" + 60 * piece + end)
+    began = time.process_time()
+    parse_value(text)
+    assert time.process_time() - began < 1, "2^60 ways to read it"
