@@ -33,13 +33,14 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 [[ $# -gt 0 ]] || die "no rft command after --"
-if [[ -n ${CUDA_VISIBLE_DEVICES:-} ]]; then
+[[ ${gpus:-1} =~ ^[1-9][0-9]*$ ]] || die "--gpus is $gpus; it must be at least 1"
+if [[ -n ${CUDA_VISIBLE_DEVICES+set} ]]; then
   IFS=, read -ra allowed <<<"$CUDA_VISIBLE_DEVICES"
 else
   mapfile -t allowed < <(seq 0 $((${gpus:-$(nvidia-smi --list-gpus | wc -l)} - 1)))
 fi
 gpus=${gpus:-${#allowed[@]}}
-[[ $gpus =~ ^[1-9][0-9]*$ ]] || die "--gpus is $gpus; it must be at least 1"
+[[ $gpus -ge 1 ]] || die "no GPU${CUDA_VISIBLE_DEVICES+ in CUDA_VISIBLE_DEVICES, which is empty}"
 [[ $gpus -le ${#allowed[@]} ]] || die "--gpus is $gpus, and CUDA_VISIBLE_DEVICES=$CUDA_VISIBLE_DEVICES"
 
 if [[ $1 != sample || $gpus == 1 || -n $together ]]; then
@@ -59,13 +60,15 @@ for ((gpu = 0; gpu < gpus; gpu++)); do
   fi
 done
 [[ -z $DRY_RUN ]] || exit 0
-trap 'kill -TERM "${processes[@]}" 2>/dev/null || true' TERM INT
+trap 'signaled=1; kill -TERM "${processes[@]}" 2>/dev/null || true' TERM INT
 status=0
 for process in "${processes[@]}"; do
-  code=0
-  wait "$process" || code=$?
-  # A signal to this script ends `wait` before the process ends.
-  while kill -0 "$process" 2>/dev/null; do wait "$process" || code=$?; done
+  # A signal to this script ends `wait` before the process ends; the next `wait` has the process's code.
+  signaled=1
+  while [[ -n $signaled ]]; do
+    signaled="" code=0
+    wait "$process" || code=$?
+  done
   [[ $code == 0 ]] || status=$code
 done
 exit "$status"

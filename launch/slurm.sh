@@ -70,7 +70,10 @@ batch_script() {
       step="bash -c $(quoted "exec $step")"
     else
       tasks=$gpus
-      step="bash -c $(quoted "CUDA_VISIBLE_DEVICES=\$SLURM_LOCALID exec $step")"
+      # One of the GPUs that Slurm assigned to the node, by number, UUID or MIG name; a single one is this task's.
+      # shellcheck disable=SC2016  # the task expands the variables
+      local one='IFS=, read -ra g <<<"${CUDA_VISIBLE_DEVICES:-$SLURM_LOCALID}"; CUDA_VISIBLE_DEVICES=${g[SLURM_LOCALID]:-${g[0]}}'
+      step="bash -c $(quoted "$one exec $step")"
     fi
   elif [[ $nodes == 1 ]]; then
     step=$(quoted "$python" -m rft_jax.cli "$@")

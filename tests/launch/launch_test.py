@@ -67,6 +67,7 @@ MISTAKES = {
     "unknown flag": (["slurm.sh", "--node", "2", *TRAIN], "--node: no such flag"),
     "no value": (["slurm.sh", "--nodes", "--gpus", "2", *TRAIN], "--nodes needs a value"),
     "no GPUs": (["gpus.sh", "--gpus", "0", *TRAIN], "--gpus is 0; it must be at least 1"),
+    "GPUs in letters": (["gpus.sh", "--gpus", "abc", *TRAIN], "--gpus is abc; it must be at least"),
     "collecting on two nodes": (["slurm.sh", "--nodes", "2", *COLLECT], "has 2 hosts"),
     "no cores": (["slurm.sh", "--cpus", "0", *TRAIN], "--cpus is 0; it must be at least 1"),
     "no nodes": (["slurm.sh", "--nodes", "some", *TRAIN], "--nodes is some; it must be at least 1"),
@@ -246,13 +247,19 @@ def test_the_slurm_script_goes_to_sbatch_as_it_is_printed(fakes: Path) -> None:
     assert (fakes / "input").read_text() == (GOLDEN / "slurm_train.txt").read_text()
 
 
-def test_a_slurm_task_gets_its_words_unharmed(fakes: Path) -> None:
+@pytest.mark.parametrize(
+    ("assigned", "own"),
+    [("", "3"), ("4,5,6,7", "7"), ("GPU-a,GPU-b,MIG-c,MIG-d", "MIG-d"), ("6", "6")],
+)
+def test_a_slurm_task_gets_its_words_unharmed_and_its_own_gpu(
+    assigned: str, own: str, fakes: Path
+) -> None:
     python = _stand_in(fakes / "bin", "python", 'printf "%s\\n" "$CUDA_VISIBLE_DEVICES" "$@"')
     _stand_in(fakes / "bin", "srun", 'shift; exec "$@"')
     printed = _run(["slurm.sh", "--python", str(python), "--dry_run", *SAMPLE])
     variables = {"SLURM_LOCALID": "3", "SLURM_PROCID": "11", "SLURM_NTASKS": "32"}
     job = _run_job(printed.stdout, fakes / "bin", **variables)
-    expected = ["3", "-m", "rft_jax.cli", *SAMPLE[1:], "--shard", "11/32"]
+    expected = [own, "-m", "rft_jax.cli", *SAMPLE[1:], "--shard", "11/32"]
     assert job.stdout.splitlines() == expected
 
 
@@ -266,6 +273,7 @@ def test_slurm_tasks_of_several_nodes_find_each_other(fakes: Path) -> None:
     job = _run_job(printed.stdout, fakes / "bin", **variables)
     assert job.stdout == "node-7:20017 2 1  run runs/gsm8k\n", job.stderr
 
+    variables |= {"CUDA_VISIBLE_DEVICES": assigned} if assigned else {}
 
 @pytest.mark.parametrize(
     ("endpoints", "expected"),
@@ -318,8 +326,11 @@ def test_sampling_runs_a_process_per_gpu_and_reports_one_that_fails(fakes: Path)
     assert calls == [f"GPU {n} --shard {n}/3" for n in range(3)]
 
 
-def test_sigterm_reaches_every_gpu_process_and_the_exit_code_is_theirs(fakes: Path) -> None:
-    body = "trap 'sleep 0.3; echo saved >> saved; exit 75' TERM; echo >> up\n"
+@pytest.mark.parametrize("code", [75, 0])
+def test_sigterm_reaches_every_gpu_process_and_the_exit_code_is_theirs(
+    code: int, fakes: Path
+) -> None:
+    body = f"trap 'sleep 0.3; echo saved >> saved; exit {code}' TERM; echo >> up\n"
     body += "while sleep 0.05; do :; done"
     python = _stand_in(fakes / "bin", "python", f"cd {fakes}; {body}")
     words = ["bash", "launch/gpus.sh", "--gpus", "2", "--python", str(python), *SAMPLE]
@@ -329,5 +340,16 @@ def test_sigterm_reaches_every_gpu_process_and_the_exit_code_is_theirs(fakes: Pa
             assert time.monotonic() < deadline
             time.sleep(0.02)
         script.send_signal(signal.SIGTERM)
-        assert script.wait(timeout=30) == 75
+        assert script.wait(timeout=30) == code
     assert (fakes / "saved").read_text() == "saved\nsaved\n"
+@pytest.mark.parametrize("words", [[], ["--gpus", "2"]])
+def test_an_empty_list_of_gpus_is_no_gpu(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], fakes: Path
+) -> None:
+    _stand_in(fakes / "bin", "nvidia-smi", "echo GPU 0; echo GPU 1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    done = _run(["gpus.sh", "--dry_run", *words, *SAMPLE], programs=fakes / "bin")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "CUDA_VISIBLE_DEVICES" in done.stderr
+
+
