@@ -55,6 +55,8 @@ yaml_list() {
   for word in "$@"; do
     word=${word//\\/\\\\}
     word=${word//\"/\\\"}
+    word=${word//$'\n'/\\n}
+    word=${word//$'\r'/\\r}
     # Kubernetes would expand $( ).
     line+="${line:+, }\"${word//\$/\$\$}\""
   done
@@ -77,6 +79,7 @@ VARIABLES
 
 manifest() {
   local command chips=$((${topology//x/*})) hosts=1 cluster=""
+  [[ $chips == 1 || $((chips % 4)) == 0 ]] || die "--topology $topology has $chips chips; a slice has 1 or a multiple of 4"
   # In a slice with several hosts each host has 4 chips.
   if [[ $chips -gt 8 || ($accelerator == *v5p* && $chips -gt 4) ]]; then
     hosts=$((chips / 4)) chips=4
@@ -157,7 +160,8 @@ case $action in
     [[ $# -gt 0 ]] || die "no rft command after --"
     [[ -n $image ]] || die "--image is needed"
     [[ -n $claim ]] || die "--claim is needed: a pod's own disk is deleted with it"
-    [[ $topology =~ ^[0-9]+(x[0-9]+)+$ ]] || die "--topology is $topology; write it like 2x4"
+    [[ $slices =~ ^[1-9][0-9]*$ ]] || die "--slices is $slices; it must be at least 1"
+    [[ $topology =~ ^[1-9][0-9]*(x[1-9][0-9]*)+$ ]] || die "--topology is $topology; write it like 2x4"
     text=$(manifest "$@")
     if [[ -n $DRY_RUN ]]; then
       printf '%s\n' "$text"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,3 +89,17 @@ def test_the_command_arrives_word_by_word() -> None:
     assert sample[:4] == ["rft", "sample", "--model", "runs/sft"]
     assert sample[-3].replace("$$", "$") == "--gin.sample.stop=('it''s \"$5\"',)"
     assert sample[-2:] == ["--shard", "$(SLICE)/4"]
+
+
+def test_line_breaks_in_a_flag_arrive() -> None:
+    flag = "--gin.sample.stop=('a\nb\r\n', '\\n')"
+    words = ["apply", "--name", "rft", "--image", "rft:1", "--claim", "rft", "--dry_run"]
+    done = subprocess.run(
+        ["bash", "launch/gke.sh", *words, "--", "sample", flag],
+        cwd=FOLDER.parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    command = _pod(yaml.safe_load(done.stdout))["containers"][0]["command"]
+    assert command == ["rft", "sample", flag]

@@ -83,6 +83,10 @@ MISTAKES = {
     "a name for YAML to trip over": (["gke.sh", "apply", "--name", "a: b", *TRAIN], "lower-case"),
     "collecting on hosts": (["gke.sh", "apply", *GKE, *V5P, *COLLECT], "has 2 hosts"),
     "training on slices": (["gke.sh", "apply", *GKE, "--slices", "2", *TRAIN], "is for sample"),
+    "slices in letters": (["gke.sh", "apply", *GKE, "--slices", "x", *SAMPLE], "--slices is x"),
+    "slices in octal": (["gke.sh", "apply", *GKE, "--slices", "08", *SAMPLE], "--slices is 08"),
+    "a topology in octal": (["gke.sh", "apply", *GKE, "--topology", "08x4", *TRAIN], "is 08x4"),
+    "a host without a chip": (["gke.sh", "apply", *GKE, "--topology", "3x5", *TRAIN], "15 chips"),
     "slices of hosts": (["gke.sh", "apply", *GKE, *V5P, "--slices", "2", *SAMPLE], "with one host"),
 }
 
