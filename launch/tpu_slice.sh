@@ -32,8 +32,9 @@
 # command runs.
 
 set -euo pipefail
+here=$(dirname "$0")
 # shellcheck source=launch/common.sh
-. "$(dirname "$0")/common.sh"
+. "$here/common.sh"
 
 share=/mnt/rft
 name="" zone="" project="" type=v5litepod-8 runtime="" spot="" nfs=""
@@ -117,8 +118,11 @@ wait_for_slice() {
 }
 
 setup() {
-  run git archive --format=tar.gz --prefix=rft_jax/ --output=/tmp/rft_jax.tar.gz HEAD
-  run gcloud compute tpus tpu-vm scp /tmp/rft_jax.tar.gz "$name:" "${where[@]}" --worker=all
+  local folder=/tmp/tmp.XXXXXXXXXX
+  [[ -n $DRY_RUN ]] || folder=$(mktemp -d)
+  run git -C "$here/.." archive --format=tar.gz --prefix=rft_jax/ --output="$folder/rft_jax.tar.gz" HEAD
+  run gcloud compute tpus tpu-vm scp "$folder/rft_jax.tar.gz" "$name:" "${where[@]}" --worker=all
+  run rm -r "$folder"
   # Locks are local to the worker (local_lock): one on the server would outlive a preempted worker.
   on_workers "set -e
 sudo apt-get install -y -qq nfs-common
@@ -134,6 +138,10 @@ tar xzf rft_jax.tar.gz
 start() {
   # Metadata of a slice: the hosts' addresses, as ADDRESS or X:Y:ADDRESS, separated by commas; this host's number.
   on_workers "cd $share
+if [ ! -e ~/rft.exit ] && kill -0 \$(cat ~/rft.pid 2>/dev/null) 2>/dev/null; then
+  echo 'an rft command is running on this slice; tpu_slice.sh status shows its state, tpu_slice.sh stop ends it' >&2
+  exit 2
+fi
 rm -f ~/rft.exit
 export JAX_COMPILATION_CACHE_DIR=$share/.jax-cache
 attribute() { curl -sf -H 'Metadata-Flavor: Google' http://metadata.google.internal/computeMetadata/v1/instance/attributes/\$1; }

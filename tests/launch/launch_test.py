@@ -138,6 +138,20 @@ def fakes(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def _all_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def _worker_script(name: str, fakes: Path) -> str:
+    """The script that a golden sends to the workers, for `fakes` as their disk."""
+    _stand_in(fakes / "bin", "gcloud", 'printf "%s" "${@: -1}" > told')
+    sent = _run_job((GOLDEN / f"{name}.txt").read_text(), fakes / "bin")
+    assert sent.returncode == 0
+    script = (fakes / "bin" / "told").read_text().removeprefix("--command=")
+    return script.replace("cd /mnt/rft", f"cd {fakes}")
+
+
 @pytest.mark.parametrize("name", DRY_RUNS)
 def test_a_dry_run_prints_the_golden_text_and_calls_nothing(name: str, fakes: Path) -> None:
     script, *words = DRY_RUNS[name]
@@ -224,10 +238,7 @@ def test_waiting_ends_when_the_slice_is_active_and_fails_when_the_request_has(
 
 @pytest.mark.parametrize("name", ["tpu_run", "tpu_run_loop", "tpu_run_shard", "tpu_setup"])
 def test_the_script_of_a_worker_is_valid_shell(name: str, fakes: Path) -> None:
-    last_word = _stand_in(fakes / "bin", "gcloud", 'printf "%s" "${@: -1}" > told')
-    told = _run_job((GOLDEN / f"{name}.txt").read_text(), last_word.parent)
-    assert told.returncode == 0
-    script = (last_word.parent / "told").read_text().removeprefix("--command=")
+    script = _worker_script(name, fakes)
     assert len(script.splitlines()) > 2
     checked = subprocess.run(
         ["bash", "-n"], input=script, capture_output=True, text=True, check=False
@@ -262,6 +273,7 @@ def test_a_slurm_task_gets_its_words_unharmed_and_its_own_gpu(
     _stand_in(fakes / "bin", "srun", 'shift; exec "$@"')
     printed = _run(["slurm.sh", "--python", str(python), "--dry_run", *SAMPLE])
     variables = {"SLURM_LOCALID": "3", "SLURM_PROCID": "11", "SLURM_NTASKS": "32"}
+    variables |= {"CUDA_VISIBLE_DEVICES": assigned} if assigned else {}
     job = _run_job(printed.stdout, fakes / "bin", **variables)
     expected = [own, "-m", "rft_jax.cli", *SAMPLE[1:], "--shard", "11/32"]
     assert job.stdout.splitlines() == expected
@@ -277,7 +289,6 @@ def test_slurm_tasks_of_several_nodes_find_each_other(fakes: Path) -> None:
     job = _run_job(printed.stdout, fakes / "bin", **variables)
     assert job.stdout == "node-7:20017 2 1  run runs/gsm8k\n", job.stderr
 
-    variables |= {"CUDA_VISIBLE_DEVICES": assigned} if assigned else {}
 
 @pytest.mark.parametrize(
     ("endpoints", "expected"),
@@ -293,16 +304,44 @@ def test_the_workers_of_a_slice_find_each_other(endpoints: str, expected: str, f
     (fakes / "rft" / "bin").mkdir(parents=True)
     names = "$JAX_COORDINATOR_ADDRESS $JAX_NUM_PROCESSES $JAX_PROCESS_ID"
     _stand_in(fakes / "rft" / "bin", "python", f"echo {names} > {fakes}/told; echo $3 >> told")
-    _stand_in(fakes / "bin", "gcloud", 'printf "%s" "${@: -1}" > told')
-    _run_job((GOLDEN / "tpu_run_loop.txt").read_text(), fakes / "bin")
-    script = (fakes / "bin" / "told").read_text().removeprefix("--command=")
-    script = script.replace("cd /mnt/rft", f"cd {fakes}") + "\nwait; sleep 0.1"
+    script = _worker_script("tpu_run_loop", fakes) + "\nwait; sleep 0.1"
     _run_job(script, fakes / "bin", HOME=str(fakes))
     deadline = time.monotonic() + 30
     while not (fakes / "rft.exit").exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert (fakes / "told").read_text().splitlines() == [expected, "run"]
+
+
+def test_a_slice_refuses_a_second_command_until_the_first_has_ended(fakes: Path) -> None:
+    _stand_in(fakes / "bin", "curl", "echo a:b:10.0.0.5")
+    (fakes / "rft" / "bin").mkdir(parents=True)
+    _stand_in(fakes / "rft" / "bin", "python", "echo second")
+    script = _worker_script("tpu_run", fakes) + "\nwait"
+    pid, log = (fakes / "rft.pid", fakes / "rft.log")
+    pid.write_text(f"{os.getpid()}\n")
+    log.write_text("first\n")
+    refused = _run_job(script, fakes / "bin", HOME=str(fakes))
+    assert refused.returncode == 2
+    assert "tpu_slice.sh status" in refused.stderr and "tpu_slice.sh stop" in refused.stderr
+    assert (pid.read_text(), log.read_text()) == (f"{os.getpid()}\n", "first\n")
+    (fakes / "rft.exit").write_text("75\n")
+    assert _run_job(script, fakes / "bin", HOME=str(fakes)).returncode == 0
+    assert (log.read_text(), (fakes / "rft.exit").read_text()) == ("second\n", "0\n")
+
+
+def test_each_setup_archives_the_script_s_checkout_into_a_folder_of_its_own(fakes: Path) -> None:
+    words = ["bash", str(ROOT / "launch" / "tpu_slice.sh"), *DRY_RUNS["tpu_setup"][1:]]
+    search = os.environ | {"PATH": f"{fakes / 'bin'}:/usr/bin:/bin"}
+    for _ in range(2):
+        subprocess.run(words, cwd=fakes, env=search, stdin=subprocess.DEVNULL, check=True)
+    calls = (fakes / "calls").read_text()
+    checkouts = re.findall(r"^git\n-C\n(.+)", calls, re.MULTILINE)
+    assert [Path(path).resolve() for path in checkouts] == [ROOT, ROOT]
+    archives = re.findall(r"^--output=(.+)", calls, re.MULTILINE)
+    assert re.findall(r"^scp\n(.+)", calls, re.MULTILINE) == archives
+    assert len({Path(path).parent for path in archives}) == 2
+    assert not any(Path(path).parent.exists() for path in archives)
 
 
 @pytest.mark.parametrize(
@@ -319,6 +358,17 @@ def test_gpus_that_the_environment_names_are_the_only_ones(
     ]
     refused = _run(["gpus.sh", "--dry_run", "--gpus", "3", *TRAIN])
     assert refused.returncode and "--gpus is 3, and CUDA_VISIBLE_DEVICES=5,7" in refused.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["--gpus", "2"]])
+def test_an_empty_list_of_gpus_is_no_gpu(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], fakes: Path
+) -> None:
+    _stand_in(fakes / "bin", "nvidia-smi", "echo GPU 0; echo GPU 1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    done = _run(["gpus.sh", "--dry_run", *words, *SAMPLE], programs=fakes / "bin")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "CUDA_VISIBLE_DEVICES" in done.stderr
 
 
 def test_sampling_runs_a_process_per_gpu_and_reports_one_that_fails(fakes: Path) -> None:
@@ -346,14 +396,3 @@ def test_sigterm_reaches_every_gpu_process_and_the_exit_code_is_theirs(
         script.send_signal(signal.SIGTERM)
         assert script.wait(timeout=30) == code
     assert (fakes / "saved").read_text() == "saved\nsaved\n"
-@pytest.mark.parametrize("words", [[], ["--gpus", "2"]])
-def test_an_empty_list_of_gpus_is_no_gpu(
-    monkeypatch: pytest.MonkeyPatch, words: list[str], fakes: Path
-) -> None:
-    _stand_in(fakes / "bin", "nvidia-smi", "echo GPU 0; echo GPU 1")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    done = _run(["gpus.sh", "--dry_run", *words, *SAMPLE], programs=fakes / "bin")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "CUDA_VISIBLE_DEVICES" in done.stderr
-
-
