@@ -361,7 +361,7 @@ def test_gpus_that_the_environment_names_are_the_only_ones(
 
 
 @pytest.mark.parametrize("words", [[], ["--gpus", "2"]])
-def test_an_empty_list_of_gpus_is_no_gpu(
+def test_an_empty_list_of_gpus_allows_none(
     monkeypatch: pytest.MonkeyPatch, words: list[str], fakes: Path
 ) -> None:
     _stand_in(fakes / "bin", "nvidia-smi", "echo GPU 0; echo GPU 1")
