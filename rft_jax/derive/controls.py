@@ -62,9 +62,14 @@ def majority_samples(inputs: Inputs) -> dict[str, list[str]]:
 
 
 def reference_solutions(inputs: Inputs) -> dict[str, list[str]]:
-    """Problem id -> its reference solution, repeated: many rows for a problem, and nothing new."""
-    counts = inputs.kept_counts()
-    return {p.id: list(repeat(p.answer, counts[p.id])) for p in inputs.problem_list}
+    """Problem id -> its reference solution, repeated: many rows for a problem, and nothing new.
+
+    The rows of a problem without a solution go to the others.
+    """
+    problems, kept, solved = inputs.problem_list, inputs.kept_counts(), inputs.references()
+    most = [kept.total() if p.id in solved else 0 for p in problems]
+    counts = allocate([kept[p.id] for p in problems], most)
+    return {p.id: list(repeat(p.answer, n)) for p, n in zip(problems, counts, strict=True)}
 
 
 def _is_correct(row: LedgerRow) -> bool:

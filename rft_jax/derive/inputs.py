@@ -71,7 +71,31 @@ class Inputs:
 
     def kept_counts(self) -> Counter[str]:
         """Problem id -> the number of sampled paths that `rft collect` kept."""
-        return Counter(path.id for path in self.paths() if path.origin == "sampled")
+        return self._counts_by_origin["sampled"]
+
+    def references(self) -> Counter[str]:
+        """The ids of the problems whose reference solution `rft collect` made a path."""
+        return self._counts_by_origin["human"]
+
+    @cached_property
+    def _counts_by_origin(self) -> dict[str, Counter[str]]:
+        counts: dict[str, Counter[str]] = {"human": Counter(), "sampled": Counter()}
+        for path in self.paths():
+            self._check_given(path.id)
+            counts["sampled" if path.origin == "sampled" else "human"][path.id] += 1
+        return counts
+
+    @cached_property
+    def _problem_ids(self) -> frozenset[str]:
+        return frozenset(problem.id for problem in self.problem_list)
+
+    def _check_given(self, name: str) -> None:
+        """Refuses what was collected of a problem that is not among the problems."""
+        if name not in self._problem_ids:
+            raise UserError(
+                f"{self.collected}: was collected with problem {name!r}, which is not in "
+                f"--problems {self.problems}; name all problems that were collected"
+            )
 
     def paths(self) -> Iterator[Path]:
         """The paths that `rft collect` kept.
@@ -111,9 +135,13 @@ class Inputs:
         """Problem id -> its samples whose ledger row is accepted, in order.
 
         Raises:
-          UserError: such a sample is missing.
+          UserError: such a sample is missing, or its problem.
         """
-        accepted = {(row.model, row.id, row.sample) for row in self.ledger() if accepts(row)}
+        accepted = set()
+        for row in self.ledger():
+            self._check_given(row.id)
+            if accepts(row):
+                accepted.add((row.model, row.id, row.sample))
         missing = set(accepted)
         samples: dict[str, list[Sample]] = {problem.id: [] for problem in self.problem_list}
         for one in self.all_samples():

@@ -110,7 +110,7 @@ def _lacking(kind: str, inputs: Inputs, rows: int) -> str:
     """Says that a control has fewer rows than RFT, with which it is compared at equal rows."""
     if kind not in CONTROLS:
         return ""
-    wanted = len(inputs.problem_list) + inputs.kept_counts().total()
+    wanted = len(inputs.references()) + inputs.kept_counts().total()
     if rows == wanted:
         return ""
     return f", {wanted - rows:,} fewer than RFT has: there are no more such responses"
@@ -146,9 +146,14 @@ def _rows(kind: str, inputs: Inputs) -> Iterable[dict[str, Any]]:
 def _path_rows(
     inputs: Inputs, chosen: Mapping[str, list[str]], form: str
 ) -> Iterator[dict[str, Any]]:
-    """Each problem's reference solution, then the responses chosen for it, which have a form."""
+    """Each problem's reference solution, then the responses chosen for it, which have a form.
+
+    Only the reference solutions that RFT has too: none that is only an answer.
+    """
+    references = inputs.references()
     for one in inputs.problem_list:
-        yield to_row(_path(one, one.answer, "human", one.form))
+        if one.id in references:
+            yield to_row(_path(one, one.answer, "human", one.form))
         for response in chosen[one.id]:
             is_copy = response == one.answer
             yield to_row(_path(one, response, "sampled", one.form if is_copy else form))

@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 import pytest
 
 from rft_jax.derive.inputs import Inputs
-from rft_jax.derive.write import write_derived
+from rft_jax.derive.write import OF_SAMPLES, write_derived
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import read_rows, write_rows
 from rft_jax.records import (
@@ -20,6 +20,8 @@ from rft_jax.records import (
     read_paths,
     to_row,
 )
+from rft_jax.rft.collect import collect
+from rft_jax.rft.settings import CollectSettings
 
 PROBLEMS = [Problem("p", "How many?", "<<1+1=2>>\n#### 2"), Problem("q", "And now?", "#### 3")]
 # Problem, response, verdict, log-probability; `p` has two rows to fill, `q` one.
@@ -140,6 +142,44 @@ def _change(inputs: Inputs, name: str, sample: int, **changed: str | None) -> No
 def test_human_repeats_the_reference_solution(inputs, tmp_path):
     found = _responses(replace(inputs, samples=()), "human", tmp_path / "out")
     assert found == {"p": [PROBLEMS[0].answer] * 3, "q": [PROBLEMS[1].answer] * 2}
+
+
+@pytest.mark.parametrize("kind", ["random", "most_likely", "unverified", "human"])
+def test_a_reference_that_is_only_an_answer_is_no_row_of_a_control_as_it_is_none_of_rft(
+    tmp_path, capsys, kind
+):
+    bare = Problem("bare", "3 + 5?", "8")
+    write_rows(tmp_path / "p.jsonl", map(to_row, [PROBLEMS[0], bare]))
+    texts = {"p": "<<2+0=2>>\n#### 2", "bare": "<<3+5=8>>\n#### 8"}
+    rows = [
+        Sample(name, i, "m", 0, " " * i + text, None, "stop", -1.0 - i)
+        for name, text in texts.items()
+        for i in range(2)
+    ]
+    write_rows(tmp_path / "s" / "samples.jsonl", map(to_row, rows))
+    problems, samples, collected = (str(tmp_path / name) for name in ("p.jsonl", "s", "c"))
+    collect(problems, [samples], collected, CollectSettings(dedup="none", workers=1))
+    capsys.readouterr()
+    given = Inputs(problems, collected, () if kind == "human" else (samples,))
+    write_derived(kind, given, str(tmp_path / "out"))
+    rft = [path for _, path in read_paths(tmp_path / "c" / "paths.jsonl")]
+    control = [path for _, path in read_paths(tmp_path / "out" / "paths.jsonl")]
+    assert len(control) == len(rft) == 5
+    assert bare.answer not in {path.response for path in control}
+    assert [p.response for p in control if p.origin == "human"] == [PROBLEMS[0].answer]
+    assert capsys.readouterr().out == f"{kind}: 5 rows\n"
+
+
+@pytest.mark.parametrize("kind", OF_SAMPLES)
+def test_a_collected_problem_that_is_not_among_the_problems_is_named(inputs, tmp_path, kind):
+    write_rows(tmp_path / "fewer.jsonl", map(to_row, PROBLEMS[:1]))
+    fewer = replace(inputs, problems=str(tmp_path / "fewer.jsonl"))
+    with pytest.raises(UserError, match=r"problem 'q', which is not in --problems .*fewer.jsonl"):
+        write_derived(kind, fewer, str(tmp_path / "out"))
+    file = FilePath(inputs.collected) / "paths.jsonl"
+    write_rows(file, [row for _, row in read_rows(file) if row["id"] == "p"])
+    with pytest.raises(UserError, match=r"problem 'q', which is not in --problems .*fewer.jsonl"):
+        write_derived(kind, fewer, str(tmp_path / "out"))
 
 
 def test_the_rows_say_their_equations(inputs, tmp_path):
