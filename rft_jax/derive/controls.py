@@ -15,7 +15,7 @@ from rft_jax.verify.comparison import AnswerComparer
 
 
 def most_likely_samples(inputs: Inputs) -> dict[str, list[str]]:
-    """Problem id -> its distinct correct texts of the largest log-probability.
+    """Problem id -> its distinct correct texts of the largest log-probability under a model.
 
     Raises:
       UserError: a sample has no log-probability.
@@ -110,8 +110,12 @@ def _shuffled(seed: int) -> Callable[[Sequence[Sample]], list[Sample]]:
 
 
 def _by_likelihood(samples: list[Sample]) -> list[Sample]:
+    """Distinct texts, each with the model that finds it most likely; of a model's the last."""
     for one in samples:
         if one.logprob is None:
             raise UserError(f"sample {one.sample} of {one.id!r} has no logprob; sample it again")
-    texts = {one.response: one for one in samples}
-    return sorted(texts.values(), key=lambda one: -(one.logprob or 0.0))
+    of_models = {(one.model, one.response): one for one in samples}
+    texts: dict[str, Sample] = {}
+    for one in sorted(of_models.values(), key=lambda one: -(one.logprob or 0.0)):
+        texts.setdefault(one.response, one)
+    return list(texts.values())

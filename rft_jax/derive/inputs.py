@@ -18,6 +18,7 @@ from rft_jax.records import (
     Path,
     Problem,
     Sample,
+    check_named_once,
     read_ledger,
     read_paths,
     read_samples,
@@ -152,9 +153,14 @@ class Inputs:
         return samples
 
     def all_samples(self) -> Iterator[Sample]:
-        """The samples of all folders, in order."""
+        """The samples of all folders, in order.
+
+        Raises:
+          UserError: no folder is given, or one is given twice.
+        """
         if not self.samples:
             raise UserError("this kind needs --samples, a folder that rft sample wrote")
+        check_named_once(self.samples)
         for folder in self.samples:
             for _, sample in read_samples(folder):
                 yield sample

@@ -139,8 +139,22 @@ def _rows(kind: str, inputs: Inputs) -> Iterable[dict[str, Any]]:
         form = inputs.sampled_form() if kind in OF_SAMPLES else FORMS[0]
         return _path_rows(inputs, CONTROLS[kind](inputs), form)
     if kind in PROBLEMS:
-        return map(to_row, PROBLEMS[kind](inputs))
+        return map(to_row, _with_own_ids(kind, PROBLEMS[kind](inputs)))
     return TEXT[kind](inputs)
+
+
+def _with_own_ids(kind: str, rows: Iterable[Problem]) -> Iterator[Problem]:
+    """The problems; refuses an id that occurs twice, which no command would read."""
+    seen = set()
+    for one in rows:
+        if one.id in seen:
+            raise UserError(
+                f"{kind}: two rows have the id {one.id!r}: --samples has two samples of one "
+                "problem, model and number; name one folder of a model, or sample the other with a "
+                "name of its own (rft sample --name)"
+            )
+        seen.add(one.id)
+        yield one
 
 
 def _path_rows(

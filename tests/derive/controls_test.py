@@ -68,6 +68,24 @@ def test_most_likely_takes_the_most_likely_distinct_correct_texts(inputs, tmp_pa
     assert found == {"p": [PROBLEMS[0].answer, "b", "c"], "q": [PROBLEMS[1].answer, "d"]}
 
 
+def test_most_likely_takes_a_text_of_two_models_for_the_more_likely_one_in_any_order(
+    inputs, tmp_path
+):
+    of_n = {"a": -0.5, "b": -9.0, "c": -8.0}  # beside -5, -1 and -3 of m
+    file, ledger = tmp_path / "n" / "samples.jsonl", FilePath(inputs.collected) / "ledger.jsonl"
+    rows = [
+        Sample("p", i, "n", 0, text, None, "stop", logprob)
+        for i, (text, logprob) in enumerate(of_n.items())
+    ]
+    write_rows(file, map(to_row, rows))
+    judged = [LedgerRow("p", one.sample, "n", "correct", None, None, "", False) for one in rows]
+    with ledger.open("a") as lines:
+        lines.writelines(ledger_line(*row[:-1]) for row in judged)
+    for number, folders in enumerate([(*inputs.samples, str(file)), (str(file), *inputs.samples)]):
+        found = _responses(replace(inputs, samples=folders), "most_likely", tmp_path / str(number))
+        assert found["p"][1:] == ["a", "b"]
+
+
 def test_random_takes_correct_samples_with_duplicates(inputs, tmp_path):
     seen = set()
     for seed in range(40):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 import pytest
 
 from rft_jax.derive.inputs import Inputs
-from rft_jax.derive.write import write_derived
+from rft_jax.derive.write import _READ, PROBLEMS, write_derived
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import write_rows
+from rft_jax.prompts import get_template
 from rft_jax.records import Problem, Sample, read_problems, to_row
 
 TRAIN = [Problem(f"t{i}", f"Train {i}?", f"Path {i}\n#### {i}") for i in range(6)]
@@ -21,8 +23,10 @@ def _problems(folder: FilePath, name: str, problems: list[Problem]) -> str:
     return str(folder / f"{name}.jsonl")
 
 
-def _samples(folder: FilePath, name: str, drawn: list[tuple[str, int, str]]) -> tuple[str, ...]:
-    rows = [Sample(id_, i, "m", 0, response, None, "stop", None) for id_, i, response in drawn]
+def _samples(
+    folder: FilePath, name: str, drawn: list[tuple[str, int, str]], model: str = "m"
+) -> tuple[str, ...]:
+    rows = [Sample(id_, i, model, 0, response, None, "stop", None) for id_, i, response in drawn]
     write_rows(folder / name / "samples-00000-of-00001.jsonl", map(to_row, rows))
     return (str(folder / name),)
 
@@ -83,6 +87,57 @@ def test_a_revision_has_question_and_sample_and_wants_the_reference(tmp_path):
     assert [row.id for row in two] == ["t0#0", "t0#1"]
     far = _derive("farthest_revisions", tmp_path / "3", Inputs(train, samples=samples, count=3))
     assert far == [Problem("t0", "Train 0?\nquite another thing", TRAIN[0].answer)]
+
+
+@pytest.mark.parametrize("kind", PROBLEMS)
+def test_a_kind_that_keeps_the_answer_keeps_its_form(tmp_path, kind):
+    program = Problem("t0", "Train 0?", "print(0)", "program")
+    given = {
+        "problems": _problems(tmp_path, "train", [program]),
+        "samples": _samples(tmp_path, "s", [("t0", 0, "print(2)\n#### 2")]),
+        "examples": _problems(tmp_path, "examples", [replace(program, id="e")]),
+        "count": 1,
+    }
+    read = {name: value for name, value in given.items() if name in _READ[kind]}
+    (row,) = _derive(kind, tmp_path / "out", Inputs(**read))
+    assert row.form == ("program" if row.answer == program.answer else "text")
+
+
+def test_examples_that_are_programs_have_the_cue_and_so_has_the_question_behind_them(tmp_path):
+    programs = [replace(one, answer="print(3)", form="program") for one in TRAIN[:1]]
+    asked, shown = _problems(tmp_path, "test", TEST[:1]), _problems(tmp_path, "train", programs)
+    (row,) = _derive("few_shot", tmp_path / "out", Inputs(asked, examples=shown, count=1))
+    cue = "Let's write a program."
+    assert row.question == f"Train 0? {cue}\nprint(3)\n\nTest 0? {cue}"
+    assert get_template("plain+program").render(row.question) == f"{row.question}\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "ids"),
+    [
+        ("revisions", 1, ["t0#m#0", "t0#n#0"]),
+        ("revisions", 2, ["t0#m#0", "t0#m#1", "t0#n#0", "t0#n#1"]),
+        ("chains", 1, ["t0#m#0", "t0#n#0"]),
+        ("queried", 0, ["t0#m#0", "t0#m#1", "t0#n#0", "t0#n#1"]),
+        ("farthest_revisions", 2, ["t0"]),
+    ],
+)
+def test_rows_of_samples_of_two_models_have_ids_of_their_own(tmp_path, kind, count, ids):
+    train = _problems(tmp_path, "train", TRAIN[:1])
+    drawn = [("t0", i, f"{i} #### 0") for i in range(2)]
+    samples = [*_samples(tmp_path, "m", drawn), *_samples(tmp_path, "n", drawn, "n")]
+    rows = _derive(kind, tmp_path / "out", Inputs(train, samples=tuple(samples), count=count))
+    assert [row.id for row in rows] == ids
+    twice = Inputs(train, samples=(samples[0], f"{samples[0]}/."), count=count)
+    with pytest.raises(UserError, match=r"m/\.: named twice \(as .*m\); name it once"):
+        _derive(kind, tmp_path / "twice", twice)
+
+
+def test_two_folders_of_one_model_need_names_of_their_own(tmp_path):
+    train = _problems(tmp_path, "train", TRAIN[:1])
+    of = [_samples(tmp_path, name, [("t0", 0, "x #### 9")]) for name in ("a", "b")]
+    with pytest.raises(UserError, match="two rows have the id 't0#0'.*rft sample --name"):
+        _derive("chains", tmp_path / "out", Inputs(train, samples=(*of[0], *of[1]), count=1))
 
 
 def test_inputs_without_rows_are_a_mistake(tmp_path):
