@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from rft_jax.commands.base import Command, columns_flag, output_flag, rows_flag
+from rft_jax.commands.base import (
+    Command,
+    columns_flag,
+    output_flag,
+    rows_flag,
+    samples_format_flag,
+)
+from rft_jax.commands.common import check_samples_format
 from rft_jax.gin_settings import Config
 from rft_jax.progress import quantity
 
@@ -17,6 +24,7 @@ def _flags(parser: argparse.ArgumentParser) -> None:
     output_flag(parser, "--output", "FILE", text, required=True)
     text = "the samples of a ledger (default: those in its folder); repeatable"
     rows_flag(parser, "--samples", "S", text, action="append", default=[])
+    samples_format_flag(parser)
     text = "the problems of a ledger (default: those in its folder's paths.jsonl)"
     rows_flag(parser, "--problems", "P", text, default="")
     columns_flag(parser)
@@ -30,7 +38,11 @@ def _export(flags: argparse.Namespace, config: Config) -> None:
     del config
     from rft_jax.derive.exports import Source, export_data
 
-    source = Source(flags.source, tuple(flags.samples), flags.problems, flags.template)
+    check_samples_format(flags)
+    source = Source(
+        *(flags.source, tuple(flags.samples), flags.problems, flags.template),
+        flags.samples_format,
+    )
     rows = export_data(source, flags.format, flags.output)
     print(f"{flags.output}: {quantity(rows, 'row')}")
     if flags.card:

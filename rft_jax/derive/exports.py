@@ -36,7 +36,7 @@ from rft_jax.records import (
     read_paths,
     to_row,
 )
-from rft_jax.records.foreign import read_any_samples
+from rft_jax.records.foreign import check_format, read_any_samples
 from rft_jax.records.ledger import check_samples_found
 from rft_jax.verify.answers import reference_answer
 
@@ -54,12 +54,15 @@ class Source:
       samples: the samples folders of the ledger; none for those in the folder itself.
       problems: the problems of a ledger; '' for those in the folder's paths.
       template: name of the template that makes a prompt of a question; 'chat' makes messages.
+      samples_format: of the samples, a key of `records.sample_formats.SAMPLE_FORMATS`; '' for found
+        by looking.
     """
 
     name: str
     samples: tuple[str, ...] = ()
     problems: str = ""
     template: str = "plain"
+    samples_format: str = ""
 
     def prompt(self, question: str, form: str = "text") -> str | list[Message]:
         """The prompt for a question that asks for a response of that form."""
@@ -86,7 +89,7 @@ class Source:
         Undecided responses, and those with incorrect steps to a correct answer, are neither.
 
         Raises:
-          UserError: there is no ledger, or a sample of it is missing.
+          UserError: there is no ledger, or a sample or a problem of it is missing.
         """
         folder = Path(self.name)
         if not (folder / LEDGER_FILE).is_file():
@@ -96,23 +99,28 @@ class Source:
             )
         wanted = {(r.model, r.id, r.sample): (r.verdict, r.end) for r in read_ledger(folder)}
         responses: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
-        questions, missing = self._questions(folder), set(wanted)
+        questions = self._questions(folder)
+        missing = {key for key in wanted if self._is_asked(key[1], wanted[key][0], questions)}
         for key, sample in self._samples(folder, questions):
             missing.discard(key)
             verdict, end = wanted.get(key, ("", None))
-            if verdict == "correct" or (verdict and VERDICTS[verdict].answer_correct is False):
+            if _is_decided(verdict):
                 of_problem = responses.setdefault((sample.id, sample.form), ([], []))
                 texts, response = of_problem[verdict != "correct"], sample.response[:end]
                 if response not in texts:
                     texts.append(response)
         check_samples_found(missing, folder)
         for (name, form), (correct, incorrect) in responses.items():
-            if name not in questions:
-                raise UserError(
-                    f"problem {name!r} of the ledger is not in {self.problems or PATHS_FILE}; name "
-                    "the problems that were sampled with --problems"
-                )
             yield self.prompt(questions[name], form), correct, incorrect
+
+    def _is_asked(self, name: str, verdict: str, questions: Mapping[str, str]) -> bool:
+        """Whether a problem of the ledger is among those at hand; undecided ones need not be."""
+        if name not in questions and _is_decided(verdict):
+            raise UserError(
+                f"problem {name!r} of the ledger is not in {self.problems or PATHS_FILE}; name "
+                "the problems that were sampled with --problems"
+            )
+        return name in questions
 
     def _samples(
         self, folder: Path, questions: Mapping[str, str]
@@ -123,7 +131,7 @@ class Source:
         if not folders:
             raise UserError(f"{self.name}: its samples are elsewhere; name them with --samples")
         for name in folders:
-            for _, one in read_any_samples(problems, name):
+            for _, one in read_any_samples(problems, name, self.samples_format, skips_others=True):
                 yield (one.model, one.id, one.sample), one
 
     def _questions(self, folder: Path) -> dict[str, str]:
@@ -132,6 +140,10 @@ class Source:
         if (folder / PATHS_FILE).is_file():
             return {path.id: path.query for _, path in read_paths(folder / PATHS_FILE)}
         raise UserError(f"{self.name}: holds no questions; name its problems with --problems")
+
+
+def _is_decided(verdict: str) -> bool:
+    return verdict == "correct" or (bool(verdict) and VERDICTS[verdict].answer_correct is False)
 
 
 def _paths(source: Source) -> Iterator[Row]:
@@ -205,6 +217,7 @@ _OF_LEDGER = ("preference", "kto")
 _READ = {
     "samples": _OF_LEDGER,
     "problems": _OF_LEDGER,
+    "samples_format": _OF_LEDGER,
     "template": ("prompt_completion", *_OF_LEDGER),
 }
 """What a source may have -> the formats that read it."""
@@ -232,6 +245,7 @@ def export_data(source: Source, form: str, output: str) -> int:
     if form not in FORMATS:
         raise UserError(f"--format {form}: one of {', '.join(FORMATS)} is needed")
     _check_source(source, form)
+    check_format(source.samples_format)
     writers = {SUFFIX: write_parquet, ".jsonl": write_rows, ".jsonl.gz": write_rows}
     writer = next((w for suffix, w in writers.items() if output.endswith(suffix)), None)
     if writer is None:

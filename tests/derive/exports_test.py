@@ -149,6 +149,45 @@ def test_problems_become_verls_rows(tmp_path: Path) -> None:
     ]
 
 
+def test_samples_of_other_programs_that_collecting_skipped_are_skipped_again(
+    tmp_path: Path,
+) -> None:
+    problems, samples = tmp_path / "problems.jsonl", tmp_path / "m.jsonl"
+    write_rows(problems, [{"id": "a", "question": "1 + 2?", "answer": "<<1+2=3>>\n#### 3"}])
+    rows = [
+        {"problem": question, "generation": text}
+        for question, text in (("1 + 2?", "<<1+2=3>> So\n#### 3"), ("who?", "#### 3"))
+    ]
+    write_rows(samples, [*rows, {"problem": "1 + 2?", "generation": "#### 4"}])
+    words = ["--problems", str(problems), "--samples", str(samples), "--samples_format"]
+    settings = ["--gin.collect.unmatched=skip", "--gin.collect.workers=1"]
+    folder, output = str(tmp_path / "c"), tmp_path / "kto.jsonl"
+    assert main(["collect", *words, "nemo_skills", *settings, "--output", folder]) == 0
+    words += ["nemo_skills", "--from", folder, "--format", "kto", "--output", str(output)]
+    assert main(["export-data", *words]) == 0
+    assert [(row["completion"], row["label"]) for row in read(output)] == [
+        ("<<1+2=3>> So\n#### 3", True),
+        ("#### 4", False),
+    ]
+    write_rows(samples, rows)
+    with pytest.raises(UserError, match=r"1 samples of its ledger\.jsonl are not in --samples"):
+        export_data(Source(folder, (str(samples),)), "kto", str(output))
+    other = Source(folder, (str(samples),), samples_format="openai")
+    with pytest.raises(UserError, match=r"1: neither .* looks like --samples_format columns"):
+        export_data(other, "kto", str(output))
+
+
+def test_the_format_of_samples_needs_samples_and_is_one_of_those_that_there_are(
+    collected: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["export-data", "--from", collected.name, "--samples_format", "csv", "--format", "kto"]
+    words += ["--output", str(tmp_path / "kto.jsonl")]
+    assert main(words) == 2
+    assert "--samples_format is for --samples; name some" in capsys.readouterr().err
+    assert main([*words, "--samples", *collected.samples]) == 2
+    assert "--samples_format csv: one of rft, columns" in capsys.readouterr().err
+
+
 def test_a_policys_folder_has_its_samples_and_needs_the_problems(
     collected: Source, tmp_path: Path
 ) -> None:
@@ -202,6 +241,7 @@ def test_a_policys_responses_are_exported_as_they_were_graded(tmp_path: Path) ->
         ({"samples": ("s",)}, "messages", "samples"),
         ({"problems": "p"}, "paths", "problems"),
         ({"template": "chat"}, "verl", "template"),
+        ({"samples_format": "vllm"}, "messages", "samples_format"),
     ],
 )
 def test_what_a_format_does_not_read_is_refused(
