@@ -6,15 +6,26 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rft_jax.arithmetic.files import is_expressions_file
 from rft_jax.arithmetic.reading import asks_for_value
 from rft_jax.data.sources import load_problems
 from rft_jax.errors import MistakeList, UserError
 from rft_jax.files.jsonl import read_rows
+from rft_jax.files.surrogates import replace_surrogates
 from rft_jax.progress import quantity
 from rft_jax.prompts import with_cue
-from rft_jax.records import PROGRAM, TEXT, Problem, Reference, is_only_answer, read_reference
-from rft_jax.tokenizers import replace_surrogates
+from rft_jax.records import (
+    PROGRAM,
+    TEXT,
+    Problem,
+    Reference,
+    check_filled,
+    columns,
+    is_only_answer,
+    read_reference,
+)
 
+_OF_TEXTS = ("query", *columns.RESPONSE)  # of rows that are texts or paths, not problems
 logger = logging.getLogger(__name__)
 
 
@@ -24,6 +35,8 @@ def training_examples(spec: str, form: str | None = None) -> Iterator[tuple[str,
     A problem that has only an answer, no solution, is left out, unless it asks for an expression's
     value; a warning counts them. The responses of paths are never left out.
 
+    A `query` may be empty, in rows of text to pretrain on; a `response` too, as a sampled one is.
+
     Behind the question of a program stands the cue, as the prompts that ask for programs have it. A
     lone surrogate, which no tokenizer reads, becomes U+FFFD.
 
@@ -32,7 +45,8 @@ def training_examples(spec: str, form: str | None = None) -> Iterator[tuple[str,
       form: of the responses; None for all.
 
     Raises:
-      UserError: there is no such file or set, it is empty, or a row lacks one of the two.
+      UserError: there is no such file or set, it is empty, or a row lacks one of the two, or is a
+        problem with an empty one.
     """
     total = unsolved = 0
     for one in _references(spec):
@@ -79,14 +93,18 @@ def _nothing_to_train_on(spec: str, total: int) -> UserError:
 
 
 def _references(spec: str) -> Iterator[Reference]:
-    if not Path(spec).is_file():
+    if not Path(spec).is_file() or is_expressions_file(spec):
         yield from map(_reference, load_problems(spec))
         return
     mistakes = MistakeList()
     for number, row in read_rows(spec, mistakes):
         reference = None
         with mistakes.caught():
-            reference = read_reference(row, f"{spec}:{number}")
+            where = f"{spec}:{number}"
+            read = read_reference(row, where)
+            if columns.find(row, _OF_TEXTS) is None:
+                check_filled(read, where)
+            reference = read
         if reference is not None:
             yield reference
     mistakes.raise_any(spec)

@@ -9,6 +9,7 @@ from typing import Any
 
 from rft_jax.errors import UserError
 from rft_jax.files.atomic import replacing
+from rft_jax.files.surrogates import without_surrogates
 from rft_jax.installation import how_to_install
 
 SUFFIX = ".parquet"
@@ -40,11 +41,13 @@ def parquet_rows(path: str | Path) -> Iterator[dict[str, Any]]:
 def write_parquet(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Writes rows atomically; the columns are those of all rows.
 
+    A lone surrogate, which UTF-8 does not have, becomes U+FFFD.
+
     Raises:
       UserError: pyarrow is not installed.
     """
     pyarrow = _pyarrow(path)
-    rows = list(rows)
+    rows = list(map(without_surrogates, rows))
     columns = list(dict.fromkeys(name for row in rows for name in row))
     table = pyarrow.table({name: [row.get(name) for row in rows] for name in columns})
     with replacing(Path(path)) as temporary:

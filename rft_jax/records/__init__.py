@@ -17,7 +17,7 @@ from rft_jax.records.problems import (
     question_digest,
     read_problems,
 )
-from rft_jax.records.references import Reference, is_only_answer, read_reference
+from rft_jax.records.references import Reference, check_filled, is_only_answer, read_reference
 from rft_jax.records.samples import (
     FINISH_REASONS,
     Sample,
@@ -46,6 +46,7 @@ __all__ = [
     "Reference",
     "Sample",
     "Verdict",
+    "check_filled",
     "check_named_once",
     "check_shards",
     "distinct_id",

@@ -10,7 +10,7 @@ from pathlib import Path
 from rft_jax.errors import MistakeList, UserError
 from rft_jax.files.jsonl import read_rows
 from rft_jax.records import columns
-from rft_jax.records.references import read_reference
+from rft_jax.records.references import check_filled, read_reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,7 @@ def read_problems(path: str | Path, prefix: str | None = None) -> list[Problem]:
         where = f"{path}:{number}"
         with mistakes.caught():
             read = read_reference(row, where)
-            for name, text in (("question", read.question), ("answer", read.answer)):
-                if not text.strip():
-                    raise UserError(f"{where}: the {name} is empty; write it, or remove the line")
+            check_filled(read, where)
             identity = columns.identity(row, where)
             if identity is None:
                 identity = distinct_id(prefix, read.question, repeats)

@@ -92,6 +92,17 @@ def read_question(row: Mapping[str, Any], where: str) -> str:
     return found.question
 
 
+def check_filled(read: Reference, where: str) -> None:
+    """Refuses a problem with nothing but white space for its question or answer.
+
+    Raises:
+      UserError: one of them is empty.
+    """
+    for name, text in (("question", read.question), ("answer", read.answer)):
+        if not text.strip():
+            raise UserError(f"{where}: the {name} is empty; write it, or remove the line")
+
+
 def _reply(row: Mapping[str, Any], where: str) -> str | None:
     cell = columns.find(row, columns.MESSAGES)
     return columns.conversation(cell, where).answer if cell else None

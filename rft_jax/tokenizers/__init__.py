@@ -17,6 +17,6 @@ The rules, which are the same for both kinds:
 """
 
 from rft_jax.tokenizers.backends import load_tokenizer
-from rft_jax.tokenizers.base import Tokenizer, replace_surrogates
+from rft_jax.tokenizers.base import Tokenizer
 
-__all__ = ["Tokenizer", "load_tokenizer", "replace_surrogates"]
+__all__ = ["Tokenizer", "load_tokenizer"]

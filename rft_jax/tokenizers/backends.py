@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rft_jax.errors import UserError
-from rft_jax.tokenizers.base import Tokenizer, replace_surrogates
+from rft_jax.files.surrogates import replace_surrogates
+from rft_jax.tokenizers.base import Tokenizer
 from rft_jax.tokenizers.files import (
     CONVERT,
     SENTENCEPIECE_MODEL,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +18,6 @@ from rft_jax.tokenizers.files import (
     TokenizerFiles,
 )
 from rft_jax.tokenizers.special import SpecialIds
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def replace_surrogates(text: str) -> str:
-    """The text with U+FFFD for lone surrogates: JSON can write them, no tokenizer reads them."""
-    return _SURROGATE.sub("\ufffd", text)
 
 
 @dataclass(frozen=True)

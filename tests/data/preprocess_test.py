@@ -37,6 +37,26 @@ def test_problems_with_only_an_answer_are_left_out_and_counted(
         list(training_examples(path))
 
 
+def test_a_problem_with_an_empty_question_or_answer_is_refused_and_an_empty_query_is_not(
+    tmp_path: Path,
+) -> None:
+    path = str(tmp_path / "problems.jsonl")
+    write_rows(path, [{"query": "", "response": "text"}, {"query": "a?", "output": ""}])
+    assert list(training_examples(path)) == [("", "text"), ("a?", "")]
+    solved = {"question": "b?", "answer": "1 + 2 is 3.\n#### 3"}
+    write_rows(path, [solved, solved | {"question": " "}, solved | {"answer": ""}])
+    for read in (load_problems, lambda name: list(training_examples(name))):
+        with pytest.raises(UserError) as raised:
+            read(path)
+        assert f"{path}:2: the question is empty; write it" in str(raised.value)
+        assert f"{path}:3: the answer is empty; write it" in str(raised.value)
+
+
+def test_examples_of_a_file_of_expressions_are_its_problems(tmp_path: Path) -> None:
+    (tmp_path / "test.txt").write_text("1+2*3=\n4/2=\n")
+    assert list(training_examples(str(tmp_path / "test.txt"))) == [("1+2*3=", "7"), ("4/2=", "2")]
+
+
 def test_examples_of_a_named_set_are_its_problems() -> None:
     problems = load_problems("wordproblems:dev")
     examples = list(training_examples("wordproblems:dev"))

@@ -24,6 +24,13 @@ def test_rows_are_read_as_they_were_written_and_numbered(tmp_path: Path) -> None
     assert list(read_rows(tmp_path / "r.parquet")) == list(enumerate(ROWS * 2000, start=1))
 
 
+def test_lone_surrogates_which_utf8_does_not_have_are_replaced(tmp_path: Path) -> None:
+    texts = {"a": "x\ud800", "b": {"c": ["\udfff", "\U0001f600"]}, "d": ("\udc00",)}
+    write_parquet(tmp_path / "r.parquet", [texts])
+    expected = {"a": "x\ufffd", "b": {"c": ["\ufffd", "\U0001f600"]}, "d": ["\ufffd"]}
+    assert list(read_rows(tmp_path / "r.parquet")) == [(1, expected)]
+
+
 def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "r.parquet").write_text("{}")
     with pytest.raises(UserError, match=r"r\.parquet: not a Parquet file"):
