@@ -67,6 +67,18 @@ def integer_field(row: Mapping[str, Any], name: str, where: str) -> int:
     return value
 
 
+def index_field(row: Mapping[str, Any], name: str, where: str) -> int:
+    """The value of a field that counts from 0.
+
+    Raises:
+      UserError: it is missing, not an integer or negative.
+    """
+    value = integer_field(row, name, where)
+    if value < 0:
+        raise UserError(f"{where}: {name} is {value}; a number from 0 on is needed")
+    return value
+
+
 def form_field(row: Mapping[str, Any], where: str) -> str:
     """The row's form, one of `FORMS`.
 

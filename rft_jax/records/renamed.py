@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from rft_jax.errors import UserError
+from rft_jax.errors import MistakeList, UserError
 from rft_jax.files.jsonl import read_rows
 from rft_jax.records.columns import value_at
 from rft_jax.records.samples import sample_files
@@ -68,7 +68,11 @@ class Renaming:
         self._number = 0
 
     def copy(self, path: Path) -> Path:
-        """A copy of a file, or of the samples files of a folder; any other path as it is."""
+        """A copy of a file, or of the samples files of a folder; any other path as it is.
+
+        Raises:
+          UserError: lines of a file are not rows; all of them are named.
+        """
         self._number += 1
         folder = self._folder / str(self._number) / _folder_name(path)
         if path.is_dir():
@@ -97,9 +101,9 @@ class Renaming:
 
     def _copy(self, file: Path, copy: Path) -> Path:
         copy.parent.mkdir(parents=True, exist_ok=True)
-        last = 0
+        last, mistakes = 0, MistakeList()
         with open(copy, "x", encoding="ascii") as output:
-            for number, row in read_rows(file):
+            for number, row in read_rows(file, mistakes):
                 values = {ours: value_at(row, theirs) for ours, theirs in self._columns.items()}
                 found = {ours: value for ours, value in values.items() if value is not None}
                 self._unseen.difference_update(found)
@@ -107,4 +111,5 @@ class Renaming:
                 output.write("\n" * (number - last - 1))
                 output.write(json.dumps({**row, **found}, default=str) + "\n")
                 last = number
+        mistakes.raise_any(str(file))
         return copy

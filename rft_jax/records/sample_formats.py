@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from rft_jax.errors import UserError
 from rft_jax.records import columns
+from rft_jax.records.fields import index_field
 
 OURS = "rft"
 _CUT_OFF = ("length", "max_tokens", "max_output_tokens", "incomplete")
@@ -60,13 +61,13 @@ def _read_columns(row: Row, where: str) -> Generated:
         _text(one, reason, f"{where}: {name}")
         for one, reason in zip(values, [*reasons, *values][: len(values)], strict=True)
     )
-    model, sample = row.get("model"), row.get("sample")
+    model, has_index = row.get("model"), type(row.get("sample")) is int
     return Generated(
         columns.identity(row, where),
         prompt,
         texts,
         model if isinstance(model, str) else None,
-        sample if type(sample) is int else None,
+        index_field(row, "sample", where) if has_index else None,
     )
 
 

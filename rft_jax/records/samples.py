@@ -13,7 +13,7 @@ from typing import Any
 from rft_jax.errors import MistakeList, UserError
 from rft_jax.files.jsonl import read_rows
 from rft_jax.files.outputs import COMPLETE, SETTINGS
-from rft_jax.records.fields import form_field, integer_field, text_field
+from rft_jax.records.fields import form_field, index_field, integer_field, text_field
 
 FINISH_REASONS = ("stop", "length")
 """How a response ended: by itself, or cut off; a row that does not say ended by itself."""
@@ -144,28 +144,31 @@ def check_shards(folder: str, files: Sequence[str]) -> None:
 
 
 def parse_sample(row: Mapping[str, Any], where: str) -> Sample:
-    """The sample of a row.
+    """The sample of a row; of what may be missing, null is missing.
 
     Args:
       where: file and line, for messages.
 
     Raises:
-      UserError: the row lacks a field or has one of another type.
+      UserError: the row lacks a field, or has one of another type or a negative index.
     """
     tokens = row.get("tokens")
     if tokens is not None and not (
         isinstance(tokens, list) and all(type(token) is int for token in tokens)
     ):
         raise UserError(f"{where}: tokens is {tokens!r:.60}; a list of integers is needed")
-    finish = row.get("finish_reason", FINISH_REASONS[0])
+    defaults = {"model": "", "seed": 0, "finish_reason": FINISH_REASONS[0]}
+    missing = {name: value for name, value in defaults.items() if row.get(name) is None}
+    row = {**row, **missing}
+    finish = row["finish_reason"]
     if finish not in FINISH_REASONS:
         needed = " or ".join(map(repr, FINISH_REASONS))
         raise UserError(f"{where}: finish_reason is {finish!r:.60}; {needed} is needed")
     return Sample(
         id=text_field(row, ("id",), where),
-        sample=integer_field(row, "sample", where),
-        model=text_field({"model": "", **row}, ("model",), where),
-        seed=integer_field({"seed": 0, **row}, "seed", where),
+        sample=index_field(row, "sample", where),
+        model=text_field(row, ("model",), where),
+        seed=integer_field(row, "seed", where),
         response=text_field(row, ("response",), where),
         tokens=None if tokens is None else tuple(tokens),
         finish_reason=finish,

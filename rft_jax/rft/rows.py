@@ -70,7 +70,7 @@ def _parse_block(block: Block) -> list[Row]:
         columns = []
     types = [set(map(type, column)) for column in columns]
     usual = types == _TYPES and all(columns[1]) and set(FINISH_REASONS).issuperset(columns[3])
-    usual = usual and not any("form" in row for row in parsed)
+    usual = usual and min(columns[0]) >= 0 and not any("form" in row for row in parsed)
     if not usual or len(parsed) != len(block.lines):
         return [
             _parse(line, block.shard, number)

@@ -136,7 +136,7 @@ def test_rows_of_samples_of_two_models_have_ids_of_their_own(tmp_path, kind, cou
 def test_two_folders_of_one_model_need_names_of_their_own(tmp_path):
     train = _problems(tmp_path, "train", TRAIN[:1])
     of = [_samples(tmp_path, name, [("t0", 0, "x #### 9")]) for name in ("a", "b")]
-    with pytest.raises(UserError, match="two rows have the id 't0#0'.*rft sample --name"):
+    with pytest.raises(UserError, match=r"two rows have the id 't0#0'.*rft sample --name"):
         _derive("chains", tmp_path / "out", Inputs(train, samples=(*of[0], *of[1]), count=1))
 
 

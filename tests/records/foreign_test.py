@@ -221,6 +221,13 @@ def test_rows_of_another_format_than_the_named_one_name_theirs(
         _read(path, named=named)
 
 
+def test_a_negative_index_is_refused(tmp_path: Path) -> None:
+    path = _write(tmp_path / "s.jsonl", [{"id": "1", "sample": -1, "response": "A5"}])
+    for name in ("rft", "columns"):
+        with pytest.raises(UserError, match=r":1: sample is -1; a number from 0 on is needed"):
+            _read(path, named=name)
+
+
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(UserError, match="--samples_format csv: one of rft, columns, nemo_skills"):
         check_format("csv")

@@ -58,6 +58,17 @@ def test_mistakes_name_the_users_file_and_line(
     assert message in capsys.readouterr().err
 
 
+def test_all_lines_that_are_not_rows_are_named_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_parquet(tmp_path / "p.parquet", [{"text": "q?", "target": 5}])
+    (tmp_path / "s.jsonl").write_text('{"id": 1}\n{oops\n\n[]\n')
+    assert _collect(tmp_path, "question=text,answer=target") == 2
+    printed = capsys.readouterr().err
+    assert f"{tmp_path}/s.jsonl: 2 mistakes" in printed
+    assert all(f"{tmp_path}/s.jsonl:{number}: " in printed for number in (2, 4))
+
+
 def test_a_file_that_is_not_there_is_named_before_its_columns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,18 +27,26 @@ def test_a_foreign_sample_needs_id_index_and_response() -> None:
     assert parse_sample(row, "here") == Sample("p", 0, "", 0, "a", None, "stop", -2.0)
 
 
+def test_null_is_missing_where_a_field_may_be() -> None:
+    row = {"id": "p", "sample": 0, "response": "a"}
+    names = ("tokens", "seed", "finish_reason", "logprob", "model", "form")
+    assert parse_sample(row | dict.fromkeys(names), "here") == parse_sample(row, "here")
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
         ("tokens", [1, 2.5]),
         ("tokens", [True]),
-        ("seed", None),
+        ("seed", "0"),
         ("sample", 1.0),
+        ("sample", -1),
+        ("sample", None),
         ("finish_reason", "eos"),
         ("logprob", "-1"),
         ("logprob", math.nan),
         ("logprob", -(10**400)),
-        ("model", None),
+        ("model", 7),
         ("response", None),
         ("form", "code"),
         ("form", []),

@@ -23,11 +23,11 @@ texts = st.text(st.characters(codec=None), max_size=20)
 odd_rows = st.fixed_dictionaries(
     {
         "id": st.just("p"),
-        "sample": st.integers(0, 3) | st.just(2**70) | st.just("0"),
+        "sample": st.integers(-1, 3) | st.just(2**70) | st.just("0"),
         "model": texts,
         "response": texts | st.sampled_from(['"tokens": [', "]", '\\"tokens": [1', "\\ud800"]),
         "tokens": st.lists(st.integers(0, 9), max_size=3),
-        "finish_reason": st.sampled_from(["stop", "length", "eos"]),
+        "finish_reason": st.sampled_from(["stop", "length", "eos", None]),
         "logprob": st.floats() | st.none() | st.integers() | st.just(-(10**400)),
     },
     optional={"form": st.sampled_from(["text", "program", "code"])},
