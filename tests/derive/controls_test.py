@@ -163,7 +163,7 @@ def test_human_repeats_the_reference_solution(inputs, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["random", "most_likely", "unverified", "human"])
-def test_a_reference_that_is_only_an_answer_is_no_row_of_a_control_as_it_is_none_of_rft(
+def test_a_control_has_the_references_that_rft_has_and_none_that_is_only_an_answer(
     tmp_path, capsys, kind
 ):
     bare = Problem("bare", "3 + 5?", "8")
