@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rft_jax.verify.programs.formats import format_number
 from rft_jax.verify.programs.items import add_to_set, get_item, make_set, set_item
-from rft_jax.verify.programs.limits import ProgramError, Unsupported
+from rft_jax.verify.programs.limits import ProgramError, Unsupported, name_key
 from rft_jax.verify.programs.operators import apply_binary, apply_unary, compare
 from rft_jax.verify.programs.scopes import Frame, bound_names, target_names
 from rft_jax.verify.programs.stdlib.methods import METHODS, PROPERTIES, knows_attribute
@@ -204,7 +204,9 @@ def _arguments(machine: Machine, node: ast.Call) -> tuple[list[Value], dict[str,
             raise ProgramError("type", "the argument after ** must be a mapping")
         for name, one in value.items() if keyword.arg is None else ((keyword.arg, value),):
             if type(name) is not str or name in named:
-                raise ProgramError("type", f"keyword argument {name!r} is repeated or no string")
+                raise ProgramError(
+                    "type", f"keyword argument {name_key(name)} is repeated or no string"
+                )
             named[name] = one
     return positional, named
 

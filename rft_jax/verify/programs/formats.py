@@ -26,4 +26,6 @@ def format_number(meter: Meter, value: Value, spec: str) -> str:
         raise Unsupported(f"the format {spec!r:.40} of a {type_name(value)}")
     if type(value) is Decimal and abs(value.adjusted()) > meter.limits.output:
         raise Unsupported("formatting a decimal of that size")
-    return guarded(format, value, spec)
+    text = guarded(format, value, spec)
+    meter.make_characters(len(text))
+    return text

@@ -72,6 +72,7 @@ _KIND_OF_ERROR: dict[type[Exception], str] = {
     TypeError: "type",
     RuntimeError: "runtime",  # a dict that changed while it was iterated
 }
+_LONGEST_KEY = 64  # characters, or bits, of a key that a message shows
 PYTHON_ERRORS = tuple(_KIND_OF_ERROR)
 KINDS = ("syntax", "name", "attribute", "assertion", "raised", "limit", *_KIND_OF_ERROR.values())
 
@@ -79,7 +80,22 @@ KINDS = ("syntax", "name", "attribute", "assertion", "raised", "limit", *_KIND_O
 def as_program_error(error: Exception) -> ProgramError:
     """What a Python error, raised by an operation on the program's values, is to the program."""
     kind = next(k for python, k in _KIND_OF_ERROR.items() if isinstance(error, python))
-    return ProgramError(kind, f"{type(error).__name__}: {error}"[:200])
+    said = name_key(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return ProgramError(kind, f"{type(error).__name__}: {said}"[:200])
+
+
+def name_key(key: Any) -> str:
+    """A key as messages name it: a short text or number, else its type.
+
+    Other keys may have a text of any length, or one with an address in memory.
+    """
+    if type(key) is str:
+        return repr(key[:_LONGEST_KEY])
+    if type(key) in (float, bool, type(None)) or (
+        type(key) is int and key.bit_length() <= _LONGEST_KEY
+    ):
+        return repr(key)
+    return f"a {type(key).__name__}"
 
 
 Operation: TypeAlias = tuple[str, Any, Any, Any]

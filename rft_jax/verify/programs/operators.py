@@ -107,16 +107,20 @@ def apply_binary(meter: Meter, kind: type, left: Value, right: Value) -> Value:
 
 
 def _check_power(meter: Meter, base: Value, exponent: Value) -> None:
+    """Refuses powers that are certainly too long; others have less than twice the limit's bits."""
     if type(exponent) not in _WHOLE and not (
         type(exponent) is Fraction and exponent.denominator == 1
     ):
         return
-    if type(base) in _WHOLE and exponent > 0:
+    if type(base) in _WHOLE:
         bits = abs(base).bit_length()
-        meter.need_bits(bits * int(exponent) if bits > 1 else 0)
+        if exponent < 0 and type(exponent) is not Fraction:
+            return  # a float; with a fraction as exponent, a fraction of 1 and the power
     elif type(base) is Fraction:
         bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-        meter.need_bits(bits * abs(int(exponent)) if bits > 1 else 0)
+    else:
+        return
+    meter.need_bits(max(bits - 1, 0) * abs(int(exponent)))
 
 
 def _check_collections(meter: Meter, name: str, left: Value, right: Value) -> None:

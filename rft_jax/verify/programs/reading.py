@@ -28,6 +28,7 @@ _FLOAT = re.compile(r"-?[0-9]+\.[0-9]+(?:e[-+][0-9]+)?")
 _NUMBER = r"-?[0-9]+(?:\.[0-9]*)?(?:e[-+][0-9]+)?(?:/[0-9]+)?"
 _NUMBERS = re.compile(rf"{_NUMBER}(?:[ \t]+{_NUMBER})+")
 _LONGEST_DETAIL = 200
+_LARGEST_EXPONENT = 400  # of a printed float that is rounded; Python's own end at 324
 
 
 class ProgramAnswer(NamedTuple):
@@ -103,4 +104,8 @@ def _verdict(
 def _rounded(printed: str) -> str:
     if len(printed) <= ROUNDED_DIGITS or not _FLOAT.fullmatch(printed):
         return printed
-    return f"{_ROUNDED.create_decimal(printed).normalize():f}"
+    try:
+        number = _ROUNDED.create_decimal(printed)
+    except ArithmeticError:  # an exponent beyond decimal's
+        return printed
+    return f"{number.normalize():f}" if abs(number.adjusted()) <= _LARGEST_EXPONENT else printed

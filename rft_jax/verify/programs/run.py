@@ -62,6 +62,8 @@ def evaluate_program(source: str, limits: Limits | None = None) -> Outcome:
         error, detail, line = mistake.kind, mistake.detail, mistake.line
     except Unsupported as missing:
         error, detail = "unsupported", str(missing)
+    except Exception as fault:  # of the evaluator's: one sample never ends a command
+        error, detail = "runtime", f"{type(fault).__name__} in the evaluator"
     if error and machine.line:
         line = machine.line
     return Outcome("".join(machine.output), error, detail, line, machine.meter)

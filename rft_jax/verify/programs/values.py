@@ -101,7 +101,7 @@ def iterate(meter: Meter, value: Value) -> Iterator[Value]:
         return _resumed(meter, value.items)
     if kind not in SIZED:
         raise ProgramError("type", f"{type_name(value)!r} object is not iterable")
-    return _counted(meter, iter(value))
+    return counted(meter, iter(value))
 
 
 def _resumed(meter: Meter, items: Iterator[Value]) -> Iterator[Value]:
@@ -110,6 +110,8 @@ def _resumed(meter: Meter, items: Iterator[Value]) -> Iterator[Value]:
         meter.enter()
         try:
             item = next(items, _END)
+        except ValueError as error:  # a generator that asks itself
+            raise ProgramError("value", "generator already executing") from error
         finally:
             meter.calls -= 1
         if item is _END:
@@ -118,7 +120,8 @@ def _resumed(meter: Meter, items: Iterator[Value]) -> Iterator[Value]:
         yield item
 
 
-def _counted(meter: Meter, items: Iterator[Value]) -> Iterator[Value]:
+def counted(meter: Meter, items: Iterator[Value]) -> Iterator[Value]:
+    """The items of an iterator of Python's, a step each."""
     while True:
         try:
             item = next(items)
@@ -205,9 +208,27 @@ def text_of(meter: Meter, value: Value, quoted: bool = False) -> str:
       Unsupported: the text holds an address in memory, or the order of a set of strings.
     """
     weigh(meter, value)
+    least = _least_length(value)  # what is too long is not made
+    meter.make_characters(least)
     text = _text(value, quoted)
-    meter.make_characters(len(text))
+    meter.make_characters(len(text) - least)
     return text
+
+
+def _least_length(value: Value) -> int:
+    """Characters that the text of a value has at least."""
+    kind = type(value)
+    if kind is str:
+        return len(value)
+    if kind is int:
+        return value.bit_length() * 3 // 10
+    if kind is Fraction:
+        return _least_length(value.numerator) + _least_length(value.denominator)
+    if kind is Decimal:
+        return len(str(value))
+    if kind is dict:
+        return sum(map(_least_length, value)) + sum(map(_least_length, value.values()))
+    return sum(map(_least_length, value)) if kind in _BRACKETS else 0
 
 
 def _text(value: Value, quoted: bool) -> str:

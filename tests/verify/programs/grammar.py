@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 _COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 _ARITHMETIC = ("+", "-", "*", "/", "//", "%")
@@ -62,6 +63,7 @@ class ProgramWriter:
                 lambda: f"int({inner()})",
                 lambda: f"({inner()} if {self._test()} else {inner()})",
                 lambda: f"max({inner()}, {inner()}, {inner()})",
+                lambda: f"{self._pick('min', 'max')}({self._several(inner)}, key=abs)",
                 lambda: f"sum({self._list(depth + 1)})",
                 lambda: f"len({self._list(depth + 1)})",
                 lambda: f"{self._list(depth + 1)}[{self._random.randint(-2, 2)}]",
@@ -72,6 +74,9 @@ class ProgramWriter:
                 lambda: f"d.get({self._pick('2', repr('k'), '0')}, {inner()})",
             ]
         )()
+
+    def _several(self, write: Callable[[], str]) -> str:
+        return ", ".join(write() for _ in range(self._random.randint(2, 6)))
 
     def _call(self, depth: int) -> str:
         if not self._functions:
@@ -172,7 +177,11 @@ class ProgramWriter:
         ]
 
     def _printing(self, _depth: int) -> list[str]:
-        return [f"print({self._any()}, {self._any()}, sep={self._pick(repr(' '), repr('|'))})"]
+        values = [self._any() for _ in range(self._random.randint(0, 6))]
+        values.append(f"sep={self._pick(repr(' '), repr('|'))}")
+        if self._random.random() < 0.2:
+            values.append(f"end={self._pick(repr(''), repr(';'))}")
+        return [f"print({', '.join(values)})"]
 
     def _list_change(self, _depth: int) -> list[str]:
         name = self._random.choice(self._lists)

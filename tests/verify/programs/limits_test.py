@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from rft_jax.verify.programs.limits import Limits
@@ -10,6 +12,8 @@ from rft_jax.verify.programs.run import Outcome, evaluate_program
 LIMITS = Limits()
 EXHAUSTING = {
     "a tower of powers": "print(10**10**10)",
+    "a power of a bit too much": "print(2**13288)",
+    "a separator often": "print(*range(1000), sep='a' * 10**5)",
     "a wide shift": "x = 1 << 10**9",
     "a long string": "x = 'a' * 10**9",
     "a long list": "x = [0] * 10**9",
@@ -91,6 +95,48 @@ def test_a_program_that_exhausts_a_resource_ends_by_the_kind_limit(source):
     assert _within(outcome)
 
 
+LARGE = {
+    "a negative power by a fraction": (
+        "from fractions import Fraction\nx = 2 ** Fraction(-(10**9))",
+        "limit",
+    ),
+    "one text many times, printed": ("s = 'a' * 10**6\nprint([s] * 300)", "limit"),
+    "one text many times, as a key": ("s = 'a' * 10**6\n{}[(s,) * 300]", "key"),
+    "one text many times, looked for": ("s = 'a' * 10**6\n[].index((s,) * 300)", "value"),
+    "one text many times, as an argument": ("s = 'a' * 10**6\nprint(**{(s,) * 300: 1})", "type"),
+    "a long number many times": ("print([10**3990] * 50_000)", "limit"),
+    "a long fraction many times": (
+        "from fractions import Fraction\nprint([1 / Fraction(10**3990)] * 50_000)",
+        "limit",
+    ),
+    "a long decimal many times": (
+        "from decimal import Decimal\nprint([Decimal('9' * 3990)] * 50_000)",
+        "limit",
+    ),
+    "a long decimal, formatted many times": (
+        "from decimal import Decimal\n('{:f}' * 20_000).format(*[Decimal('1e9999')] * 20_000)",
+        "limit",
+    ),
+    "a number in base 2, many times": (
+        "n = 2**13_000\nx = [bin(n) for i in range(20_000)]",
+        "limit",
+    ),
+    "a separator, many times": ("print(*range(1000), sep='a' * 10**6)", "limit"),
+}
+
+
+@pytest.mark.parametrize(("source", "error"), LARGE.values(), ids=LARGE.keys())
+def test_a_text_is_counted_before_it_is_made(source, error):
+    tracemalloc.start()
+    try:
+        outcome = evaluate_program(source)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert outcome.error == error, outcome.detail
+    assert peak < 32 * 2**20
+
+
 @pytest.mark.parametrize(
     "source",
     ["f'{1:999999999}'", "'%999999999d' % 1", "'{:999999999}'.format(1)", "format(1, '9')"],
@@ -113,6 +159,10 @@ def test_a_wide_format_is_not_supported(source):
 )
 def test_odd_sources_have_an_outcome(source, error):
     assert evaluate_program(source).error == error
+
+
+def test_a_power_of_the_most_bits_is_computed():
+    assert evaluate_program("x = 2**13287\nprint(x.bit_length())").output == "13288\n"
 
 
 def test_a_sum_of_a_thousand_terms_does_not_nest():

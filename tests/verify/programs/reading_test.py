@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rft_jax.records import VERDICTS
+from rft_jax.verify.grading import Grader
+from rft_jax.verify.programs import run
 from rft_jax.verify.programs.reading import read_program_answer
 
 
@@ -66,6 +68,65 @@ def test_what_was_printed_before_an_error_does_not_count_as_an_answer() -> None:
 def test_a_long_line_is_read_in_linear_time() -> None:
     line = "1" * 9_000
     assert read_program_answer(f"print('{line} a')", is_cut=False).answer == f"{line} a"
+
+
+HUGE_FLOATS = ["1.0000000000e+9999999", "-1.0000000000e+999999", "1.0000000000e-999999"]
+
+
+@pytest.mark.parametrize("printed", HUGE_FLOATS)
+def test_a_printed_float_beyond_pythons_own_is_not_written_out(printed: str) -> None:
+    read = read_program_answer(f"print('{printed}')", is_cut=False)
+    assert (read.answer, read.printed) == (printed, printed)
+    grade = Grader("program").grade(f"print('{printed}')", "stop", "18", form="program")
+    assert (grade.answer, grade.verdict) == (printed, "wrong_answer")
+
+
+FAULTS = {
+    "from fractions import Fraction\nprint(Fraction('1e_'))": "value",
+    "print(int('z' * 3990, 36))": "limit",
+    "g = (next(g) for i in [1])\nlist(g)": "value",
+    "d = {1: 1}\nfor x in reversed(d):\n    d[x + 1] = 1": "runtime",
+}
+
+
+@pytest.mark.parametrize(("program", "kind"), FAULTS.items())
+def test_no_program_ends_its_command(program: str, kind: str) -> None:
+    grade = Grader("program").grade(program, "stop", "18", form="program")
+    assert (grade.answer, grade.verdict) == (None, "program_error")
+    assert grade.reason is not None
+    assert grade.reason.kind == kind
+
+
+def test_a_fault_of_the_evaluator_is_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("0x7f")
+
+    monkeypatch.setattr(run, "_call_entry", fail)
+    read = read_program_answer("x = 1", is_cut=False)
+    assert read.verdict == "program_error"
+    assert read.reason is not None
+    assert read.reason.detail == "AssertionError in the evaluator"
+
+
+ADDRESSES = [
+    "{}[f]",
+    "{}.pop(f)",
+    "{1}.remove(f)",
+    "[].index(f)",
+    "().index(f)",
+    "print(**{f: 1})",
+    "f < f",
+    "int(f)",
+    "f + 1",
+    "sorted([f, f])",
+]
+
+
+@pytest.mark.parametrize("statement", ADDRESSES)
+def test_no_reason_holds_an_address_in_memory(statement: str) -> None:
+    read = read_program_answer(f"def f():\n    pass\n{statement}", is_cut=False)
+    assert read.reason is not None
+    assert "0x" not in read.reason.detail
 
 
 @given(st.text() | st.text("print(1)\n=x+-*/'\"#`: ", max_size=80), st.booleans())

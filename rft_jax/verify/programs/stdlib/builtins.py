@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from rft_jax.verify.programs.values import (
     Function,
     Lazy,
     Value,
+    counted,
     iterate,
     listed,
     text_of,
@@ -48,9 +48,10 @@ def _print(machine: Machine, *values: Value, sep: Value = " ", end: Value = "\n"
     between, after = (" " if sep is None else sep), ("\n" if end is None else end)
     if type(between) is not str or type(after) is not str:
         raise ProgramError("type", "sep and end must be None or a string")
-    text = between.join([text_of(machine.meter, value) for value in values]) + after
-    machine.meter.print(len(text))
-    machine.output.append(text)
+    texts = [text_of(machine.meter, value) for value in values]
+    gaps = len(between) * max(len(texts) - 1, 0)
+    machine.meter.print(sum(map(len, texts)) + gaps + len(after))
+    machine.output.append(between.join(texts) + after)
 
 
 def _len(machine: Machine, value: Value, /) -> int:
@@ -79,7 +80,8 @@ def _int(machine: Machine, value: Value = 0, /, base: Value = _MISSING) -> int:
     if type(value) is str:
         machine.meter.step(1 + (len(value) >> 6))
         machine.meter.need_bits(int(3.33 * len(value)))
-        return guarded(int, value, 10 if base is _MISSING else base)
+        made = guarded(int, value, 10 if base is _MISSING else base)
+        return check_number(machine.meter, made)  # a digit of another base has up to 5.2 bits
     if type(value) not in NUMBERS or base is not _MISSING:
         raise ProgramError(
             "type", f"int() argument must be a string or a number, not {type_name(value)!r}"
@@ -189,15 +191,8 @@ def _sorted(
 
 def _reversed(machine: Machine, sequence: Value, /) -> Lazy:
     if type(sequence) in (str, list, tuple, range, dict):
-        return Lazy(iterate_lazily(machine, reversed(sequence)))
+        return Lazy(counted(machine.meter, reversed(sequence)))
     raise ProgramError("type", f"{type_name(sequence)!r} object is not reversible")
-
-
-def iterate_lazily(machine: Machine, items: Iterator[Value]) -> Iterator[Value]:
-    """An iterator of Python's, a step for each item."""
-    for item in items:
-        machine.meter.step()
-        yield item
 
 
 def _enumerate(machine: Machine, iterable: Value, start: Value = 0) -> Lazy:
@@ -327,6 +322,18 @@ def _builtin(name: str, function: Any, *types: type) -> Builtin:
     return Builtin(name, checked(name, function), types)
 
 
+def _digits(name: str, function: Any) -> Builtin:
+    """`bin` and its kind, which spell a number in another base."""
+    spell = numeric(name, function)
+
+    def call(machine: Machine, positional: list[Value], named: dict[str, Value]) -> str:
+        text = spell(machine, positional, named)
+        machine.meter.make_characters(len(text))
+        return text
+
+    return Builtin(name, call)
+
+
 FRACTION = _builtin("Fraction", _fraction, Fraction)
 DECIMAL = _builtin("Decimal", _decimal, Decimal)
 _FUNCTIONS = (
@@ -362,10 +369,8 @@ _FUNCTIONS = (
     _builtin("ord", _ord),
     _builtin("isinstance", _isinstance),
     _builtin("callable", _callable),
-    *(
-        Builtin(name, numeric(name, function))
-        for name, function in (("chr", chr), ("bin", bin), ("hex", hex), ("oct", oct))
-    ),
+    Builtin("chr", numeric("chr", chr)),
+    *(_digits(name, function) for name, function in (("bin", bin), ("hex", hex), ("oct", oct))),
 )
 # Names that CPython has and that are refused: what they do, or how they show it, is not a
 # calculation.

@@ -69,6 +69,8 @@ def _remove(machine: Machine, items: list[Value], item: Value, /) -> None:
 
 def _index(machine: Machine, items: Any, item: Value, *bounds: Value) -> int:
     machine.meter.step(weigh(machine.meter, items) + weigh(machine.meter, item))
+    if type(items) is list:
+        items = tuple(items)  # whose error does not spell the item
     return guarded(items.index, item, *bounds)
 
 

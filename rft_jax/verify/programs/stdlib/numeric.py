@@ -43,7 +43,9 @@ def to_decimal(meter: Meter, value: Value) -> Decimal:
 
 def _check_text(meter: Meter, text: str) -> None:
     exponent = _EXPONENT.search(text)
-    power = abs(int(exponent[1])) if exponent and len(exponent[1]) < 10 else 10**9 * bool(exponent)
+    power = 10**9 * bool(exponent)
+    if exponent and len(exponent[1]) < 10:
+        power = abs(guarded(int, exponent[1]))
     meter.need_bits(int(3.33 * (len(text) + power)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,8 +22,10 @@ def checked(name: str, function: Callable[..., Value], own: int = 1) -> Callable
     plain = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     spread = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     low = sum(p.default is p.empty for p in plain)
-    by_name = {p.name: i for i, p in enumerate(parameters) if p.kind is p.POSITIONAL_OR_KEYWORD}
-    by_name |= {p.name: len(parameters) for p in parameters if p.kind is p.KEYWORD_ONLY}
+    by_name: dict[str, float] = {
+        p.name: i for i, p in enumerate(parameters) if p.kind is p.POSITIONAL_OR_KEYWORD
+    }
+    by_name |= {p.name: math.inf for p in parameters if p.kind is p.KEYWORD_ONLY}
     all_names = any(p.kind is p.VAR_KEYWORD for p in parameters)
 
     def call(*arguments: Any) -> Value:
