@@ -13,7 +13,8 @@ from rft_jax.arithmetic.reading import read_tokens
 from rft_jax.arithmetic.settings import ArithmeticSettings
 from rft_jax.arithmetic.splits import SPLITS, bucket_of
 from rft_jax.arithmetic.steps import Choose, Step, steps_of
-from rft_jax.arithmetic.whole import WholeNumbers
+from rft_jax.arithmetic.whole import MOST_ATTEMPTS, WholeNumbers
+from rft_jax.errors import UserError
 
 _SIGNS = "+-*/"
 _ROUND, _SQUARE = ("(", ")"), ("[", "]")
@@ -30,13 +31,17 @@ class Line:
 
 
 def lines(settings: ArithmeticSettings, split: str, seed: int) -> Iterator[Line]:
-    """All lines of a split, without end."""
+    """All lines of a split, without end; errors as `line`."""
     texts = _Texts(settings, SPLITS[split].beyond)
     return (_line(texts, split, seed, i) for i in count())
 
 
 def line(settings: ArithmeticSettings, split: str, seed: int, i: int) -> Line:
-    """Line i: the first expression of its own random stream that belongs to the split."""
+    """Line i: the first expression of its own random stream that belongs to the split.
+
+    Raises:
+      UserError: none was found in `MOST_ATTEMPTS`.
+    """
     return _line(_Texts(settings, SPLITS[split].beyond), split, seed, i)
 
 
@@ -44,7 +49,7 @@ def _line(texts: _Texts, split: str, seed: int, i: int) -> Line:
     settings, rng, bucket = texts.settings, texts.rng, SPLITS[split].bucket
     whole = 0.0 if texts.beyond == "brackets" else settings.whole
     rng.seed(f"arithmetic/{seed}/{i}")
-    while True:
+    for _ in range(MOST_ATTEMPTS):
         is_whole = rng.random() < whole
         expression = texts.draw_whole() if is_whole else texts.draw()
         if bucket_of(expression) != bucket:
@@ -58,6 +63,10 @@ def _line(texts: _Texts, split: str, seed: int, i: int) -> Line:
         if is_whole and choose and not all(map(_is_whole, steps)):
             steps = tuple(steps_of(tokens))
         return Line(expression, steps)
+    raise UserError(
+        f"in {MOST_ATTEMPTS:,} attempts no expression of {split!r} was found: the settings have "
+        "too few; allow more (arithmetic.operations, .signs, .digits, .largest)"
+    )
 
 
 def _is_whole(step: Step) -> bool:
@@ -86,7 +95,11 @@ class _Texts:
         self._operands = self._whole
 
     def draw(self) -> str:
-        """An expression; of a mixed line, one with a decimal, a percentage or a negative number."""
+        """An expression; of a mixed line, one with a decimal, a percentage or a negative number.
+
+        Raises:
+          UserError: none of a mixed line was found in `MOST_ATTEMPTS`.
+        """
         settings, random = self.settings, self._random
         operations, depth = self._number_of_operations(), 0
         if self.beyond == "brackets":
@@ -96,10 +109,15 @@ class _Texts:
             depth = min(1 + bisect(self._depths, random()), operations - 1)
         is_mixed, self._has_special = random() < settings.mixed, False
         self._operands = self._mixed if is_mixed else self._whole
-        while True:
+        for _ in range(MOST_ATTEMPTS):
             text = self._level(operations, depth)
             if self._has_special or not is_mixed:
                 return text
+        raise UserError(
+            f"in {MOST_ATTEMPTS:,} attempts no expression with a decimal, a percentage or a "
+            "negative number was found; higher arithmetic.decimals, .percents or .negatives, or "
+            "arithmetic.mixed = 0, are needed"
+        )
 
     def draw_whole(self) -> str:
         """An expression whose every value is a whole number in bounds."""

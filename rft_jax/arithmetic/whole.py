@@ -116,6 +116,8 @@ class WholeNumbers:
         small = between(rng, smallest, _LARGEST_FACTOR)
         large = between(rng, smallest, largest // small)
         if sign == "/":
+            if small * large > largest:
+                raise OutOfBounds
             return small * large, small if rng.random() < _SMALL_DIVISOR else large
         return (small, large) if rng.random() < 0.5 else (large, small)
 

@@ -13,10 +13,12 @@ from math import sqrt
 
 import pytest
 
+from rft_jax.arithmetic import generator
 from rft_jax.arithmetic.generator import Line, line, lines
 from rft_jax.arithmetic.reading import profile, read_tokens
 from rft_jax.arithmetic.settings import ArithmeticSettings
 from rft_jax.arithmetic.splits import PROBLEM_SPLITS, bucket_of
+from rft_jax.errors import UserError
 from tests.arithmetic.exact import exact
 
 MIXES = {
@@ -75,6 +77,22 @@ def test_no_expression_is_in_two_splits_where_there_are_few():
         for split in ("train", "dev", "test")
     }
     assert sum(map(len, found.values())) == len(set.union(*found.values())) > 300
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"whole": 1.0, "largest": 4}, "no expression of 'train'"),  # `2+2` is in dev
+        ({"mixed": 1.0, "decimals": 0.0, "percents": 0.0, "negatives": 1e-9}, "no .* negative"),
+    ],
+)
+def test_settings_that_leave_no_expression_are_refused(
+    options: dict[str, float], message: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(generator, "MOST_ATTEMPTS", 1000)
+    settings = ArithmeticSettings(operations=(1.0,), signs=(1.0, 0.0, 0.0, 0.0), **options)
+    with pytest.raises(UserError, match=f"in 1,000 attempts {message}"):
+        line(settings, "train", 0, 0)
 
 
 def assert_share(hits: int, trials: int, share: float) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from random import Random
 
 import pytest
@@ -23,6 +24,15 @@ def test_values_are_whole_and_in_bounds_after_every_step(operations: int):
         assert len(steps) == operations
         for step in steps:
             assert 2 <= apply_whole(step.sign, int(step.left), int(step.right), 2, 99) <= 99
+
+
+@pytest.mark.parametrize("largest", range(4, 21))
+def test_every_number_is_in_bounds_where_they_are_narrow(largest: int):
+    rng = Random(largest)
+    numbers = WholeNumbers(rng, lambda: rng.choice("+-*/"), 2, largest)
+    for _ in range(300):
+        text = numbers.draw(lambda: rng.randint(1, 3)).text
+        assert all(2 <= int(number) <= largest for number in re.findall("[0-9]+", text)), text
 
 
 def test_results_out_of_bounds_are_refused():
