@@ -11,16 +11,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from rft_jax.arithmetic import scratchpad
 from rft_jax.arithmetic.generator import Line
 from rft_jax.arithmetic.reading import REVERSED, turned
-from rft_jax.arithmetic.steps import Step
+from rft_jax.arithmetic.steps import changes
 
 
 def _steps(line: Line) -> str:
-    return "=".join([step.form for step in _changes(line)])
+    return "=".join([step.form for step in changes(line.expression, line.steps)])
 
 
 def _direct(line: Line) -> str:
@@ -32,16 +32,8 @@ def _reversed(line: Line) -> str:
 
 
 def _scratchpad(line: Line) -> str:
-    return "=".join([scratchpad.working(step) + step.form for step in _changes(line)])
-
-
-def _changes(line: Line) -> Iterator[Step]:
-    """The steps whose form differs from the one before."""
-    before = line.expression
-    for step in line.steps:
-        if step.form != before:
-            yield step
-        before = step.form
+    steps = changes(line.expression, line.steps)
+    return "=".join([scratchpad.working(step) + step.form for step in steps])
 
 
 FORMATS: dict[str, Callable[[Line], str]] = {

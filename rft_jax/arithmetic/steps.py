@@ -6,7 +6,7 @@ An expression is a list of tokens: signs and brackets as texts, numbers with the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from rft_jax.arithmetic.values import Value, apply, spell, spell_answer
@@ -75,6 +75,20 @@ def steps_of(tokens: Sequence[Token], choose: Choose | None = None) -> Iterator[
             begin, end = begin - 1, end + 1
         texts[begin:end], values[begin:end] = [spell(value)], [value]
         yield Step(sign, left, right, "".join(texts) if len(texts) > 1 else spell_answer(value))
+
+
+def changes(expression: str, steps: Iterable[Step]) -> Iterator[Step]:
+    """The steps whose form differs from the one before: not that of a fraction in brackets.
+
+    Args:
+      expression: the form before the first step.
+      steps: those of `steps_of`.
+    """
+    before = expression
+    for step in steps:
+        if step.form != before:
+            yield step
+        before = step.form
 
 
 def evaluate(tokens: Sequence[Token]) -> Value:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rft_jax.arithmetic.reading import read_tokens
-from rft_jax.arithmetic.steps import steps_of
+from rft_jax.arithmetic.steps import changes, steps_of
 from rft_jax.derive.inputs import Inputs
 from rft_jax.records import PROGRAM, Problem
 from rft_jax.verify.equations import check_exact, replace_annotations
@@ -38,8 +38,11 @@ def expanded_equation(equation: str) -> str:
     if "=" in result or check_exact(equation) != "correct":
         return equation
     try:
-        forms = [step.form for step in steps_of(read_tokens(left.replace(" ", "")))]
+        plain = left.replace(" ", "")
+        *inner, last = steps_of(read_tokens(plain))
     except ValueError:
         return equation
+    exact = last._replace(form=result.replace(" ", ""))
+    forms = [step.form for step in changes(plain, [*inner, exact])]
     chain = "=".join([left, *forms[:-1], result])
     return chain if check_exact(chain) == "correct" else equation
