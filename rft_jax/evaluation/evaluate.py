@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
@@ -28,6 +29,8 @@ from rft_jax.records.foreign import check_format
 from rft_jax.verify.answers import are_expressions
 from rft_jax.verify.grading import check_references
 from rft_jax.verify.programs.reading import check_programs
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -179,6 +182,9 @@ def _measure(
     if not folder.is_complete:
         loaded = _problems(problems, settings)
         responses = read_responses(samples, loaded, samples_format)
+        if responses.skipped:
+            count = quantity(responses.skipped, "sample")
+            logger.warning("left out: %s of other problems than these", count)
         _score_into(folder.path, loaded, responses, fallback, settings)
         folder.commit()
     print(metrics_table(read_json(folder.path / METRICS_FILE)), flush=True)

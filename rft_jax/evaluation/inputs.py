@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +39,13 @@ class Responses:
       model: the name the samples carry; of several folders, all names.
       by_problem: problem id -> responses in order of their sample index.
       is_greedy: whether they are one greedy response a problem.
+      skipped: number of samples of other problems, which are left out.
     """
 
     model: str
     by_problem: dict[str, list[Response]]
     is_greedy: bool
+    skipped: int = 0
 
     @property
     def truncated(self) -> int:
@@ -79,15 +82,18 @@ def read_responses(
         for problem in problems
     }
     model = " + ".join(dict.fromkeys(part.model for part in parts))
-    return Responses(model, by_problem, len(parts) == 1 and parts[0].is_greedy)
+    skipped = sum(part.skipped for part in parts)
+    return Responses(model, by_problem, len(parts) == 1 and parts[0].is_greedy, skipped)
 
 
 def _read_one(path: str, problems: Sequence[Problem], samples_format: str) -> Responses:
     """The samples of one folder or file, which are of one model."""
     model: str | None = None
     by_problem: dict[str, dict[int, Response]] = {problem.id: {} for problem in problems}
-    for where, sample in read_any_samples(problems, path, samples_format, skips_others=True):
+    skipped: Counter[str] = Counter()
+    for where, sample in read_any_samples(problems, path, samples_format, True, skipped):
         if sample.id not in by_problem:
+            skipped[path] += 1
             continue
         if model not in (None, sample.model):
             raise UserError(
@@ -113,7 +119,7 @@ def _read_one(path: str, problems: Sequence[Problem], samples_format: str) -> Re
     ordered = {name: [one[i] for i in sorted(one)] for name, one in by_problem.items()}
     is_single = all(len(responses) == 1 for responses in ordered.values())
     is_greedy = is_single and _temperature(Path(path)) in (None, 0)
-    return Responses(model or "", ordered, is_greedy)
+    return Responses(model or "", ordered, is_greedy, skipped.total())
 
 
 def _temperature(path: Path) -> float | None:

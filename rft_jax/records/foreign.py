@@ -146,13 +146,18 @@ def _read(row: Row, where: str, name: str) -> Generated:
 
 
 def read_any_samples(
-    problems: Sequence[Problem], path: str | Path, named: str = "", skips_others: bool = False
+    problems: Sequence[Problem],
+    path: str | Path,
+    named: str = "",
+    skips_others: bool = False,
+    skipped: Counter[str] | None = None,
 ) -> Iterator[tuple[str, Sample]]:
     """Yields (file and line, sample) of a folder or file, ours or another program's.
 
     Args:
       problems: as in `ForeignSamples`; samples of our own are of any problems.
       named, skips_others: as in `ForeignSamples`.
+      skipped: at the end, the samples that were left out so are added, under the path.
 
     Raises:
       UserError: there are none, or rows are not samples; all such rows are named.
@@ -165,3 +170,5 @@ def read_any_samples(
         else:
             yield from ((f"{file}:{number}", one) for number, one in foreign.read(file))
     mistakes.raise_any(str(path))
+    if skipped is not None:
+        skipped[str(path)] += foreign.skipped

@@ -39,6 +39,23 @@ def test_one_sampled_answer_has_mean_1_and_not_accuracy_also_if_its_file_is_name
     assert "accuracy" not in metrics
 
 
+@pytest.mark.parametrize("key", ["id", "question"])
+def test_samples_of_other_problems_are_left_out_and_counted(
+    key: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    problems = write_problems(tmp_path, [1, 2])
+    names = {"id": ["q0", "q1", "q2"], "question": ["0?", "1?", "2?"]}[key]
+    rows = [{key: name, "model": "m", "sample": 0, "response": "#### 1"} for name in names]
+    write_rows(tmp_path / "all.jsonl", rows)
+    write_rows(tmp_path / "two.jsonl", rows[:2])
+    for file, count in (("two", 0), ("all", 1)):
+        path = str(tmp_path / f"{file}.jsonl")
+        metrics = evaluate(problems, str(tmp_path / file), SETTINGS, samples=path)
+        assert (metrics["n"], metrics["accuracy"]["value"]) == (2, 0.5)
+        message = "left out: 1 sample of other problems than these"
+        assert [one.getMessage() for one in caplog.records] == [message] * count
+
+
 def test_several_samples_give_mean_majority_and_pass(tmp_path: Path) -> None:
     problems = write_problems(tmp_path, [1, 2])
     samples = write_samples(tmp_path / "s", [[1, 1, 5], [7, 7, 2]], temperature=0.7)
