@@ -79,3 +79,67 @@ def test_a_calculation_is_found_as_a_whole_or_not(
     assert _find([part], *prompts) == [part, None]
     assert _find([part], *prompts[::-1]) == [None, part]
     assert _find([part, whole], *prompts) == [part, whole]
+
+
+SHOTS = [
+    "Q: {}\nA: 3+2=5\n\nQ: {}\nA:",
+    "Question 1: {}\nAnswer 1: 5\n\nQuestion 2: {}\nAnswer 2: Let's think",
+    "Solve.\n\nProblem:\n{}\n\nSolution:\nIt is 5.\n\nProblem:\n{}\n\nSolution:\n",
+    "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n5<|im_end|>\n"
+    "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n",
+    "[INST] {} [/INST] 5 [INST] {} [/INST]", "<q>{}</q> 5 <q>{}</q>",
+    "问题：{}答案：5 问题：{}答案：", "{}\nIt is 5.\n\n{}\n", "{} 5\n{}",
+    "Q: {}\nIt is 5.\n\nQ: {}",
+]  # fmt: skip
+BOBS = [f"Bob has {n} pens and {n + 1} cups. How many?" for n in range(20)]
+
+
+@pytest.mark.parametrize("template", SHOTS)
+@pytest.mark.parametrize(
+    ("example", "others"),
+    [("Ann has 3 apples. How many?", BOBS), ("2+2=", [f"{n}*3-{n}=" for n in range(20)])],
+)
+def test_a_prompt_of_another_question_is_not_of_its_example(
+    template: str, example: str, others: list[str]
+) -> None:
+    prompts = [template.format(example, other) for other in others]
+    assert _find([example], *prompts) == [None] * 20
+    assert _find([example, others[-1]], *prompts) == [None] * 19 + [others[-1]]
+    assert _find([example], template.format(others[0], example)) == [example]
+
+
+@given(st.lists(st.tuples(st.sampled_from(SHOTS), st.integers(0, 9), st.integers(0, 9))))
+def test_what_is_found_does_not_depend_on_other_prompts(
+    shots: list[tuple[str, int, int]],
+) -> None:
+    prompts = [template.format(BOBS[example], BOBS[asked]) for template, example, asked in shots]
+    expected = [BOBS[asked] if asked < 5 else None for *_, asked in shots]
+    assert _find(BOBS[:5], *prompts) == expected
+    assert _find(BOBS[:5], *prompts[::-1]) == expected[::-1]
+
+
+def test_every_prompt_may_have_an_ending_of_its_own() -> None:
+    assert _find(BOBS, *(f"{one}\n(item p{n})" for n, one in enumerate(BOBS))) == BOBS
+    assert _find(BOBS, *(f"{BOBS[0]}\n(item p{n})" for n in range(20))) == [BOBS[0]] * 20
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{}\nPlease reason step by step, and put your final answer within \\boxed{}.",
+        "{}\n\nThink first. What is the answer?\n\n### Response:",
+        "Answer in a box.\n{}\nAnswer in a box.",
+        "<|im_start|>user\n{} Think.<|im_end|>\n<|im_start|>assistant\n<think>\n",
+        "### Instruction:\n{}\n\n### Response: Let's think step by step.",
+        "<|start_header_id|>user<|end_header_id|>\n\n{}<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n",
+        "{}\nRules:" + " An answer is a number." * 200,
+    ],
+)
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_what_a_template_puts_behind_is_not_a_question(template: str, question: str) -> None:
+    assert _find([question], template.replace("{}", question, 1)) == [question]
+
+
+def test_how_far_before_the_end_a_question_is_searched_for_is_bounded() -> None:
+    assert _find(BOBS, *(f"{BOBS[3]} Note:" + " of" * n for n in (6000, 7000))) == [BOBS[3], None]
