@@ -202,7 +202,8 @@ def _derive_flags(parser: argparse.ArgumentParser) -> None:
     input_flag(parser, "--examples", "P", "problems to take few-shot examples from", default="")
     text = "number of items, by kind (see above)"
     parser.add_argument("--count", type=int, default=0, metavar="N", help=text)
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of random choices")
+    text = "seed of random choices; no effect with kinds that make none"
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help=text)
     text = "form of arithmetic, as rft generate-arithmetic has it (default: steps)"
     parser.add_argument("--form", default="steps", choices=ARITHMETIC_FORMS, metavar="F", help=text)
     output_flag(parser, "--output", "DIR", "folder to write", required=True)

@@ -64,7 +64,7 @@ _READ: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TEXT, ("count", "form")),
     "one_shot_text": ("count",),
 }
-"""Kind -> the inputs that it reads, beside the seed."""
+"""Kind -> the inputs that it reads, beside the seed, which `rft run` gives every kind."""
 
 
 def derived_file(kind: str) -> str:
