@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 from rft_jax.verify.programs.limits import ProgramError
 from rft_jax.verify.programs.values import Function, Value
 
@@ -42,6 +44,11 @@ def bind(function: Function, positional: list[Value], named: dict[str, Value]) -
     if missing:
         raise _error(function, f"missing argument {missing[0]!r}")
     return bound
+
+
+def count_parameters(parameters: ast.arguments) -> int:
+    """How many parameters have a name of their own."""
+    return len(parameters.posonlyargs) + len(parameters.args) + len(parameters.kwonlyargs)
 
 
 def _error(function: Function, text: str) -> ProgramError:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from rft_jax.verify.programs.calls import count_parameters
 from rft_jax.verify.programs.formats import format_number
 from rft_jax.verify.programs.items import add_to_set, get_item, make_set, set_item
 from rft_jax.verify.programs.limits import ProgramError, Unsupported, name_key
@@ -217,7 +218,8 @@ def _lambda(machine: Machine, node: ast.Lambda) -> Function:
 
 def make_function(machine: Machine, name: str, node: ast.FunctionDef | ast.Lambda) -> Function:
     """The function of a `def` or `lambda`; its defaults are evaluated now."""
-    names, global_names = bound_names(node)
+    names, global_names = machine.once(node, bound_names)
+    machine.meter.step(count_parameters(node.args) >> 4)
     keyword_only = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
     return Function(
         name,
@@ -237,7 +239,7 @@ def _comprehend(machine: Machine, node: Any, make: Callable[[], Value]) -> Itera
     The first iterable is evaluated at once and outside, as Python does.
     """
     first = iterate(machine.meter, machine.evaluate(node.generators[0].iter))
-    frame = Frame(machine.frame, target_names(node.generators), is_comprehension=True)
+    frame = Frame(machine.frame, machine.once(node, target_names), is_comprehension=True)
 
     def rounds(index: int, items: Iterator[Value]) -> Iterator[Value]:
         clause = node.generators[index]

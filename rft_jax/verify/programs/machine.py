@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from rft_jax.verify.programs.calls import bind
+from rft_jax.verify.programs.calls import bind, count_parameters
 from rft_jax.verify.programs.expressions import EXPRESSIONS
 from rft_jax.verify.programs.items import set_item, unpack
 from rft_jax.verify.programs.limits import Limits, Meter, ProgramError, Unsupported
@@ -36,6 +37,13 @@ class Machine:
         self.frame.values["__name__"] = "__main__"
         self.output: list[str] = []
         self.line = 0
+        self._found: dict[ast.AST, Any] = {}
+
+    def once(self, node: ast.AST, find: Callable[[Any], Any]) -> Any:
+        """`find(node)`, which walks the node, the first time alone that the node is evaluated."""
+        if node not in self._found:
+            self._found[node] = find(node)
+        return self._found[node]
 
     def evaluate(self, node: ast.expr) -> Value:
         """The value of an expression.
@@ -94,6 +102,7 @@ class Machine:
             return function.call(self, positional, named)
         if type(function) is not Function:
             raise ProgramError("type", f"{type_name(function)!r} object is not callable")
+        self.meter.step(count_parameters(function.parameters) >> 4)
         self.meter.enter()
         frame = Frame(function.frame, function.names, function.global_names)
         frame.values.update(bind(function, positional, named))

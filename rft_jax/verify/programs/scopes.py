@@ -125,11 +125,11 @@ def _own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
             waiting += children(node)
 
 
-def target_names(generators: Iterable[ast.comprehension]) -> frozenset[str]:
+def target_names(comprehension: Any) -> frozenset[str]:
     """The names that a comprehension's `for` clauses bind."""
     return frozenset(
         node.id
-        for generator in generators
+        for generator in comprehension.generators
         for node in ast.walk(generator.target)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     )

@@ -202,15 +202,14 @@ def _handles(machine: Machine, handler: ast.ExceptHandler, error: ProgramError) 
             raise ProgramError("type", "catching classes other than errors")
         if not any(error.kind in one.kinds for one in types):
             return False
-    if handler.name and any(
-        isinstance(n, ast.Name) and n.id == handler.name for n in _walk(handler.body)
-    ):
+    if handler.name and machine.once(handler, _reads_error):
         raise Unsupported("the text of an error")
     return True
 
 
-def _walk(body: list[ast.stmt]) -> list[ast.AST]:
-    return [node for statement in body for node in ast.walk(statement)]
+def _reads_error(handler: ast.ExceptHandler) -> bool:
+    nodes = (node for statement in handler.body for node in ast.walk(statement))
+    return any(isinstance(node, ast.Name) and node.id == handler.name for node in nodes)
 
 
 STATEMENTS: dict[type, Callable[[Machine, Any], object]] = {

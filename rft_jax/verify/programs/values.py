@@ -96,7 +96,7 @@ def iterate(meter: Meter, value: Value) -> Iterator[Value]:
     """The elements of a value, a step each."""
     kind = type(value)
     if kind is set:
-        require_order(value)
+        require_order(meter, value)
     if kind is Lazy:
         return _resumed(meter, value.items)
     if kind not in SIZED:
@@ -141,7 +141,7 @@ def listed(meter: Meter, value: Value) -> list[Value]:
         meter.step(length(value))
         meter.make_elements(length(value))
         if type(value) is set:
-            require_order(value)
+            require_order(meter, value)
         return list(value)
     items = []
     for item in iterate(meter, value):
@@ -157,18 +157,20 @@ def length(value: Value) -> int:
     return len(value)
 
 
-def require_order(items: set[Value]) -> None:
-    """Refuses sets whose order differs from process to process.
+def require_order(meter: Meter, items: set[Value]) -> None:
+    """Refuses sets whose order differs from process to process; 16 elements cost a step.
 
     Raises:
       Unsupported: elements are strings, say, which Python hashes with a random seed.
     """
+    meter.step(len(items) >> 4)
     waiting = list(items)
     while waiting:
         item = waiting.pop()
         if type(item) not in _ORDERED_IN_SETS:
             raise Unsupported(f"the order of a set of {type_name(item)}")
         if type(item) is tuple:
+            meter.step(1 + (len(item) >> 4))
             waiting.extend(item)
 
 
@@ -210,7 +212,7 @@ def text_of(meter: Meter, value: Value, quoted: bool = False) -> str:
     weigh(meter, value)
     least = _least_length(value)  # what is too long is not made
     meter.make_characters(least)
-    text = _text(value, quoted)
+    text = _text(meter, value, quoted)
     meter.make_characters(len(text) - least)
     return text
 
@@ -231,7 +233,7 @@ def _least_length(value: Value) -> int:
     return sum(map(_least_length, value)) if kind in _BRACKETS else 0
 
 
-def _text(value: Value, quoted: bool) -> str:
+def _text(meter: Meter, value: Value, quoted: bool) -> str:
     kind = type(value)
     if kind is str:
         return repr(value) if quoted else value
@@ -243,12 +245,13 @@ def _text(value: Value, quoted: bool) -> str:
         if kind is set:
             if not value:
                 return "set()"
-            require_order(value)
+            require_order(meter, value)
         left, right = _BRACKETS[kind]
-        inner = ", ".join([_text(item, True) for item in value])
+        inner = ", ".join([_text(meter, item, True) for item in value])
         return f"{left}{inner}{',' if kind is tuple and len(value) == 1 else ''}{right}"
     if kind is dict:
-        return f"{{{', '.join([f'{_text(k, True)}: {_text(v, True)}' for k, v in value.items()])}}}"
+        pairs = [f"{_text(meter, k, True)}: {_text(meter, v, True)}" for k, v in value.items()]
+        return f"{{{', '.join(pairs)}}}"
     raise Unsupported(f"printing a {type_name(value)}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 
 import pytest
@@ -83,6 +84,35 @@ EXHAUSTING = {
 }
 
 
+SLOW = {
+    "a function of a long body, often": (
+        "while True:\n    def f():\n" + "        x = 1\n" * 1300 + "    f = 0"
+    ),
+    "the names of a comprehension of long targets, often": (
+        f"while True:\n    [0 for {', '.join(f'a{i}' for i in range(2400))} in []]"
+    ),
+    "an error caught by a long handler, often": (
+        "while True:\n    try:\n        1 / 0\n    except Exception as e:\n"
+        "        if 0:\n" + "            x = 1\n" * 1000
+    ),
+    "a function of many parameters, called often": (
+        f"def f({', '.join(f'a{i}=0' for i in range(2200))}):\n    pass\nwhile True:\n    f()"
+    ),
+    "the best approximation of a long fraction": (
+        "from fractions import Fraction\nx = Fraction(3**8000, 7**4700)\n"
+        "while True:\n    x.limit_denominator(10**3900)"
+    ),
+    "an inverse of a long number": "m = 3**8000\nwhile True:\n    pow(7**4000, -1, m)",
+    "a power of long numbers": "m = 3**8000\nwhile True:\n    pow(7**4000, 2**1000, m)",
+    "a long set, begun often": (
+        "s = set(range(10**4))\nwhile True:\n    for x in s:\n        break"
+    ),
+    "a prefix of many": "p = ('x',) * 10**5\nwhile True:\n    ''.startswith(p)",
+    "stripping many characters": "print(('b' * 10**5).strip('a' * 10**5 + 'b'))",
+    "searching from the end": "print(('a' * 10**5).rfind('ab' + 'a' * 50_000))",
+}
+
+
 def _within(outcome: Outcome) -> bool:
     meter, names = outcome.meter, ("steps", "elements", "characters", "output")
     return all(getattr(meter, name) <= getattr(LIMITS, name) for name in names)
@@ -93,6 +123,14 @@ def test_a_program_that_exhausts_a_resource_ends_by_the_kind_limit(source):
     outcome = evaluate_program(source)
     assert outcome.error == "limit", outcome.detail
     assert _within(outcome)
+
+
+@pytest.mark.parametrize("source", SLOW.values(), ids=SLOW.keys())
+def test_what_takes_time_is_counted_in_steps(source):
+    begin = time.process_time()
+    outcome = evaluate_program(source)
+    assert outcome.error == "limit"
+    assert time.process_time() - begin < 4  # CPU seconds; most took more than ten times as many
 
 
 LARGE = {

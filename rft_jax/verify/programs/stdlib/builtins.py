@@ -282,7 +282,10 @@ def _pow(machine: Machine, base: Value, exp: Value, mod: Value = None) -> Value:
     for value in (base, exp, mod):
         if type(value) not in (int, bool):
             raise ProgramError("type", "pow() with 3 arguments takes whole numbers")
-    machine.meter.step(1 + (int(exp).bit_length() * int(mod).bit_length() >> 8))
+    bits = int(mod).bit_length()
+    machine.meter.step(1 + (int(exp).bit_length() * max(bits << 12, bits * bits) >> 20))
+    if exp < 0:  # an inverse by Euclid's algorithm
+        machine.meter.step(bits * bits >> 13)
     return guarded(pow, base, exp, mod)
 
 

@@ -168,6 +168,10 @@ def _text_method(name: str) -> Callable[..., Value]:
     def call(machine: Machine, text: str, *arguments: Value) -> Value:
         machine.meter.step(1 + (len(text) >> 6))
         machine.meter.make_characters(3 * len(text))  # upper() may make three of one
+        for argument in arguments:
+            weigh(machine.meter, argument)
+            if type(argument) is str and name in _COMPARE_EACH:
+                machine.meter.step(len(text) * len(argument) >> 10)
         return guarded(method, text, *arguments)
 
     return call
@@ -241,6 +245,8 @@ def _limit_denominator(
 ) -> Fraction:
     if type(max_denominator) is not int:
         raise ProgramError("type", "limit_denominator() takes a whole number")
+    bits = max(value.numerator.bit_length(), value.denominator.bit_length())
+    machine.meter.step(bits * min(bits, max_denominator.bit_length()) >> 14)
     return check_number(machine.meter, guarded(value.limit_denominator, max_denominator))
 
 
@@ -268,6 +274,8 @@ _TEXT_METHODS = (
     "startswith endswith find rfind isdigit isalpha isalnum isupper islower isspace isnumeric "
     "isdecimal"
 ).split()
+# Those that compare every character of a string with every one of another.
+_COMPARE_EACH = frozenset("strip lstrip rstrip rfind".split())
 _LIST: dict[str, Callable[..., Value]] = {
     "append": _append,
     "extend": _extend,
