@@ -59,8 +59,9 @@ class LoadedModel:
         Warns of markers in it, such as `<|im_start|>`, that are not tokens of the tokenizer.
         """
         template = get_template(name, self.template, self.chat.to_prompt if self.chat else None)
-        for marker in dict.fromkeys(_MARKER.findall(template.prompt)):
-            length = len(self.tokenizer.encode(marker))
+        after_bos = template.prompt.removeprefix(self.tokenizer.bos)
+        for marker in dict.fromkeys(_MARKER.findall(after_bos)):
+            length = len(self.tokenizer.encode(self.tokenizer.bos + marker))
             if length > 1:
                 logger.warning(
                     "template %r: %s is not a token of this model's tokenizer and is read as %d "

@@ -32,6 +32,10 @@ class HuggingFaceTokenizer(Tokenizer):
         return max(self.backend.get_vocab(with_added_tokens=True).values()) + 1
 
     @property
+    def bos(self) -> str:
+        return "" if self.bos_id is None else self.backend.id_to_token(self.bos_id) or ""
+
+    @property
     def special_tokens(self) -> dict[str, int]:
         added = self.backend.get_added_tokens_decoder()
         return {token.content: number for number, token in added.items() if token.special}
@@ -54,11 +58,19 @@ class HuggingFaceTokenizer(Tokenizer):
 
 @dataclass(frozen=True)
 class SentencePieceTokenizer(Tokenizer):
-    """A `tokenizer.model`, by the `sentencepiece` library. A text cannot contain special tokens."""
+    """A `tokenizer.model`, by the `sentencepiece` library.
+
+    A text cannot contain special tokens, but for the BOS that a template begins with.
+    """
 
     @property
     def vocab_size(self) -> int:
         return max(self.backend.get_piece_size(), self.pad_id + 1)
+
+    @property
+    def bos(self) -> str:
+        has_piece = self.bos_id is not None and self.bos_id < self.backend.get_piece_size()
+        return self.backend.id_to_piece(self.bos_id) if has_piece else ""
 
     @property
     def special_tokens(self) -> dict[str, int]:
@@ -69,10 +81,11 @@ class SentencePieceTokenizer(Tokenizer):
         return self.backend.is_control(piece) or self.backend.is_unknown(piece)
 
     def encode(self, text: str) -> list[int]:
-        return self.backend.encode(replace_surrogates(text))
+        return self.encode_batch([text])[0]
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        return self.backend.encode(list(map(replace_surrogates, texts)))
+        bos = self.bos
+        return self.backend.encode([replace_surrogates(text).removeprefix(bos) for text in texts])
 
     def decode(self, ids: Sequence[int]) -> str:
         size = self.backend.get_piece_size()

@@ -39,12 +39,17 @@ class Tokenizer(SpecialIds, ABC):
 
     @property
     @abstractmethod
+    def bos(self) -> str:
+        """The text of BOS; '' if none stands before texts."""
+
+    @property
+    @abstractmethod
     def special_tokens(self) -> dict[str, int]:
         """Ids of the tokens that `decode` leaves out, by their names."""
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
-        """The ids of a text after BOS; neither BOS nor EOS is added."""
+        """The ids of a text after BOS, which it may begin with; neither BOS nor EOS is added."""
 
     @abstractmethod
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import flax.struct
@@ -21,6 +22,8 @@ from rft_jax.devices.partitioning import make_mesh
 from rft_jax.errors import UserError
 from rft_jax.models.llama import Params
 from rft_jax.prompts import TEMPLATES, Template
+from rft_jax.tokenizers import load_tokenizer
+from tests.tokenizers.conftest import sentencepiece_folder
 
 
 @flax.struct.dataclass
@@ -167,6 +170,19 @@ def test_a_copy_that_fails_leaves_its_name_free(model: LoadedModel, tmp_path: Pa
         copy_model(tmp_path / "a", tmp_path / "b", "float16")
     assert not (tmp_path / "b").exists()
     copy_model(tmp_path / "a", tmp_path / "b", "bfloat16")
+
+
+@pytest.mark.parametrize(("prompt", "warns"), [("<s>[{question}]", 0), ("<s>[{question}]<s>", 1)])
+def test_no_warning_names_the_bos_that_a_template_begins_with(
+    prompt: str,
+    warns: int,
+    model: LoadedModel,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tokenizer, template = load_tokenizer(sentencepiece_folder(tmp_path)), Template("mine", prompt)
+    replace(model, tokenizer=tokenizer, template=template).template_named("")
+    assert caplog.text.count("<s> is not a token") == warns
 
 
 def test_a_template_with_markers_that_are_not_tokens_is_named_with_a_warning(

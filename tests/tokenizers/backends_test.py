@@ -261,6 +261,29 @@ def test_a_bos_that_a_template_begins_with_is_the_bos_of_the_text(llama3: Path) 
     assert tokenizer.encode("7<|begin|>") == [*tokenizer.encode("7"), 0]
 
 
+def test_a_bos_that_a_template_begins_with_is_the_bos_of_a_sentencepiece_text(llama2: Path) -> None:
+    tokenizer = load_tokenizer(llama2)
+    plain = tokenizer.encode("[INST] 7 eggs [/INST]")
+    assert tokenizer.encode("<s>[INST] 7 eggs [/INST]") == plain
+    assert tokenizer.encode_batch(["<s>[INST] 7 eggs [/INST]", "7"])[0] == plain
+    assert len(tokenizer.encode("<s><s>")) > 1  # only the first is BOS
+    transformers = pytest.importorskip("transformers")
+    theirs = transformers.LlamaTokenizer.from_pretrained(llama2, add_bos_token=True, legacy=True)
+    ids = theirs("<s>[INST] 7 eggs [/INST]", add_special_tokens=False).input_ids
+    assert ids == [tokenizer.bos_id, *plain]
+
+
+def test_without_bos_before_texts_its_letters_are_a_text(llama2: Path, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.model").write_bytes((llama2 / "tokenizer.model").read_bytes())
+    (tmp_path / "tokenizer_config.json").write_text('{"add_bos_token": false}')
+    tokenizer = load_tokenizer(tmp_path)
+    assert tokenizer.decode(tokenizer.encode("<s>7")) == "<s>7"
+
+
+def test_the_text_of_bos_is_that_of_its_id(tokenizer: Tokenizer) -> None:
+    assert tokenizer.special_tokens[tokenizer.bos] == tokenizer.bos_id
+
+
 def test_lone_surrogates_are_read_as_replacement_characters(tokenizer: Tokenizer) -> None:
     expected = tokenizer.encode("a\ufffdb")
     assert tokenizer.encode("a\ud800b") == expected

@@ -61,10 +61,8 @@ def llama3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-@pytest.fixture(scope="session")
-def llama2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sentencepiece_folder(folder: Path) -> Path:
     """A SentencePiece model with byte fallback, as LLaMA's: unknown 0, BOS 1, EOS 2, no pad."""
-    folder = tmp_path_factory.mktemp("llama2")
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(TEXT),
@@ -79,6 +77,11 @@ def llama2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (folder / "tokenizer.model").write_bytes(model.getvalue())
     return folder
+
+
+@pytest.fixture(scope="session")
+def llama2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sentencepiece_folder(tmp_path_factory.mktemp("llama2"))
 
 
 @pytest.fixture(params=["llama2", "llama3"])
