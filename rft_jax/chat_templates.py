@@ -113,7 +113,8 @@ def make_renderer(
     def render(chats: list) -> dict[str, Any]:
         try:
             template = environment.from_string(source)
-            options = {"add_generation_prompt": True, **tokens}
+            # What templates ask `is none` of is None in transformers, not undefined.
+            options = {"add_generation_prompt": True, "tools": None, "documents": None, **tokens}
             texts = [template.render(messages=chat, **options) for chat in chats]
         except (Exception, MemoryError, RecursionError) as error:
             return {"error": f"{type(error).__name__}: {error}"[:300]}

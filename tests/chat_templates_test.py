@@ -70,6 +70,11 @@ MISTRAL = (
     "{% endfor %}"
 )
 PUBLISHED = {"SmolLM2": SMOLLM2, "Llama 3": LLAMA3, "Qwen2.5": QWEN, "Mistral": MISTRAL}
+WITH_TOOLS = "".join(
+    f"{{% if {name} is {test} %}}[{name} {test}]{{% endif %}}"
+    for name in ("tools", "documents")
+    for test in ("defined", "not none")
+)
 QUESTIONS = ("What is 2 + 3?", "  {question} {{ 'x' }}\n", "é “two” 🙂\n\nthree", "<|im_end|>")
 SPECIAL = (
     *("<pad>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|eot_id|>"),
@@ -126,6 +131,15 @@ def test_prompts_have_the_tokens_of_transformers(name: str, tmp_path: Path) -> N
     assert template.strips_question == (name == "Llama 3")
     for question in QUESTIONS:
         assert _our_ids(folder, template, question) == _their_ids(folder, question)
+
+
+def test_tools_and_documents_are_none_as_in_transformers(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, f"{WITH_TOOLS}{{{{ messages[0].content }}}}:", puts_bos=False)
+    chat = read_chat_template(folder)
+    assert chat is not None
+    template = chat.to_prompt()
+    assert template.prompt == "[tools defined][documents defined]{question}:"
+    assert _our_ids(folder, template, "2 + 3?") == _their_ids(folder, "2 + 3?")
 
 
 @pytest.mark.parametrize("name", ["SmolLM2", "Llama 3", "Qwen2.5"])
