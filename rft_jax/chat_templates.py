@@ -20,6 +20,9 @@ from typing import Any
 from rft_jax.errors import UserError
 from rft_jax.files.jsonl import atomic_write, read_object
 from rft_jax.prompts import (
+    ASKING_CHARACTERS,
+    ASKING_PHRASES,
+    ASKING_WORD,
     CHAT,
     PROGRAM_CUE,
     QUESTION,
@@ -68,10 +71,15 @@ class ChatTemplate:
           UserError: the template fails, takes too long, or does more to a question than to insert
             it or to strip it.
         """
-        padded = f"\n {_MARK} \n"
-        plain, spaced = self._render([_MARK, padded], system)
+        padded, cued = f"\n {_MARK} \n", _MARK + PROGRAM_CUE
+        plain, spaced, asking = self._render([_MARK, padded, cued], system)
         strips = spaced == plain
-        if plain.count(_MARK) != 1 or not (strips or spaced == plain.replace(_MARK, padded)):
+        adds_cue = cued in plain == asking  # as an export does, unless the question asks already
+        if (
+            plain.count(_MARK) != 1
+            or not (strips or spaced == plain.replace(_MARK, padded))
+            or not (adds_cue or asking == plain.replace(_MARK, cued))
+        ):
             raise UserError(
                 f"{self.where}: the chat template does more to a question than to insert it; name "
                 "another template, or write prompt_template.json"
@@ -81,7 +89,8 @@ class ChatTemplate:
                 f"{self.where}: the chat template writes {QUESTION} itself, where every question "
                 "would be inserted again; name another template, or write prompt_template.json"
             )
-        return Template(CHAT, plain.replace(_MARK, QUESTION), strips_question=strips)
+        prompt = plain.replace(cued if adds_cue else _MARK, QUESTION)
+        return Template(CHAT, prompt, asks_for_program=adds_cue, strips_question=strips)
 
     def _render(self, questions: list[str], system: str) -> list[str]:
         head = [{"role": "system", "content": system}] if system else []
@@ -223,7 +232,7 @@ def write_chat_template(folder: str | Path, template: Template, has_bos: bool) -
 _JINJA = """\
 {{%- for message in messages -%}}
 {{%- if message['role'] == 'user' -%}}
-{{{{- {prompt} -}}}}
+{cue}{{{{- {prompt} -}}}}
 {{%- elif message['role'] == 'assistant' -%}}
 {{{{- message['content'] + eos_token -}}}}
 {{%- else -%}}
@@ -231,6 +240,23 @@ _JINJA = """\
 {{%- endif -%}}
 {{%- endfor -%}}
 """
+
+# `prompts.with_cue` in Jinja. A loop over `message['content']` itself, or over a variable named
+# `content`, would have vLLM pass a list of parts instead of a text.
+_CUE = """\
+{{%- set question = {question} -%}}
+{{%- set end = question[-{characters}:]{folded}|lower -%}}
+{{%- set words -%}}
+{{%- for letter in end -%}}
+{{{{- letter if letter.isalnum() or letter == '_' else ' ' -}}}}
+{{%- endfor -%}}
+{{%- endset -%}}
+{{%- if not ({phrases} or {word} in ' ' + words + ' ') -%}}
+{{%- set question = question + {cue} -%}}
+{{%- endif -%}}
+"""
+# What re.IGNORECASE takes for a letter of ASCII and lower case does not change into it.
+_FOLDED = {"\u0130": "i", "\u0131": "i", "\u017f": "s"}
 
 
 def to_chat_template(template: Template, has_bos: bool) -> str:
@@ -240,10 +266,22 @@ def to_chat_template(template: Template, has_bos: bool) -> str:
       has_bos: whether BOS stands before the prompt's text.
     """
     question = "message['content']" + ("|trim" if template.strips_question else "")
-    if template.asks_for_program:
-        question += f" + {_literal(PROGRAM_CUE)}"
+    cue = _cue(question) if template.asks_for_program else ""
+    question = "question" if cue else question
     prompt = f" + {question} + ".join(map(_literal, template.prompt.split(QUESTION)))
-    return _JINJA.format(prompt=f"bos_token + {prompt}" if has_bos else prompt)
+    return _JINJA.format(cue=cue, prompt=f"bos_token + {prompt}" if has_bos else prompt)
+
+
+def _cue(question: str) -> str:
+    """The Jinja lines that set `question` to an expression's value, with the cue if it needs it."""
+    return _CUE.format(
+        question=question,
+        characters=ASKING_CHARACTERS,
+        folded="".join(f"|replace({_literal(a)}, {_literal(b)})" for a, b in _FOLDED.items()),
+        phrases=" or ".join(f"{_literal(phrase)} in end" for phrase in ASKING_PHRASES),
+        word=_literal(f" {ASKING_WORD} "),
+        cue=_literal(PROGRAM_CUE),
+    )
 
 
 def _literal(text: str) -> str:

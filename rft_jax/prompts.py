@@ -24,15 +24,21 @@ PROGRAM_CUE = " Let's write a program."
 PROGRAM_SUFFIX = "+program"
 """Behind a template's name: the same template with the cue."""
 _SWITCHES = ("asks_for_program", "strips_question")
-# How instructions ask for a program themselves, in MathInstruct for example.
-_ASKS = re.compile(r"let's (?:write|program|code)|\bpython\b", re.IGNORECASE)
-_LAST_CHARACTERS = 200
+ASKING_PHRASES = ("let's write", "let's program", "let's code")
+"""How instructions ask for a program themselves at their end, in MathInstruct for example."""
+ASKING_WORD = "python"
+"""The same, as a word."""
+ASKING_CHARACTERS = 200
+"""How long a question's end is."""
+_ASKS = re.compile(
+    "|".join([*map(re.escape, ASKING_PHRASES), rf"\b{ASKING_WORD}\b"]), re.IGNORECASE
+)
 _SHOWN_LINES, _WIDTH = 20, 500
 
 
 def with_cue(question: str) -> str:
     """The question with the cue behind it, unless its end asks for a program already."""
-    return question if _ASKS.search(question[-_LAST_CHARACTERS:]) else question + PROGRAM_CUE
+    return question if _ASKS.search(question[-ASKING_CHARACTERS:]) else question + PROGRAM_CUE
 
 
 @dataclass(frozen=True)

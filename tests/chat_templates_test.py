@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import tokenizers
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from rft_jax import chat_templates
 from rft_jax.chat_templates import (
@@ -20,7 +23,16 @@ from rft_jax.chat_templates import (
     write_chat_template,
 )
 from rft_jax.errors import UserError
-from rft_jax.prompts import CHAT, TEMPLATES, Template, load_template, save_template
+from rft_jax.prompts import (
+    ASKING_PHRASES,
+    ASKING_WORD,
+    CHAT,
+    TEMPLATES,
+    Template,
+    get_template,
+    load_template,
+    save_template,
+)
 from rft_jax.sampling.prompt_tokens import encode_prompts
 from rft_jax.tokenizers import load_tokenizer
 
@@ -80,6 +92,14 @@ SPECIAL = (
     *("<pad>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|eot_id|>"),
     *("<|start_header_id|>", "<|end_header_id|>", "[INST]", "[/INST]"),
 )
+
+
+_EXPORTS = {
+    strips: chat_templates._environment().from_string(
+        to_chat_template(Template("mine", "Q: {question}\nA:", True, strips), has_bos=False)
+    )
+    for strips in (False, True)
+}
 
 
 def _folder(folder: Path, chat_template: object, puts_bos: bool, file: str = "") -> Path:
@@ -164,6 +184,47 @@ def test_other_programs_ask_an_export_as_training_did(
         assert _their_ids(folder, question) == _our_ids(folder, template, question)
 
 
+# What asks for a program, also in letters that only re.IGNORECASE takes for ASCII; other texts.
+ASKING = (
+    *("Let's write", "LET'S CODE", "let's program", "let's", " Let's write a ", "Python", "PYTHON"),
+    *("let's wr\u0130te", "let's wr\u0131te", "let'\u017f code", "\u0130", "\u0307", "ß", "é", "²"),
+    *(" ", ".", "_", "\n", "'", "2 + 3?", 150 * "x", 199 * " "),
+)
+_WORDS = st.one_of(st.sampled_from(ASKING), st.text(max_size=3))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_WORDS, max_size=6).map("".join), st.booleans())
+@example("What is 2+3? Let's write a Python program.", False)
+@example("2? Please answer in Python.", False)
+@example("2? let's code", True)
+@example("python" + 194 * "2", False)
+@example("python" + 195 * "2", False)
+@example("pythonpython python_ 2?", False)
+@example(" In Python:\n" + 188 * " ", True)
+def test_other_programs_ask_an_export_for_a_program_as_training_did(
+    question: str, strips: bool
+) -> None:
+    template = Template("mine+program", "Q: {question}\nA:", True, strips)
+    exported = _EXPORTS[strips].render(messages=[{"role": "user", "content": question}])
+    assert exported == template.render(question)
+
+
+def test_letters_that_only_ignorecase_knows_are_all_in_the_export() -> None:
+    letters = "".join((*ASKING_PHRASES, ASKING_WORD))
+    for letter in re.findall(f"[{letters}]", "".join(map(chr, range(0x110000))), re.IGNORECASE):
+        assert chat_templates._FOLDED.get(letter, letter).lower() in letters
+
+
+def test_an_export_that_asks_for_a_program_is_read_as_one(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, LLAMA3, puts_bos=True)
+    write_chat_template(folder, get_template("alpaca+program"), has_bos=True)
+    chat = read_chat_template(folder)
+    assert chat is not None
+    prompt = "<s>" + TEMPLATES["alpaca"].prompt
+    assert chat.to_prompt() == Template(CHAT, prompt, asks_for_program=True)
+
+
 def test_an_export_of_the_models_own_chat_template_keeps_it(tmp_path: Path) -> None:
     folder = _folder(tmp_path, QWEN, puts_bos=False, file="chat_template.jinja")
     chat = read_chat_template(folder)
@@ -241,6 +302,7 @@ HOSTILE = {
     "without the question": "hello",
     "the question twice": "{{ messages[0].content }}{{ messages[0].content }}",
     "upper case": "{{ messages[0].content | upper }}",
+    "program": "{% set text = messages[0].content %}{{ text }}{{ 'write' in text }}",
     "counting": "{{ messages[0].content }}{{ messages[0].content | length }}",
 }
 

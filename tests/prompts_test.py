@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rft_jax.errors import UserError
 from rft_jax.prompts import (
+    PROGRAM_CUE,
     TEMPLATES,
     Template,
     get_template,
@@ -95,6 +96,11 @@ def test_a_template_asks_for_a_program_by_the_cue_behind_the_question(name: str)
 def test_a_question_that_asks_for_a_program_gets_no_second_cue(question: str) -> None:
     assert with_cue(question) == question
     assert get_template("plain+program").render(question) == f"{question}\n"
+
+
+@pytest.mark.parametrize("question", ["2?", "A pythonic 2?", "In Python_3?", "Python" + 200 * "2"])
+def test_a_question_that_does_not_ask_for_a_program_at_its_end_gets_the_cue(question: str) -> None:
+    assert with_cue(question) == question + PROGRAM_CUE
 
 
 def test_a_folder_carries_the_template_with_the_cue(tmp_path: Path) -> None:
