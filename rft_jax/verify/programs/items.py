@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import operator
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from rft_jax.verify.programs.limits import Meter, ProgramError
@@ -32,6 +34,7 @@ def set_item(meter: Meter, owner: Value, key: Value, value: Value) -> None:
     if type(owner) is dict:
         meter.step(weigh(meter, key))
         meter.make_elements(ENTRY)
+        count_collisions(meter, owner, key)
     elif type(owner) is not list:
         raise ProgramError("type", f"{type_name(owner)!r} object does not support item assignment")
     elif type(key) is slice:
@@ -51,7 +54,28 @@ def add_to_set(meter: Meter, items: set[Any], item: Value) -> None:
     """`items.add(item)`."""
     meter.step(weigh(meter, item))
     meter.make_elements(ENTRY)
+    count_collisions(meter, items, item)
     guarded(items.add, item)
+
+
+def count_collisions(meter: Meter, items: Any, key: Value) -> None:
+    """Counts steps for a new key by the large ones of its hash, with which Python compares it."""
+    if _is_large(key) and not guarded(operator.contains, items, key):
+        number = guarded(hash, key)
+        same = meter.stored[number] = meter.stored.get(number, 0) + 1
+        meter.step(same >> 4)
+
+
+def _is_large(key: Value) -> bool:
+    """Whether others like it may have its hash; hashes of numbers are modulo 2**61 - 1."""
+    kind = type(key)
+    if kind is int:
+        return key.bit_length() > 60
+    if kind is Fraction:
+        return max(key.numerator.bit_length(), key.denominator.bit_length()) > 30
+    if kind is Decimal:
+        return key.is_finite() and abs(key.adjusted()) > 15
+    return kind is tuple and any(map(_is_large, key))
 
 
 def make_set(meter: Meter, items: list[Value]) -> set[Value]:

@@ -109,15 +109,26 @@ class Meter:
       limits: the budgets.
       steps, elements, characters, output, calls: what is used, never more than the budget; `calls`
         is the current depth.
+      stored: large keys that collections were given, by hash.
       operations: on numbers, in the order of their execution, as many as the limits say.
     """
 
-    __slots__ = ("calls", "characters", "elements", "limits", "operations", "output", "steps")
+    __slots__ = (
+        "calls",
+        "characters",
+        "elements",
+        "limits",
+        "operations",
+        "output",
+        "steps",
+        "stored",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.steps = self.elements = self.characters = self.output = self.calls = 0
         self.operations: list[Operation] = []
+        self.stored: dict[int, int] = {}
 
     def step(self, count: int = 1) -> None:
         """Counts steps."""

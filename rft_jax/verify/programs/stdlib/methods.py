@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from rft_jax.verify.programs.formats import format_number
-from rft_jax.verify.programs.items import ENTRY, add_to_set, set_item, unpack
+from rft_jax.verify.programs.items import ENTRY, add_to_set, count_collisions, set_item, unpack
 from rft_jax.verify.programs.limits import ProgramError, Unsupported
 from rft_jax.verify.programs.operators import check_number, guarded
 from rft_jax.verify.programs.stdlib.builtins import sort_values
@@ -118,6 +118,7 @@ def _setdefault(
 ) -> Value:
     machine.meter.step(weigh(machine.meter, key))
     machine.meter.make_elements(ENTRY)
+    count_collisions(machine.meter, entries, key)
     return guarded(entries.setdefault, key, default)
 
 
