@@ -68,7 +68,8 @@ def _whole_line(line: Line, form: str) -> str:
 def is_expressions_file(path: str | Path) -> bool:
     """Whether a file begins with an expression and `=`, as MathGLM's test set does."""
     with open(path, encoding="utf-8-sig", errors="replace") as file:
-        return asks_for_value(file.readline(MAX_CHARS + 2).strip())
+        lines = iter(lambda: file.readline(MAX_CHARS + 2), "")
+        return asks_for_value(next(filter(None, map(str.strip, lines)), ""))
 
 
 def read_expressions(path: str | Path) -> list[Problem]:

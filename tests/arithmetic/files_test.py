@@ -60,7 +60,10 @@ def test_an_unknown_name_says_which_there_are():
         load_problems("arithmetic:validation")
 
 
-def test_a_file_of_expressions_may_begin_with_a_byte_order_mark(tmp_path: Path):
-    (tmp_path / "e.txt").write_bytes(b"\xef\xbb\xbf12+3*4=\r\n2*3=\r\n")
+@pytest.mark.parametrize("start", ["\ufeff", "\n", "\ufeff \r\n\n"])
+def test_a_file_of_expressions_may_begin_with_a_byte_order_mark_and_blank_lines(
+    tmp_path: Path, start: str
+):
+    (tmp_path / "e.txt").write_bytes(f"{start}12+3*4=\r\n2*3=\r\n".encode())
     found = load_problems(str(tmp_path / "e.txt"))
     assert [(one.question, one.answer) for one in found] == [("12+3*4=", "24"), ("2*3=", "6")]
