@@ -193,6 +193,10 @@ def _is_name(text: str) -> bool:
     return has_letters and text not in _CONSTANTS and _NAME.fullmatch(letters) is not None
 
 
+# `101,103` of a set, without spaces; not `10,000`, of which a part begins with 0.
+_WHOLE_NUMBERS = re.compile("-?[0-9]+(?:,-?(?:0|[1-9][0-9]*))+")
+
+
 def _bracketed(text: str) -> Answer | None:
     """What stands in one pair of brackets: a point, an interval, a set or a single answer."""
     opening, content, closing = _enclosed(text)
@@ -202,9 +206,8 @@ def _bracketed(text: str) -> Answer | None:
         is_built = opening == "\\{" and re.search(r":|\||\\mid", content)
         if is_built:
             return Value(text, is_words=True)
-        pieces, signs = _split(content, "[,;]")
-        is_dense = opening == "\\{" and signs and not re.search("[,;] ", content)
-        return _listed(content, pieces, signs) if is_dense else _parse(content)
+        is_dense = opening == "\\{" and _WHOLE_NUMBERS.fullmatch(content)
+        return _listed(content, *_split(content, ",")) if is_dense else _parse(content)
     has_spaces = re.search("[,;] ", content)
     pieces, signs = _split(content, "[,;]", _THOUSANDS if has_spaces else r"\Z")
     if not signs and opening + closing == "()":

@@ -63,7 +63,7 @@ def count_collisions(meter: Meter, items: Any, key: Value) -> None:
     if _is_large(key) and not guarded(operator.contains, items, key):
         number = guarded(hash, key)
         same = meter.stored[number] = meter.stored.get(number, 0) + 1
-        meter.step(same >> 4)
+        meter.step(min(same, len(items)) >> 4)  # it collides with no more than there are
 
 
 def _is_large(key: Value) -> bool:

@@ -208,6 +208,11 @@ def test_a_power_of_the_most_bits_is_computed():
     assert evaluate_program("x = 2**13287\nprint(x.bit_length())").output == "13288\n"
 
 
+def test_a_long_number_in_many_sets_of_one_collides_with_none():
+    source = "n = 10**20\nfor i in range(1800):\n    s = {n}\nprint(i)"
+    assert evaluate_program(source).output.strip() == "1799"
+
+
 def test_a_sum_of_a_thousand_terms_does_not_nest():
     assert evaluate_program(f"print({'+'.join(['1'] * 1000)})").output == "1000\n"
 
