@@ -91,7 +91,9 @@ def _read_one(path: str, problems: Sequence[Problem], samples_format: str) -> Re
     model: str | None = None
     by_problem: dict[str, dict[int, Response]] = {problem.id: {} for problem in problems}
     skipped: Counter[str] = Counter()
-    for where, sample in read_any_samples(problems, path, samples_format, True, skipped):
+    for where, sample in read_any_samples(
+        problems, path, samples_format, skips_others=True, skipped=skipped
+    ):
         if sample.id not in by_problem:
             skipped[path] += 1
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -19,6 +20,6 @@ def without_surrogates(value: Any) -> Any:
         return replace_surrogates(value)
     if isinstance(value, list | tuple):
         return list(map(without_surrogates, value))
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {replace_surrogates(name): without_surrogates(one) for name, one in value.items()}
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,37 +53,31 @@ def test_a_disk_without_links_keeps_the_table(
     assert followed(link, table_of(link)) == f"{tmp_path}/stages/x"
 
 
-def test_at_a_store_the_table_leads_to_the_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """fsspec's memory, whose folder `linked` is removed at the end; local copies in tmp_path."""
     monkeypatch.setenv(mirror.SCRATCH, str(tmp_path / "here"))
-    store = fsspec.filesystem("memory")
+    memory = fsspec.filesystem("memory")
+    yield memory
+    memory.rm("/linked", recursive=True)
+
+
+def test_at_a_store_the_table_leads_to_the_folder(store: Any) -> None:
     store.pipe_file("/linked/models/links.json", b'{"m": "../stages/x"}')
     store.pipe_file("/linked/stages/x/config.json", b"{}")
     assert (Path(fetched("memory://linked/models/m")) / "config.json").read_text() == "{}"
     with pytest.raises(Exception, match="memory://linked/models/other: no such file or folder"):
         fetched("memory://linked/models/other")
-    store.rm("/linked", recursive=True)
 
 
 @pytest.mark.parametrize("table", [{"m": "m"}, {"m": "n", "n": "m"}])
-def test_links_that_lead_to_links_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: dict[str, str]
-) -> None:
-    monkeypatch.setenv(mirror.SCRATCH, str(tmp_path / "here"))
-    store = fsspec.filesystem("memory")
-    store.pipe_file("/circle/models/links.json", json.dumps(table).encode())
-    with pytest.raises(UserError, match=r"memory://circle/models/[mn]: no such file or folder"):
-        fetched("memory://circle/models/m")
-    store.rm("/circle", recursive=True)
+def test_links_that_lead_to_links_end(store: Any, table: dict[str, str]) -> None:
+    store.pipe_file("/linked/models/links.json", json.dumps(table).encode())
+    with pytest.raises(UserError, match=r"memory://linked/models/[mn]: no such file or folder"):
+        fetched("memory://linked/models/m")
 
 
-def test_a_link_to_an_absolute_path_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(mirror.SCRATCH, str(tmp_path / "here"))
-    store = fsspec.filesystem("memory")
-    store.pipe_file("/absolute/models/links.json", b'{"m": "/elsewhere/secret"}')
+def test_a_link_to_an_absolute_path_is_refused(store: Any) -> None:
+    store.pipe_file("/linked/models/links.json", b'{"m": "/elsewhere/secret"}')
     with pytest.raises(UserError, match=r"links\.json: m is '/elsewhere/secret'; a folder's rel"):
-        fetched("memory://absolute/models/m")
-    store.rm("/absolute", recursive=True)
+        fetched("memory://linked/models/m")

@@ -47,7 +47,7 @@ def bind(function: Function, positional: list[Value], named: dict[str, Value]) -
 
 
 def count_parameters(parameters: ast.arguments) -> int:
-    """How many parameters have a name of their own."""
+    """Number of parameters, without `*args` and `**kwargs`."""
     return len(parameters.posonlyargs) + len(parameters.args) + len(parameters.kwonlyargs)
 
 

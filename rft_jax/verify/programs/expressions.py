@@ -206,7 +206,7 @@ def _arguments(machine: Machine, node: ast.Call) -> tuple[list[Value], dict[str,
         for name, one in value.items() if keyword.arg is None else ((keyword.arg, value),):
             if type(name) is not str or name in named:
                 raise ProgramError(
-                    "type", f"keyword argument {name_key(name)} is repeated or no string"
+                    "type", f"keyword argument {name_key(name)} is repeated or not a string"
                 )
             named[name] = one
     return positional, named

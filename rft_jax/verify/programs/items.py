@@ -59,7 +59,11 @@ def add_to_set(meter: Meter, items: set[Any], item: Value) -> None:
 
 
 def count_collisions(meter: Meter, items: Any, key: Value) -> None:
-    """Counts steps for a new key by the large ones of its hash, with which Python compares it."""
+    """Counts steps for a new key by the large ones of its hash, with which Python compares it.
+
+    Raises:
+      ProgramError: the key has no hash, or the budget is spent.
+    """
     if _is_large(key) and not guarded(operator.contains, items, key):
         number = guarded(hash, key)
         same = meter.stored[number] = meter.stored.get(number, 0) + 1
@@ -67,14 +71,14 @@ def count_collisions(meter: Meter, items: Any, key: Value) -> None:
 
 
 def _is_large(key: Value) -> bool:
-    """Whether others like it may have its hash; hashes of numbers are modulo 2**61 - 1."""
+    """Whether many others like it may have its hash; hashes of numbers are modulo 2**61 - 1."""
     kind = type(key)
     if kind is int:
         return key.bit_length() > 60
     if kind is Fraction:
         return max(key.numerator.bit_length(), key.denominator.bit_length()) > 30
     if kind is Decimal:
-        return key.is_finite() and abs(key.adjusted()) > 15
+        return key.is_finite() and max(len(key.as_tuple().digits), abs(key.adjusted())) > 15
     return kind is tuple and any(map(_is_large, key))
 
 

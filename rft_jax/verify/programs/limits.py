@@ -80,8 +80,8 @@ KINDS = ("syntax", "name", "attribute", "assertion", "raised", "limit", *_KIND_O
 def as_program_error(error: Exception) -> ProgramError:
     """What a Python error, raised by an operation on the program's values, is to the program."""
     kind = next(k for python, k in _KIND_OF_ERROR.items() if isinstance(error, python))
-    said = name_key(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    return ProgramError(kind, f"{type(error).__name__}: {said}"[:200])
+    text = name_key(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return ProgramError(kind, f"{type(error).__name__}: {text}"[:200])
 
 
 def name_key(key: Any) -> str:
@@ -95,7 +95,7 @@ def name_key(key: Any) -> str:
         type(key) is int and key.bit_length() <= _LONGEST_KEY
     ):
         return repr(key)
-    return f"a {type(key).__name__}"
+    return f"a key of type {type(key).__name__}"
 
 
 Operation: TypeAlias = tuple[str, Any, Any, Any]

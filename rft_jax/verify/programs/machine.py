@@ -37,13 +37,13 @@ class Machine:
         self.frame.values["__name__"] = "__main__"
         self.output: list[str] = []
         self.line = 0
-        self._found: dict[ast.AST, Any] = {}
+        self._results: dict[ast.AST, Any] = {}
 
     def once(self, node: ast.AST, find: Callable[[Any], Any]) -> Any:
-        """`find(node)`, which walks the node, the first time alone that the node is evaluated."""
-        if node not in self._found:
-            self._found[node] = find(node)
-        return self._found[node]
+        """`find(node)`, computed when it is asked for first; a node has one `find` alone."""
+        if node not in self._results:
+            self._results[node] = find(node)
+        return self._results[node]
 
     def evaluate(self, node: ast.expr) -> Value:
         """The value of an expression.

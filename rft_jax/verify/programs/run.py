@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from rft_jax.verify.programs.source import parse_program
 from rft_jax.verify.programs.stdlib.builtins import BUILTINS
 from rft_jax.verify.programs.values import Function, text_of
 
+logger = logging.getLogger(__name__)
 # Frames of ours for the deepest program that the limits allow; they lie on the heap, not the stack.
 _FRAMES = 40_000
 # A function that models define and forget to call; its value is the output.
@@ -47,7 +49,8 @@ class Outcome:
 def evaluate_program(source: str, limits: Limits | None = None) -> Outcome:
     """Evaluates a program; nothing of it is compiled, imported or executed by Python.
 
-    A program that prints nothing and defines `solution` without parameters prints its value.
+    A program that prints nothing and defines `solution` without parameters prints its value. One
+    that makes the evaluator itself fail is unsupported, and a warning shows it.
     """
     limits = limits or Limits()
     machine = Machine(limits, BUILTINS)
@@ -62,8 +65,9 @@ def evaluate_program(source: str, limits: Limits | None = None) -> Outcome:
         error, detail, line = mistake.kind, mistake.detail, mistake.line
     except Unsupported as missing:
         error, detail = "unsupported", str(missing)
-    except Exception as fault:  # of the evaluator's: one sample never ends a command
-        error, detail = "runtime", f"{type(fault).__name__} in the evaluator"
+    except Exception as fault:  # the evaluator's, not the program's; one never ends a command
+        error, detail = "unsupported", f"{type(fault).__name__} of the evaluator"
+        logger.warning("a program made the evaluator fail: %.500r", source, exc_info=fault)
     if error and machine.line:
         line = machine.line
     return Outcome("".join(machine.output), error, detail, line, machine.meter)

@@ -110,7 +110,9 @@ def _resumed(meter: Meter, items: Iterator[Value]) -> Iterator[Value]:
         meter.enter()
         try:
             item = next(items, _END)
-        except ValueError as error:  # a generator that asks itself
+        except ValueError as error:
+            if "already executing" not in str(error):
+                raise
             raise ProgramError("value", "generator already executing") from error
         finally:
             meter.calls -= 1
@@ -121,7 +123,11 @@ def _resumed(meter: Meter, items: Iterator[Value]) -> Iterator[Value]:
 
 
 def counted(meter: Meter, items: Iterator[Value]) -> Iterator[Value]:
-    """The items of an iterator of Python's, a step each."""
+    """The items of an iterator of Python's, a step each.
+
+    Raises:
+      ProgramError: what they are of changed meanwhile, or the budget is spent.
+    """
     while True:
         try:
             item = next(items)

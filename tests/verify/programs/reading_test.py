@@ -97,15 +97,18 @@ def test_no_program_ends_its_command(program: str, kind: str) -> None:
     assert grade.reason.kind == kind
 
 
-def test_a_fault_of_the_evaluator_is_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_evaluator_is_not_the_programs_and_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(*_: object) -> None:
         raise AssertionError("0x7f")
 
     monkeypatch.setattr(run, "_call_entry", fail)
     read = read_program_answer("x = 1", is_cut=False)
-    assert read.verdict == "program_error"
+    assert read.verdict == "unsupported"
     assert read.reason is not None
-    assert read.reason.detail == "AssertionError in the evaluator"
+    assert read.reason.detail == "AssertionError of the evaluator"
+    assert "made the evaluator fail: 'x = 1'" in caplog.text
 
 
 ADDRESSES = [

@@ -12,7 +12,7 @@ from rft_jax.verify.programs.formats import format_number
 from rft_jax.verify.programs.items import ENTRY, add_to_set, count_collisions, set_item, unpack
 from rft_jax.verify.programs.limits import ProgramError, Unsupported
 from rft_jax.verify.programs.operators import check_number, guarded
-from rft_jax.verify.programs.stdlib.builtins import sort_values
+from rft_jax.verify.programs.stdlib.iterables import sort_values
 from rft_jax.verify.programs.stdlib.signature import checked
 from rft_jax.verify.programs.values import (
     NUMBERS,
